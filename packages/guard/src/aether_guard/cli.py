@@ -1,0 +1,279 @@
+"""`aether-guard`: parse, call, print, and turn errors into exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from aether_guard.__about__ import __version__
+from aether_guard.annotation import render_annotations
+from aether_guard.compare import DEFAULT_RULE, Rule
+from aether_guard.config import Config, find_config
+from aether_guard.error import GuardError
+from aether_guard.figure import figure, parse_percentage
+from aether_guard.pairing import Sides, judge_sides, split_sides
+from aether_guard.source import load_all
+from aether_guard.text import render_text
+from aether_guard.verdict import EXIT_ERROR, EXIT_PASS, build_report
+from aether_schema import SchemaError, printable, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aether_guard.verdict import Report
+
+EXIT_STATUSES = """exit status:
+  0  no regression
+  1  at least one regression
+  2  usage, a missing or invalid file, a bench that cannot be compared (outranks 1)
+  3  with --strict: inconclusive
+"""
+
+CHECK_EXAMPLE = """examples:
+  aether-guard check
+    compares the files that aether.toml names
+  aether-guard check baseline/bench-pack.json target/benchmarks/bench-pack.json
+  aether-guard check --baseline baseline --current target/benchmarks --gate 10%
+    pairs the summaries of two folders by their bench_id
+
+"""
+
+VALIDATE_EXAMPLE = """example:
+  aether-guard validate target/benchmarks 'baselines/**/*.json'
+
+exit status: 0 every file is a valid summary; 2 one is not, or is missing
+"""
+
+SCHEMA_EXAMPLE = """example:
+  aether-guard schema > summary.schema.json
+"""
+
+PROMOTE_EXAMPLE = """example:
+  aether-guard promote packaging --reason 'level 9 is worth its time'
+
+exit status: 0 written; 2 a file is missing or invalid, and nothing was written
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `aether-guard` and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or a log that cannot show a character shows its escape; a gate does not fail on it.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.command(options)
+        sys.stdout.flush()
+    except (GuardError, SchemaError) as error:
+        for line in str(error).splitlines():
+            _complain(line)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output has gone; the verdict has not been delivered.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_ERROR
+    except OSError as error:
+        _complain(f"the output cannot be written: {(error.strerror or str(error)).lower()}")
+        return EXIT_ERROR
+    return status
+
+
+def check(options: argparse.Namespace) -> int:
+    """Compare, report, and return the exit status of the worst verdict."""
+    config = find_config(".")
+    rule = Rule(
+        gate=next(gate for gate in (options.gate, config.gate, DEFAULT_RULE.gate) if gate is not None),
+        quantile=options.quantile or config.quantile or DEFAULT_RULE.quantile,
+    )
+    judgements = judge_sides(_sides(options, config), rule)
+    if not judgements:
+        raise GuardError("nothing to compare")
+    report = build_report(judgements, warn_only=options.warn_only, strict=options.strict)
+    _deliver(report, rule, options)
+    return report.exit_code
+
+
+def validate(options: argparse.Namespace) -> int:
+    """Say of every file whether it is a valid summary."""
+    loaded, problems = load_all(options.paths)
+    for item in loaded:
+        summary = item.summary
+        figures = f"p50 {figure(summary.p50, summary.unit)}, p95 {figure(summary.p95, summary.unit)}, n {summary.n}"
+        print(printable(f"ok: {item.path}: {summary.bench_id}: {figures}"))
+    for problem in problems:
+        _complain(problem.message)
+    return EXIT_ERROR if problems else EXIT_PASS
+
+
+def schema(options: argparse.Namespace) -> int:
+    """Print a published JSON Schema."""
+    from aether_guard.machine import published_check_schema
+    from aether_schema.json_schema import published_schema
+
+    published = published_schema() if options.document == "summary" else published_check_schema()
+    sys.stdout.write(published.decode())
+    return EXIT_PASS
+
+
+def promote(options: argparse.Namespace) -> int:
+    """Write the current figures over the baselines and say what changed."""
+    from aether_guard.promote import plan_promotions, write_promotions
+
+    config = find_config(".")
+    promotions = plan_promotions(
+        options.baseline or config.baseline, options.current or config.current, options.benches, options.reason
+    )
+    write_promotions(promotions)
+    for promotion in promotions:
+        new, old = promotion.summary, promotion.replaced
+        before = "none" if old is None else f"p50 {figure(old.p50, old.unit)}, p95 {figure(old.p95, old.unit)}"
+        after = f"p50 {figure(new.p50, new.unit)}, p95 {figure(new.p95, new.unit)}"
+        print(printable(f"{new.bench_id}: {before} -> {after}: {promotion.path}"))
+    return EXIT_PASS
+
+
+def _sides(options: argparse.Namespace, config: Config) -> Sides:
+    if len(options.paths) % 2:
+        raise GuardError(f"paths come in pairs, BASELINE CURRENT; {options.paths[-1]} has no partner")
+    if bool(options.baseline) != bool(options.current):
+        raise GuardError("--baseline and --current go together")
+    if options.paths or options.baseline:
+        return split_sides(options.paths, options.baseline, options.current)
+    if not config.baseline or not config.current:
+        where = config.path or "an aether.toml (none found from here upwards)"
+        raise GuardError(f"nothing to compare: name two files, or guard.baseline and guard.current in {where}")
+    return Sides(baseline=config.baseline, current=config.current)
+
+
+def _deliver(report: Report, rule: Rule, options: argparse.Namespace) -> None:
+    """Put the report where it was asked for, its annotations beside it, and a copy in the step summary."""
+    rendered = _rendered(report, rule, options.format)
+    if options.output:
+        write_atomically(options.output, rendered.encode(errors="backslashreplace"))
+    # What a program reads from the standard output stays one document; hosts read commands from both streams.
+    for_program = options.format == "json" and not options.output
+    if not options.output:
+        sys.stdout.write(rendered)
+    elif report.exit_code != EXIT_PASS or options.format != "text":
+        sys.stdout.write(render_text(report, rule))
+    if options.annotations != "never":
+        stream = sys.stderr if for_program else sys.stdout
+        stream.write(render_annotations(report))
+    if options.output or options.format != "text" or not (sys.stdout.isatty() and sys.stderr.isatty()):
+        # On a terminal they would stand there twice.
+        for judgement in report.benches:
+            if judgement.verdict == "error":
+                _complain(judgement.reason)
+    _append_step_summary(report, rule)
+
+
+def _rendered(report: Report, rule: Rule, form: str) -> str:
+    if form == "json":
+        from aether_guard.machine import render_json
+
+        return render_json(report)
+    if form == "markdown":
+        from aether_guard.markdown import render_markdown
+
+        return render_markdown(report, rule)
+    return render_text(report, rule)
+
+
+def _append_step_summary(report: Report, rule: Rule) -> None:
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    try:
+        with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(_rendered(report, rule, "markdown"))
+    except OSError as error:
+        # The verdict stands without its copy.
+        _complain(f"the step summary {path} cannot be written: {(error.strerror or str(error)).lower()}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="aether-guard",
+        description="Compares benchmark summaries with a baseline and fails the build on a regression.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EXIT_STATUSES,
+    )
+    parser.add_argument("--version", action="version", version=f"aether-guard {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_check(commands)
+
+    validating = _command(commands, "validate", "say of files whether they are valid summaries", VALIDATE_EXAMPLE)
+    validating.add_argument("paths", nargs="+", metavar="FILE", help="a file, a folder of *.json, or a glob")
+    validating.set_defaults(command=validate)
+
+    printing = _command(commands, "schema", "print the JSON Schema of a summary or of a report", SCHEMA_EXAMPLE)
+    printing.add_argument(
+        "document", nargs="?", choices=("summary", "check"), default="summary", help="which one; %(default)s"
+    )
+    printing.set_defaults(command=schema)
+
+    promoting = _command(commands, "promote", "make current figures the baseline", PROMOTE_EXAMPLE)
+    promoting.add_argument("benches", nargs="*", metavar="BENCH", help="a bench_id; all that have a current file")
+    promoting.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the baseline's notes")
+    _add_sides(promoting)
+    promoting.set_defaults(command=promote)
+    return parser
+
+
+def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    checking = _command(commands, "check", "compare current summaries with baselines", CHECK_EXAMPLE + EXIT_STATUSES)
+    checking.add_argument(
+        "paths", nargs="*", metavar="BASELINE CURRENT", help="in turn; each a file, a folder of *.json, or a glob"
+    )
+    _add_sides(checking)
+    checking.add_argument(
+        "--gate", type=_percentage, metavar="20%", help="the worsening that counts as a regression; 20%%"
+    )
+    checking.add_argument("--quantile", choices=("p50", "p95"), help="which figure is judged; p95")
+    checking.add_argument("--warn-only", action="store_true", help="report regressions, but exit 0 for them")
+    checking.add_argument("--strict", action="store_true", help="exit 3 where the evidence is inconclusive")
+    checking.add_argument(
+        "--format", choices=("text", "json", "markdown"), default="text", help="of the report; %(default)s"
+    )
+    checking.add_argument("-o", "--output", metavar="FILE", help="write the report there")
+    checking.add_argument(
+        "--annotations", choices=("auto", "never"), default="auto", help="::warning lines for regressions; %(default)s"
+    )
+    checking.set_defaults(command=check)
+
+
+def _add_sides(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--baseline", nargs="+", action="extend", default=[], metavar="PATH", help="baselines")
+    parser.add_argument("--current", nargs="+", action="extend", default=[], metavar="PATH", help="current summaries")
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, about: str, example: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=about,
+        description=about[:1].upper() + about[1:] + ".",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=example,
+    )
+
+
+def _percentage(text: str) -> float:
+    try:
+        return parse_percentage(text)
+    except GuardError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _complain(message: str) -> None:
+    print(f"aether-guard: error: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Figures and percentages, to text and back."""
+
+from __future__ import annotations
+
+import re
+
+from aether_guard.error import GuardError
+
+_THOUSAND = 1000
+_MILLION = 10**9
+
+
+def percentage(fraction: float) -> str:
+    """Return `20 %` for 0.2, with as many digits as it needs up to four."""
+    return f"{fraction * 100:.4g} %"
+
+
+def signed_percentage(fraction: float) -> str:
+    """Return `+25.0 %` for 0.25; what rounds to nothing has no sign."""
+    text = f"{fraction * 100:+.1f}"
+    return f"{text[1:] if float(text) == 0 else text} %"
+
+
+def worse_or_better(change: float) -> str:
+    """Return `25.0 % worse` for a worsening of 0.25 and `10.0 % better` for one of -0.1."""
+    size = f"{abs(change) * 100:.1f} %"
+    return f"{size} {'worse' if change > 0 else 'better'}" if float(size[:-2]) else "unchanged"
+
+
+def figure(value: float, unit: str) -> str:
+    """Return a figure with its unit, to four significant digits, whole from a thousand on."""
+    text = f"{value:,.0f}" if _THOUSAND <= value < _MILLION else f"{value:.4g}"
+    return f"{text} {unit}"
+
+
+def parse_percentage(text: str) -> float:
+    """Return 0.2 for `20%` and for `0.2`.
+
+    Raises:
+        GuardError: it is neither, or lies outside 0 to 100 %; the message says how to write it.
+
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(%?)\s*", text)
+    if match is None:
+        raise GuardError(f"{text!r} is no percentage: write 20% or 0.2")
+    number = float(match[1])
+    fraction = number / 100 if match[2] else number
+    if fraction <= 1:
+        return fraction
+    if match[2]:
+        hint = f"; for a limit of {number:g} % of the baseline write {number - 100:g}%" if number <= 2 * 100 else ""
+        raise GuardError(f"{text!r}: a gate is the worsening itself, at most 100%{hint}")
+    raise GuardError(f"{text!r}: a fraction lies between 0 and 1; write {number:g}% if that is meant")

@@ -1,0 +1,50 @@
+"""The report as Markdown, for a step summary or a comment."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from aether_guard.text import HEAD, conclusion, described, table_row
+
+if TYPE_CHECKING:
+    from aether_guard.compare import Rule
+    from aether_guard.verdict import Report
+
+# A step summary holds 1 MiB; the rest of a report that long helps nobody.
+SIZE_LIMIT_BYTES = 900_000
+_MARKS = {"regression": "🔴", "error": "❌", "inconclusive": "🟡", "improvement": "🟢", "pass": "⚪", "new": "🆕"}
+
+
+def render_markdown(report: Report, rule: Rule) -> str:
+    """Return the table and the reasons; rows past the size a step summary holds are counted, not shown."""
+    lines = [
+        "### Performance guard",
+        "",
+        escaped(conclusion(report, rule)),
+        "",
+        "| " + " | ".join(HEAD) + " |",
+        "|:---|---:|---:|---:|:---|",
+    ]
+    size = 0
+    for shown, judgement in enumerate(report.benches):
+        *cells, verdict = table_row(judgement)
+        row = "| " + " | ".join([*map(escaped, cells), f"{_MARKS[verdict]} {verdict}"]) + " |"
+        size += len(row.encode())
+        if size > SIZE_LIMIT_BYTES:
+            lines += ["", f"… and {len(report.benches) - shown} more"]
+            break
+        lines.append(row)
+    reasons = [
+        f"- **{judgement.verdict}** {escaped(described(judgement))}"
+        for judgement in report.benches[:50]
+        if judgement.verdict != "pass"
+    ]
+    if reasons:
+        lines += ["", *reasons]
+    return "\n".join(lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Return `text` so that Markdown and HTML show it as it is, in one line."""
+    return re.sub(r"([\\`*_{}\[\]()#!|<>~@&])", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,78 @@
+"""Finding summary files: a path is a file, a folder of them, or a glob."""
+
+from __future__ import annotations
+
+import glob
+import os
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from aether_schema import SchemaError, Summary, read_summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Loaded(Struct, frozen=True):
+    """A summary and the file it came from."""
+
+    path: str
+    summary: Summary
+
+
+class Problem(Struct, frozen=True):
+    """A file that is missing or invalid, said in one line that names it."""
+
+    path: str
+    message: str
+
+
+def is_single(path: str) -> bool:
+    """Return whether `path` stands for one file, there or not, rather than for a folder or a glob."""
+    return not os.path.isdir(path) and (os.path.lexists(path) or not glob.has_magic(path))
+
+
+def expand(path: str) -> list[str]:
+    """Return the files that `path` stands for, in order: itself, or a folder's `*.json`, or a glob's."""
+    if is_single(path):
+        return [path]
+    if os.path.isdir(path):
+        with os.scandir(path) as entries:
+            names = [entry.name for entry in entries]
+        return [os.path.join(path, name) for name in sorted(names) if name.endswith(".json") and name[0] != "."]
+    return sorted(glob.glob(path, recursive=True))
+
+
+def load(path: str) -> Loaded | Problem:
+    """Return the summary in the file `path`, or what is wrong with it."""
+    try:
+        return Loaded(path, read_summary(path))
+    except SchemaError as error:
+        return Problem(path, str(error))
+
+
+def load_all(paths: Iterable[str]) -> tuple[list[Loaded], list[Problem]]:
+    """Return every summary that `paths` stand for, each file once, and every problem met on the way."""
+    loaded: list[Loaded] = []
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for path in paths:
+        try:
+            files = expand(path)
+        except OSError as error:
+            problems.append(Problem(path, f"{path}: {(error.strerror or str(error)).lower()}"))
+            continue
+        if not files:
+            what = "no summary (*.json) in this folder" if os.path.isdir(path) else "no file matches"
+            problems.append(Problem(path, f"{path}: {what}"))
+        for file in files:
+            if (real := os.path.realpath(file)) in seen:
+                continue
+            seen.add(real)
+            item = load(file)
+            if isinstance(item, Loaded):
+                loaded.append(item)
+            else:
+                problems.append(item)
+    return loaded, problems

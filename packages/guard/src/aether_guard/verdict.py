@@ -1,0 +1,75 @@
+"""What the guard says: a judgement a bench, and the report of them all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+
+from aether_schema import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Verdict = Literal["pass", "regression", "improvement", "inconclusive", "error"]
+Quantile = Literal["p50", "p95"]
+
+EXIT_PASS = 0
+EXIT_REGRESSION = 1
+EXIT_ERROR = 2
+EXIT_INCONCLUSIVE = 3
+
+#: From the best news to the worst.
+SEVERITY: dict[Verdict, int] = {"improvement": 0, "pass": 1, "inconclusive": 2, "regression": 3, "error": 4}
+
+
+class Judgement(Struct, frozen=True, kw_only=True):
+    """The verdict on one bench. `change` is the worsening as a fraction: positive is worse.
+
+    `baseline` and `current` are the quantile's figures in `unit`. What does not apply is None.
+    """
+
+    bench_id: str | None
+    verdict: Verdict
+    metric: Metric | None = None
+    unit: str | None = None
+    quantile: Quantile | None = None
+    baseline: float | None = None
+    current: float | None = None
+    change: float | None = None
+    change_adjusted: float | None = None
+    interval: tuple[float, float] | None = None
+    samples_needed: int | None = None
+    reason: str
+    baseline_path: str | None = None
+    current_path: str | None = None
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """All judgements, the worst first, and what they come to."""
+
+    verdict: Verdict
+    exit_code: int
+    benches: tuple[Judgement, ...]
+
+
+def build_report(judgements: Iterable[Judgement], *, warn_only: bool, strict: bool) -> Report:
+    """Return the report of `judgements`: its verdict and its exit status are those of the worst.
+
+    `warn_only` lets regressions pass, `strict` fails what is inconclusive. An error outranks both.
+    """
+    ordered = tuple(sorted(judgements, key=_badness, reverse=True))
+    verdicts = {judgement.verdict for judgement in ordered}
+    if "error" in verdicts:
+        exit_code = EXIT_ERROR
+    elif "regression" in verdicts and not warn_only:
+        exit_code = EXIT_REGRESSION
+    elif "inconclusive" in verdicts and strict:
+        exit_code = EXIT_INCONCLUSIVE
+    else:
+        exit_code = EXIT_PASS
+    return Report(verdict=max(verdicts, key=SEVERITY.__getitem__), exit_code=exit_code, benches=ordered)
+
+
+def _badness(judgement: Judgement) -> tuple[int, float]:
+    return SEVERITY[judgement.verdict], judgement.change or 0.0

@@ -1,0 +1,77 @@
+"""Which CPU the worker gets, which are left to everything else, and pinning to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psutil
+from msgspec import Struct
+
+from aether_harness.error import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Assignment(Struct, frozen=True, kw_only=True):
+    """The CPUs of a run. Both empty: this system cannot pin. `note` says what a reader should know."""
+
+    worker_cpus: tuple[int, ...] = ()
+    companion_cpus: tuple[int, ...] = ()
+    note: str | None = None
+
+
+def assign_cpus(allowed: Sequence[int] | None, wanted: Sequence[int] = ()) -> Assignment:
+    """Give the worker one CPU of its own and everything else the others.
+
+    `allowed` are the CPUs this process may use, None where the system does not say. Of `wanted`, which
+    narrows them, the first is the worker's; by default it is the last allowed one, since the first
+    serves most interrupts.
+
+    Raises:
+        UsageError: a wanted CPU is not among the allowed ones, or is named twice.
+
+    """
+    if allowed is None:
+        if wanted:
+            raise UsageError("--cpus: this system cannot pin a process to a CPU")
+        return Assignment(note="not pinned: this system cannot pin a process to a CPU")
+    for cpu in wanted:
+        if cpu not in allowed:
+            raise UsageError(f"--cpus: CPU {cpu} is not one this process may use ({_listed(allowed)})")
+    if len(set(wanted)) != len(wanted):
+        raise UsageError("--cpus: names a CPU twice")
+    usable = list(wanted) or sorted(allowed)[::-1]
+    worker, others = usable[0], sorted(usable[1:])
+    if not others and wanted:
+        others = [cpu for cpu in sorted(allowed) if cpu != worker]
+    if not others:
+        return Assignment(
+            worker_cpus=(worker,),
+            companion_cpus=(worker,),
+            note=f"one CPU only: the worker shares CPU {worker} with everything it starts",
+        )
+    return Assignment(worker_cpus=(worker,), companion_cpus=tuple(others))
+
+
+def allowed_cpus() -> list[int] | None:
+    """Return the CPUs this process may use, or None where the system does not say (macOS)."""
+    try:
+        return sorted(psutil.Process().cpu_affinity())
+    except (AttributeError, NotImplementedError, OSError, psutil.Error):
+        return None
+
+
+def pin(cpus: Sequence[int]) -> str | None:
+    """Pin this process to `cpus`; none given, do nothing. Return why it was not possible, if so."""
+    if not cpus:
+        return None
+    try:
+        psutil.Process().cpu_affinity(list(cpus))
+    except (AttributeError, NotImplementedError, OSError, ValueError, psutil.Error) as error:
+        return f"not pinned to CPU {_listed(cpus)}: {error or type(error).__name__}"
+    return None
+
+
+def _listed(cpus: Sequence[int]) -> str:
+    return ",".join(map(str, cpus))

@@ -1,0 +1,90 @@
+"""What a bench is: the interface that a plugin implements.
+
+An entry point of the group `aether.benches` names an object that satisfies `Benchmark`. The harness
+opens it once a round, in a fresh worker process, and asks the session it gets for warm-ups and samples.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from aether_schema import Metric
+
+ENTRY_POINT_GROUP = "aether.benches"
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Where a round takes place.
+
+    `folder` is a scratch folder of the round's own, removed after it. `worker_cpus` are the CPUs the
+    worker is pinned to; whatever else the bench starts (a server) belongs on `companion_cpus`. Both are
+    empty where the system cannot pin.
+    """
+
+    folder: str
+    worker_cpus: tuple[int, ...] = ()
+    companion_cpus: tuple[int, ...] = ()
+
+
+class Sampled(Struct, frozen=True, kw_only=True):
+    """What one sample did, beyond having taken its time.
+
+    A bench whose metric is `throughput_mbs` says how many bytes it moved. `phases_ns` are parts of the
+    sample by name, in nanoseconds.
+    """
+
+    moved_bytes: int | None = None
+    phases_ns: dict[str, int] = {}
+
+
+class Session(Protocol):
+    """One open bench, ready to be sampled."""
+
+    def sample(self) -> Sampled | None:
+        """Do the operation once. The harness times exactly this call."""
+
+    def verify(self) -> None:
+        """Check, untimed and once a round after its samples, that the operation did what it claims.
+
+        Raises:
+            BenchError: it did not; the message says what differs.
+
+        """
+
+
+@runtime_checkable
+class Benchmark(Protocol):
+    """A bench, as a plugin names it."""
+
+    @property
+    def bench_id(self) -> str:
+        """The id in the summary: `packaging`."""
+
+    @property
+    def name(self) -> str:
+        """The short name, for the file `bench-<name>.json` and for `-p <name>.key=value`."""
+
+    @property
+    def about(self) -> str:
+        """One line for `aether-bench list`."""
+
+    @property
+    def metric(self) -> Metric:
+        """`duration_ms` or `throughput_mbs`."""
+
+    @property
+    def params_type(self) -> type[Struct]:
+        """The parameters: a frozen Struct whose every field has a default."""
+
+    def open(self, params: Any, place: Place) -> AbstractContextManager[Session]:  # noqa: ANN401 - a params_type
+        """Set the bench up in this process and return its session; leaving it tears everything down.
+
+        Raises:
+            BenchError: a parameter cannot be met; the message says which and why.
+
+        """

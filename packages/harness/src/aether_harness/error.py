@@ -1,0 +1,27 @@
+"""What can go wrong while measuring. Every message is one line that a user can act on."""
+
+from __future__ import annotations
+
+from aether_schema import printable
+
+
+class HarnessError(Exception):
+    """The root of this package's errors."""
+
+
+class UsageError(HarnessError):
+    """What was asked for makes no sense: an unknown bench, a parameter of a wrong type."""
+
+
+class BenchError(HarnessError):
+    """Raised by a bench for what its user can cause: an unreadable file, a server that is away."""
+
+
+class RoundError(HarnessError):
+    """A round of a bench could not be finished: the bench raised, crashed, hung or answered nonsense."""
+
+    def __init__(self, bench_id: str, round_number: int, step: str, problem: str) -> None:
+        """Name the bench, the round (from 1) and the step that failed, and say why in one line."""
+        self.bench_id = bench_id
+        self.problem = printable(problem)
+        super().__init__(f"{printable(bench_id)}: round {round_number}: {step}: {self.problem}")

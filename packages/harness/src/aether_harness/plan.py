@@ -1,0 +1,57 @@
+"""How much is measured: profiles, and the plan a run follows."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from aether_harness.affinity import Assignment
+from aether_harness.error import UsageError
+
+
+class Profile(Struct, frozen=True, kw_only=True):
+    """How many rounds, and in each how many warm-ups that are thrown away and samples that are kept."""
+
+    rounds: int
+    samples: int
+    warmups: int
+
+
+PROFILES = {
+    "quick": Profile(rounds=2, samples=10, warmups=2),
+    # Over 59 samples, so that a p95 has a finite upper bound, spread over processes.
+    "ci": Profile(rounds=10, samples=12, warmups=3),
+    "local": Profile(rounds=20, samples=20, warmups=3),
+}
+DEFAULT_PROFILE = "ci"
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """Everything that decides how a run goes, apart from the benches themselves.
+
+    `timeout_s` bounds each step of a worker: its set-up, one sample, its verification.
+    """
+
+    profile: Profile
+    seed: int
+    assignment: Assignment
+    timeout_s: float = 60.0
+
+
+def adjusted_profile(name: str, *, rounds: int | None, samples: int | None, warmups: int | None) -> Profile:
+    """Return the profile `name`, with what is not None in place of its own figures.
+
+    Raises:
+        UsageError: fewer than one round or sample, or less than no warm-up.
+
+    """
+    profile = PROFILES[name]
+    changed = Profile(
+        rounds=profile.rounds if rounds is None else rounds,
+        samples=profile.samples if samples is None else samples,
+        warmups=profile.warmups if warmups is None else warmups,
+    )
+    if changed.rounds < 1 or changed.samples < 1:
+        raise UsageError("--rounds and --samples take at least 1")
+    if changed.warmups < 0:
+        raise UsageError("--warmups takes at least 0")
+    return changed

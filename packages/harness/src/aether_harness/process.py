@@ -1,0 +1,166 @@
+"""The parent's side of a worker process: start it, ask it, and be sure that it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from typing import IO, TYPE_CHECKING
+
+import msgspec
+import psutil
+
+from aether_harness.error import HarnessError
+from aether_harness.protocol import PROTOCOL_VERSION, Close, Failed, Hello, Reply, Request, decode_reply, encode_message
+from aether_schema import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+START_LIMIT_S = 30.0
+CLOSE_LIMIT_S = 10.0
+_WATCH_INTERVAL_S = 0.2
+
+
+class WorkerError(HarnessError):
+    """The worker crashed, hung, could not be started, failed at what it was asked, or is of another version."""
+
+
+class Worker:
+    """One worker process. Use it as a context manager: leaving it ends the process and all it started."""
+
+    def __init__(self, command: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> None:
+        """Start `command` (this Python's worker, if none) with `env` on top of this process's environment."""
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
+        self._deadline: float | None = None
+        self._timed_out = False
+        self._ended = threading.Event()
+        try:
+            self._process = subprocess.Popen(
+                list(command or (sys.executable, "-P", "-m", "aether_harness.worker")),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env={**os.environ, **(env or {})},
+                # A group of its own: a Ctrl-C reaches this parent alone, and the group can be killed whole.
+                start_new_session=os.name == "posix",
+            )
+        except OSError as error:
+            self._log.close()
+            raise WorkerError(f"the worker cannot be started: {error.strerror}") from None
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        """Wait for the worker's greeting.
+
+        Raises:
+            WorkerError: it does not come, or is of another protocol version.
+
+        """
+        try:
+            hello = self._receive(START_LIMIT_S)
+            if not isinstance(hello, Hello) or hello.protocol != PROTOCOL_VERSION:
+                raise WorkerError(f"the worker does not speak version {PROTOCOL_VERSION} of the protocol")
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the process: by asking, if all went well, and by force in any case."""
+        try:
+            if kind is None:
+                self.ask(Close(), CLOSE_LIMIT_S)
+        finally:
+            self.kill()
+
+    def ask(self, request: Request, limit_s: float) -> Reply:
+        """Send `request` and return the answer, waiting at most `limit_s`.
+
+        Raises:
+            WorkerError: no answer in time, the worker ended, or it could not do what was asked.
+
+        """
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(encode_message(request) + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            raise WorkerError(self._how_it_ended()) from None
+        reply = self._receive(limit_s)
+        if isinstance(reply, Failed):
+            raise WorkerError(reply.problem)
+        return reply
+
+    def kill(self) -> None:
+        """End the worker and everything it started, whatever they are doing."""
+        if self._ended.is_set():
+            return
+        self._ended.set()
+        _kill_tree(self._process)
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._log):
+            try:
+                if stream is not None:
+                    stream.close()
+            except OSError:
+                pass  # what was still to be written has no reader any more
+
+    def _receive(self, limit_s: float) -> Reply:
+        assert self._process.stdout is not None
+        self._deadline = time.monotonic() + limit_s
+        line = self._process.stdout.readline()
+        self._deadline = None
+        if self._timed_out:
+            raise WorkerError(f"no answer within {limit_s:g} s")
+        if not line.endswith(b"\n"):
+            raise WorkerError(self._how_it_ended())
+        try:
+            reply: Reply = decode_reply(line)
+        except msgspec.MsgspecError:
+            raise WorkerError(f"the worker answered nonsense: {printable(repr(line[:60]))}") from None
+        return reply
+
+    def _watch(self) -> None:
+        """Kill the worker once its deadline has passed, which ends the parent's wait for its answer."""
+        while not self._ended.wait(_WATCH_INTERVAL_S):
+            deadline = self._deadline
+            if deadline is not None and time.monotonic() > deadline:
+                self._timed_out = True
+                _kill_tree(self._process)
+                return
+
+    def _how_it_ended(self) -> str:
+        try:
+            status = self._process.wait(timeout=CLOSE_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            return "the worker closed its output and went on"
+        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"exited with status {status}"
+        last = self._last_words()
+        return f"the worker {how}" + (f": {last}" if last else "")
+
+    def _last_words(self) -> str:
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - 4096))
+        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        return printable(lines[-1].strip()[:300]) if lines else ""
+
+
+def _kill_tree(process: subprocess.Popen[bytes]) -> None:
+    try:
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+            process.kill()
+    except (OSError, psutil.Error):
+        process.kill()  # the group is gone; this does nothing to a process that has ended

@@ -1,0 +1,78 @@
+"""What a worker process and its parent say to one another: one JSON object a line.
+
+The parent asks, the worker answers, one answer a question, in turn. The worker speaks first, with
+`Hello`, so that a parent never talks to a worker of another version.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from aether_harness.registry import Address
+
+PROTOCOL_VERSION = 1
+
+
+class Message(Struct, frozen=True, kw_only=True, tag=True):
+    """Anything said; the JSON key `type` tells which."""
+
+
+class Open(Message, frozen=True):
+    """Set the bench at `address` up with `params`, pinned to `worker_cpus`."""
+
+    address: Address
+    params: msgspec.Raw
+    folder: str
+    worker_cpus: tuple[int, ...]
+    companion_cpus: tuple[int, ...]
+
+
+class Sample(Message, frozen=True):
+    """Take one sample (a warm-up is one whose answer is thrown away)."""
+
+
+class Verify(Message, frozen=True):
+    """Check that the samples did what they claim."""
+
+
+class Close(Message, frozen=True):
+    """Tear everything down and exit."""
+
+
+class Hello(Message, frozen=True):
+    """The worker is there."""
+
+    protocol: int
+    pid: int
+
+
+class Opened(Message, frozen=True):
+    """The bench is set up. `note` says what a reader of its figures should know."""
+
+    note: str | None = None
+
+
+class Taken(Message, frozen=True):
+    """One sample: its figure in the metric's unit, and its phases in nanoseconds."""
+
+    value: float
+    phases_ns: dict[str, int] = {}
+
+
+class Done(Message, frozen=True):
+    """Verified, or closed."""
+
+
+class Failed(Message, frozen=True):
+    """The step asked for could not be done, for a reason of one line."""
+
+    problem: str
+
+
+Request = Open | Sample | Verify | Close
+Reply = Hello | Opened | Taken | Done | Failed
+
+encode_message = msgspec.json.Encoder().encode
+decode_request = msgspec.json.Decoder(Request).decode
+decode_reply = msgspec.json.Decoder(Reply).decode

@@ -1,0 +1,125 @@
+"""The manifest of a tree: every path with its size and SHA-256, and one digest of the whole."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from aether_harness import BenchError
+from aether_pack_bench.tree import Entry, reason, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# The file is opened, not what a link put in its place since the walk would lead to.
+OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+# Most files of an artifact fit, and a buffer of this size is not asked of the system anew each time.
+CHUNK_BYTES = 64 * 2**10
+
+
+class Item(Struct, frozen=True, omit_defaults=True):
+    """One entry: a file has a size and a digest, a link its target, a folder neither.
+
+    Where a path is not UTF-8, `raw_path` is its bytes in base64 and `path` is for people only.
+    """
+
+    path: str
+    size: int | None = None
+    sha256: str | None = None
+    link: str | None = None
+    raw_path: str | None = None
+
+
+class Manifest(Struct, frozen=True):
+    """The items of a tree in walking order, and the SHA-256 of their encoding, which covers all contents."""
+
+    tree_sha256: str
+    items: tuple[Item, ...]
+    encoded_items: msgspec.Raw
+
+
+def hash_tree(root: str) -> Manifest:
+    """Return the manifest of the folder `root`.
+
+    Raises:
+        BenchError: something in the tree cannot be read; the message names it.
+
+    """
+    return manifest_of([_hashed(entry) for entry in walk(root)])
+
+
+def manifest_of(items: Sequence[Item]) -> Manifest:
+    """Return the manifest of `items`, with the digest of the whole."""
+    encoded = msgspec.json.encode(items)
+    return Manifest(hashlib.sha256(encoded).hexdigest(), tuple(items), msgspec.Raw(encoded))
+
+
+def write_manifest(path: str, manifest: Manifest) -> None:
+    """Write the manifest to the file `path`, as a JSON object of `tree_sha256` and `items`."""
+    with open(path, "wb") as file:
+        file.write(msgspec.json.encode({"tree_sha256": manifest.tree_sha256, "items": manifest.encoded_items}))
+
+
+def item_of(entry: Entry, *, size: int | None = None, sha256: str | None = None) -> Item:
+    """Return the item of an entry; the target of a link is read here.
+
+    Raises:
+        BenchError: the link has gone.
+
+    """
+    path, raw_path = _legible(entry.path)
+    if entry.kind != "link":
+        return Item(path, size, sha256, None, raw_path)
+    try:
+        target, _ = _legible(os.readlink(entry.location))
+    except OSError as error:
+        raise BenchError(f"{entry.location}: {reason(error)}") from None
+    return Item(path, None, None, target, raw_path)
+
+
+def open_file(location: str) -> int:
+    """Open a file of the tree and return its descriptor.
+
+    Raises:
+        BenchError: it is unreadable or has gone.
+
+    """
+    try:
+        return os.open(location, OPEN_FLAGS)
+    except OSError as error:
+        raise BenchError(f"{location}: {reason(error)}") from None
+
+
+def _hashed(entry: Entry) -> Item:
+    if entry.kind != "file":
+        return item_of(entry)
+    descriptor = open_file(entry.location)
+    try:
+        chunk = os.read(descriptor, CHUNK_BYTES)
+        size = len(chunk)
+        digest = hashlib.sha256(chunk)
+        while chunk := os.read(descriptor, CHUNK_BYTES):
+            size += len(chunk)
+            digest.update(chunk)
+    except OSError as error:
+        raise BenchError(f"{entry.location}: {reason(error)}") from None
+    finally:
+        os.close(descriptor)
+    return item_of(entry, size=size, sha256=digest.hexdigest())
+
+
+def _legible(path: str) -> tuple[str, str | None]:
+    """Return the path as JSON can hold it, and its bytes in base64 where that is not the whole truth."""
+    if path.isascii():
+        return path, None
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raw = os.fsencode(path)
+        return raw.decode(errors="backslashreplace"), base64.b64encode(raw).decode()
+    return path, None

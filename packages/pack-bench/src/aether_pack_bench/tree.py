@@ -1,0 +1,86 @@
+"""Trees of files: the seeded one that is packed by default, and walking any."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Literal
+
+from msgspec import Struct
+
+from aether_harness import BenchError
+
+FILES_A_FOLDER = 100
+
+Kind = Literal["file", "link", "folder"]
+
+
+class Entry(Struct, frozen=True):
+    """One thing in a tree: its path below the root, with slashes, and where it really is."""
+
+    path: str
+    location: str
+    kind: Kind
+
+
+def write_seeded_tree(root: str, *, files: int, size: int, seed: int) -> None:
+    """Fill the new folder `root` with `files` files of `size` bytes each, a hundred a folder.
+
+    The bytes do not compress and are the same for the same seed on every system.
+    """
+    draw = random.Random(seed)  # noqa: S311 - bytes to pack, not a secret
+    os.mkdir(root)
+    for number in range(files):
+        folder = os.path.join(root, f"part-{number // FILES_A_FOLDER:04}")
+        if number % FILES_A_FOLDER == 0:
+            os.mkdir(folder)
+        with open(os.path.join(folder, f"file-{number:06}.bin"), "wb") as file:
+            file.write(draw.randbytes(size))
+
+
+def walk(root: str) -> list[Entry]:
+    """Return everything below the folder `root`, a folder before what is in it, names in byte order.
+
+    Links are entries of their own and are never followed.
+
+    Raises:
+        BenchError: a folder cannot be read, or holds something that is no file, folder or link.
+
+    """
+    entries: list[Entry] = []
+    pending = _children(root, "")
+    while pending:
+        entry = pending.pop()
+        entries.append(entry)
+        if entry.kind == "folder":
+            pending += _children(entry.location, entry.path + "/")
+    return entries
+
+
+def reason(error: OSError) -> str:
+    """Return the system's words for an error, without the path."""
+    return (error.strerror or str(error)).lower()
+
+
+def _children(location: str, prefix: str) -> list[Entry]:
+    """Return what is in one folder, last name first, as a stack wants it."""
+    try:
+        with os.scandir(location) as found:
+            children = sorted(found, key=_name_in_bytes, reverse=True)
+        return [Entry(prefix + child.name, child.path, _kind(child)) for child in children]
+    except OSError as error:
+        raise BenchError(f"{error.filename or location}: {reason(error)}") from None
+
+
+def _kind(child: os.DirEntry[str]) -> Kind:
+    if child.is_symlink():
+        return "link"
+    if child.is_file(follow_symlinks=False):
+        return "file"
+    if child.is_dir(follow_symlinks=False):
+        return "folder"
+    raise BenchError(f"{child.path}: not a file, folder or link")
+
+
+def _name_in_bytes(entry: os.DirEntry[str]) -> bytes:
+    return os.fsencode(entry.name)

@@ -1,0 +1,44 @@
+"""The file contract of Aether Bench: the summary, its validation, its quantiles, its files."""
+
+from __future__ import annotations
+
+from aether_schema.__about__ import __version__
+from aether_schema.codec import decode_summary, encode_summary
+from aether_schema.error import InvalidSummaryError, SchemaError, SummaryFileError, printable
+from aether_schema.file import SIZE_LIMIT_BYTES, read_summary, write_atomically, write_summary
+from aether_schema.quantile import quantile
+from aether_schema.summary import (
+    SCHEMA_VERSION,
+    UNIT_OF_METRIC,
+    Better,
+    Metric,
+    Phase,
+    Reference,
+    Rounds,
+    Scalar,
+    Summary,
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "SIZE_LIMIT_BYTES",
+    "UNIT_OF_METRIC",
+    "Better",
+    "InvalidSummaryError",
+    "Metric",
+    "Phase",
+    "Reference",
+    "Rounds",
+    "Scalar",
+    "SchemaError",
+    "Summary",
+    "SummaryFileError",
+    "__version__",
+    "decode_summary",
+    "encode_summary",
+    "printable",
+    "quantile",
+    "read_summary",
+    "write_atomically",
+    "write_summary",
+]

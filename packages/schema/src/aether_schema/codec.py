@@ -1,0 +1,102 @@
+"""Summaries to bytes and back. No files here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from aether_schema.error import InvalidSummaryError
+from aether_schema.summary import Summary
+
+BOM = b"\xef\xbb\xbf"
+_DECODER = msgspec.json.Decoder(Summary)
+_WHOLE_NUMBER_KEYS = ("n", "schema_version", "disturbed")
+
+
+def decode_summary(data: bytes) -> Summary:
+    """Return the summary that `data`, one JSON object in UTF-8, holds. A byte order mark is passed over.
+
+    Raises:
+        InvalidSummaryError: anything at all is wrong with the bytes; the message names the key.
+
+    """
+    data = data.removeprefix(BOM)
+    try:
+        data.decode()  # The JSON decoder passes over the text of unknown keys without looking.
+        return _DECODER.decode(data)
+    except InvalidSummaryError:
+        raise
+    except UnicodeDecodeError as error:
+        raise InvalidSummaryError(f"not UTF-8 at byte {error.start}") from None
+    except RecursionError:
+        raise InvalidSummaryError("nested too deeply") from None
+    except msgspec.ValidationError as error:
+        if "Expected `int" in str(error) and "got `float`" in str(error):
+            return _decode_whole_numbers(data)
+        raise _translated(error) from None
+    except msgspec.DecodeError as error:
+        raise _malformed(error, data) from None
+
+
+def encode_summary(summary: Summary) -> bytes:
+    """Return `summary` as JSON: a key a line and a round a line, so that a diff shows what changed.
+
+    Raises:
+        InvalidSummaryError: the summary holds a value of a wrong type, which building it did not see.
+
+    """
+    fields = msgspec.to_builtins(summary)
+    lines = [f"  {_compact(key)}: {_value(value)}" for key, value in fields.items()]
+    data = ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+    decode_summary(data)
+    return data
+
+
+def _compact(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _value(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if isinstance(value, (list, tuple)):
+        return "[\n" + ",\n".join(f"    {_compact(item)}" for item in value) + "\n  ]"
+    if isinstance(value, dict):
+        inner = (f"    {_compact(key)}: {_compact(item)}" for key, item in value.items())
+        return "{\n" + ",\n".join(inner) + "\n  }" if value else "{}"
+    return _compact(value)
+
+
+def _decode_whole_numbers(data: bytes) -> Summary:
+    """Decode again where a count was written as `6e1` or `60.0`, which JSON Schema calls an integer."""
+    fields = msgspec.json.decode(data)
+    for key in _WHOLE_NUMBER_KEYS:
+        number = fields.get(key)
+        if isinstance(number, float) and number.is_integer():
+            fields[key] = int(number)
+    try:
+        return msgspec.convert(fields, Summary)
+    except msgspec.ValidationError as error:
+        raise _translated(error) from None
+
+
+def _translated(error: msgspec.ValidationError) -> InvalidSummaryError:
+    """Turn the decoder's words into ours: a key first, then what is wrong with it."""
+    text = str(error)
+    if missing := re.fullmatch(r"Object missing required field `(.+?)`(?: - at `\$\.?(.*)`)?", text):
+        return InvalidSummaryError("missing", key=".".join(filter(None, (missing[2], missing[1]))))
+    problem, _, path = text.partition(" - at `$")
+    return InvalidSummaryError(problem[:1].lower() + problem[1:], key=path.removesuffix("`").removeprefix("."))
+
+
+def _malformed(error: msgspec.DecodeError, data: bytes) -> InvalidSummaryError:
+    """Say what about `data` is not JSON, and behind which key."""
+    text = str(error)
+    place = re.search(r"\(byte (\d+)\)", text)
+    if place is None:
+        return InvalidSummaryError("empty or truncated JSON" if "truncated" in text else text)
+    before, rest = data[: int(place[1])], data[int(place[1]) :]
+    key = re.search(rb'"([^"\\]{1,200})"\s*:[^":{}]*$', before[-1000:])
+    number = re.match(rb"[+-]?(?:NaN|Inf(?:inity)?)\b", rest, re.IGNORECASE)
+    problem = f"{number[0].decode()} is not a number JSON knows" if number else text.replace("JSON is m", "m")
+    return InvalidSummaryError(problem, key=key[1].decode(errors="replace") if key else "")

@@ -1,0 +1,188 @@
+"""The summary of one bench's run: its types and what must hold between its keys."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from aether_schema.error import InvalidSummaryError
+from aether_schema.quantile import quantile
+
+SCHEMA_VERSION: Literal[1] = 1
+
+Metric = Literal["duration_ms", "throughput_mbs", "value"]
+Better = Literal["lower", "higher"]
+
+#: The unit that goes with a metric; a `value` takes any.
+UNIT_OF_METRIC = {"duration_ms": "ms", "throughput_mbs": "MB/s"}
+BETTER_OF_METRIC: dict[str, Better] = {"duration_ms": "lower", "throughput_mbs": "higher"}
+
+BENCH_ID_LENGTH = 200
+CONTROL_FREE = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+
+# How far a written quantile may lie from the one its own samples give: writers round to six digits.
+AGREEMENT = 1e-6
+
+Figure = Annotated[float, Meta(ge=0, description="A finite number, not negative.")]
+Rounds = Annotated[
+    tuple[tuple[Figure, ...], ...],
+    Meta(description="An array a round (a fresh process), each an array of its samples, in `unit`."),
+]
+Scalar = str | int | float | bool | None
+
+
+class Reference(Struct, frozen=True, kw_only=True):
+    """A fixed kernel timed beside the samples: the ruler. Lower is a faster machine."""
+
+    kernel: Annotated[str, Meta(min_length=1, description="The kernel's id; ids are never reused.")]
+    unit: Literal["ms"]
+    samples: Rounds
+
+
+class Phase(Struct, frozen=True, kw_only=True):
+    """One part of a sample, in milliseconds."""
+
+    p50: Figure
+    p95: Figure
+
+
+class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The figures of one bench's run. One JSON object; unknown keys are ignored.
+
+    Building one checks what must hold between the keys.
+
+    Raises:
+        InvalidSummaryError: two keys contradict each other; the message names the key.
+
+    """
+
+    bench_id: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=BENCH_ID_LENGTH,
+            extra_json_schema={"pattern": CONTROL_FREE},
+            description="Which bench this is; figures are compared only under one id.",
+        ),
+    ]
+    metric: Annotated[
+        Metric,
+        Meta(description="`duration_ms`: lower is better; `throughput_mbs`: higher is; `value`: see `better`."),
+    ]
+    unit: Annotated[str, Meta(min_length=1, description="`ms`, `MB/s` (10^6 bytes), or any with `value`.")]
+    p50: Figure
+    p95: Annotated[float, Meta(ge=0, description="The 95th percentile of the figure; never below `p50`.")]
+    n: Annotated[int, Meta(ge=1, description="How many samples were kept.")]
+    timestamp: Annotated[
+        str,
+        Meta(description="ISO 8601, when the run ended; without an offset it is read as UTC."),
+    ]
+    notes: str | None = None
+    schema_version: Literal[1] | None = None
+    better: Annotated[Better | None, Meta(description="Required with the metric `value`.")] = None
+    samples: Rounds | None = None
+    reference: Reference | None = None
+    cross_reference: Annotated[
+        Reference | None,
+        Meta(description="A second kernel, one value a round, to tell a slow machine from another one."),
+    ] = None
+    disturbed: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="Samples retaken because the CPU was taken away."),
+    ] = None
+    environment: Annotated[
+        dict[str, Any] | None,
+        Meta(description="What makes figures comparable and does not drift."),
+    ] = None
+    params: Annotated[
+        dict[str, Scalar] | None,
+        Meta(description="What the bench was asked to do; compared only when equal."),
+    ] = None
+    phases: dict[str, Phase] | None = None
+    commit: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check what the types alone cannot say."""
+        _check_figures(self)
+        _check_texts(self)
+        _check_direction(self)
+        if self.samples is not None:
+            _check_samples(self, self.samples)
+        _check_references(self)
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether a smaller figure is the better one."""
+        return (self.better or BETTER_OF_METRIC[self.metric]) == "lower"
+
+    @property
+    def measured_at(self) -> datetime:
+        """The timestamp as an aware datetime."""
+        moment = datetime.fromisoformat(self.timestamp)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _check_figures(summary: Summary) -> None:
+    for key in ("p50", "p95"):
+        figure = getattr(summary, key)
+        if not (math.isfinite(figure) and figure >= 0):
+            raise InvalidSummaryError(f"{figure} is not a finite number of at least 0", key=key)
+    if summary.p95 < summary.p50:
+        raise InvalidSummaryError(f"{summary.p95} is below p50, {summary.p50}", key="p95")
+    if summary.n < 1:
+        raise InvalidSummaryError(f"{summary.n} samples are no run", key="n")
+
+
+def _check_texts(summary: Summary) -> None:
+    if not 1 <= len(summary.bench_id) <= BENCH_ID_LENGTH:
+        raise InvalidSummaryError(f"takes 1 to {BENCH_ID_LENGTH} characters", key="bench_id")
+    if any(unicodedata.category(character) == "Cc" for character in summary.bench_id):
+        raise InvalidSummaryError(f"{summary.bench_id!r} holds a control character", key="bench_id")
+    try:
+        datetime.fromisoformat(summary.timestamp)
+    except ValueError:
+        raise InvalidSummaryError(f"{summary.timestamp[:40]!r} is not ISO 8601", key="timestamp") from None
+
+
+def _check_direction(summary: Summary) -> None:
+    unit = UNIT_OF_METRIC.get(summary.metric)
+    if unit is None:
+        if summary.better is None:
+            raise InvalidSummaryError("missing, and the metric `value` needs `lower` or `higher`", key="better")
+        return
+    if summary.unit != unit:
+        raise InvalidSummaryError(f"`{summary.metric}` is in `{unit}`, not `{summary.unit[:40]}`", key="unit")
+    better = BETTER_OF_METRIC[summary.metric]
+    if summary.better not in {None, better}:
+        raise InvalidSummaryError(f"of `{summary.metric}` the {better} is better", key="better")
+
+
+def _check_samples(summary: Summary, rounds: tuple[tuple[float, ...], ...]) -> None:
+    kept = [sample for samples in rounds for sample in samples]
+    if not all(math.isfinite(sample) and sample >= 0 for sample in kept):
+        raise InvalidSummaryError("every sample is a finite number of at least 0", key="samples")
+    if len(kept) != summary.n:
+        raise InvalidSummaryError(f"is {summary.n}, but `samples` holds {len(kept)}", key="n")
+    for key, probability in (("p50", 0.5), ("p95", 0.95)):
+        written, own = getattr(summary, key), quantile(kept, probability)
+        if not math.isclose(written, own, rel_tol=AGREEMENT):
+            raise InvalidSummaryError(f"is {written}, but the samples give {own:.9g}", key=key)
+
+
+def _check_references(summary: Summary) -> None:
+    rounds = summary.samples or ()
+    shape = [len(samples) for samples in rounds]
+    expected = {"reference": shape, "cross_reference": [1] * len(shape)}
+    for key, wanted in expected.items():
+        reference: Reference | None = getattr(summary, key)
+        if reference is None:
+            continue
+        if [len(samples) for samples in reference.samples] != wanted or not wanted:
+            problem = "has not the shape that goes with `samples`"
+            raise InvalidSummaryError(problem, key=f"{key}.samples")
+        if not all(math.isfinite(sample) and sample > 0 for samples in reference.samples for sample in samples):
+            raise InvalidSummaryError("a ruler of no length measures nothing", key=f"{key}.samples")

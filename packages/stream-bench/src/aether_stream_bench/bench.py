@@ -1,0 +1,102 @@
+"""The streaming bench, as the harness finds it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from aether_harness import BenchError, ByteCount, Place, Sampled
+from aether_stream_bench.payload import Payload
+from aether_stream_bench.server import Greeting
+from aether_stream_bench.uploader import Uploader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aether_schema import Metric
+
+STOP_LIMIT_S = 5.0
+
+
+class StreamParams(Struct, frozen=True, kw_only=True):
+    """What is uploaded: `payload` seeded bytes, in HTTP chunks of `chunk` bytes."""
+
+    payload: Annotated[ByteCount, Meta(ge=1)] = 8 * 2**20
+    chunk: Annotated[ByteCount, Meta(ge=1, le=2**30)] = 128 * 2**10
+    seed: int = 1
+
+
+class StreamSession:
+    """A connection to a server, over which every sample uploads the payload."""
+
+    def __init__(self, uploader: Uploader, payload: Payload) -> None:
+        """Upload `payload` by `uploader`."""
+        self._uploader = uploader
+        self._payload = payload
+
+    def sample(self) -> Sampled:
+        """Upload once and wait for the receipt."""
+        receipt = self._uploader.upload(self._payload)
+        self._check_count(receipt.bytes)
+        return Sampled(moved_bytes=receipt.bytes)
+
+    def verify(self) -> None:
+        """Upload once more and have the server hash what it gets."""
+        receipt = self._uploader.upload(self._payload, digest=True)
+        self._check_count(receipt.bytes)
+        if receipt.sha256 != self._payload.sha256():
+            raise BenchError(f"the server took in other bytes than were sent: SHA-256 {receipt.sha256}")
+
+    def _check_count(self, count: int) -> None:
+        if count != self._payload.size:
+            raise BenchError(f"the server took in {count} bytes of {self._payload.size}")
+
+
+class StreamingBench:
+    """Streams an upload over HTTP/1.1 to a mock server in a process of its own."""
+
+    bench_id = "streaming"
+    name = "stream"
+    about = "chunked HTTP upload to a mock server on the loopback"
+    metric: Metric = "throughput_mbs"
+    params_type = StreamParams
+
+    @contextmanager
+    def open(self, params: StreamParams, place: Place) -> Iterator[StreamSession]:
+        """Start the server, connect, and yield the session."""
+        payload = Payload(size=params.payload, chunk=params.chunk, seed=params.seed)
+        with running_server(place.companion_cpus) as greeting, Uploader(greeting.port) as uploader:
+            yield StreamSession(uploader, payload)
+
+
+streaming = StreamingBench()
+
+
+@contextmanager
+def running_server(cpus: Sequence[int]) -> Iterator[Greeting]:
+    """Start the mock server in a process of its own and yield its greeting; stop it at the end.
+
+    Raises:
+        BenchError: the server did not come up.
+
+    """
+    command = [sys.executable, "-P", "-m", "aether_stream_bench.server", "--cpus", *map(str, cpus)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            if not line:
+                raise BenchError(f"the mock server did not start: status {process.wait()}")
+            yield msgspec.json.decode(line, type=Greeting)
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(STOP_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()

@@ -1,0 +1,143 @@
+"""The mock server: takes uploads over HTTP/1.1 on the loopback, drains them as they come, and counts.
+
+`python -m aether_stream_bench.server` prints one JSON line, `{"port": …, "note": …}`, serves, and stops
+when its standard input is closed: it never outlives whoever started it. Nothing of a payload is kept.
+
+`PUT` or `POST` to any path answers `{"bytes": …}`, with `"sha256"` added where the request carried the
+header `aether-digest: sha256`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+import httptools
+import msgspec
+from anyio.abc import SocketAttribute
+from msgspec import Struct
+
+from aether_harness.affinity import pin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anyio.abc import SocketStream
+
+DIGEST_HEADER = "aether-digest"
+LOOPBACK = "127.0.0.1"
+RECEIVE_BYTES = 2**20
+UPLOAD_METHODS = {b"PUT", b"POST"}
+
+
+class Greeting(Struct, frozen=True, kw_only=True):
+    """What the server says once it listens."""
+
+    port: int
+    note: str | None = None
+
+
+class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the server took in: how many bytes, and their SHA-256 where it was asked for."""
+
+    bytes: int
+    sha256: str | None = None
+
+
+class Exchange:
+    """One connection's requests: counts each body as the parser hands it over, and queues the answers.
+
+    The methods named `on_…` are the parser's callbacks.
+    """
+
+    def __init__(self) -> None:
+        """Begin with no request."""
+        self.answers: list[bytes] = []
+        self.closing = False
+        self._parser = httptools.HttpRequestParser(self)
+        self.on_message_begin()
+
+    def feed(self, data: bytes) -> None:
+        """Take in what arrived; a request that is none is answered and ends the connection."""
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self.answers.append(response(HTTPStatus.BAD_REQUEST, b"", closing=True))
+            self.closing = True
+
+    def on_message_begin(self) -> None:
+        """Forget the last request."""
+        self._count = 0
+        self._digest: hashlib._Hash | None = None
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Note whether a digest is asked for."""
+        if name.lower() == DIGEST_HEADER.encode() and value.lower() == b"sha256":
+            self._digest = hashlib.sha256()
+
+    def on_body(self, body: bytes) -> None:
+        """Count, hash if asked to, and drop."""
+        self._count += len(body)
+        if self._digest is not None:
+            self._digest.update(body)
+
+    def on_message_complete(self) -> None:
+        """Answer."""
+        self.closing = not self._parser.should_keep_alive()
+        if self._parser.get_method() in UPLOAD_METHODS:
+            digest = None if self._digest is None else self._digest.hexdigest()
+            body = msgspec.json.encode(Receipt(bytes=self._count, sha256=digest))
+            self.answers.append(response(HTTPStatus.OK, body, closing=self.closing))
+        else:
+            self.answers.append(response(HTTPStatus.METHOD_NOT_ALLOWED, b"", closing=self.closing))
+
+
+def response(status: HTTPStatus, body: bytes, *, closing: bool) -> bytes:
+    """Return a whole response of known length."""
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}", f"Content-Length: {len(body)}"]
+    lines += ["Content-Type: application/json"] if body else []
+    lines += ["Allow: PUT, POST"] if status is HTTPStatus.METHOD_NOT_ALLOWED else []
+    lines += ["Connection: close"] if closing else []
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+async def handle(stream: SocketStream) -> None:
+    """Serve one connection until either side closes it."""
+    exchange = Exchange()
+    async with stream:
+        while not exchange.closing:
+            try:
+                exchange.feed(await stream.receive(RECEIVE_BYTES))
+                while exchange.answers:
+                    await stream.send(exchange.answers.pop(0))
+            except (anyio.EndOfStream, anyio.BrokenResourceError):
+                return
+
+
+async def serve(cpus: Sequence[int]) -> None:
+    """Listen on a free loopback port, say which, and serve until the standard input is closed."""
+    note = pin(cpus)
+    listener = await anyio.create_tcp_listener(local_host=LOOPBACK, local_port=0)
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, handle)
+        greeting = Greeting(port=listener.extra(SocketAttribute.local_port), note=note)
+        sys.stdout.buffer.write(msgspec.json.encode(greeting) + b"\n")
+        sys.stdout.buffer.flush()
+        await anyio.to_thread.run_sync(sys.stdin.buffer.read)
+        tasks.cancel_scope.cancel()
+
+
+def main() -> None:
+    """Run the server."""
+    parser = argparse.ArgumentParser(prog="python -m aether_stream_bench.server", description="The mock server.")
+    parser.add_argument("--cpus", type=int, nargs="*", default=(), metavar="CPU", help="CPUs to be pinned to")
+    anyio.run(serve, parser.parse_args().cpus)
+
+
+if __name__ == "__main__":
+    main()

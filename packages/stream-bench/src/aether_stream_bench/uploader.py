@@ -1,0 +1,119 @@
+"""The built-in uploader: one kept-alive HTTP/1.1 connection, a chunked body, no copy of the payload."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import TYPE_CHECKING
+
+import h11
+import msgspec
+
+from aether_harness import BenchError
+from aether_stream_bench.server import DIGEST_HEADER, LOOPBACK, Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+    from typing import Self
+
+_RECEIVE_BYTES = 2**16
+_OK = 200
+
+
+class Uploader:
+    """A connection to the mock server on `port`, for one upload after another."""
+
+    def __init__(self, port: int) -> None:
+        """Connect.
+
+        Raises:
+            BenchError: nothing listens on the port.
+
+        """
+        self._host = f"{LOOPBACK}:{port}"
+        self._protocol = h11.Connection(h11.CLIENT)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            _tune(self._socket)
+            self._socket.connect((LOOPBACK, port))
+        except OSError as error:
+            self._socket.close()
+            raise BenchError(f"no connection to {self._host}: {error.strerror}") from None
+
+    def __enter__(self) -> Self:
+        """Be closed by the end of a `with`."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+    def upload(self, chunks: Iterable[memoryview], *, digest: bool = False) -> Receipt:
+        """Send `chunks`, an HTTP chunk each, and return what the server says it took in.
+
+        Raises:
+            BenchError: the connection broke or the server refused.
+
+        """
+        headers = [("Host", self._host), ("Transfer-Encoding", "chunked")]
+        if digest:
+            headers.append((DIGEST_HEADER, "sha256"))
+        try:
+            self._send(h11.Request(method="PUT", target="/upload", headers=headers))
+            for chunk in chunks:
+                # The stub asks for bytes; any buffer is passed through as it is.
+                self._send(h11.Data(data=chunk))  # type: ignore[arg-type]
+            self._send(h11.EndOfMessage())
+            return self._receive()
+        except OSError as error:
+            raise BenchError(f"{self._host}: the upload broke off: {error.strerror or error}") from None
+        except h11.ProtocolError as error:
+            raise BenchError(f"{self._host}: {error}") from None
+
+    def _send(self, event: h11.Event) -> None:
+        pieces = self._protocol.send_with_data_passthrough(event) or []
+        if not hasattr(self._socket, "sendmsg"):  # Windows
+            for piece in pieces:
+                self._socket.sendall(piece)
+            return
+        sent = self._socket.sendmsg(pieces) if pieces else 0
+        for piece in pieces:
+            # A blocking socket takes all at once but for a signal in between.
+            if sent < len(piece):
+                self._socket.sendall(memoryview(piece)[sent:])
+            sent = max(0, sent - len(piece))
+
+    def _receive(self) -> Receipt:
+        status, body = 0, b""
+        while not isinstance(event := self._protocol.next_event(), h11.EndOfMessage):
+            if event is h11.NEED_DATA:
+                self._protocol.receive_data(self._socket.recv(_RECEIVE_BYTES))
+            elif isinstance(event, h11.Response):
+                status = event.status_code
+            elif isinstance(event, h11.Data):
+                body += event.data
+            elif isinstance(event, h11.ConnectionClosed):
+                raise BenchError(f"{self._host}: the server closed the connection without an answer")
+        self._protocol.start_next_cycle()
+        if status != _OK:
+            raise BenchError(f"{self._host}: the server answered {status}")
+        try:
+            return msgspec.json.decode(body, type=Receipt)
+        except msgspec.MsgspecError as error:
+            raise BenchError(f"{self._host}: the server's receipt is none: {error}") from None
+
+
+def _tune(connection: socket.socket) -> None:
+    """Take out of the connection what is made for wide networks and only blurs a loopback.
+
+    Nagle's algorithm would hold the end of a body back. BBR, the default of some servers, paces what it
+    sends by a timer: on a loopback that halves the throughput at random from one connection to the next.
+    Reno is in every Linux kernel and allowed to everyone.
+    """
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_CONGESTION"):
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
