@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from aether_harness.__about__ import __version__
-from aether_harness.bench import Benchmark, Place, Sampled, Session
 from aether_harness.error import BenchError, HarnessError, RoundError, UsageError
+from aether_harness.function import bench
 from aether_harness.parameter import ByteCount
+from aether_harness.plugin import Benchmark, Place, Sampled, Session
 
 __all__ = [
     "BenchError",
@@ -18,4 +19,5 @@ __all__ = [
     "Session",
     "UsageError",
     "__version__",
+    "bench",
 ]

@@ -9,19 +9,32 @@ import sys
 import tempfile
 import threading
 import time
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeVar
 
 import msgspec
 import psutil
 
 from aether_harness.error import HarnessError
-from aether_harness.protocol import PROTOCOL_VERSION, Close, Failed, Hello, Reply, Request, decode_reply, encode_message
+from aether_harness.protocol import (
+    PROTOCOL_VERSION,
+    Close,
+    Closed,
+    Failed,
+    Hello,
+    Message,
+    Reply,
+    Request,
+    decode_reply,
+    encode_message,
+)
 from aether_schema import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
     from typing import Self
+
+ReplyT = TypeVar("ReplyT", bound=Message)
 
 START_LIMIT_S = 30.0
 CLOSE_LIMIT_S = 10.0
@@ -78,15 +91,15 @@ class Worker:
         """End the process: by asking, if all went well, and by force in any case."""
         try:
             if kind is None:
-                self.ask(Close(), CLOSE_LIMIT_S)
+                self.ask(Close(), Closed, CLOSE_LIMIT_S)
         finally:
             self.kill()
 
-    def ask(self, request: Request, limit_s: float) -> Reply:
-        """Send `request` and return the answer, waiting at most `limit_s`.
+    def ask(self, request: Request, answer: type[ReplyT], limit_s: float) -> ReplyT:
+        """Send `request` and return the answer, which is of the type `answer`, waiting at most `limit_s`.
 
         Raises:
-            WorkerError: no answer in time, the worker ended, or it could not do what was asked.
+            WorkerError: no answer in time, another one, the worker ended, or it could not do what was asked.
 
         """
         assert self._process.stdin is not None
@@ -98,6 +111,8 @@ class Worker:
         reply = self._receive(limit_s)
         if isinstance(reply, Failed):
             raise WorkerError(reply.problem)
+        if not isinstance(reply, answer):
+            raise WorkerError(f"the worker answered {type(reply).__name__} to {type(request).__name__}")
         return reply
 
     def kill(self) -> None:

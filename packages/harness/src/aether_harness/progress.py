@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING
 
 from aether_schema import quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.progress import Progress, TaskID
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class Silent:
     """Says nothing."""
 
-    def sample_taken(self, bench_id: str, round_number: int) -> None:
+    def sample_taken(self, bench_id: str, round_number: int, kept: int) -> None:
         """Say nothing."""
 
     def round_ended(self, bench_id: str, round_number: int, record: RoundRecord) -> None:
@@ -43,21 +44,24 @@ class Lines(Silent):
     def round_ended(self, bench_id: str, round_number: int, record: RoundRecord) -> None:
         """Say what the round found."""
         p50 = quantile((taken.value for taken in record.samples), 0.5)
-        said = f"{bench_id}: round {round_number} of {self._rounds}: p50 {p50:.5g} {self._units[bench_id]}"
+        retaken = f", {record.retaken} disturbed and retaken" if record.retaken else ""
+        said = f"{bench_id}: round {round_number} of {self._rounds}: p50 {p50:.5g} {self._units[bench_id]}{retaken}"
         print(said, file=sys.stderr, flush=True)  # noqa: T201 - a line is what was asked for
 
 
 class Bar(Silent):
     """A progress bar a bench, on a terminal."""
 
-    def __init__(self, progress: Progress, tasks: dict[str, TaskID]) -> None:
-        """Draw on `progress`, whose tasks are the benches by id."""
+    def __init__(self, progress: Progress, tasks: dict[str, TaskID], samples: int) -> None:
+        """Draw on `progress`, whose tasks are the benches by id; a round has `samples` of them."""
         self._progress = progress
         self._tasks = tasks
+        self._samples = samples
 
-    def sample_taken(self, bench_id: str, round_number: int) -> None:
-        """Move the bar on."""
-        self._progress.update(self._tasks[bench_id], advance=1, round=round_number)
+    def sample_taken(self, bench_id: str, round_number: int, kept: int) -> None:
+        """Move the bar to where the run is; samples to be retaken do not move it."""
+        completed = (round_number - 1) * self._samples + kept
+        self._progress.update(self._tasks[bench_id], completed=completed, round=round_number)
 
     def bench_failed(self, bench_id: str, error: RoundError) -> None:  # noqa: ARG002 - the interface's
         """Stop the bar where it is."""
@@ -81,10 +85,33 @@ def observing(profile: Profile, units: dict[str, str], *, quiet: bool) -> Iterat
             TextColumn("round {task.fields[round]} of " + str(profile.rounds)),
             TimeRemainingColumn(),
         )
-        steps = profile.rounds * (profile.warmups + profile.samples)
+        steps = profile.rounds * profile.samples
         # Drawn four times a second: drawing costs CPU time that a shared machine takes from the bench.
         with Progress(*columns, console=Console(stderr=True), refresh_per_second=4, transient=True) as progress:
-            yield Bar(progress, {bench_id: progress.add_task(bench_id, total=steps, round=1) for bench_id in units})
+            tasks = {bench_id: progress.add_task(bench_id, total=steps, round=1) for bench_id in units}
+            yield Bar(progress, tasks, profile.samples)
+
+
+@contextmanager
+def counting(what: str, total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
+    """Yield a function to be called when one of `total` is done: a bar on a terminal, lines elsewhere."""
+    if quiet:
+        yield lambda: None
+    elif not sys.stderr.isatty():
+        done = count(1)
+
+        def say() -> None:
+            print(f"{what} {next(done)} of {total}", file=sys.stderr, flush=True)  # noqa: T201 - a line is wanted
+
+        yield say
+    else:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), refresh_per_second=4, transient=True) as progress:
+            task = progress.add_task(what, total=total)
+            yield lambda: progress.advance(task)
 
 
 def results_table(rows: Sequence[tuple[Summary, str]]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from aether_harness.evidence import Evidence
 from aether_harness.registry import Address
 
 PROTOCOL_VERSION = 1
@@ -19,13 +20,17 @@ class Message(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Open(Message, frozen=True):
-    """Set the bench at `address` up with `params`, pinned to `worker_cpus`."""
+    """Set the bench at `address` up with `params`, pinned to `worker_cpus`.
+
+    `iterations` is how often its operation is done in one sample; None asks the worker to find out.
+    """
 
     address: Address
     params: msgspec.Raw
     folder: str
     worker_cpus: tuple[int, ...]
     companion_cpus: tuple[int, ...]
+    iterations: int | None = None
 
 
 class Sample(Message, frozen=True):
@@ -48,20 +53,39 @@ class Hello(Message, frozen=True):
 
 
 class Opened(Message, frozen=True):
-    """The bench is set up. `note` says what a reader of its figures should know."""
+    """The bench is set up. `note` says what a reader of its figures should know.
 
+    `versions` are those of what it measures. `cross_reference_ms` is the second kernel's time.
+    """
+
+    iterations: int
+    cross_reference_ms: float
+    versions: dict[str, str] = {}
     note: str | None = None
 
 
 class Taken(Message, frozen=True):
-    """One sample: its figure in the metric's unit, and its phases in nanoseconds."""
+    """One sample: its figure in the metric's unit, and its phases in nanoseconds, all per iteration.
+
+    `reference_ms` is the shorter of the reference kernel's times just before and just after it.
+    """
 
     value: float
+    reference_ms: float
+    evidence: Evidence
     phases_ns: dict[str, int] = {}
 
 
-class Done(Message, frozen=True):
-    """Verified, or closed."""
+class Verified(Message, frozen=True):
+    """The samples did what they claim. What the round has cost the worker so far."""
+
+    peak_memory_bytes: int | None = None
+    user_cpu_s: float | None = None
+    system_cpu_s: float | None = None
+
+
+class Closed(Message, frozen=True):
+    """Everything is torn down."""
 
 
 class Failed(Message, frozen=True):
@@ -71,7 +95,7 @@ class Failed(Message, frozen=True):
 
 
 Request = Open | Sample | Verify | Close
-Reply = Hello | Opened | Taken | Done | Failed
+Reply = Hello | Opened | Taken | Verified | Closed | Failed
 
 encode_message = msgspec.json.Encoder().encode
 decode_request = msgspec.json.Decoder(Request).decode

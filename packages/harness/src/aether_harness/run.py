@@ -10,13 +10,15 @@ import msgspec
 from msgspec import Struct
 
 from aether_harness.error import RoundError
+from aether_harness.evidence import attempts_limit, inherent_switches, is_disturbed, keep_least_disturbed, severity
 from aether_harness.process import Worker, WorkerError
-from aether_harness.protocol import Open, Opened, Request, Sample, Taken, Verify
+from aether_harness.protocol import Open, Opened, Sample, Taken, Verified, Verify
 from aether_harness.registry import Found
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aether_harness.evidence import Evidence
     from aether_harness.plan import Plan
 
 
@@ -28,10 +30,31 @@ class Target(Struct, frozen=True, kw_only=True):
 
 
 class RoundRecord(Struct, frozen=True, kw_only=True):
-    """What one round kept: its samples, and what its reader should know."""
+    """What one round took: every attempt at a sample in order, disturbed or not, and what it cost.
 
-    samples: tuple[Taken, ...]
-    note: str | None = None
+    `inherent` involuntary switches a sample are the operation's own.
+    """
+
+    attempts: tuple[Taken, ...]
+    wanted: int
+    opened: Opened
+    usage: Verified
+    inherent: int = 0
+
+    @property
+    def samples(self) -> list[Taken]:
+        """The samples kept: the undisturbed ones, and where they are too few, the least disturbed."""
+        return keep_least_disturbed(self.attempts, self.wanted, lambda taken: severity(taken.evidence, self.inherent))
+
+    @property
+    def retaken(self) -> int:
+        """How many attempts were taken again."""
+        return len(self.attempts) - self.wanted
+
+    @property
+    def kept_disturbed(self) -> int:
+        """How many of the samples kept are disturbed all the same."""
+        return sum(is_disturbed(taken.evidence, self.inherent) for taken in self.samples)
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -45,8 +68,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
 class Observer(Protocol):
     """Watches a run go by."""
 
-    def sample_taken(self, bench_id: str, round_number: int) -> None:
-        """A warm-up or a sample is done."""
+    def sample_taken(self, bench_id: str, round_number: int, kept: int) -> None:
+        """A warm-up or a sample is done; the round has `kept` undisturbed samples by now."""
 
     def round_ended(self, bench_id: str, round_number: int, record: RoundRecord) -> None:
         """A round is done."""
@@ -62,6 +85,7 @@ def run_targets(targets: Sequence[Target], plan: Plan, observer: Observer) -> li
     a bad minute of the machine does not fall on one bench alone. A bench that fails leaves the others be.
     """
     draw = random.Random(plan.seed)  # noqa: S311 - an order, not a secret
+    iterations: dict[str, int] = {}
     rounds: dict[str, list[RoundRecord]] = {target.found.bench.bench_id: [] for target in targets}
     errors: dict[str, RoundError] = {}
     for round_number in range(1, plan.profile.rounds + 1):
@@ -71,11 +95,14 @@ def run_targets(targets: Sequence[Target], plan: Plan, observer: Observer) -> li
             if bench_id in errors:
                 continue
             try:
-                record = run_round(target, plan, round_number, hash_seed, observer)
+                order = RoundOrder(number=round_number, hash_seed=hash_seed, iterations=iterations.get(bench_id))
+                record = run_round(target, plan, order, observer)
             except RoundError as error:
                 errors[bench_id] = error
                 observer.bench_failed(bench_id, error)
             else:
+                # What the first round found out holds for all: figures of one run are made alike.
+                iterations[bench_id] = record.opened.iterations
                 rounds[bench_id].append(record)
                 observer.round_ended(bench_id, round_number, record)
     return [
@@ -85,7 +112,15 @@ def run_targets(targets: Sequence[Target], plan: Plan, observer: Observer) -> li
     ]
 
 
-def run_round(target: Target, plan: Plan, round_number: int, hash_seed: int, observer: Observer) -> RoundRecord:
+class RoundOrder(Struct, frozen=True, kw_only=True):
+    """Which round it is, its worker's hash seed, and the iterations a sample, None before they are known."""
+
+    number: int
+    hash_seed: int
+    iterations: int | None
+
+
+def run_round(target: Target, plan: Plan, order: RoundOrder, observer: Observer) -> RoundRecord:
     """Run one round of `target` in a fresh worker.
 
     Raises:
@@ -97,39 +132,42 @@ def run_round(target: Target, plan: Plan, round_number: int, hash_seed: int, obs
     try:
         with (
             tempfile.TemporaryDirectory(prefix="aether-", ignore_cleanup_errors=True) as folder,
-            Worker(env={"PYTHONHASHSEED": str(hash_seed)}) as worker,
+            Worker(env={"PYTHONHASHSEED": str(order.hash_seed)}) as worker,
         ):
-
-            def ask(request: Request) -> object:
-                return worker.ask(request, plan.timeout_s)
-
             step = "set-up"
-            opened = ask(
+            opened = worker.ask(
                 Open(
                     address=target.found.address,
                     params=msgspec.Raw(msgspec.json.encode(target.params)),
                     folder=folder,
                     worker_cpus=plan.assignment.worker_cpus,
                     companion_cpus=plan.assignment.companion_cpus,
-                )
+                    iterations=order.iterations,
+                ),
+                Opened,
+                plan.timeout_s,
             )
+            taken_so_far: list[Evidence] = []
             for number in range(1, plan.profile.warmups + 1):
                 step = f"warm-up {number}"
-                ask(Sample())
-                observer.sample_taken(bench_id, round_number)
-            samples = []
-            for number in range(1, plan.profile.samples + 1):
-                step = f"sample {number}"
-                taken = ask(Sample())
-                assert isinstance(taken, Taken)
-                samples.append(taken)
-                observer.sample_taken(bench_id, round_number)
+                taken_so_far.append(worker.ask(Sample(), Taken, plan.timeout_s).evidence)
+                observer.sample_taken(bench_id, order.number, 0)
+            attempts: list[Taken] = []
+            wanted = plan.profile.samples
+            undisturbed = inherent = 0
+            while undisturbed < wanted and len(attempts) < attempts_limit(wanted):
+                step = f"sample {len(attempts) + 1}"
+                taken = worker.ask(Sample(), Taken, plan.timeout_s)
+                attempts.append(taken)
+                taken_so_far.append(taken.evidence)
+                inherent = inherent_switches(taken_so_far)
+                undisturbed = sum(not is_disturbed(attempt.evidence, inherent) for attempt in attempts)
+                observer.sample_taken(bench_id, order.number, min(undisturbed, wanted))
             step = "verification"
-            ask(Verify())
+            usage = worker.ask(Verify(), Verified, plan.timeout_s)
             step = "tear-down"
     except WorkerError as error:
-        raise RoundError(bench_id, round_number, step, str(error)) from None
+        raise RoundError(bench_id, order.number, step, str(error)) from None
     except OSError as error:
-        raise RoundError(bench_id, round_number, step, f"no scratch folder: {error}") from None
-    assert isinstance(opened, Opened)
-    return RoundRecord(samples=tuple(samples), note=opened.note)
+        raise RoundError(bench_id, order.number, step, f"no scratch folder: {error}") from None
+    return RoundRecord(attempts=tuple(attempts), wanted=wanted, opened=opened, usage=usage, inherent=inherent)

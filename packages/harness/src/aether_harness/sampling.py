@@ -1,20 +1,145 @@
-"""One sample: the timed region and the book-keeping around it."""
+"""One sample: the timed region, the book-keeping around it, and the ruler on either side."""
 
 from __future__ import annotations
 
 import gc
+import math
+import os
+from itertools import repeat
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
-from aether_harness.bench import Sampled
+from msgspec.structs import replace
+
 from aether_harness.error import BenchError
+from aether_harness.evidence import Evidence
+from aether_harness.plugin import Sampled
 from aether_harness.protocol import Taken
+from aether_schema import quantile
 
 if TYPE_CHECKING:
-    from aether_harness.bench import Session
+    from collections.abc import Callable
+
+    from aether_harness.plugin import Session
+    from aether_harness.witness import Counters, Elsewhere, Witness
     from aether_schema import Metric
 
+#: An operation shorter than this is done often enough in one sample that the sample takes BATCH_NS.
+SHORT_NS = 1_000_000
+BATCH_NS = 5_000_000
+MOST_ITERATIONS = 2**20
+_CALIBRATIONS = 3
+_CROSS_TIMINGS = 9
 _NOTHING_TO_ADD = Sampled()
+
+
+class Sampler:
+    """Takes the samples of one open session."""
+
+    def __init__(self, session: Session, metric: Metric, reference: Callable[[], int], witness: Witness) -> None:
+        """Sample `session`, timing the kernel `reference` beside it and reading the counters of `witness`."""
+        self._session = session
+        self._metric = metric
+        self._reference = reference
+        self._witness = witness
+        self._prepare: Callable[[], None] | None = getattr(session, "prepare", None)
+        self._pid = os.getpid()
+        self._forked = False
+        self._keep_results = False
+        self.iterations = 1
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_parent=self._note_fork)
+
+    def calibrate(self, iterations: int | None) -> None:
+        """Set how many iterations make a sample: as told, or so many that the clock can tell it from its noise."""
+        # The shortest of a few calls: the first of anything is slow.
+        calls = [self._timed() for _ in range(_CALIBRATIONS if iterations is None else 1)]
+        self._keep_results = bool(calls[-1][1])
+        shortest_ns = max(1, min(evidence.elapsed_ns for evidence, _ in calls))
+        if iterations is not None:
+            self.iterations = iterations
+        elif shortest_ns < SHORT_NS and self._prepare is None:
+            self.iterations = min(MOST_ITERATIONS, 2 ** math.ceil(math.log2(BATCH_NS / shortest_ns)))
+
+    def take(self) -> Taken:
+        """Take one sample.
+
+        Raises:
+            BenchError: the session did not say what its metric needs, or forked.
+
+        """
+        gc.collect(1)
+        steal = self._witness.steal_ns()
+        before = time_ns(self._reference)
+        evidence, results = self._timed()
+        after = time_ns(self._reference)
+        steal_after = self._witness.steal_ns()
+        moved = [result.moved_bytes for result in results]
+        return Taken(
+            value=figure_of(evidence.elapsed_ns, self.iterations, moved, self._metric),
+            reference_ms=min(before, after) / 1e6,
+            evidence=replace(evidence, steal_ns=_difference(steal, steal_after)),
+            phases_ns=mean_phases(results),
+        )
+
+    def _timed(self) -> tuple[Evidence, list[Sampled]]:
+        """Do the operation as often as a sample wants, and nothing else, between two readings of the clock."""
+        sample, iterations = self._session.sample, self.iterations
+        counters, elsewhere = self._witness.counters, self._witness.elsewhere
+        if self._prepare is not None:
+            self._prepare()
+        results: list[object]
+        others_before = elsewhere()
+        gc.disable()
+        try:
+            if iterations == 1:
+                counted = counters()
+                started = perf_counter_ns()
+                result = sample()
+                ended = perf_counter_ns()
+                counted_after = counters()
+                results = [result]
+            elif self._keep_results:
+                counted = counters()
+                started = perf_counter_ns()
+                results = [sample() for _ in repeat(None, iterations)]
+                ended = perf_counter_ns()
+                counted_after = counters()
+            else:
+                # What the operation returns is let go at once: a million of them kept would be a load of its own.
+                counted = counters()
+                started = perf_counter_ns()
+                for _ in repeat(None, iterations):
+                    sample()
+                ended = perf_counter_ns()
+                counted_after = counters()
+                results = []
+        finally:
+            gc.enable()
+            if os.getpid() != self._pid:
+                os._exit(0)  # a child that the bench left behind must not go on as a second worker
+        if self._forked:
+            raise BenchError("sample() forked this process; start others with subprocess, or spawn them")
+        answers = [result for result in results if isinstance(result, Sampled)]
+        own_ns = sum(answer.elapsed_ns or 0 for answer in answers)
+        others = (others_before, elsewhere())
+        return evidence_of(own_ns or ended - started, (counted, counted_after), others), answers
+
+    def _note_fork(self) -> None:
+        self._forked = True
+
+
+def time_ns(work: Callable[[], object]) -> int:
+    """Return how long `work` takes, in nanoseconds."""
+    started = perf_counter_ns()
+    work()
+    return perf_counter_ns() - started
+
+
+def time_cross_reference_ms(work: Callable[[], object]) -> float:
+    """Return the median of a few timings of the second kernel, in milliseconds."""
+    work()
+    return quantile((time_ns(work) / 1e6 for _ in range(_CROSS_TIMINGS)), 0.5)
 
 
 def freeze_heap() -> None:
@@ -23,36 +148,42 @@ def freeze_heap() -> None:
     gc.freeze()
 
 
-def take_sample(session: Session, metric: Metric) -> Taken:
-    """Time one call of `session.sample`, with the garbage collector held off during it.
-
-    The figure is in the metric's unit: milliseconds, or megabytes (10^6 bytes) a second.
-
-    Raises:
-        BenchError: a throughput bench did not say how many bytes it moved.
-
-    """
-    gc.collect(1)
-    gc.disable()
-    try:
-        started = perf_counter_ns()
-        sampled = session.sample()
-        ended = perf_counter_ns()
-    finally:
-        gc.enable()
-    sampled = sampled or _NOTHING_TO_ADD
-    return Taken(value=figure_of(ended - started, sampled.moved_bytes, metric), phases_ns=sampled.phases_ns)
+def evidence_of(elapsed_ns: int, own: tuple[Counters, Counters], elsewhere: tuple[Elsewhere, Elsewhere]) -> Evidence:
+    """Return the evidence between two readings of the thread's own counters, and of those elsewhere."""
+    before, after = own
+    others, others_after = elsewhere
+    return Evidence(
+        elapsed_ns=elapsed_ns,
+        involuntary_switches=after.involuntary - before.involuntary + others_after.involuntary - others.involuntary,
+        voluntary_switches=after.voluntary - before.voluntary,
+        cpu_ns=after.cpu_ns - before.cpu_ns,
+        companion_cpu_ns=_difference(others.cpu_ns, others_after.cpu_ns),
+        companion_delay_ns=_difference(others.delay_ns, others_after.delay_ns),
+    )
 
 
-def figure_of(elapsed_ns: int, moved_bytes: int | None, metric: Metric) -> float:
-    """Return the figure of a sample that took `elapsed_ns` and moved `moved_bytes`.
+def _difference(before: int | None, after: int | None) -> int | None:
+    return None if before is None or after is None else after - before
+
+
+def figure_of(elapsed_ns: int, iterations: int, moved_bytes: list[int | None], metric: Metric) -> float:
+    """Return the figure of a sample of `iterations` that took `elapsed_ns` in all.
 
     Raises:
-        BenchError: the metric is a throughput and the bytes are not known.
+        BenchError: the metric is a throughput and an iteration did not say how many bytes it moved.
 
     """
     if metric == "duration_ms":
-        return elapsed_ns / 1e6
-    if not moved_bytes:
+        return elapsed_ns / iterations / 1e6
+    if len(moved_bytes) != iterations or not all(moved_bytes):
         raise BenchError("sample() did not say how many bytes it moved (Sampled.moved_bytes)")
-    return moved_bytes / max(elapsed_ns, 1) * 1e3
+    return sum(filter(None, moved_bytes)) / max(elapsed_ns, 1) * 1e3
+
+
+def mean_phases(results: list[Sampled]) -> dict[str, int]:
+    """Return the phases per iteration."""
+    totals: dict[str, int] = {}
+    for result in results:
+        for name, elapsed_ns in result.phases_ns.items():
+            totals[name] = totals.get(name, 0) + elapsed_ns
+    return {name: total // len(results) for name, total in totals.items()}

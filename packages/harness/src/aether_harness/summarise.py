@@ -2,39 +2,91 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
+from aether_harness.kernel import kernel_of
 from aether_harness.parameter import params_as_scalars
-from aether_schema import SCHEMA_VERSION, UNIT_OF_METRIC, Phase, Summary, quantile
+from aether_schema import SCHEMA_VERSION, UNIT_OF_METRIC, Phase, Reference, RoundUsage, Summary, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
     from aether_harness.plan import Plan
+    from aether_harness.protocol import Taken
     from aether_harness.run import RoundRecord, Target
 
 
-def summarise(
-    target: Target, rounds: Sequence[RoundRecord], plan: Plan, *, ended: datetime, commit: str | None
-) -> Summary:
+class Circumstances(Struct, frozen=True, kw_only=True):
+    """What a summary says beside its figures."""
+
+    ended: datetime
+    commit: str | None = None
+    environment: dict[str, Any] | None = None
+    readings: dict[str, Any] | None = None
+
+
+def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circumstances: Circumstances) -> Summary:
     """Return the summary of `rounds`, of which there is at least one."""
-    samples = tuple(tuple(rounded(taken.value) for taken in record.samples) for record in rounds)
-    kept = [value for values in samples for value in values]
+    bench = target.found.bench
+    kernel = kernel_of(bench)
+    kept = [record.samples for record in rounds]
+    samples = tuple(tuple(rounded(taken.value) for taken in round_) for round_ in kept)
+    references = tuple(tuple(rounded(taken.reference_ms) for taken in round_) for round_ in kept)
+    flat = [value for values in samples for value in values]
+    versions = rounds[0].opened.versions
     return Summary(
-        bench_id=target.found.bench.bench_id,
-        metric=target.found.bench.metric,
-        unit=UNIT_OF_METRIC[target.found.bench.metric],
-        p50=rounded(quantile(kept, 0.5), 9),
-        p95=rounded(quantile(kept, 0.95), 9),
-        n=len(kept),
-        timestamp=ended.isoformat(timespec="seconds"),
-        notes=combined_notes([plan.assignment.note, *(record.note for record in rounds)]),
+        bench_id=bench.bench_id,
+        metric=bench.metric,
+        unit=UNIT_OF_METRIC[bench.metric],
+        p50=rounded(quantile(flat, 0.5), 9),
+        p95=rounded(quantile(flat, 0.95), 9),
+        n=len(flat),
+        timestamp=circumstances.ended.isoformat(timespec="seconds"),
+        notes=notes_on(rounds, plan),
         schema_version=SCHEMA_VERSION,
         samples=samples,
+        reference=Reference(kernel=kernel.kernel_id, unit="ms", samples=references),
+        cross_reference=Reference(
+            kernel=kernel.cross_kernel_id,
+            unit="ms",
+            samples=tuple((rounded(record.opened.cross_reference_ms),) for record in rounds),
+        ),
+        disturbed=sum(record.retaken for record in rounds),
+        environment={**(circumstances.environment or {}), **({"measured": versions} if versions else {})} or None,
         params=params_as_scalars(target.params),
-        phases=summarise_phases(rounds),
-        commit=commit,
+        phases=summarise_phases([taken for round_ in kept for taken in round_]),
+        commit=circumstances.commit,
+        iterations=rounds[0].opened.iterations,
+        rounds=tuple(
+            RoundUsage(
+                peak_memory_bytes=record.usage.peak_memory_bytes,
+                user_cpu_s=record.usage.user_cpu_s,
+                system_cpu_s=record.usage.system_cpu_s,
+                disturbed=record.retaken,
+            )
+            for record in rounds
+        ),
+        readings=circumstances.readings,
+    )
+
+
+def notes_on(rounds: Sequence[RoundRecord], plan: Plan) -> str | None:
+    """Return what a reader of the figures should know, as one text."""
+    kept_disturbed = sum(record.kept_disturbed for record in rounds)
+    kept = sum(record.wanted for record in rounds)
+    busy = f"busy machine: {kept_disturbed} of {kept} samples are disturbed, the least so of those taken"
+    iterations = rounds[0].opened.iterations
+    batched = f"each sample is {iterations} iterations, figures are per iteration"
+    return combined_notes(
+        [
+            plan.assignment.note,
+            *(record.opened.note for record in rounds),
+            batched if iterations > 1 else None,
+            busy if kept_disturbed else None,
+        ]
     )
 
 
@@ -48,13 +100,12 @@ def combined_notes(notes: Iterable[str | None]) -> str | None:
     return "; ".join(dict.fromkeys(filter(None, notes))) or None
 
 
-def summarise_phases(rounds: Sequence[RoundRecord]) -> dict[str, Phase] | None:
+def summarise_phases(samples: Iterable[Taken]) -> dict[str, Phase] | None:
     """Return the quantiles in milliseconds of every phase that the samples name."""
     durations: dict[str, list[float]] = {}
-    for record in rounds:
-        for taken in record.samples:
-            for name, elapsed_ns in taken.phases_ns.items():
-                durations.setdefault(name, []).append(elapsed_ns / 1e6)
+    for taken in samples:
+        for name, elapsed_ns in taken.phases_ns.items():
+            durations.setdefault(name, []).append(elapsed_ns / 1e6)
     return {
         name: Phase(p50=rounded(quantile(values, 0.5)), p95=rounded(quantile(values, 0.95)))
         for name, values in durations.items()

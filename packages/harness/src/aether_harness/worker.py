@@ -1,7 +1,7 @@
 """The worker process of one round: `python -m aether_harness.worker`, spoken to over its standard streams.
 
-Its standard input and output are taken for the protocol before the bench's code is imported; what the
-bench prints goes to the standard error stream, which the parent keeps.
+Its standard input and output are taken for the protocol before the bench's code is imported. What the
+bench prints goes to a file, and what it complains of to the standard error stream, which the parent keeps.
 """
 
 from __future__ import annotations
@@ -10,19 +10,21 @@ import ctypes
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from aether_harness.affinity import pin
-from aether_harness.bench import Place
+from aether_harness.affinity import allowed_cpus, pin
 from aether_harness.error import BenchError, HarnessError
+from aether_harness.kernel import KERNELS, kernel_of
+from aether_harness.plugin import Place
 from aether_harness.protocol import (
     PROTOCOL_VERSION,
     Close,
-    Done,
+    Closed,
     Failed,
     Hello,
     Message,
@@ -31,15 +33,16 @@ from aether_harness.protocol import (
     Reply,
     Request,
     Sample,
-    Verify,
+    Verified,
     decode_request,
     encode_message,
 )
 from aether_harness.registry import load_bench
-from aether_harness.sampling import freeze_heap, take_sample
+from aether_harness.sampling import Sampler, freeze_heap, time_cross_reference_ms
+from aether_harness.witness import Witness, peak_memory_bytes
 
 if TYPE_CHECKING:
-    from aether_harness.bench import Benchmark, Session
+    from aether_harness.plugin import Session
 
 _PR_SET_PDEATHSIG = 1
 
@@ -50,32 +53,73 @@ class Round:
     def __init__(self, stack: ExitStack) -> None:
         """Tear the bench down when `stack` is left."""
         self._stack = stack
-        self._bench: Benchmark | None = None
         self._session: Session | None = None
+        self._sampler: Sampler | None = None
+        self._pinned: list[int] | None = None
+        self._printed_bytes = 0
 
     def answer(self, request: Request) -> Reply:
         """Do what is asked and say how it went."""
         if isinstance(request, Open):
             return self._open(request)
-        if self._bench is None or self._session is None:
+        if isinstance(request, Close):
+            self._stack.close()
+            return Closed()
+        if self._sampler is None or self._session is None:
             return Failed(problem="nothing is open")
-        match request:
-            case Sample():
-                return take_sample(self._session, self._bench.metric)
-            case Verify():
-                self._session.verify()
-            case Close():
-                self._stack.close()
-        return Done()
+        if isinstance(request, Sample):
+            return self._sampler.take()
+        self._session.verify()
+        self._check_manners()
+        return _usage()
 
     def _open(self, request: Open) -> Reply:
         note = pin(request.worker_cpus)
-        self._bench = load_bench(request.address)
-        params = msgspec.json.decode(request.params, type=self._bench.params_type)
+        self._pinned = allowed_cpus()
+        bench = load_bench(request.address)
+        params = msgspec.json.decode(request.params, type=bench.params_type)
         place = Place(folder=request.folder, worker_cpus=request.worker_cpus, companion_cpus=request.companion_cpus)
-        self._session = self._stack.enter_context(self._bench.open(params, place))
+        kernel = kernel_of(bench)
+        with KERNELS[kernel.cross_kernel_id].open(place) as cross_work:
+            cross_reference_ms = time_cross_reference_ms(cross_work)
+        work = self._stack.enter_context(kernel.open(place))
+        session = self._stack.enter_context(bench.open(params, place))
+        witness = Witness(getattr(session, "companion_pids", ()), request.worker_cpus)
+        sampler = Sampler(session, bench.metric, work, witness)
         freeze_heap()
-        return Opened(note=note)
+        sampler.calibrate(request.iterations)
+        sys.stdout.flush()
+        self._printed_bytes = os.fstat(1).st_size
+        self._session, self._sampler = session, sampler
+        return Opened(
+            iterations=sampler.iterations,
+            cross_reference_ms=cross_reference_ms,
+            versions=dict(getattr(bench, "versions", {})),
+            note=note,
+        )
+
+    def _check_manners(self) -> None:
+        """Refuse figures that the bench itself has spoilt.
+
+        Raises:
+            BenchError: it moved the worker to other CPUs, or printed, which costs time that is not the code's.
+
+        """
+        now = allowed_cpus()
+        if now != self._pinned:
+            raise BenchError(f"sample() changed the CPUs it may run on from {self._pinned} to {now}")
+        sys.stdout.flush()
+        if os.fstat(1).st_size > self._printed_bytes:
+            raise BenchError("sample() printed to the standard output, which costs time that is not the code's")
+
+
+def _usage() -> Verified:
+    times = os.times()
+    return Verified(
+        peak_memory_bytes=peak_memory_bytes(),
+        user_cpu_s=times.user + times.children_user,
+        system_cpu_s=times.system + times.children_system,
+    )
 
 
 def describe(error: BaseException) -> str:
@@ -118,12 +162,11 @@ def die_with_parent() -> None:
 
 
 def take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
-    """Return the streams the parent speaks through, and leave the bench an empty input and the error stream."""
+    """Return the streams the parent speaks through; leave the bench an empty input, and a file as output."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
+    with open(os.devnull, "rb") as nothing, tempfile.TemporaryFile(buffering=0) as printed:
+        os.dup2(nothing.fileno(), 0)
+        os.dup2(printed.fileno(), 1)
     return requests, replies
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta, Struct
 
 from aether_harness import BenchError, ByteCount, Place, Sampled
+from aether_pack_bench.__about__ import __version__
 from aether_pack_bench.archive import Packed, pack
 from aether_pack_bench.tree import write_seeded_tree
 from aether_pack_bench.verify import verify_artifact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from aether_schema import Metric
 
@@ -39,7 +42,14 @@ class PackSession:
         self._folder = folder
         self._level = level
         self._artifact = os.path.join(folder, "artifact.tar.gz")
+        self._manifest = os.path.join(folder, "manifest.json")
         self._packed: Packed | None = None
+
+    def prepare(self) -> None:
+        """Remove what the last sample wrote: some file systems flush a file that is written over at once."""
+        for path in (self._artifact, self._manifest):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
 
     def sample(self) -> Sampled:
         """Walk, hash, archive, and write artifact and manifest."""
@@ -57,7 +67,7 @@ class PackSession:
             raise BenchError("packing the same tree twice gave different bytes")
 
     def _pack_to(self, artifact: str) -> Packed:
-        return pack(self._root, artifact, os.path.join(self._folder, "manifest.json"), level=self._level)
+        return pack(self._root, artifact, self._manifest, level=self._level)
 
 
 class PackagingBench:
@@ -68,6 +78,8 @@ class PackagingBench:
     about = "walk, hash and pack a tree into a reproducible tar.gz"
     metric: Metric = "duration_ms"
     params_type = PackParams
+    reference = "deflate-1"
+    versions: Mapping[str, str] = {"zlib": zlib.ZLIB_RUNTIME_VERSION, "aether-pack-bench": __version__}
 
     @contextmanager
     def open(self, params: PackParams, place: Place) -> Iterator[PackSession]:

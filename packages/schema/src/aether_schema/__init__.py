@@ -15,6 +15,7 @@ from aether_schema.summary import (
     Phase,
     Reference,
     Rounds,
+    RoundUsage,
     Scalar,
     Summary,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "Metric",
     "Phase",
     "Reference",
+    "RoundUsage",
     "Rounds",
     "Scalar",
     "SchemaError",

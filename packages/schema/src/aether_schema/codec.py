@@ -12,7 +12,7 @@ from aether_schema.summary import Summary
 
 BOM = b"\xef\xbb\xbf"
 _DECODER = msgspec.json.Decoder(Summary)
-_WHOLE_NUMBER_KEYS = ("n", "schema_version", "disturbed")
+_WHOLE_NUMBER_KEYS = ("n", "schema_version", "disturbed", "iterations")
 
 
 def decode_summary(data: bytes) -> Summary:

@@ -50,6 +50,15 @@ class Phase(Struct, frozen=True, kw_only=True):
     p95: Figure
 
 
+class RoundUsage(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one round cost: its worker's memory high-water mark and CPU time, and the samples it retook."""
+
+    peak_memory_bytes: Annotated[int, Meta(ge=0)] | None = None
+    user_cpu_s: Annotated[float, Meta(ge=0)] | None = None
+    system_cpu_s: Annotated[float, Meta(ge=0)] | None = None
+    disturbed: Annotated[int, Meta(ge=0)] | None = None
+
+
 class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The figures of one bench's run. One JSON object; unknown keys are ignored.
 
@@ -103,6 +112,18 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
         Meta(description="What the bench was asked to do; compared only when equal."),
     ] = None
     phases: dict[str, Phase] | None = None
+    iterations: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="How often the operation was done in one sample; figures are per iteration."),
+    ] = None
+    rounds: Annotated[
+        tuple[RoundUsage, ...] | None,
+        Meta(description="What each round cost, in the order of `samples`."),
+    ] = None
+    readings: Annotated[
+        dict[str, Any] | None,
+        Meta(description="The machine's state while measuring (load, frequency); recorded, never compared."),
+    ] = None
     commit: str | None = None
 
     def __post_init__(self) -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
 from aether_harness import BenchError, ByteCount, Place, Sampled
+from aether_stream_bench.__about__ import __version__
 from aether_stream_bench.payload import Payload
 from aether_stream_bench.server import Greeting
 from aether_stream_bench.uploader import Uploader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from aether_schema import Metric
 
@@ -34,8 +36,9 @@ class StreamParams(Struct, frozen=True, kw_only=True):
 class StreamSession:
     """A connection to a server, over which every sample uploads the payload."""
 
-    def __init__(self, uploader: Uploader, payload: Payload) -> None:
-        """Upload `payload` by `uploader`."""
+    def __init__(self, uploader: Uploader, payload: Payload, server_pid: int) -> None:
+        """Upload `payload` by `uploader` to the server with the process id `server_pid`."""
+        self.companion_pids = (server_pid,)
         self._uploader = uploader
         self._payload = payload
 
@@ -65,13 +68,18 @@ class StreamingBench:
     about = "chunked HTTP upload to a mock server on the loopback"
     metric: Metric = "throughput_mbs"
     params_type = StreamParams
+    reference = "loopback-1"
+    versions: Mapping[str, str] = {
+        "aether-stream-bench": __version__,
+        **{name: version(name) for name in ("anyio", "h11", "httptools")},
+    }
 
     @contextmanager
     def open(self, params: StreamParams, place: Place) -> Iterator[StreamSession]:
         """Start the server, connect, and yield the session."""
         payload = Payload(size=params.payload, chunk=params.chunk, seed=params.seed)
         with running_server(place.companion_cpus) as greeting, Uploader(greeting.port) as uploader:
-            yield StreamSession(uploader, payload)
+            yield StreamSession(uploader, payload, greeting.pid)
 
 
 streaming = StreamingBench()

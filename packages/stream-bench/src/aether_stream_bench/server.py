@@ -1,6 +1,6 @@
 """The mock server: takes uploads over HTTP/1.1 on the loopback, drains them as they come, and counts.
 
-`python -m aether_stream_bench.server` prints one JSON line, `{"port": …, "note": …}`, serves, and stops
+`python -m aether_stream_bench.server` prints one JSON line, `{"port": …, "pid": …, "note": …}`, serves, and stops
 when its standard input is closed: it never outlives whoever started it. Nothing of a payload is kept.
 
 `PUT` or `POST` to any path answers `{"bytes": …}`, with `"sha256"` added where the request carried the
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import sys
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ class Greeting(Struct, frozen=True, kw_only=True):
     """What the server says once it listens."""
 
     port: int
+    pid: int
     note: str | None = None
 
 
@@ -125,7 +127,7 @@ async def serve(cpus: Sequence[int]) -> None:
     listener = await anyio.create_tcp_listener(local_host=LOOPBACK, local_port=0)
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, handle)
-        greeting = Greeting(port=listener.extra(SocketAttribute.local_port), note=note)
+        greeting = Greeting(port=listener.extra(SocketAttribute.local_port), pid=os.getpid(), note=note)
         sys.stdout.buffer.write(msgspec.json.encode(greeting) + b"\n")
         sys.stdout.buffer.flush()
         await anyio.to_thread.run_sync(sys.stdin.buffer.read)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import h11
 import msgspec
 
 from aether_harness import BenchError
+from aether_harness.drain import tune_for_loopback
 from aether_stream_bench.server import DIGEST_HEADER, LOOPBACK, Receipt
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Uploader:
         self._protocol = h11.Connection(h11.CLIENT)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
-            _tune(self._socket)
+            tune_for_loopback(self._socket)
             self._socket.connect((LOOPBACK, port))
         except OSError as error:
             self._socket.close()
@@ -104,16 +104,3 @@ class Uploader:
             return msgspec.json.decode(body, type=Receipt)
         except msgspec.MsgspecError as error:
             raise BenchError(f"{self._host}: the server's receipt is none: {error}") from None
-
-
-def _tune(connection: socket.socket) -> None:
-    """Take out of the connection what is made for wide networks and only blurs a loopback.
-
-    Nagle's algorithm would hold the end of a body back. BBR, the default of some servers, paces what it
-    sends by a timer: on a loopback that halves the throughput at random from one connection to the next.
-    Reno is in every Linux kernel and allowed to everyone.
-    """
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_CONGESTION"):
-        with contextlib.suppress(OSError):
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")

@@ -35,15 +35,23 @@ class Sampled(Struct, frozen=True, kw_only=True):
     """What one sample did, beyond having taken its time.
 
     A bench whose metric is `throughput_mbs` says how many bytes it moved. `phases_ns` are parts of the
-    sample by name, in nanoseconds.
+    sample by name, in nanoseconds. `elapsed_ns` is for what only the bench itself can time without
+    counting its own surroundings in (a coroutine, without the event loop's start).
     """
 
     moved_bytes: int | None = None
+    elapsed_ns: int | None = None
     phases_ns: dict[str, int] = {}
 
 
 class Session(Protocol):
-    """One open bench, ready to be sampled."""
+    """One open bench, ready to be sampled.
+
+    Two more members are optional. `prepare()` is called before every sample, untimed; an operation that
+    needs it is never done more than once in a sample. `companion_pids: tuple[int, ...]` are other
+    processes that the sample waits for (a server): samples during which the kernel took the CPU from one
+    of them count as disturbed too.
+    """
 
     def sample(self) -> Sampled | None:
         """Do the operation once. The harness times exactly this call."""
@@ -59,7 +67,11 @@ class Session(Protocol):
 
 @runtime_checkable
 class Benchmark(Protocol):
-    """A bench, as a plugin names it."""
+    """A bench, as a plugin names it.
+
+    Two more attributes are optional: `reference`, the id of the reference kernel that resembles it
+    (`aether_harness.kernel.KERNELS`), and `versions`, a mapping from what it measures to its version.
+    """
 
     @property
     def bench_id(self) -> str:

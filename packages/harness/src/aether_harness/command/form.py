@@ -1,0 +1,191 @@
+"""What the commands have in common: exit statuses, the options of a measurement, and how help looks."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+from typing import TYPE_CHECKING
+
+from aether_harness.affinity import allowed_cpus, assign_cpus, pin
+from aether_harness.error import UsageError
+from aether_harness.parameter import build_params, parse_settings, suggestion
+from aether_harness.plan import PROFILES, Plan, Profile, adjusted_profile
+from aether_harness.registry import check_distinct, installed_benches, select_benches
+from aether_harness.run import Target
+from aether_harness.script import find_in_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aether_harness.registry import Found
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+EXIT_STATUSES = """exit status:
+  0    every bench ran and its summary was written
+  1    a bench failed; the summaries of the others were written
+  2    usage: an unknown bench or parameter, a folder that cannot be written
+  130  interrupted; nothing was written that was not finished
+"""
+
+Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for what add_subparsers returns
+
+
+def add_command(
+    commands: Commands[argparse.ArgumentParser],
+    name: str,
+    about: str,
+    example: str,
+    execute: Callable[[argparse.Namespace], int],
+) -> argparse.ArgumentParser:
+    """Return the parser of a command, to be given its options."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=about,
+        description=about[:1].upper() + about[1:] + ".",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=example,
+    )
+    parser.set_defaults(command=execute)
+    return parser
+
+
+def add_measurement_options(parser: argparse.ArgumentParser, *, default_profile: str, default_out: str) -> None:
+    """Add the options that decide what is measured and how."""
+    sizes = ", ".join(f"{name}: {p.rounds} rounds of {p.samples}" for name, p in PROFILES.items())
+    parser.add_argument(
+        "--profile", choices=PROFILES, default=default_profile, help=f"how much is measured ({sizes}); %(default)s"
+    )
+    parser.add_argument("--rounds", type=int, metavar="N", help="fresh worker processes a bench")
+    parser.add_argument("--samples", type=int, metavar="N", help="samples a round")
+    parser.add_argument("-w", "--warmups", type=int, metavar="N", help="samples a round that are thrown away first")
+    parser.add_argument(
+        "--cpus", "--affinity", type=_cpu_list, default=(), metavar="0,1", help="CPUs to use; the first is the worker's"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="of the order of rounds; drawn and printed if not given")
+    parser.add_argument(
+        "--timeout", type=_seconds, default=60.0, metavar="S", help="seconds a set-up or sample may take; %(default)g"
+    )
+    parser.add_argument("--out", default=default_out, metavar="DIR", help="where the results go; %(default)s")
+    parser.add_argument(
+        "-p", "--param", action="append", default=[], metavar="BENCH.KEY=VALUE", help="set a parameter of a bench"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+
+
+def plan_of(options: argparse.Namespace) -> Plan:
+    """Return the plan that the options ask for, and move this process off the worker's CPU.
+
+    Raises:
+        UsageError: a figure makes no sense, or a CPU is not to be had.
+
+    """
+    profile: Profile = adjusted_profile(
+        options.profile, rounds=options.rounds, samples=options.samples, warmups=options.warmups
+    )
+    plan = Plan(
+        profile=profile,
+        seed=secrets.randbelow(2**32) if options.seed is None else options.seed,
+        assignment=assign_cpus(allowed_cpus(), options.cpus),
+        timeout_s=options.timeout,
+    )
+    pin(plan.assignment.companion_cpus)
+    return plan
+
+
+def announce(plan: Plan) -> None:
+    """Say what the run depends on: its seed and its CPUs."""
+    worker, companions = plan.assignment.worker_cpus, plan.assignment.companion_cpus
+    where = plan.assignment.note or f"worker on CPU {worker[0]}, everything else on {','.join(map(str, companions))}"
+    print(f"seed {plan.seed}; {where}", file=sys.stderr)
+
+
+def targets_of(names: Sequence[str], params: Sequence[str]) -> list[Target]:
+    """Return the benches named, all installed ones where none is, with the parameters set for them.
+
+    A name is a bench's id or short name, or a Python file that defines benches (`FILE.py`, `FILE.py::ID`).
+
+    Raises:
+        UsageError: a bench or a parameter that there is not.
+        PluginError: every bench is wanted and one cannot be loaded.
+
+    """
+    settings = parse_settings(params)
+    files = [name for name in names if name.partition("::")[0].endswith(".py")]
+    selected = [item for file in files for item in find_in_file(file)]
+    if len(files) < len(names) or not names:
+        found, errors = installed_benches()
+        if errors and not names:
+            raise errors[0]
+        if not found:
+            raise UsageError("no bench is installed: install aether-pack-bench or aether-stream-bench")
+        selected += select_benches(found, [name for name in names if name not in files]) if names else found
+    check_distinct(item.bench for item in selected)
+    return with_params(selected, settings)
+
+
+def with_params(selected: Sequence[Found], settings: dict[str, dict[str, str]]) -> list[Target]:
+    """Return the targets of a run, every setting given to its bench.
+
+    Raises:
+        UsageError: a setting is for a bench that is not in the run, or does not fit it.
+
+    """
+    known = {name for item in selected for name in (item.bench.bench_id, item.bench.name)}
+    for name in settings:
+        if name not in known:
+            raise UsageError(f"-p {name}.…: no such bench in this run{suggestion(name, known)}")
+    targets = []
+    for item in selected:
+        bench = item.bench
+        mine = {**settings.get(bench.bench_id, {}), **settings.get(bench.name, {})}
+        targets.append(Target(found=item, params=build_params(bench.params_type, bench.name, mine)))
+    return targets
+
+
+def make_folder(folder: str) -> None:
+    """Make the folder for results, to find out before the measuring and not after it that it cannot be.
+
+    Raises:
+        UsageError: it cannot be made or written to.
+
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {folder}: {(error.strerror or str(error)).lower()}") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"--out {folder}: cannot be written")
+
+
+def percentage(text: str) -> float:
+    """Return 0.3 for `30%` and for `0.3`, as argparse wants it."""
+    number, sign = (text[:-1], 100.0) if text.endswith("%") else (text, 1.0)
+    try:
+        fraction = float(number) / sign
+    except ValueError:
+        fraction = -1.0
+    if not 0 <= fraction <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: write a percentage up to 100%, or a fraction up to 1")
+    return fraction
+
+
+def _cpu_list(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: write CPU numbers with commas, for example 0,1") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}: takes a positive number of seconds")
+    return seconds

@@ -1,0 +1,179 @@
+"""`aether-bench noise`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from aether_harness.command.form import (
+    EXIT_FAILED,
+    EXIT_OK,
+    Commands,
+    add_command,
+    add_measurement_options,
+    announce,
+    make_folder,
+    percentage,
+    plan_of,
+    targets_of,
+)
+from aether_harness.noise import GATES, RULES, NoiseReport, Recording, assess, record
+from aether_harness.plan import DEFAULT_PROFILE
+from aether_harness.progress import Silent, aligned_table, counting
+from aether_harness.run import run_targets
+from aether_schema import UNIT_OF_METRIC, write_atomically
+
+if TYPE_CHECKING:
+    import argparse
+
+    from aether_harness.plan import Plan
+    from aether_harness.run import RoundRecord, Target
+
+DEFAULT_FOLDER = "target/noise"
+LEAST_RUNS = 2
+EXIT_INTERRUPTED = 130
+
+EXAMPLE = """example:
+  aether-bench noise packaging --runs 40 --plot noise.png
+    runs the bench 40 times against itself, prints how often each gate would have cried
+    wolf, and writes target/noise/noise-pack.json (the table) and .jsonl (every run)
+
+exit status: 0 done; 1 the bench failed; 2 usage; 130 interrupted (what was measured is told and kept)
+"""
+
+
+def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    about = "run benches against themselves, to see this machine's noise"
+    parser = add_command(commands, "noise", about, EXAMPLE, execute)
+    parser.add_argument("benches", nargs="*", metavar="BENCH", help="a bench's id or short name; all, if none is given")
+    parser.add_argument("--runs", type=int, default=20, metavar="K", help="how often each is run; %(default)s")
+    parser.add_argument(
+        "--rate", type=percentage, default=0.005, metavar="0.5%%", help="the share of false alarms that is wished for"
+    )
+    parser.add_argument(
+        "--slowdown", type=percentage, default=0.3, metavar="30%%", help="the slowdown that gates are to find"
+    )
+    parser.add_argument("--plot", metavar="FILE", help="a picture of the runs (needs the extra `plot`)")
+    add_measurement_options(parser, default_profile=DEFAULT_PROFILE, default_out=DEFAULT_FOLDER)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Run, tell, and keep."""
+    from aether_harness.error import UsageError
+
+    if options.runs < LEAST_RUNS:
+        raise UsageError(f"--runs takes at least {LEAST_RUNS}")
+    targets = targets_of(options.benches, options.param)
+    if options.plot:
+        from aether_harness.plot import require_matplotlib
+
+        require_matplotlib()
+    plan = plan_of(options)
+    make_folder(options.out)
+    if not options.quiet:
+        announce(plan)
+    runs: dict[str, list[tuple[RoundRecord, ...]]] = {target.found.bench.bench_id: [] for target in targets}
+    failed = interrupted = False
+    try:
+        with counting("run", options.runs, quiet=options.quiet) as advance:
+            for number in range(options.runs):
+                failed = not _run_once(targets, replace(plan, seed=plan.seed + number), runs)
+                if failed:
+                    break
+                advance()
+    except KeyboardInterrupt:
+        interrupted = True
+        print("aether-bench: interrupted; what follows is of the runs that were finished", file=sys.stderr)
+    for target in targets:
+        finished = runs[target.found.bench.bench_id]
+        if len(finished) >= LEAST_RUNS:
+            _tell(target, finished, options)
+    return EXIT_INTERRUPTED if interrupted else EXIT_FAILED if failed else EXIT_OK
+
+
+def _run_once(targets: list[Target], plan: Plan, runs: dict[str, list[tuple[RoundRecord, ...]]]) -> bool:
+    """Run every target once more; return whether all went well."""
+    outcomes = run_targets(targets, plan, Silent())
+    for outcome in outcomes:
+        if outcome.error is not None:
+            print(f"aether-bench: {outcome.error}", file=sys.stderr)
+            return False
+    for outcome in outcomes:
+        runs[outcome.target.found.bench.bench_id].append(outcome.rounds)
+    return True
+
+
+def _tell(target: Target, runs: list[tuple[RoundRecord, ...]], options: argparse.Namespace) -> None:
+    bench = target.found.bench
+    report = assess(
+        bench.bench_id,
+        runs,
+        lower_is_better=bench.metric == "duration_ms",
+        slowdown=options.slowdown,
+        wished_rate=options.rate,
+    )
+    path = os.path.join(options.out, f"noise-{bench.name}")
+    recordings = [record(rounds) for rounds in runs]
+    lines = [msgspec.json.encode(_line(recording, rounds)) for recording, rounds in zip(recordings, runs, strict=True)]
+    write_atomically(f"{path}.json", msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+    write_atomically(f"{path}.jsonl", b"\n".join(lines) + b"\n")
+    print(render(report))
+    print(f"{bench.bench_id}: written to {path}.json and {path}.jsonl\n")
+    if options.plot:
+        from aether_harness.plot import plot_runs
+
+        stem, ending = os.path.splitext(options.plot)
+        several = len(options.benches) != 1
+        picture = f"{stem}-{bench.name}{ending}" if several else options.plot
+        plot_runs(picture, bench.bench_id, UNIT_OF_METRIC[bench.metric], recordings)
+
+
+def _line(recording: Recording, rounds: tuple[RoundRecord, ...]) -> dict[str, object]:
+    return {
+        "samples": recording.raw,
+        "reference": [[t.reference_ms for t in round_.attempts[: round_.wanted]] for round_ in rounds],
+        "involuntary_switches": [
+            [t.evidence.involuntary_switches for t in round_.attempts[: round_.wanted]] for round_ in rounds
+        ],
+        "kept": {"samples": recording.samples, "reference": recording.reference},
+        "cross_reference": [[round_.opened.cross_reference_ms] for round_ in rounds],
+    }
+
+
+def render(report: NoiseReport) -> str:
+    """Return the report as text: false alarms and power by gate, and the smallest gate, a row a rule."""
+    found = f"finds {report.slowdown:.0%}".replace("%", " %")
+    lines = [
+        f"{report.bench_id}: {report.runs} runs of unchanged code, {report.pairs} ordered pairs",
+        "share of pairs called a regression, one way; and with a slowdown put in",
+        "",
+    ]
+    head = ["", "rule", *(f"{gate:.0%}".replace("%", " %") for gate in GATES), "smallest gate", f"{found} at 20 %"]
+    rows = [head]
+    for name, smallest in report.smallest_gates.items():
+        for rule in RULES:
+            rates = [rate for rate in report.rates if rate.quantile == name and rate.rule == rule]
+            rows.append(
+                [
+                    name,
+                    rule,
+                    *(f"{rate.false_alarms * 100:.2f} %" for rate in rates),
+                    f"{smallest[rule] * 100:.1f} %",
+                    f"{rates[-1].power * 100:.1f} %",
+                ]
+            )
+    lines.append(aligned_table(rows, right=range(2, len(head))))
+    lines += ["", *(f"{rule}: {about}" for rule, about in RULES.items())]
+    lines += [
+        f"smallest gate: with at most {report.wished_rate * 100:g} % false alarms",
+        (
+            f"the ruler took {report.reference_share * 100:.1f} % of the sampling time; "
+            f"its second kernel agreed within {report.cross_check_spread * 100:.1f} %"
+        ),
+    ]
+    return "\n".join(lines)

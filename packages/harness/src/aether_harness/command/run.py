@@ -1,0 +1,108 @@
+"""`aether-bench run`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from aether_harness.command.form import (
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_STATUSES,
+    Commands,
+    add_command,
+    add_measurement_options,
+    announce,
+    make_folder,
+    plan_of,
+    targets_of,
+)
+from aether_harness.environment import fingerprint, readings
+from aether_harness.executable import command_targets
+from aether_harness.plan import DEFAULT_PROFILE
+from aether_harness.progress import observing, results_table
+from aether_harness.registry import check_distinct, check_short_name
+from aether_harness.run import run_targets
+from aether_harness.summarise import Circumstances, summarise
+from aether_schema import UNIT_OF_METRIC, write_summary
+
+if TYPE_CHECKING:
+    import argparse
+
+DEFAULT_FOLDER = "target/benchmarks"
+
+EXAMPLE = """example:
+  aether-bench run packaging --profile quick -p pack.files=1000
+    measures the packaging of 1,000 files in 2 rounds and writes
+    target/benchmarks/bench-pack.json
+  aether-bench run my_bench.py
+    measures the functions under @bench in that file
+  aether-bench run --exec 'gzip -kf big.txt' --name gzip
+
+"""
+
+
+def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    parser = add_command(commands, "run", "measure benches and write their summaries", EXAMPLE + EXIT_STATUSES, execute)
+    parser.add_argument(
+        "benches", nargs="*", metavar="BENCH", help="a bench's id or short name, or FILE.py; all, if none is given"
+    )
+    parser.add_argument(
+        "--exec", dest="commands", action="append", default=[], metavar="COMMAND", help="make a bench of a command"
+    )
+    parser.add_argument("--name", action="append", default=[], metavar="ID", help="the id of the --exec before it")
+    add_measurement_options(parser, default_profile=DEFAULT_PROFILE, default_out=DEFAULT_FOLDER)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Measure, write a summary a bench that finished, and print the table."""
+    targets = command_targets(options.commands, options.name)
+    if options.benches or not targets:
+        targets += targets_of(options.benches, options.param)
+    check_distinct(target.found.bench for target in targets)
+    for target in targets:
+        check_short_name(target.found.bench)
+    plan = plan_of(options)
+    make_folder(options.out)
+    if not options.quiet:
+        announce(plan)
+    units = {target.found.bench.bench_id: UNIT_OF_METRIC[target.found.bench.metric] for target in targets}
+    readings()  # so that the later ones tell of the time in between
+    with observing(plan.profile, units, quiet=options.quiet) as observer:
+        outcomes = run_targets(targets, plan, observer)
+    circumstances = Circumstances(
+        ended=datetime.now(UTC),
+        commit=_commit(),
+        environment=fingerprint(plan.assignment),
+        readings=readings(),
+    )
+    written = []
+    for outcome in outcomes:
+        if outcome.error is None:
+            summary = summarise(outcome.target, outcome.rounds, plan, circumstances)
+            path = os.path.join(options.out, f"bench-{outcome.target.found.bench.name}.json")
+            write_summary(path, summary)
+            written.append((summary, path))
+    if written and not options.quiet:
+        print(results_table(written))
+        for summary, _ in written:
+            if summary.notes:
+                print(f"{summary.bench_id}: {summary.notes}")
+    failed = [outcome.error for outcome in outcomes if outcome.error is not None]
+    for error in failed:
+        print(f"aether-bench: {error}", file=sys.stderr)
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+def _commit() -> str | None:
+    """Return the commit of the working folder, with `-dirty` behind it if files were changed since."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip() or None

@@ -1,0 +1,170 @@
+"""What about a machine disturbs measurements: facts in, findings out. Pure."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+#: Load beyond this, per CPU, means that somebody else is using the machine now.
+BUSY_LOAD_A_CPU = 0.3
+#: Steal beyond this share means that the hypervisor gives the CPU to somebody else too often.
+MUCH_STEAL_PERCENT = 0.5
+_LEAST_CPUS = 2
+
+
+class MachineFacts(Struct, frozen=True, kw_only=True):
+    """What `doctor` looks at. None where the system does not say."""
+
+    system: str
+    allowed_cpus: int | None
+    worker_cpu: int | None
+    cpu_quota: float | None = None
+    governor: str | None = None
+    turbo: bool | None = None
+    worker_siblings: tuple[int, ...] = ()
+    load_1min: float | None = None
+    busiest: str | None = None
+    steal_percent: float | None = None
+    virtualization: str | None = None
+    on_battery: bool | None = None
+    debug_build: bool = False
+    debug_environment: tuple[str, ...] = ()
+    aslr: str | None = None
+    counts_switches: bool = True
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One thing that disturbs: what it is, what it does to figures, and the command that would mend it."""
+
+    what: str
+    consequence: str
+    mend: str
+
+
+def diagnose(facts: MachineFacts) -> list[Finding]:
+    """Return what about the machine disturbs measurements, the worst first."""
+    findings = [*_processors(facts), *_clock(facts), *_company(facts), *_interpreter(facts)]
+    return [finding for finding in findings if finding is not None]
+
+
+def _processors(facts: MachineFacts) -> list[Finding | None]:
+    cpu = facts.worker_cpu
+    siblings = ",".join(map(str, facts.worker_siblings))
+    return [
+        Finding(
+            what="this system cannot pin a process to a CPU",
+            consequence="the scheduler moves the worker between CPUs, and every move costs it its caches",
+            mend="measure on Linux, or compare only with interleaved pairs",
+        )
+        if facts.allowed_cpus is None
+        else None,
+        Finding(
+            what="one CPU only",
+            consequence="servers, the terminal and the worker take turns: nearly every longer sample is disturbed",
+            mend="give this machine or container a second CPU (docker run --cpuset-cpus 0,1)",
+        )
+        if facts.allowed_cpus is not None and facts.allowed_cpus < _LEAST_CPUS
+        else None,
+        Finding(
+            what=f"a quota of {facts.cpu_quota:g} CPUs",
+            consequence="the kernel stops the whole group for the rest of a period once the quota is used up",
+            mend="run the container without --cpus, or with --cpuset-cpus in its place",
+        )
+        if facts.cpu_quota is not None and facts.cpu_quota < _LEAST_CPUS
+        else None,
+        Finding(
+            what=f"CPU {cpu} shares its core with CPU {siblings} (SMT)",
+            consequence="work on the sibling slows the worker by up to a third, and no counter tells of it",
+            mend="echo off | sudo tee /sys/devices/system/cpu/smt/control",
+        )
+        if siblings
+        else None,
+    ]
+
+
+def _clock(facts: MachineFacts) -> list[Finding | None]:
+    return [
+        Finding(
+            what=f"the frequency governor is {facts.governor}",
+            consequence="the first samples after a pause run at a lower frequency than the later ones",
+            mend="sudo cpupower frequency-set --governor performance",
+        )
+        if facts.governor not in {None, "performance"}
+        else None,
+        Finding(
+            what="turbo is on",
+            consequence="the frequency depends on how warm the machine is and what its other cores do",
+            mend="echo 1 | sudo tee /sys/devices/system/cpu/intel_pstate/no_turbo"
+            " || echo 0 | sudo tee /sys/devices/system/cpu/cpufreq/boost",
+        )
+        if facts.turbo
+        else None,
+        Finding(
+            what="the machine runs on its battery",
+            consequence="power saving lowers the frequency when it likes",
+            mend="plug it in",
+        )
+        if facts.on_battery
+        else None,
+    ]
+
+
+def _company(facts: MachineFacts) -> list[Finding | None]:
+    load, cpus = facts.load_1min, facts.allowed_cpus or 1
+    busiest = f", most of it {facts.busiest}" if facts.busiest else ""
+    return [
+        Finding(
+            what=f"other work is running: load {load:g} on {cpus} CPUs{busiest}",
+            consequence="samples are disturbed and retaken, and a run takes longer",
+            mend="wait, or stop the other work; `top` shows it",
+        )
+        if load is not None and load > BUSY_LOAD_A_CPU * cpus
+        else None,
+        Finding(
+            what=f"the hypervisor takes {facts.steal_percent:g} % of the time (steal)",
+            consequence="a neighbour on the same host is at work; the ruler tells, but figures spread",
+            mend="measure at another hour, or on a machine with dedicated CPUs",
+        )
+        if facts.steal_percent is not None and facts.steal_percent > MUCH_STEAL_PERCENT
+        else None,
+        Finding(
+            what=f"this is no machine of its own: {facts.virtualization}",
+            consequence="neighbours share caches, memory and perhaps the core, and no counter here tells of it",
+            mend="trust figures by the ruler, or interleaved pairs; `aether-bench noise` tells how far",
+        )
+        if facts.virtualization is not None
+        else None,
+        Finding(
+            what="the system does not count involuntary context switches of a thread",
+            consequence="disturbed samples are told by the whole process's switches, which is coarser",
+            mend="measure on Linux",
+        )
+        if not facts.counts_switches
+        else None,
+    ]
+
+
+def _interpreter(facts: MachineFacts) -> list[Finding | None]:
+    names = ", ".join(facts.debug_environment)
+    return [
+        Finding(
+            what="this Python is a debug build",
+            consequence="everything in Python is several times slower, and not by the same factor",
+            mend="use a release build of Python",
+        )
+        if facts.debug_build
+        else None,
+        Finding(
+            what=f"set in the environment: {names}",
+            consequence="the interpreter checks or traces what it otherwise would not",
+            mend=f"unset {' '.join(facts.debug_environment)}",
+        )
+        if facts.debug_environment
+        else None,
+        Finding(
+            what="address space layout randomization is off",
+            consequence="every process has the same layout, so rounds no longer average out a lucky or unlucky one",
+            mend="echo 2 | sudo tee /proc/sys/kernel/randomize_va_space",
+        )
+        if facts.aslr == "0"
+        else None,
+    ]

@@ -1,0 +1,98 @@
+"""Whether a sample was disturbed, decided from what the kernel says about it and never from its value. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+AttemptT = TypeVar("AttemptT")
+
+#: A long sample is allowed one involuntary switch for each of these: it cannot go without, and its figure
+#: hardly shows it. A shorter sample is allowed none.
+TOLERATED_EVERY_NS = 50_000_000
+#: The share of a sample's time that may have been taken from it unseen, by steal or by interrupts.
+TOLERATED_LOSS = 0.01
+#: How many attempts a kept sample may cost on average before a round makes do with what it has.
+ATTEMPTS_A_SAMPLE = 3
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """What the kernel says about one sample.
+
+    `involuntary_switches` counts how often a CPU was taken from the sampling thread, from the processes it
+    waited for, and from the companions the bench named (a server). `voluntary_switches` counts how often
+    the sampling thread waited of its own accord. `cpu_ns` is that thread's CPU time, `steal_ns` what the
+    hypervisor took from the worker's CPU. `companion_cpu_ns` is the companions' CPU time, and
+    `companion_delay_ns` how long they were ready to run and had no CPU. What a system does not tell is None.
+    """
+
+    elapsed_ns: int
+    involuntary_switches: int | None = None
+    voluntary_switches: int | None = None
+    cpu_ns: int | None = None
+    steal_ns: int | None = None
+    companion_cpu_ns: int | None = None
+    companion_delay_ns: int | None = None
+
+
+def lost_ns(evidence: Evidence) -> int:
+    """Return how long the CPUs that the sample needed were demonstrably doing something else.
+
+    A thread that never waited of its own accord and yet had less CPU time than time passed was robbed of
+    the difference. One that waited for its companions should see them busy meanwhile: the time in which
+    neither it nor they ran was taken from them. One that waited for anything else tells nothing that way.
+    """
+    known = max(evidence.steal_ns or 0, evidence.companion_delay_ns or 0)
+    if evidence.cpu_ns is None:
+        return known
+    missing = evidence.elapsed_ns - evidence.cpu_ns
+    if evidence.voluntary_switches != 0:
+        if evidence.companion_cpu_ns is None:
+            return known
+        missing -= evidence.companion_cpu_ns
+    return max(known, missing)
+
+
+def inherent_switches(taken: Sequence[Evidence]) -> int:
+    """Return how many involuntary switches a sample the operation inflicts on itself, judged by all so far.
+
+    A command takes the CPU from the worker that started it, every time. Disturbance comes and goes, so what
+    three quarters of the samples are not without is the operation's own; it is granted to every sample,
+    with one more, for it varies.
+    """
+    counts = sorted(evidence.involuntary_switches or 0 for evidence in taken)
+    usual = counts[len(counts) // 4] if counts else 0
+    return usual + 1 if usual else 0
+
+
+def is_disturbed(evidence: Evidence, inherent: int = 0) -> bool:
+    """Return whether the CPU was taken from the sample to an extent that its figure must not be trusted."""
+    return severity(evidence, inherent) > 0
+
+
+def severity(evidence: Evidence, inherent: int = 0) -> float:
+    """Return how badly the sample was disturbed: 0 for not at all, and comparable between samples.
+
+    `inherent` involuntary switches are the operation's own.
+    """
+    tolerated_switches = max(inherent, evidence.elapsed_ns // TOLERATED_EVERY_NS)
+    switches = max(0, (evidence.involuntary_switches or 0) - tolerated_switches)
+    loss = lost_ns(evidence) / max(evidence.elapsed_ns, 1)
+    return switches + (100 * loss if loss > TOLERATED_LOSS else 0.0)
+
+
+def attempts_limit(wanted: int) -> int:
+    """Return how many samples a round takes at most to keep `wanted`."""
+    return wanted * ATTEMPTS_A_SAMPLE
+
+
+def keep_least_disturbed(
+    attempts: Sequence[AttemptT], wanted: int, severity_of: Callable[[AttemptT], float]
+) -> list[AttemptT]:
+    """Return the `wanted` least disturbed attempts, of equals the earlier ones, in the order they were taken."""
+    ranked = sorted(range(len(attempts)), key=lambda index: severity_of(attempts[index]))
+    return [attempts[index] for index in sorted(ranked[:wanted])]

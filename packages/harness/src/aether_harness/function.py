@@ -1,0 +1,211 @@
+"""A bench from a function: `@bench` for the simple case.
+
+    from aether_harness import bench
+
+    @bench
+    def parse():
+        json.loads(TEXT)
+
+    def opened():                      # a generator, or a context manager's function
+        with open("data.json") as file:
+            yield file.read()
+
+    @bench(setup=opened)
+    def parse_file(text):              # is given what the set-up yields
+        json.loads(text)
+
+The function is the sample. A coroutine function is awaited on an event loop of its own that lasts as long
+as the round; its set-up may then be an async generator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from functools import partial
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any, overload
+
+from msgspec import Struct
+
+from aether_harness.error import BenchError, UsageError
+from aether_harness.kernel import DEFAULT_KERNEL
+from aether_harness.plugin import Place, Sampled
+from aether_schema import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Coroutine, Iterator
+
+    from aether_harness.plugin import Session
+
+
+class NoParams(Struct, frozen=True, kw_only=True):
+    """A bench without parameters."""
+
+
+class FunctionSession:
+    """A function, called by every sample."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        """Have `call` be the sample itself, without a layer between it and the clock."""
+        self.sample = call
+
+    def verify(self) -> None:
+        """Nothing is claimed, so nothing is checked."""
+
+
+class CoroutineSession:
+    """A coroutine function, awaited by every sample, always in the same task, so that its set-up stays valid."""
+
+    def __init__(self, serving: Callable[[asyncio.Queue[asyncio.Future[Sampled]]], Coroutine[Any, Any, None]]) -> None:
+        """Have `serving` answer each future in its queue with a sample, until it is cancelled."""
+        self._loop = asyncio.new_event_loop()
+        self._queue: asyncio.Queue[asyncio.Future[Sampled]] = asyncio.Queue()
+        self._task = self._loop.create_task(serving(self._queue))
+
+    def sample(self) -> Sampled:
+        """Run the loop until the next sample is taken."""
+        future: asyncio.Future[Sampled] = self._loop.create_future()
+        self._queue.put_nowait(future)
+        waited_for: set[asyncio.Future[Any]] = {future, self._task}
+        self._loop.run_until_complete(asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED))
+        if not future.done():
+            self._task.result()  # raises what ended it
+            raise BenchError("the bench's set-up ended before its samples did")
+        return future.result()
+
+    def verify(self) -> None:
+        """Nothing is claimed, so nothing is checked."""
+
+    def close(self) -> None:
+        """Tear the set-up down and close the loop."""
+        self._task.cancel()
+        try:
+            self._loop.run_until_complete(asyncio.gather(self._task, return_exceptions=True))
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        finally:
+            self._loop.close()
+
+
+class FunctionBench:
+    """A bench whose sample is a function. Calling it calls the function."""
+
+    params_type = NoParams
+
+    def __init__(self, function: Callable[..., Any], options: FunctionOptions) -> None:
+        """Make a bench of `function`."""
+        self._function = function
+        self._setup = options.setup
+        self.bench_id = options.bench_id or function.__name__
+        self.name = self.bench_id
+        self.metric: Metric = options.metric
+        self.reference = options.reference
+        self.about = (inspect.getdoc(function) or f"the function {function.__name__}").splitlines()[0]
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - the function's own
+        """Call the function."""
+        return self._function(*arguments, **named)
+
+    @contextmanager
+    def open(self, params: NoParams, place: Place) -> Iterator[Session]:  # noqa: ARG002 - the interface's
+        """Set up, and yield the session."""
+        if inspect.iscoroutinefunction(self._function):
+            session = CoroutineSession(self._serve)
+            try:
+                yield session
+            finally:
+                session.close()
+            return
+        with ExitStack() as stack:
+            given = () if self._setup is None else (stack.enter_context(as_context(self._setup)),)
+            call = self._call(given)
+            yield FunctionSession(partial(_with_bytes, call) if self.metric == "throughput_mbs" else call)
+
+    def _call(self, given: tuple[Any, ...]) -> Callable[[], Any]:
+        """Return the function bound to what the set-up gave, if it takes it."""
+        takes = bool(inspect.signature(self._function).parameters)
+        if takes and not given:
+            raise BenchError(f"{self.bench_id}() takes an argument, and there is no setup to give it one")
+        return partial(self._function, *given) if takes else self._function
+
+    async def _serve(self, queue: asyncio.Queue[asyncio.Future[Sampled]]) -> None:
+        async with AsyncExitStack() as stack:
+            given: tuple[Any, ...] = ()
+            if self._setup is not None:
+                if inspect.isasyncgenfunction(self._setup):
+                    given = (await stack.enter_async_context(asynccontextmanager(self._setup)()),)
+                else:
+                    given = (stack.enter_context(as_context(self._setup)),)
+            call: Callable[[], Awaitable[Any]] = self._call(given)
+            while True:
+                future = await queue.get()
+                try:
+                    started = perf_counter_ns()
+                    result = await call()
+                    ended = perf_counter_ns()
+                except Exception as error:  # noqa: BLE001 - handed to whoever asked for the sample
+                    future.set_exception(error)
+                else:
+                    moved = _moved(result) if self.metric == "throughput_mbs" else None
+                    future.set_result(Sampled(elapsed_ns=ended - started, moved_bytes=moved))
+
+
+class FunctionOptions(Struct, frozen=True, kw_only=True):
+    """What `@bench` was told."""
+
+    bench_id: str | None = None
+    setup: Callable[[], Any] | None = None
+    metric: Metric = "duration_ms"
+    reference: str = DEFAULT_KERNEL
+
+
+@overload
+def bench(function: Callable[..., Any]) -> FunctionBench: ...
+
+
+@overload
+def bench(
+    *,
+    bench_id: str | None = None,
+    setup: Callable[[], Any] | None = None,
+    metric: Metric = "duration_ms",
+    reference: str = DEFAULT_KERNEL,
+) -> Callable[[Callable[..., Any]], FunctionBench]: ...
+
+
+def bench(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Make a bench of a function, whose name is its id unless `bench_id` says otherwise.
+
+    `setup` is a generator function, or one that returns a context manager; the function is given what it
+    yields. With the metric `throughput_mbs` the function returns how many bytes it moved. `reference`
+    names the kernel that resembles it.
+    """
+    if function is not None:
+        return FunctionBench(function, FunctionOptions())
+    return partial(FunctionBench, options=FunctionOptions(**options))
+
+
+def as_context(setup: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the set-up yields
+    """Return the context manager of a set-up, which may be a generator function or return one.
+
+    Raises:
+        UsageError: it is neither.
+
+    """
+    if inspect.isgeneratorfunction(setup):
+        return contextmanager(setup)()
+    context = setup()
+    if not hasattr(context, "__enter__"):
+        name = getattr(setup, "__name__", repr(setup))
+        raise UsageError(f"setup={name}: write it as a generator that yields once, or return a context manager")
+    return context
+
+
+def _with_bytes(call: Callable[[], Any]) -> Sampled:
+    return Sampled(moved_bytes=_moved(call()))
+
+
+def _moved(result: object) -> int | None:
+    return result if isinstance(result, int) else None

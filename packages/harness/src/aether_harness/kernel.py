@@ -1,0 +1,195 @@
+"""Reference kernels: small fixed workloads that measure the machine and not the code, the ruler.
+
+Each is seeded and does exactly the same work wherever it runs. Its id carries a version: once released, a
+kernel is never changed, for a change would bend every ruler that was stored; a better one gets a new id.
+A kernel takes some hundred microseconds, so that one can stand before and after every sample.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import socket
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from aether_harness.error import BenchError, UsageError
+from aether_harness.parameter import suggestion
+from aether_harness.plugin import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aether_harness.plugin import Benchmark
+
+DEFAULT_KERNEL = "interpreter-1"
+_STOP_LIMIT_S = 5.0
+_MASK = 0xFFFF_FFFF
+
+
+class Kernel(Struct, frozen=True, kw_only=True):
+    """A kernel by its id, what it resembles, and a second one that cross-checks it.
+
+    `open` yields the work. What the work returns proves that it was done, and is the same everywhere.
+    """
+
+    kernel_id: str
+    about: str
+    cross_kernel_id: str
+    open: Callable[[Place], AbstractContextManager[Callable[[], int]]]
+
+
+def _spin(steps: int) -> int:
+    """Do what Python programs mostly do: look names up, index, add, branch."""
+    table = dict.fromkeys(range(64), 1)
+    total = 1
+    for step in range(steps):
+        key = (total ^ step) & 63
+        total = (total * 31 + table[key]) & _MASK
+        if total & 1:
+            table[key] = step
+    return total
+
+
+@contextmanager
+def _interpreter(_place: Place) -> Iterator[Callable[[], int]]:
+    yield lambda: _spin(1500)
+
+
+@contextmanager
+def _deflate(_place: Place) -> Iterator[Callable[[], int]]:
+    draw = random.Random(20260101)  # noqa: S311 - fixed data, not a secret
+    data = draw.randbytes(10 * 1024)
+    hashed = draw.randbytes(64 * 1024)
+
+    def work() -> int:
+        # Decompressed again, since two zlibs may compress to different bytes but never to different contents.
+        packed = zlib.compress(data, 6)
+        digest = hashlib.sha256(hashed).digest()
+        return (_spin(1000) ^ zlib.crc32(digest) ^ zlib.crc32(zlib.decompress(packed))) & _MASK
+
+    yield work
+
+
+@contextmanager
+def _memory(_place: Place) -> Iterator[Callable[[], int]]:
+    source = bytearray(random.Random(20260102).randbytes(2**18))  # noqa: S311 - fixed data, not a secret
+    target = bytearray(len(source))
+
+    def work() -> int:
+        for _ in range(8):
+            target[:] = source
+            source[:] = target
+        return zlib.crc32(target[-16:])
+
+    yield work
+
+
+@contextmanager
+def _filesystem(place: Place) -> Iterator[Callable[[], int]]:
+    path = os.path.join(place.folder, "reference.bin")
+    data = random.Random(20260103).randbytes(1024)  # noqa: S311 - fixed data, not a secret
+
+    def work() -> int:
+        with open(path, "wb", buffering=0) as file:
+            file.write(data)
+        count = 0
+        for _ in range(8):
+            with open(path, "rb", buffering=0) as file:
+                count += len(file.read())
+        os.unlink(path)
+        return count
+
+    yield work
+
+
+@contextmanager
+def _loopback(place: Place) -> Iterator[Callable[[], int]]:
+    """Send to a process on the companion CPUs that drains and acknowledges: what any upload is made of."""
+    from aether_harness.drain import ACKNOWLEDGEMENT, BURST_BYTES, tune_for_loopback
+
+    piece = memoryview(random.Random(20260104).randbytes(64 * 1024))  # noqa: S311 - fixed data, not a secret
+    pieces = BURST_BYTES // len(piece)
+    command = [sys.executable, "-P", "-m", "aether_harness.drain", *map(str, place.companion_cpus)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            port = process.stdout.readline()
+            if not port:
+                raise BenchError(f"the loopback reference did not start: status {process.wait()}")
+            with socket.socket() as connection:
+                tune_for_loopback(connection)
+                connection.connect(("127.0.0.1", int(port)))
+
+                def work() -> int:
+                    for _ in range(pieces):
+                        connection.sendall(piece)
+                    if connection.recv(1) != ACKNOWLEDGEMENT:
+                        raise BenchError("the loopback reference lost its other end")
+                    return BURST_BYTES
+
+                yield work
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(_STOP_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+KERNELS = {
+    kernel.kernel_id: kernel
+    for kernel in (
+        Kernel(
+            kernel_id="interpreter-1",
+            about="a loop in the Python interpreter",
+            cross_kernel_id="deflate-1",
+            open=_interpreter,
+        ),
+        Kernel(
+            kernel_id="deflate-1",
+            about="compression, hashing and some interpreter",
+            cross_kernel_id="interpreter-1",
+            open=_deflate,
+        ),
+        Kernel(
+            kernel_id="memory-1",
+            about="copying in memory",
+            cross_kernel_id="interpreter-1",
+            open=_memory,
+        ),
+        Kernel(
+            kernel_id="filesystem-1",
+            about="writing, reading and removing a small file",
+            cross_kernel_id="interpreter-1",
+            open=_filesystem,
+        ),
+        Kernel(
+            kernel_id="loopback-1",
+            about="sending to a process on the companion CPU",
+            cross_kernel_id="memory-1",
+            open=_loopback,
+        ),
+    )
+}
+
+
+def kernel_of(bench: Benchmark) -> Kernel:
+    """Return the kernel that resembles `bench`: the one it names as `reference`, or the interpreter.
+
+    Raises:
+        UsageError: it names one that does not exist.
+
+    """
+    kernel_id = getattr(bench, "reference", DEFAULT_KERNEL)
+    if kernel_id not in KERNELS:
+        raise UsageError(f"{bench.bench_id}: reference {kernel_id!r}: no such kernel{suggestion(kernel_id, KERNELS)}")
+    return KERNELS[kernel_id]

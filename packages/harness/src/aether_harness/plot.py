@@ -1,0 +1,68 @@
+"""Pictures of runs, with matplotlib where it is installed (the extra `plot`)."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from aether_harness.error import UsageError
+from aether_schema import quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from aether_harness.noise import Recording
+
+
+def require_matplotlib() -> None:
+    """Make sure, before anything is measured, that a picture can be drawn.
+
+    Raises:
+        UsageError: matplotlib is not installed.
+
+    """
+    if find_spec("matplotlib") is None:
+        raise UsageError("--plot needs matplotlib: pip install 'aether-harness[plot]'")
+
+
+def plot_runs(path: str, bench_id: str, unit: str, recordings: Sequence[Recording]) -> None:
+    """Draw every run's samples and its p50 and p95, as they came and by the ruler, into the file `path`.
+
+    Raises:
+        UsageError: the file cannot be written, or has an ending that names no picture.
+
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 7), layout="constrained")
+    as_came, by_ruler = figure.subplots(2, 1, sharex=True)
+    _draw(as_came, [[v for values in recording.raw for v in values] for recording in recordings])
+    as_came.set(title=f"{bench_id}: {len(recordings)} runs of unchanged code, as they came", ylabel=unit)
+    _draw(by_ruler, [_ruled(recording, unit) for recording in recordings])
+    by_ruler.set(title="disturbed samples retaken, and measured by the ruler", ylabel="by the ruler", xlabel="run")
+    as_came.legend(loc="upper right")
+    try:
+        figure.savefig(path, dpi=110)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--plot {path}: {error}") from None
+
+
+def _draw(axes: Axes, runs: Sequence[Sequence[float]]) -> None:
+    for number, values in enumerate(runs, start=1):
+        axes.plot([number] * len(values), values, ".", color="#8aa4c8", markersize=3, alpha=0.5)
+    numbers = range(1, len(runs) + 1)
+    for share, colour in ((0.5, "#1b4f9c"), (0.95, "#c2410c")):
+        quantiles = [quantile(values, share) for values in runs]
+        axes.plot(numbers, quantiles, "-", color=colour, label=f"p{share * 100:.0f}")
+    axes.grid(axis="y", alpha=0.3)
+
+
+def _ruled(recording: Recording, unit: str) -> list[float]:
+    pairs = [
+        (value, ruler)
+        for values, rulers in zip(recording.samples, recording.reference, strict=True)
+        for value, ruler in zip(values, rulers, strict=True)
+    ]
+    return [value / ruler if unit == "ms" else value * ruler for value, ruler in pairs]

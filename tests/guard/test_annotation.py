@@ -1,0 +1,91 @@
+# The numbers of the test matrix stand in the names as it writes them.
+# ruff: noqa: N802
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aether_guard.annotation import MOST_LINES, escaped_message, escaped_property, render_annotations
+from aether_guard.verdict import Judgement, build_report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.text("%\r\n:,025ADC")
+
+
+def annotations(*judgements: Judgement) -> list[str]:
+    text = render_annotations(build_report(judgements, warn_only=False, strict=False))
+    assert text == "" or text.endswith("\n")
+    return text.split("\n")[:-1]
+
+
+def unescaped(text: str) -> str:
+    for written, meant in (("%2C", ","), ("%3A", ":"), ("%0A", "\n"), ("%0D", "\r"), ("%25", "%")):
+        text = text.replace(written, meant)
+    return text
+
+
+def test_T8_a_regression_is_a_warning_with_its_title_file_and_figures(
+    judgement: Callable[..., Judgement],
+) -> None:
+    properties = "title=Performance regression%3A packaging,file=baseline.json"
+    message = "packaging: p95 25.0 %25 worse, gate 20 %25: 10 ms in the baseline, 12.5 ms now"
+    assert annotations(judgement()) == [f"::warning {properties}::{message}"]
+
+
+@pytest.mark.parametrize("verdict", ["pass", "improvement", "inconclusive", "error"])
+def test_what_is_no_regression_is_no_warning(judgement: Callable[..., Judgement], verdict: str) -> None:
+    assert annotations(judgement(verdict=verdict)) == []
+
+
+@given(TEXT)
+def test_what_a_message_escapes_a_host_reads_back(text: str) -> None:
+    written = escaped_message(text)
+    assert not set(written) & set("\r\n")
+    assert unescaped(written.replace(":", "%3A").replace(",", "%2C")) == text
+
+
+@given(TEXT)
+def test_what_a_property_escapes_a_host_reads_back(text: str) -> None:
+    written = escaped_property(text)
+    assert not set(written) & set("\r\n:,")
+    assert unescaped(written) == text
+
+
+def test_letters_of_any_language_stay_as_they_are() -> None:
+    assert escaped_property("größer 📦 包装") == "größer 📦 包装"
+
+
+@given(bench_id=TEXT, path=TEXT, unit=TEXT)
+def test_no_name_path_or_unit_makes_a_second_command(
+    judgement: Callable[..., Judgement], bench_id: str, path: str, unit: str
+) -> None:
+    lines = annotations(judgement(bench_id=bench_id, baseline_path=path, unit=unit))
+    assert len(lines) == 1
+    command, properties, _message = lines[0].split(" ", 1)[0], *lines[0].split(" ", 1)[1].split("::", 1)
+    assert command == "::warning"
+    title, file = properties.split(",")
+    assert unescaped(title) == f"title=Performance regression: {bench_id}"
+    assert unescaped(file) == f"file={path}"
+
+
+def test_ten_regressions_are_ten_lines_the_worst_first(judgement: Callable[..., Judgement]) -> None:
+    benches = [judgement(bench_id=f"bench {number}", change=number / 10) for number in range(3, 13)]
+    lines = annotations(*benches)
+    assert len(lines) == MOST_LINES == 10
+    assert "bench 12:" in lines[0]
+    assert "bench 3:" in lines[-1]
+
+
+@pytest.mark.parametrize("count", [11, 12, 500])
+def test_of_more_than_ten_regressions_nine_are_shown_and_the_rest_counted(
+    judgement: Callable[..., Judgement], count: int
+) -> None:
+    lines = annotations(*(judgement(bench_id=f"bench {number}", change=number) for number in range(count)))
+    assert len(lines) == MOST_LINES
+    assert lines[-1] == f"::warning title=Performance regressions::and {count - 9} more benches regressed"
+    assert all(f"bench {count - 1 - place}:" in line for place, line in enumerate(lines[:-1]))

@@ -1,0 +1,653 @@
+# The numbers of the test matrix stand in the names as it writes them.
+# ruff: noqa: N802
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from aether_guard.cli import main
+from aether_guard.machine import published_check_schema
+from aether_schema.json_schema import published_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Guard = Callable[..., subprocess.CompletedProcess[str]]
+    Write = Callable[..., str]
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+PACK = FIXTURES / "baseline_pack.json"
+PACK_BETTER = FIXTURES / "current_pack_better.json"
+PACK_PLUS10 = FIXTURES / "current_pack_plus10.json"
+PACK_PLUS25 = FIXTURES / "current_pack_plus25.json"
+STREAM = FIXTURES / "baseline_stream.json"
+STREAM_BETTER = FIXTURES / "current_stream_better.json"
+STREAM_MINUS10 = FIXTURES / "current_stream_minus10.json"
+STREAM_MINUS25 = FIXTURES / "current_stream_minus25.json"
+INVALID = sorted((FIXTURES / "invalid").iterdir())
+REQUIRED_KEYS = ("bench_id", "metric", "unit", "p50", "p95", "n", "timestamp")
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
+needs_full_device = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+
+
+def assert_refused_in_a_line(done: subprocess.CompletedProcess[str], *named: str) -> None:
+    """Hold that the command ended with status 2 and a line for each of what is `named`, not with a traceback."""
+    lines = done.stderr.splitlines()
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(lines) == len(named), done.stderr
+    for line, name in zip(lines, named, strict=True):
+        assert line.startswith("aether-guard: error: ")
+        assert name in line
+
+
+# T1: what a summary must hold.
+
+
+def test_T1_every_invalid_file_is_named_in_a_line(guard: Guard) -> None:
+    done = guard("validate", FIXTURES / "invalid")
+    assert_refused_in_a_line(done, *map(str, INVALID))
+    assert done.stdout == ""
+
+
+def test_T1_a_missing_key_is_named(guard: Guard) -> None:
+    done = guard("validate", *(FIXTURES / "invalid" / f"missing_{key}.json" for key in REQUIRED_KEYS))
+    assert_refused_in_a_line(done, *(f"missing_{key}.json: {key}: missing" for key in REQUIRED_KEYS))
+
+
+def test_T1_valid_files_are_valid_however_they_are_written(guard: Guard) -> None:
+    done = guard("validate", FIXTURES / "valid", PACK, STREAM)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == len(list((FIXTURES / "valid").iterdir())) + 2
+    assert all(line.startswith("ok: ") for line in done.stdout.splitlines())
+
+
+def test_T1_an_invalid_file_beside_valid_ones_fails_and_the_others_are_said_to_be_valid(guard: Guard) -> None:
+    done = guard("validate", PACK, FIXTURES / "invalid" / "n_zero.json", STREAM)
+    assert_refused_in_a_line(done, "n_zero.json: n: ")
+    assert len(done.stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_T1_a_check_of_an_invalid_file_fails_and_names_file_and_key(guard: Guard, side: int) -> None:
+    paths = [PACK, PACK]
+    paths[side] = FIXTURES / "invalid" / "missing_p95.json"
+    assert_refused_in_a_line(guard("check", *paths), "missing_p95.json: p95: missing")
+
+
+# T6: what passes.
+
+
+@pytest.mark.parametrize(
+    ("baseline", "current"),
+    [(PACK, PACK), (PACK, PACK_BETTER), (PACK, PACK_PLUS10), (STREAM, STREAM_BETTER), (STREAM, STREAM_MINUS10)],
+)
+def test_T6_a_p95_within_the_limit_passes(guard: Guard, baseline: Path, current: Path) -> None:
+    done = guard("check", baseline, current)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "::warning" not in done.stdout
+
+
+@pytest.mark.parametrize(("throughput", "factor"), [(False, 1.2), (True, 0.8)], ids=["duration", "throughput"])
+def test_T6_a_p95_exactly_at_the_limit_passes(guard: Guard, write: Write, *, throughput: bool, factor: float) -> None:
+    paths = []
+    for number, baseline in enumerate([0.1, 0.7, 1.1, 3.3, 6.75, 10, 123456.789, 1e-9, 1e12]):
+        for name, p95 in (("old", baseline), ("new", baseline * factor)):
+            bench_id = f"bench {number}"
+            paths.append(write(f"{name}{number}.json", throughput=throughput, bench_id=bench_id, p95=p95))
+    done = guard("check", *paths)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.endswith("\npass: 9 passed (gate 20 % on p95)\n")
+
+
+@pytest.mark.parametrize(("p95", "status"), [(12.000000001, 0), (12.00001, 1)])
+def test_T6_rounding_does_not_decide_but_a_millionth_does(guard: Guard, write: Write, p95: float, status: int) -> None:
+    assert guard("check", write("old.json", p95=10), write("new.json", p95=p95)).returncode == status
+
+
+# T7: what fails.
+
+
+@pytest.mark.parametrize(("baseline", "current"), [(PACK, PACK_PLUS25), (STREAM, STREAM_MINUS25)])
+def test_T7_a_p95_beyond_the_limit_fails_and_its_percentage_is_printed(
+    guard: Guard, baseline: Path, current: Path
+) -> None:
+    done = guard("check", baseline, current)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "+25.0 %  regression" in done.stdout
+    assert "p95 25.0 % worse, gate 20 %" in done.stdout
+
+
+def test_T7_a_tighter_gate_fails_what_the_usual_one_passes(guard: Guard) -> None:
+    done = guard("check", "--gate", "5%", PACK, PACK_PLUS10)
+    assert done.returncode == 1
+    assert "p95 10.0 % worse, gate 5 %" in done.stdout
+
+
+def test_T7_a_throughput_that_fell_to_nothing_is_a_regression(guard: Guard, write: Write) -> None:
+    old, new = write("old.json", throughput=True, p95=1000), write("new.json", throughput=True, p95=0)
+    done = guard("check", old, new)
+    assert done.returncode == 1
+    assert "+100.0 %" in done.stdout
+
+
+# T8: what a host shows.
+
+
+def test_T8_a_regression_gives_a_warning_line_with_the_details(guard: Guard) -> None:
+    done = guard("check", PACK, PACK_PLUS25)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("::")]
+    assert line.startswith("::warning title=Performance regression%3A packaging,file=")
+    assert f"{PACK}::" in line
+    assert line.endswith("::packaging: p95 25.0 %25 worse, gate 20 %25: 6.75 ms in the baseline, 8.438 ms now")
+
+
+def test_T8_every_regression_gives_a_warning_line_the_worst_first(guard: Guard, write: Write) -> None:
+    paths = [write("old.json", p95=10), write("new.json", p95=20), PACK, PACK_PLUS25, STREAM, STREAM_MINUS25]
+    lines = [line for line in guard("check", *paths).stdout.splitlines() if line.startswith("::warning ")]
+    assert ["100.0 %25" in line for line in lines] == [True, False, False]
+
+
+def test_T8_warn_only_warns_and_exits_0(guard: Guard) -> None:
+    done = guard("check", "--warn-only", PACK, PACK_PLUS25)
+    assert done.returncode == 0
+    assert "\n::warning " in done.stdout
+    assert "+25.0 %  regression" in done.stdout
+
+
+def test_T8_no_warning_lines_where_they_are_not_wanted(guard: Guard) -> None:
+    done = guard("check", "--annotations", "never", PACK, PACK_PLUS25)
+    assert done.returncode == 1
+    assert "::" not in done.stdout + done.stderr
+
+
+def test_T8_the_warning_lines_of_json_stand_beside_the_document(guard: Guard) -> None:
+    done = guard("check", "--format", "json", PACK, PACK_PLUS25)
+    assert done.stderr.startswith("::warning ")
+    assert json.loads(done.stdout)["verdict"] == "regression"
+
+
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_T8_the_warning_lines_follow_every_report_a_person_reads(guard: Guard, form: str) -> None:
+    assert "\n::warning " in guard("check", "--format", form, PACK, PACK_PLUS25).stdout
+
+
+# T9: what is missing.
+
+
+def test_T9_every_missing_path_is_listed(guard: Guard) -> None:
+    done = guard("check", "absent_a.json", "absent_b.json", "absent_c.json", STREAM, PACK, "absent_d.json")
+    assert_refused_in_a_line(done, *(f"absent_{letter}.json: no such file" for letter in "abcd"))
+    assert all(f"error: absent_{letter}.json: no such file\n" in done.stdout for letter in "abcd")
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_T9_a_missing_baseline_and_a_missing_current_fail_alike(guard: Guard, side: int) -> None:
+    paths: list[str | Path] = [PACK, PACK]
+    paths[side] = "absent.json"
+    assert_refused_in_a_line(guard("check", *paths), "absent.json: no such file")
+
+
+def test_T9_missing_paths_of_both_options_are_listed(guard: Guard) -> None:
+    done = guard("check", "--baseline", "gone", "also-gone.json", "--current", "none/*.json")
+    assert_refused_in_a_line(done, "gone: ", "also-gone.json: ", "none/*.json: ")
+
+
+def test_T9_missing_paths_of_the_configuration_are_listed(guard: Guard, tmp_path: Path) -> None:
+    (tmp_path / "aether.toml").write_text('[guard]\nbaseline = ["gone"]\ncurrent = ["none"]\n')
+    assert_refused_in_a_line(guard("check"), "gone: ", "none: ")
+
+
+def test_T9_a_missing_file_fails_whatever_is_only_to_warn(guard: Guard) -> None:
+    assert_refused_in_a_line(guard("check", "--warn-only", PACK, "absent.json"), "absent.json: ")
+
+
+# T10: several at once.
+
+
+def test_T10_every_bench_has_a_line_and_the_worst_decides(guard: Guard) -> None:
+    done = guard("check", PACK, PACK_BETTER, STREAM, STREAM_MINUS25)
+    assert done.returncode == 1
+    streaming, packaging = done.stdout.splitlines()[1:3]
+    assert streaming.startswith("streaming ")
+    assert streaming.endswith(" regression")
+    assert packaging.startswith("packaging ")
+    assert packaging.endswith(" pass")
+
+
+def test_T10_all_that_pass_pass(guard: Guard) -> None:
+    done = guard("check", PACK, PACK_PLUS10, STREAM, STREAM_MINUS10)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("\npass: 2 passed (gate 20 % on p95)\n")
+
+
+@pytest.mark.parametrize("flags", [(), ("--warn-only",), ("--strict",)])
+def test_T10_an_error_outranks_a_regression(guard: Guard, flags: tuple[str, ...]) -> None:
+    done = guard("check", *flags, PACK, PACK_PLUS25, STREAM, "absent.json")
+    assert_refused_in_a_line(done, "absent.json: no such file")
+    assert "+25.0 %  regression" in done.stdout
+
+
+def test_T10_folders_are_paired_by_bench(guard: Guard, write: Write) -> None:
+    write("old/1.json", bench_id="a")
+    write("old/2.json", bench_id="b")
+    write("new/3.json", bench_id="b", p95=20)
+    write("new/4.json", bench_id="a")
+    for paths in (["old", "new"], ["--baseline", "old", "--current", "new"], ["old/*.json", "new/*"]):
+        done = guard("check", *paths)
+        assert done.returncode == 1
+        assert [line.split()[0] for line in done.stdout.splitlines()[1:3]] == ["b", "a"]
+
+
+def test_T10_a_second_file_of_a_bench_is_refused(guard: Guard, write: Write) -> None:
+    for name in ("old/a", "new/a", "new/b"):
+        write(f"{name}.json")
+    done = guard("check", "old", "new")
+    assert_refused_in_a_line(done, f"{os.path.join('new', 'b.json')}: bench_id: packaging is in ")
+
+
+def test_T10_a_new_bench_is_listed_and_passes(guard: Guard, write: Write) -> None:
+    write("old/a.json", bench_id="a")
+    write("new/a.json", bench_id="a")
+    write("new/b.json", bench_id="b")
+    done = guard("check", "old", "new")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "b: new: it has no baseline yet" in done.stdout
+
+
+def test_T10_a_vanished_bench_is_an_error(guard: Guard, write: Write) -> None:
+    write("old/a.json", bench_id="a")
+    write("old/b.json", bench_id="b")
+    write("new/a.json", bench_id="a")
+    assert_refused_in_a_line(guard("check", "old", "new"), "no current summary of the bench b")
+
+
+# What cannot be compared.
+
+
+@pytest.mark.parametrize(
+    ("baseline", "current", "problem"),
+    [
+        (FIXTURES / "valid" / "zero_baseline.json", PACK, "p95: 0 in the baseline"),
+        (PACK, STREAM, "bench_id differs"),
+        (PACK, FIXTURES / "invalid" / "nan.json", "p95: NaN is not a number"),
+    ],
+)
+def test_what_cannot_be_compared_is_an_error_in_a_line(
+    guard: Guard, baseline: Path, current: Path, problem: str
+) -> None:
+    assert_refused_in_a_line(guard("check", baseline, current), problem)
+
+
+def test_other_params_are_an_error_that_names_the_parameter(guard: Guard, write: Write) -> None:
+    old, new = write("old.json", params={"files": 100}), write("new.json", params={"files": 1000})
+    assert_refused_in_a_line(guard("check", old, new), "params.files differs: 100 in the baseline, 1000 now")
+
+
+# Usage.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["check", str(PACK)], "paths come in pairs"),
+        (["check", "--baseline", str(PACK)], "--baseline and --current go together"),
+        (["check"], "nothing to compare"),
+        (["check", "--gate", "150%", str(PACK), str(PACK)], "write 50%"),
+        (["check", "--gate", "20", str(PACK), str(PACK)], "write 20% if that is meant"),
+        (["check", "--quantile", "p99", str(PACK), str(PACK)], "--quantile"),
+        (["check", "--fromat", "json", str(PACK), str(PACK)], "--fromat"),
+        (["validate"], "FILE"),
+        (["promote"], "--reason"),
+        (["promote", "--reason", ""], "--reason"),
+        ([], "COMMAND"),
+        (["chekc"], "chekc"),
+    ],
+)
+def test_a_wrong_command_line_exits_2_and_says_what_is_wrong(guard: Guard, arguments: list[str], problem: str) -> None:
+    done = guard(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert problem in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "validate", "schema", "promote"])
+def test_the_help_of_every_command_shows_a_worked_example(guard: Guard, command: str) -> None:
+    done = guard(command, "-h")
+    assert done.returncode == 0
+    assert f"\n  aether-guard {command}" in done.stdout
+
+
+def test_the_paths_and_the_gate_come_from_the_configuration(guard: Guard, write: Write, tmp_path: Path) -> None:
+    write("old/a.json", p95=10)
+    write("new/a.json", p95=11)
+    (tmp_path / "aether.toml").write_text('[guard]\nbaseline = ["old"]\ncurrent = ["new"]\ngate = "5%"\n')
+    (tmp_path / "deep").mkdir()
+    for cwd in (tmp_path, tmp_path / "deep"):
+        assert guard("check", cwd=cwd).returncode == 1
+        assert guard("check", "--gate", "10%", cwd=cwd).returncode == 0
+
+
+def test_an_unknown_key_of_the_configuration_is_an_error_with_a_hint(guard: Guard, tmp_path: Path) -> None:
+    (tmp_path / "aether.toml").write_text('[guard]\ngaet = "5%"\n')
+    assert_refused_in_a_line(guard("check", PACK, PACK), "aether.toml: guard.gaet: no such key; did you mean gate?")
+
+
+def test_another_quantile_is_judged_where_it_is_asked_for(guard: Guard, write: Write) -> None:
+    old, new = write("old.json", p50=5, p95=10), write("new.json", p50=9, p95=10)
+    assert guard("check", old, new).returncode == 0
+    assert guard("check", "--quantile", "p50", old, new).returncode == 1
+
+
+def test_strict_changes_nothing_where_nothing_is_inconclusive(guard: Guard) -> None:
+    assert guard("check", "--strict", PACK, PACK_PLUS10).returncode == 0
+    assert guard("check", "--strict", PACK, PACK_PLUS25).returncode == 1
+
+
+# What is written.
+
+
+@pytest.mark.parametrize("current", [PACK_PLUS10, PACK_PLUS25, Path("absent.json")], ids=lambda path: path.stem)
+def test_json_on_the_standard_output_is_one_document_of_the_published_shape(guard: Guard, current: Path) -> None:
+    done = guard("check", "--format", "json", PACK, current, STREAM, STREAM_BETTER)
+    report = json.loads(done.stdout)
+    assert list(Draft202012Validator(json.loads(published_check_schema())).iter_errors(report)) == []
+    assert report["exit_code"] == done.returncode
+    assert len(report["benches"]) == 2
+
+
+@pytest.mark.parametrize("form", ["text", "json", "markdown"])
+def test_a_report_written_to_a_file_is_the_one_that_would_have_been_printed(
+    guard: Guard, tmp_path: Path, form: str
+) -> None:
+    arguments = ("check", "--annotations", "never", "--format", form, PACK, PACK_PLUS25)
+    written = guard(*arguments, "-o", "made/report")
+    assert written.returncode == 1
+    assert (tmp_path / "made" / "report").read_text(encoding="utf-8") == guard(*arguments).stdout
+    assert "+25.0 %  regression" in written.stdout
+
+
+@pytest.mark.parametrize("output", ["file/report.json", "."])
+def test_a_report_that_cannot_be_written_is_an_error_in_a_line(guard: Guard, tmp_path: Path, output: str) -> None:
+    (tmp_path / "file").touch()
+    assert_refused_in_a_line(guard("check", "-o", output, PACK, PACK), "cannot be written")
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@posix_only
+def test_a_report_written_to_a_pipe_leaves_it_a_pipe(guard: Guard, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        done = guard("check", "-o", "pipe", PACK, PACK)
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert "Traceback" not in done.stderr
+
+
+def test_the_step_summary_is_appended_to(guard: Guard, tmp_path: Path) -> None:
+    step = tmp_path / "step.md"
+    step.write_text("before\n", encoding="utf-8")
+    env = {"GITHUB_STEP_SUMMARY": str(step)}
+    guard("check", PACK, PACK_PLUS10, env=env)
+    first = step.read_text(encoding="utf-8")
+    assert first.startswith("before\n### Performance guard\n")
+    assert "| packaging | 6.75 ms | 7.425 ms | +10.0 % | ⚪ pass |" in first
+    guard("check", "--format", "json", STREAM, STREAM_MINUS25, env=env)
+    second = step.read_text(encoding="utf-8")
+    assert second.startswith(first)
+    assert "| streaming | 4,060 MB/s | 3,045 MB/s | +25.0 % | 🔴 regression |" in second
+
+
+def test_a_step_summary_that_cannot_be_written_changes_no_verdict(guard: Guard, tmp_path: Path) -> None:
+    done = guard("check", PACK, PACK_PLUS10, env={"GITHUB_STEP_SUMMARY": str(tmp_path)})
+    assert done.returncode == 0
+    assert len(done.stderr.splitlines()) == 1
+    assert "the step summary" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "published"),
+    [([], published_schema()), (["summary"], published_schema()), (["check"], published_check_schema())],
+)
+def test_the_schemas_are_printed(guard: Guard, arguments: list[str], published: bytes) -> None:
+    done = guard("schema", *arguments)
+    assert done.returncode == 0
+    assert done.stdout.encode() == published
+
+
+def test_a_promotion_says_old_and_new_figures_and_keeps_its_reason(guard: Guard, write: Write, tmp_path: Path) -> None:
+    write("old/bench-pack.json", p50=6, p95=10)
+    write("new/bench-pack.json", p50=7, p95=15)
+    done = guard("promote", "--baseline", "old", "--current", "new", "--reason", "level 9 is worth its time")
+    assert (done.returncode, done.stderr) == (0, "")
+    path = os.path.join("old", "bench-pack.json")
+    assert done.stdout == f"packaging: p50 6 ms, p95 10 ms -> p50 7 ms, p95 15 ms: {path}\n"
+    assert json.loads((tmp_path / path).read_bytes())["notes"] == "promoted: level 9 is worth its time"
+    assert guard("check", "old", "new").returncode == 0
+
+
+def test_a_promotion_with_an_invalid_file_writes_nothing(guard: Guard, write: Write, tmp_path: Path) -> None:
+    write("old/bench-pack.json")
+    write("new/bench-pack.json", p95=15)
+    (tmp_path / "new" / "bench-stream.json").write_bytes(b"{")
+    before = (tmp_path / "old" / "bench-pack.json").read_bytes()
+    done = guard("promote", "--baseline", "old", "--current", "new", "--reason", "it pays")
+    assert_refused_in_a_line(done, "bench-stream.json: ")
+    assert (tmp_path / "old" / "bench-pack.json").read_bytes() == before
+
+
+@posix_only
+def test_a_reason_that_is_not_utf8_is_no_traceback(guard: Guard, write: Write) -> None:
+    write("new/bench-pack.json")
+    done = guard("promote", "--baseline", "old", "--current", "new", "--reason", "\udcff")
+    assert "Traceback" not in done.stderr
+    assert done.returncode in {0, 2}
+
+
+# What a user can cause is never a traceback.
+
+
+@pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
+def test_an_invalid_current_is_one_line_whatever_is_wrong_with_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    status, _, errors = run_inside("check", str(PACK), str(path))
+    assert status == 2
+    assert errors.startswith(f"aether-guard: error: {path}: ")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["check", "validate"])
+def test_a_folder_called_like_a_file_is_one_line(guard: Guard, write: Write, tmp_path: Path, command: str) -> None:
+    write("old/a.json")
+    (tmp_path / "old" / "b.json").mkdir()
+    arguments = ["old"] if command == "validate" else ["old", "old/a.json"]
+    done = guard(command, *arguments)
+    assert_refused_in_a_line(done, f"{os.path.join('old', 'b.json')}: a folder, not a file")
+
+
+@pytest.mark.parametrize("command", ["check", "validate"])
+def test_an_empty_folder_in_place_of_a_file_is_one_line(guard: Guard, tmp_path: Path, command: str) -> None:
+    (tmp_path / "empty").mkdir()
+    arguments = ["empty"] if command == "validate" else [str(PACK), "empty"]
+    done = guard(command, *arguments)
+    assert done.returncode == 2
+    assert "aether-guard: error: empty: no summary (*.json) in this folder\n" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_of_65_mib_is_one_line(guard: Guard, tmp_path: Path) -> None:
+    (tmp_path / "big.json").touch()
+    os.truncate(tmp_path / "big.json", 65 * 2**20)
+    assert_refused_in_a_line(guard("check", PACK, "big.json"), "big.json: 68,157,440 bytes, over the limit")
+
+
+@posix_only
+def test_a_file_without_permission_is_one_line(tmp_path: Path) -> None:
+    for name in ("open.json", "closed.json"):
+        (tmp_path / name).write_bytes(PACK.read_bytes())
+    (tmp_path / "closed.json").chmod(0)
+    # Root may read anything; as somebody else, who may not even import, it has to have run once before.
+    source = (
+        "import os, sys\n"
+        "from aether_guard.cli import main\n"
+        "main(['validate', 'open.json'])\n"
+        "if os.geteuid() == 0:\n"
+        "    os.seteuid(65534)\n"
+        "sys.exit(main(['validate', 'closed.json']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False
+    )
+    assert_refused_in_a_line(done, "closed.json: cannot be read: permission denied")
+
+
+@posix_only
+def test_a_pipe_a_device_and_a_loop_of_links_are_a_line_each(guard: Guard, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "loop.json").symlink_to("loop.json")
+    done = guard("validate", "pipe.json", "/dev/zero", "loop.json")
+    assert_refused_in_a_line(done, "pipe.json: not a regular file", "/dev/zero: not a regular file", "loop.json: ")
+
+
+@posix_only
+@pytest.mark.parametrize("form", ["text", "json", "markdown"])
+def test_a_path_that_is_not_utf8_is_judged_like_any_other(guard: Guard, tmp_path: Path, form: str) -> None:
+    (tmp_path / "\udcff.json").write_bytes(PACK.read_bytes())
+    done = guard("check", "--format", form, "\udcff.json", PACK_PLUS25)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_count_written_with_a_point_hides_no_damage(guard: Guard, tmp_path: Path) -> None:
+    whole = PACK.read_bytes().replace(b"120", b"120.0").rstrip()
+    (tmp_path / "a.json").write_bytes(whole + b" x")
+    deep = b"[" * 100_000 + b"]" * 100_000
+    (tmp_path / "b.json").write_bytes(whole.removesuffix(b"}") + b', "later": ' + deep + b"}")
+    assert_refused_in_a_line(guard("validate", "a.json", "b.json"), "a.json: ", "b.json: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('[guard]\nbaseline = ["a\\u0000b"]\ncurrent = ["c"]\n', id="a path with a zero byte"),
+        pytest.param("[guard]\nbaseline = " + "[" * 10_000, id="nested too deeply"),
+    ],
+)
+def test_a_configuration_that_no_system_takes_is_no_traceback(guard: Guard, tmp_path: Path, text: str) -> None:
+    (tmp_path / "aether.toml").write_text(text)
+    done = guard("check")
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 2
+
+
+@posix_only
+@pytest.mark.parametrize("arguments", [["validate", str(PACK)], ["check", str(PACK), str(PACK_PLUS25)], ["schema"]])
+def test_a_reader_that_has_gone_is_no_traceback_and_no_verdict(guard: Guard, arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = guard(*arguments, stdout=writer)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (2, "")
+
+
+@needs_full_device
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["validate", str(PACK)],
+        ["schema"],
+        ["check", str(PACK), str(PACK_PLUS10)],
+        ["check", "--format", "json", str(PACK), str(PACK_PLUS10)],
+    ],
+)
+def test_a_full_disk_behind_the_standard_output_is_one_line(guard: Guard, arguments: list[str]) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = guard(*arguments, stdout=full.fileno())
+    assert_refused_in_a_line(done, "the output cannot be written: no space left on device")
+
+
+@posix_only
+@pytest.mark.parametrize(("stream", "current", "status"), [(1, PACK_PLUS10, 2), (2, Path("absent.json"), 2)])
+def test_a_stream_that_was_closed_is_no_traceback(tmp_path: Path, stream: int, current: Path, status: int) -> None:
+    line = f'exec "$@" {stream}>&-'
+    command = ["sh", "-c", line, "sh", sys.executable, "-m", "aether_guard", "check", str(PACK), str(current)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == status
+
+
+def run_inside(*arguments: str) -> tuple[int, str, str]:
+    """Run the command in this process and return its status and what it printed on both streams."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main(arguments)
+    texts = []
+    for stream in (out, err):
+        stream.flush()
+        texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]
+    return status, texts[0], texts[1]
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("validate") / "bench.json"
+
+
+def assert_validated_without_a_traceback(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+    status, out, err = run_inside("validate", str(path))
+    line = err if status else out
+    assert status in {0, 2}
+    assert line.startswith(f"aether-guard: error: {path}: " if status else f"ok: {path}: ")
+    assert line.count("\n") == 1
+    assert (out if status else err) == ""
+
+
+@given(st.binary())
+@example(b"")
+@example(b"\xef\xbb\xbf")
+@example(b"[" * 100_000)
+@example(b'{"a":' * 100_000)
+def test_no_byte_string_makes_validate_anything_but_a_line(scratch: Path, data: bytes) -> None:
+    assert_validated_without_a_traceback(scratch, data)
+
+
+@given(
+    start=st.integers(0, 160),
+    removed=st.integers(0, 20),
+    inserted=st.binary(max_size=6)
+    | st.sampled_from([b"NaN", b"1e999", b"{", b"[", b'"', b"\\u0000", b"\\n", b"\xc2\x85", "\u2028".encode(), b"6e1"]),
+)
+def test_no_damage_to_a_summary_makes_validate_anything_but_a_line(
+    scratch: Path, start: int, removed: int, inserted: bytes
+) -> None:
+    whole = PACK.read_bytes()
+    assert_validated_without_a_traceback(scratch, whole[:start] + inserted + whole[start + removed :])
+
+
+def test_the_behaviour_over_the_fixture_pairs_is_the_locked_one() -> None:
+    done = subprocess.run(
+        [sys.executable, str(FIXTURES / "lock.py")], capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert " as locked" in done.stdout

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aether_guard.error import GuardError
+from aether_guard.figure import figure, parse_percentage, percentage, signed_percentage, worse_or_better
+
+
+@pytest.mark.parametrize(
+    ("text", "fraction"),
+    [
+        ("20%", 0.2),
+        ("20 %", 0.2),
+        (" 20% ", 0.2),
+        ("0.2", 0.2),
+        (".2", 0.2),
+        ("2.5%", 0.025),
+        ("0", 0.0),
+        ("0%", 0.0),
+        ("1", 1.0),
+        ("100%", 1.0),
+        ("0.5%", 0.005),
+    ],
+)
+def test_a_percentage_is_written_with_its_sign_or_as_a_fraction(text: str, fraction: float) -> None:
+    assert parse_percentage(text) == pytest.approx(fraction)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("150%", "for a limit of 150 % of the baseline write 50%"),
+        ("120%", "for a limit of 120 % of the baseline write 20%"),
+        ("300%", "at most 100%"),
+        ("20", "write 20% if that is meant"),
+        ("1.2", "between 0 and 1"),
+        ("-5%", "write 20% or 0.2"),
+        ("20%%", "write 20% or 0.2"),
+        ("", "write 20% or 0.2"),
+        ("%", "write 20% or 0.2"),
+        ("nan", "write 20% or 0.2"),
+        ("inf%", "write 20% or 0.2"),
+        ("0,2", "write 20% or 0.2"),
+        ("twenty", "write 20% or 0.2"),
+    ],
+)
+def test_what_is_no_percentage_is_refused_with_a_hint(text: str, hint: str) -> None:
+    with pytest.raises(GuardError) as caught:
+        parse_percentage(text)
+    assert hint in str(caught.value)
+    assert repr(text) in str(caught.value)
+
+
+@given(st.text() | st.from_regex(r"\d{1,400}\.?\d{0,9}%?", fullmatch=True))
+def test_no_text_gives_a_gate_outside_0_to_100_percent(text: str) -> None:
+    try:
+        fraction = parse_percentage(text)
+    except GuardError:
+        fraction = 0.0
+    assert 0 <= fraction <= 1
+
+
+@given(st.integers(0, 10_000).map(lambda count: count / 10_000))
+def test_a_gate_shown_is_read_back_as_it_was(fraction: float) -> None:
+    assert parse_percentage(percentage(fraction)) == pytest.approx(fraction)
+
+
+@pytest.mark.parametrize(
+    ("fraction", "shown"), [(0.25, "+25.0 %"), (-0.1, "-10.0 %"), (0.0, "0.0 %"), (-1e-9, "0.0 %"), (2.5, "+250.0 %")]
+)
+def test_a_change_has_a_sign_unless_it_rounds_to_nothing(fraction: float, shown: str) -> None:
+    assert signed_percentage(fraction) == shown
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [(0.25, "25.0 % worse"), (-0.1, "10.0 % better"), (0.0, "unchanged"), (1e-9, "unchanged"), (-1e-9, "unchanged")],
+)
+def test_a_change_in_words_says_worse_better_or_unchanged(change: float, words: str) -> None:
+    assert worse_or_better(change) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0 ms"),
+        (0.001, "0.001 ms"),
+        (6.75, "6.75 ms"),
+        (8.4375, "8.438 ms"),
+        (4060.0, "4,060 ms"),
+        (1e12, "1e+12 ms"),
+    ],
+)
+def test_a_figure_has_four_digits_and_its_unit(value: float, shown: str) -> None:
+    assert figure(value, "ms") == shown
+
+
+@given(st.floats(min_value=0, allow_infinity=False))
+def test_no_figure_takes_more_than_16_columns(value: float) -> None:
+    assert len(figure(value, "MB/s")) <= 16

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aether_guard.compare import DEFAULT_RULE
+from aether_guard.text import WIDTH, render_text
+from aether_guard.verdict import Judgement, build_report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FIGURE = st.floats(min_value=0, allow_infinity=False)
+
+
+def rendered(*judgements: Judgement) -> str:
+    return render_text(build_report(judgements, warn_only=False, strict=False), DEFAULT_RULE)
+
+
+def table(*judgements: Judgement) -> list[str]:
+    return rendered(*judgements).split("\n\n")[0].split("\n")
+
+
+def test_the_table_has_a_line_a_bench_under_its_head(judgement: Callable[..., Judgement]) -> None:
+    fine = judgement(bench_id="streaming", verdict="pass", change=-0.1, current=9.0)
+    assert rendered(judgement(), fine) == (
+        "bench      baseline  current  worse by  verdict\n"
+        "packaging     10 ms  12.5 ms   +25.0 %  regression\n"
+        "streaming     10 ms     9 ms   -10.0 %  pass\n"
+        "\n"
+        "regression: packaging: p95 25.0 % worse, gate 20 %\n"
+        "\n"
+        "regression: 1 regression, 1 passed (gate 20 % on p95)\n"
+    )
+
+
+def test_a_table_of_passes_gives_no_reasons(judgement: Callable[..., Judgement]) -> None:
+    assert rendered(judgement(verdict="pass")).endswith("pass\n\npass: 1 passed (gate 20 % on p95)\n")
+
+
+def test_a_bench_id_of_200_characters_loses_its_middle_and_the_table_keeps_80_columns(
+    judgement: Callable[..., Judgement],
+) -> None:
+    lines = table(judgement(bench_id="first" + "-" * 190 + "final"), judgement())
+    assert all(len(line) <= WIDTH for line in lines)
+    assert lines[1].startswith("first-")
+    assert "…" in lines[1]
+    assert "final  " in lines[1]
+    assert lines[1].endswith("regression")
+
+
+@given(
+    bench_id=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=200),
+    baseline=FIGURE,
+    current=FIGURE,
+    change=st.floats(-1, 1e6),
+)
+def test_the_table_keeps_80_columns_whatever_is_in_it(
+    judgement: Callable[..., Judgement], bench_id: str, baseline: float, current: float, change: float
+) -> None:
+    judged = judgement(
+        bench_id=bench_id, metric="throughput_mbs", unit="MB/s", baseline=baseline, current=current, change=change
+    )
+    lines = table(judged, judgement(verdict="inconclusive"))
+    assert len(lines) == 3
+    assert all(len(line) <= WIDTH for line in lines)
+    assert all(line.isprintable() for line in lines)
+
+
+def test_a_change_of_astronomic_size_keeps_80_columns(judgement: Callable[..., Judgement]) -> None:
+    assert all(len(line) <= WIDTH for line in table(judgement(baseline=1e-300, current=1e5, change=1e305)))
+
+
+def test_a_unit_with_a_line_break_adds_no_line(judgement: Callable[..., Judgement]) -> None:
+    forged = judgement(metric="value", unit="x\n::error::forged")
+    assert len(table(forged)) == 2
+    assert "\n::error" not in rendered(forged)
+
+
+@pytest.mark.parametrize("path", ["a\n::error::b.json", "\udcff.json", "a\x1b[2Jb.json"])
+def test_a_file_that_could_not_be_read_stands_in_the_table_by_its_escaped_path(
+    judgement: Callable[..., Judgement], path: str
+) -> None:
+    missing = Judgement(bench_id=None, verdict="error", reason="no such file", current_path=path)
+    lines = table(missing, judgement())
+    assert len(lines) == 3
+    assert all(line.isprintable() for line in lines)
+
+
+def test_a_new_bench_is_called_new(judgement: Callable[..., Judgement]) -> None:
+    reason = "new: it has no baseline yet"
+    new = judgement(verdict="pass", baseline=None, current=None, change=None, reason=reason)
+    assert table(new)[1].endswith("  new")
+    assert f"pass: packaging: {reason}\n" in rendered(new)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "conclusion"),
+    [
+        (["error", "error", "regression"], "error: 2 errors, 1 regression"),
+        (["improvement", "pass", "pass"], "pass: 2 passed, 1 improvement"),
+        (["inconclusive", "improvement", "improvement"], "inconclusive: 1 inconclusive, 2 improvements"),
+    ],
+)
+def test_the_last_line_counts_the_verdicts_from_the_worst(
+    judgement: Callable[..., Judgement], verdicts: list[str], conclusion: str
+) -> None:
+    text = rendered(*(judgement(verdict=verdict) for verdict in verdicts))
+    assert text.endswith(f"\n{conclusion} (gate 20 % on p95)\n")

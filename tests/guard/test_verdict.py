@@ -1,0 +1,81 @@
+# The numbers of the test matrix stand in the names as it writes them.
+# ruff: noqa: N802
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aether_guard.verdict import SEVERITY, Judgement, build_report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VERDICTS = st.lists(st.sampled_from(sorted(SEVERITY)), min_size=1, max_size=8)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "status"),
+    [
+        (["improvement", "pass"], 0),
+        (["pass", "regression"], 1),
+        (["regression", "error"], 2),
+        (["pass", "error"], 2),
+        (["pass", "inconclusive"], 0),
+    ],
+)
+def test_T10_the_exit_status_is_the_one_of_the_worst(
+    judgement: Callable[..., Judgement], verdicts: list[str], status: int
+) -> None:
+    judgements = [judgement(verdict=verdict) for verdict in verdicts]
+    report = build_report(judgements, warn_only=False, strict=False)
+    assert (report.exit_code, report.verdict) == (status, verdicts[-1])
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "status"), [(["inconclusive"], 3), (["inconclusive", "regression"], 1), (["inconclusive", "error"], 2)]
+)
+def test_strict_fails_what_is_inconclusive_unless_it_is_worse(
+    judgement: Callable[..., Judgement], verdicts: list[str], status: int
+) -> None:
+    judgements = [judgement(verdict=verdict) for verdict in verdicts]
+    assert build_report(judgements, warn_only=False, strict=True).exit_code == status
+
+
+@given(verdicts=VERDICTS, strict=st.booleans())
+def test_warn_only_lets_regressions_pass_and_nothing_else(
+    judgement: Callable[..., Judgement], verdicts: list[str], *, strict: bool
+) -> None:
+    def status(kept: list[str], *, warn_only: bool) -> int:
+        judgements = [judgement(verdict=verdict) for verdict in kept]
+        return build_report(judgements, warn_only=warn_only, strict=strict).exit_code
+
+    others = [verdict for verdict in verdicts if verdict != "regression"]
+    assert status(verdicts, warn_only=True) == (status(others, warn_only=False) if others else 0)
+
+
+@given(verdicts=VERDICTS, random=st.randoms(use_true_random=False))
+def test_the_order_of_the_benches_changes_neither_verdict_nor_status(
+    judgement: Callable[..., Judgement], verdicts: list[str], random: object
+) -> None:
+    shuffled = list(verdicts)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    reports = [
+        build_report([judgement(verdict=verdict) for verdict in order], warn_only=False, strict=True)
+        for order in (verdicts, shuffled)
+    ]
+    assert reports[0] == reports[1]
+
+
+def test_the_worst_bench_comes_first_and_equals_keep_their_order(judgement: Callable[..., Judgement]) -> None:
+    benches = [
+        judgement(bench_id="mild", change=0.25),
+        judgement(bench_id="fine", verdict="pass", change=0.0),
+        judgement(bench_id="broken", verdict="error", change=None),
+        judgement(bench_id="awful", change=2.5),
+        judgement(bench_id="fine too", verdict="pass", change=0.0),
+    ]
+    ordered = build_report(benches, warn_only=False, strict=False).benches
+    assert [judged.bench_id for judged in ordered] == ["broken", "awful", "mild", "fine", "fine too"]

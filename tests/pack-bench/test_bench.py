@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from aether_harness import BenchError, Place
+from aether_pack_bench.bench import PackParams, packaging
+from aether_schema import read_summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="POSIX only")
+
+
+@pytest.fixture
+def params_of(tmp_path: Path) -> Callable[[], dict[str, Any]]:
+    """Return a function that gives the parameters in the summary that was written."""
+    return lambda: dict(json.loads((tmp_path / "out" / "bench-pack.json").read_bytes())["params"])
+
+
+def test_t2_after_the_packaging_bench_its_summary_exists_and_parses(
+    bench: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    finished = bench()
+    assert (finished.returncode, finished.stdout, finished.stderr) == (0, "", "")
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["bench-pack.json"]
+    summary = read_summary(str(tmp_path / "out" / "bench-pack.json"))
+    assert summary.bench_id == "packaging"
+
+
+def test_t3_the_packaging_summary_has_p95_at_least_p50_and_n_at_least_1_in_duration_ms_and_ms(
+    bench: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    bench()
+    summary = json.loads((tmp_path / "out" / "bench-pack.json").read_bytes())
+    assert summary["bench_id"] == "packaging"
+    assert summary["p95"] >= summary["p50"] > 0
+    assert summary["n"] >= 1
+    assert (summary["metric"], summary["unit"]) == ("duration_ms", "ms")
+
+
+def test_the_summary_has_the_phases_of_packing(
+    bench: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    bench()
+    summary = json.loads((tmp_path / "out" / "bench-pack.json").read_bytes())
+    assert set(summary["phases"]) == {"walk", "hash", "archive", "manifest"}
+
+
+def test_by_default_a_hundred_files_of_a_kibibyte_are_packed(
+    bench: Callable[..., subprocess.CompletedProcess[str]], params_of: Callable[[], dict[str, Any]]
+) -> None:
+    bench()
+    assert params_of() == {"files": 100, "size": 1024, "seed": 1, "tree": None, "level": 6}
+
+
+def test_parameters_are_taken_and_recorded(
+    bench: Callable[..., subprocess.CompletedProcess[str]], params_of: Callable[[], dict[str, Any]]
+) -> None:
+    settings = ("pack.files=3", "pack.size=2K", "packaging.seed=-5", "pack.level=0")
+    finished = bench(*(argument for setting in settings for argument in ("-p", setting)))
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert params_of() == {"files": 3, "size": 2048, "seed": -5, "tree": None, "level": 0}
+
+
+@pytest.mark.parametrize("setting", ["pack.files=0", "pack.size=0"])
+def test_nothing_to_pack_is_packed_all_the_same(
+    bench: Callable[..., subprocess.CompletedProcess[str]], setting: str
+) -> None:
+    assert bench("-p", setting).returncode == 0
+
+
+def test_a_tree_of_the_user_s_own_is_packed_and_left_as_it_is(
+    bench: Callable[..., subprocess.CompletedProcess[str]],
+    params_of: Callable[[], dict[str, Any]],
+    tree: Path,
+) -> None:
+    before = sorted((str(path), path.stat().st_mtime_ns) for path in tree.rglob("*"))
+    finished = bench("-p", f"pack.tree={tree}")
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert params_of()["tree"] == str(tree)
+    assert sorted((str(path), path.stat().st_mtime_ns) for path in tree.rglob("*")) == before
+
+
+def test_a_relative_tree_is_looked_for_in_the_user_s_working_folder(
+    bench: Callable[..., subprocess.CompletedProcess[str]], tree: Path
+) -> None:
+    assert bench("-p", f"pack.tree={tree.name}").returncode == 0
+
+
+@needs_posix
+def test_a_tree_behind_a_link_is_packed(
+    bench: Callable[..., subprocess.CompletedProcess[str]], tree: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(tree)
+    assert bench("-p", "pack.tree=link").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["missing", "file"])
+def test_a_tree_that_is_no_folder_is_one_line_and_status_1(
+    bench: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "file").touch()
+    finished = bench("-p", f"pack.tree={name}")
+    assert finished.returncode == 1
+    assert len(finished.stderr.splitlines()) == 1
+    assert finished.stderr.startswith("aether-bench: packaging: round 1: ")
+    assert finished.stderr.endswith(f": pack.tree={name}: not a folder\n")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_empty_tree_setting_does_not_pack_the_working_folder(
+    bench: Callable[..., subprocess.CompletedProcess[str]], params_of: Callable[[], dict[str, Any]]
+) -> None:
+    # It is how the list of benches prints the default.
+    finished = bench("-p", "pack.tree=")
+    assert finished.returncode == 2 or params_of()["tree"] is None
+
+
+@needs_posix
+def test_a_tree_with_a_fifo_in_it_is_one_line_that_names_it(
+    bench: Callable[..., subprocess.CompletedProcess[str]], tree: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(tree / "a" / "pipe")
+    finished = bench("-p", f"pack.tree={tree}")
+    assert finished.returncode == 1
+    assert len(finished.stderr.splitlines()) == 1
+    assert finished.stderr.startswith("aether-bench: packaging: round 1: ")
+    assert finished.stderr.endswith(f": {tree}/a/pipe: not a file, folder or link\n")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@needs_posix
+def test_a_name_with_an_end_of_line_does_not_break_the_line(
+    bench: Callable[..., subprocess.CompletedProcess[str]], tree: Path
+) -> None:
+    os.mkfifo(tree / "two\nlines")
+    finished = bench("-p", f"pack.tree={tree}")
+    assert finished.returncode == 1
+    assert len(finished.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("pack.fils=1", "no such parameter; did you mean files?"),
+        ("pack.lvl=1", "did you mean level?"),
+        ("pakc.files=1", "did you mean pack?"),
+        ("pack.files=many", "pack.files=many: expected `int`"),
+        ("pack.files=1.5", "pack.files=1.5: expected `int`"),
+        ("pack.files=-1", "pack.files=-1: expected `int` >= 0"),
+        ("pack.files=1000001", "expected `int` <= 1000000"),
+        ("pack.size=-1", "pack.size=-1: expected `int` >= 0"),
+        ("pack.size=2000G", "pack.size=2000G: expected `int` <= "),
+        ("pack.level=10", "pack.level=10: expected `int` <= 9"),
+        ("pack.seed=", "pack.seed=: expected `int`"),
+        ("pack.files", "BENCH.KEY=VALUE"),
+    ],
+)
+def test_a_parameter_that_makes_no_sense_is_one_line_and_status_2(
+    bench: Callable[..., subprocess.CompletedProcess[str]], setting: str, words: str
+) -> None:
+    finished = bench("-p", setting)
+    assert finished.returncode == 2
+    assert words in finished.stderr
+    assert len(finished.stderr.splitlines()) == 1
+
+
+@needs_posix
+@pytest.mark.skipif(signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="started without Ctrl-C")
+@pytest.mark.parametrize("quiet", [True, False])
+def test_ctrl_c_is_one_line_and_status_130_and_leaves_no_process_and_no_file(
+    bench_command: Callable[..., list[str]],
+    eventually: Callable[[Callable[[], Any]], Any],
+    tmp_path: Path,
+    *,
+    quiet: bool,
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    command = bench_command(*(["--quiet"] if quiet else []), samples=1_000_000)
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(scratch)},
+        start_new_session=True,
+    ) as running:
+        eventually(lambda: list(scratch.glob("aether-*/artifact.tar.gz")))
+        workers = psutil.Process(running.pid).children(recursive=True)
+        # As a terminal does it: to every process of the group in the foreground.
+        os.killpg(running.pid, signal.SIGINT)
+        stdout, stderr = running.communicate(timeout=60)
+    assert workers
+    assert running.returncode == 130
+    assert stdout == ""
+    assert [line for line in stderr.splitlines() if not line.startswith("seed ")] == ["aether-bench: interrupted"]
+    assert psutil.wait_procs(workers, timeout=10)[1] == []
+    assert list((tmp_path / "out").iterdir()) == []
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_session_that_packed_nothing_has_nothing_to_verify(tmp_path: Path) -> None:
+    with packaging.open(PackParams(files=1), Place(folder=str(tmp_path))) as session:
+        with pytest.raises(BenchError, match="nothing was packed yet"):
+            session.verify()
+        session.sample()
+        session.verify()
+    assert (tmp_path / "artifact.tar.gz").exists()
+
+
+@needs_posix
+def test_a_file_that_changed_after_the_last_sample_fails_verification(tree: Path, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with packaging.open(PackParams(tree=str(tree)), Place(folder=str(scratch))) as session:
+        session.sample()
+        (tree / "a.txt").write_bytes(b"Outer")
+        with pytest.raises(BenchError, match=r"the tree changed while it was measured$"):
+            session.verify()
+
+
+def test_a_sample_reports_the_nanoseconds_of_every_phase(tmp_path: Path) -> None:
+    with packaging.open(PackParams(files=3), Place(folder=str(tmp_path))) as session:
+        sampled = session.sample()
+    assert set(sampled.phases_ns) == {"walk", "hash", "archive", "manifest"}
+    assert sampled.moved_bytes is None
