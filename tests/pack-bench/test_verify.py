@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import gzip
 import os
+import random
 import sys
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,8 +40,16 @@ def verifying(tree: Path, tmp_path: Path) -> Callable[..., None]:
 @pytest.fixture
 def parcel(tree: Path, packing: Callable[..., Parcel]) -> Parcel:
     """Return the packed tree, with enough in it that does not compress."""
-    (tree / "random.bin").write_bytes(os.urandom(5000))
+    (tree / "random.bin").write_bytes(random.Random(1).randbytes(5000))
     return packing(tree)
+
+
+def holds(content: bytes, stream: bytes) -> bool:
+    """Say whether this is a sound gzip file of the stream."""
+    try:
+        return gzip.decompress(content) == stream
+    except (OSError, EOFError, zlib.error):
+        return False
 
 
 def test_an_artifact_of_an_unchanged_tree_is_verified_as_often_as_one_likes(
@@ -53,10 +64,14 @@ def test_an_artifact_with_a_damaged_bit_is_refused_wherever_it_is(
     parcel: Parcel, verifying: Callable[..., None], tmp_path: Path
 ) -> None:
     whole = parcel.bytes
+    stream = gzip.decompress(whole)
     damaged = tmp_path / "damaged.tar.gz"
     accepted = []
     for position in [*range(HEADER_BYTES, len(whole), 97), *range(len(whole) - 8, len(whole))]:
-        damaged.write_bytes(whole[:position] + bytes([whole[position] ^ 0x10]) + whole[position + 1 :])
+        content = whole[:position] + bytes([whole[position] ^ 0x10]) + whole[position + 1 :]
+        if holds(content, stream):
+            continue  # a bit that nobody reads: the filling after a compressed block
+        damaged.write_bytes(content)
         try:
             verifying(damaged, parcel)
         except BenchError:

@@ -59,9 +59,8 @@ exit status: 0 written; 2 a file is missing or invalid, and nothing was written
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `aether-guard` and return its exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal or a log that cannot show a character shows its escape; a gate does not fail on it.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if not _usable_streams():
+        return EXIT_ERROR
     options = _parser().parse_args(arguments)
     try:
         status: int = options.command(options)
@@ -269,6 +268,20 @@ def _percentage(text: str) -> float:
         return parse_percentage(text)
     except GuardError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _usable_streams() -> bool:
+    """Make both streams able to show any character; return whether there is an output to write to."""
+    for name in ("stdout", "stderr"):
+        if (stream := getattr(sys, name)) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
+            if name == "stdout":
+                print("aether-guard: error: the standard output is closed", file=sys.stderr or sys.__stderr__)
+                return False
+        else:
+            # A terminal or a log that cannot show a character shows its escape; a gate does not fail on it.
+            stream.reconfigure(errors="backslashreplace")
+    return True
 
 
 def _complain(message: str) -> None:

@@ -33,6 +33,18 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     guard: GuardTable = GuardTable()
 
 
+class ToolTable(Struct, frozen=True, kw_only=True):
+    """The table `[tool]` of a `pyproject.toml`, of which one table is ours."""
+
+    aether: Document | None = None
+
+
+class Pyproject(Struct, frozen=True, kw_only=True):
+    """A `pyproject.toml`, as far as it is ours."""
+
+    tool: ToolTable | None = None
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """What the file says, its paths as seen from the working folder. `path` is None where there is no file."""
 
@@ -71,10 +83,10 @@ def _read(path: str) -> Document | None:
             return msgspec.toml.decode(data, type=Document)
         if b"aether" not in data:
             return None
-        table = msgspec.toml.decode(data).get("tool", {}).get("aether")
-        return None if table is None else msgspec.convert(table, Document)
-    except (OSError, UnicodeDecodeError, msgspec.MsgspecError, AttributeError) as error:
+        tool = msgspec.toml.decode(data, type=Pyproject).tool
+    except (OSError, UnicodeDecodeError, RecursionError, msgspec.MsgspecError) as error:
         raise GuardError(f"{_shown(path)}: {_problem(error)}") from None
+    return None if tool is None else tool.aether
 
 
 def _config(path: str, document: Document) -> Config:
@@ -85,16 +97,25 @@ def _config(path: str, document: Document) -> Config:
         return tuple(os.path.normpath(os.path.join(base, item)) for item in paths)
 
     try:
-        gate = None if table.gate is None else parse_percentage(str(table.gate))
+        # A number may be written in ways that a percentage on a command line may not, such as 1e-5.
+        gate = parse_percentage(f"{table.gate:f}" if isinstance(table.gate, float) else table.gate or "0")
     except GuardError as error:
         raise GuardError(f"{_shown(path)}: guard.gate: {error}") from None
+    if any("\0" in item for item in (*table.baseline, *table.current)):
+        raise GuardError(f"{_shown(path)}: guard: a path cannot hold a zero byte")
     return Config(
-        path=path, baseline=placed(table.baseline), current=placed(table.current), gate=gate, quantile=table.quantile
+        path=path,
+        baseline=placed(table.baseline),
+        current=placed(table.current),
+        gate=None if table.gate is None else gate,
+        quantile=table.quantile,
     )
 
 
 def _problem(error: Exception) -> str:
     """Return one line for what a decoder found, with the nearest known key for an unknown one."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
     if isinstance(error, OSError):
         return (error.strerror or str(error)).lower()
     text = printable(str(error))
@@ -102,10 +123,12 @@ def _problem(error: Exception) -> str:
     if unknown is None:
         problem, _, key = text.partition(" - at `$.")
         return f"{key.removesuffix('`')}: {problem[:1].lower()}{problem[1:]}" if key else problem
-    known = (GuardTable if unknown[2] == "guard" else Document).__struct_fields__
+    inside_guard = (unknown[2] or "").split(".")[-1] == "guard"
+    known = (GuardTable if inside_guard else Document).__struct_fields__
     near = difflib.get_close_matches(unknown[1], known, n=1)
     hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
-    return ".".join(filter(None, (unknown[2], unknown[1]))) + f": no such key{hint}"
+    key = ".".join(filter(None, ((unknown[2] or "").removeprefix("tool.aether").removeprefix("."), unknown[1])))
+    return f"{key}: no such key{hint}"
 
 
 def _shown(path: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from aether_guard.error import GuardError
+from aether_schema import printable
 
-_THOUSAND = 1000
-_MILLION = 10**9
+THOUSAND, MILLION, BILLION = 10**3, 10**6, 10**9
 
 
 def percentage(fraction: float) -> str:
@@ -17,20 +17,25 @@ def percentage(fraction: float) -> str:
 
 def signed_percentage(fraction: float) -> str:
     """Return `+25.0 %` for 0.25; what rounds to nothing has no sign."""
-    text = f"{fraction * 100:+.1f}"
-    return f"{text[1:] if float(text) == 0 else text} %"
+    text = _percents(fraction)
+    return f"{text.lstrip('-') if float(text) == 0 else f'+{text}' if fraction > 0 else text} %"
 
 
 def worse_or_better(change: float) -> str:
     """Return `25.0 % worse` for a worsening of 0.25 and `10.0 % better` for one of -0.1."""
-    size = f"{abs(change) * 100:.1f} %"
-    return f"{size} {'worse' if change > 0 else 'better'}" if float(size[:-2]) else "unchanged"
+    size = _percents(abs(change))
+    return f"{size} % {'worse' if change > 0 else 'better'}" if float(size) else "unchanged"
 
 
 def figure(value: float, unit: str) -> str:
     """Return a figure with its unit, to four significant digits, whole from a thousand on."""
-    text = f"{value:,.0f}" if _THOUSAND <= value < _MILLION else f"{value:.4g}"
-    return f"{text} {unit}"
+    text = f"{value:,.0f}" if THOUSAND <= value < BILLION else f"{value:.4g}"
+    return f"{text} {printable(unit)}"
+
+
+def _percents(fraction: float) -> str:
+    percents = fraction * 100
+    return f"{percents:.1f}" if abs(percents) < MILLION else f"{percents:.3g}"
 
 
 def parse_percentage(text: str) -> float:

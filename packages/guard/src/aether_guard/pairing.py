@@ -92,7 +92,7 @@ def _judge(baseline: Loaded, current: Loaded, rule: Rule) -> Judgement:
 
 def _vanished(baseline: Loaded) -> Judgement:
     bench_id = baseline.summary.bench_id
-    reason = f"{printable(baseline.path)}: there is no current summary of the bench {bench_id}"
+    reason = printable(f"{baseline.path}: there is no current summary of the bench {bench_id}")
     return Judgement(bench_id=bench_id, verdict="error", reason=reason, baseline_path=baseline.path)
 
 

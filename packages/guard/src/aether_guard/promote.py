@@ -9,8 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aether_guard.error import GuardError
-from aether_guard.source import Loaded, load_all
-from aether_schema import Summary, write_summary
+from aether_guard.source import Loaded, is_single, load_all
+from aether_schema import Summary, printable, write_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,14 +39,25 @@ def plan_promotions(
     if not reason:
         raise GuardError("--reason: say why the baseline changes; it is kept in its notes")
     current_by_id = _by_id(_loaded(current, required=True))
-    baseline_by_id = _by_id(_loaded([path for path in baseline if os.path.exists(path)], required=False))
+    # A file that is not there yet is where a first baseline goes.
+    there = [path for path in baseline if not is_single(path) or os.path.lexists(path)]
+    baseline_by_id = _by_id(_loaded(there, required=False))
     for bench_id in benches:
         if bench_id not in current_by_id:
-            raise GuardError(f"{bench_id}: no current summary of this bench; there are: {', '.join(current_by_id)}")
-    return [
+            known = ", ".join(current_by_id)
+            raise GuardError(printable(f"{bench_id}: no current summary of this bench; there are: {known}"))
+    promotions = [
         _promotion(current_by_id[bench_id], baseline_by_id.get(bench_id), baseline, reason)
-        for bench_id in benches or current_by_id
+        for bench_id in dict.fromkeys(benches or current_by_id)
     ]
+    owners = {os.path.realpath(item.path): bench_id for bench_id, item in baseline_by_id.items()}
+    for promotion in promotions:
+        owner = owners.setdefault(os.path.realpath(promotion.path), promotion.summary.bench_id)
+        if owner != promotion.summary.bench_id:
+            raise GuardError(
+                printable(f"{promotion.path}: is the baseline of {owner}, not of {promotion.summary.bench_id}")
+            )
+    return promotions
 
 
 def write_promotions(promotions: Iterable[Promotion]) -> None:
@@ -70,10 +81,10 @@ def _promotion(current: Loaded, replaced: Loaded | None, baseline: Sequence[str]
 
 
 def _place(current: Loaded, baseline: Sequence[str]) -> str:
-    if len(baseline) != 1:
+    if len(baseline) != 1 or (not is_single(baseline[0]) and not os.path.isdir(baseline[0])):
         raise GuardError(
-            f"{current.summary.bench_id}: it has no baseline yet, and there is not one folder for it to go to: "
-            "name one with --baseline"
+            f"{printable(current.summary.bench_id)}: it has no baseline yet, and there is not one place for it to go "
+            "to: name a folder or a file with --baseline"
         )
     path = baseline[0]
     return path if path.endswith(".json") else os.path.join(path, os.path.basename(current.path))
@@ -83,8 +94,8 @@ def _loaded(paths: Sequence[str], *, required: bool) -> list[Loaded]:
     if required and not paths:
         raise GuardError("no current files: name them with --current, or in aether.toml")
     loaded, problems = load_all(paths)
-    # An empty baseline folder is where the first baseline goes.
-    invalid = [problem for problem in problems if required or not os.path.isdir(problem.path)]
+    # A baseline folder or glob that finds nothing yet is where the first baseline goes.
+    invalid = [problem for problem in problems if required or is_single(problem.path)]
     if invalid:
         raise GuardError("\n".join(problem.message for problem in invalid))
     return loaded
@@ -95,5 +106,5 @@ def _by_id(side: Iterable[Loaded]) -> dict[str, Loaded]:
     for item in side:
         first = by_id.setdefault(item.summary.bench_id, item)
         if first is not item:
-            raise GuardError(f"{item.path}: bench_id: {item.summary.bench_id} is in {first.path} already")
+            raise GuardError(printable(f"{item.path}: bench_id: {item.summary.bench_id} is in {first.path} already"))
     return by_id

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from aether_schema import SchemaError, Summary, read_summary
+from aether_schema import SchemaError, Summary, printable, read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,12 +60,13 @@ def load_all(paths: Iterable[str]) -> tuple[list[Loaded], list[Problem]]:
     for path in paths:
         try:
             files = expand(path)
-        except OSError as error:
-            problems.append(Problem(path, f"{path}: {(error.strerror or str(error)).lower()}"))
+        except (OSError, ValueError) as error:
+            problem = (getattr(error, "strerror", None) or str(error)).lower()
+            problems.append(Problem(path, f"{printable(path)}: {problem}"))
             continue
         if not files:
             what = "no summary (*.json) in this folder" if os.path.isdir(path) else "no file matches"
-            problems.append(Problem(path, f"{path}: {what}"))
+            problems.append(Problem(path, f"{printable(path)}: {what}"))
         for file in files:
             if (real := os.path.realpath(file)) in seen:
                 continue

@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `aether-bench` and return its exit status."""
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _terminate)
+    # A scratch folder may hold a tree as deep as a path can be long, and is removed folder within folder.
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), 10_000))
     try:
         status: int = options.command(options)
         sys.stdout.flush()

@@ -59,11 +59,13 @@ def build_params(params_type: type[ParamsT], name: str, settings: Mapping[str, s
 
     """
     hints = get_type_hints(params_type, include_extras=True)
-    known = {field.name: field.type for field in msgspec.structs.fields(params_type)}
+    known = {field.name: field.default for field in msgspec.structs.fields(params_type)}
     values: dict[str, Any] = {}
     for key, text in settings.items():
         if key not in known:
             raise UsageError(f"-p {name}.{key}: no such parameter{suggestion(key, known)}")
+        if text == "" and known[key] is None:
+            continue  # as the list of defaults shows a parameter that is not set
         values[key] = _expand_bytes(text) if _counts_bytes(hints[key]) else text
     try:
         return msgspec.convert(values, params_type, strict=False)

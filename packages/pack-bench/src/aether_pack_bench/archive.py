@@ -14,8 +14,17 @@ from typing import TYPE_CHECKING, cast
 from msgspec import Struct
 
 from aether_harness import BenchError
-from aether_pack_bench.manifest import CHUNK_BYTES, Item, Manifest, item_of, manifest_of, open_file, write_manifest
-from aether_pack_bench.tree import Entry, reason, walk
+from aether_pack_bench.manifest import (
+    CHUNK_BYTES,
+    Item,
+    Manifest,
+    item_of,
+    link_target,
+    manifest_of,
+    open_file,
+    write_manifest,
+)
+from aether_pack_bench.tree import Entry, as_utf8, reason, walk
 
 if TYPE_CHECKING:
     from typing import IO
@@ -52,7 +61,7 @@ class _HashingReader:
             chunk = os.read(self._descriptor, size)
         except OSError as error:
             raise BenchError(f"{self._location}: {reason(error)}") from None
-        if not chunk and size:
+        if len(chunk) < size:
             raise BenchError(f"{self._location}: became shorter while it was packed")
         self.digest.update(chunk)
         self.elapsed_ns += perf_counter_ns() - started
@@ -92,7 +101,10 @@ def pack(root: str, artifact: str, manifest_path: str, *, level: int) -> Packed:
         raise BenchError(f"{artifact}: {reason(error)}") from None
     archived = perf_counter_ns()
     manifest = manifest_of(items)
-    write_manifest(manifest_path, manifest)
+    try:
+        write_manifest(manifest_path, manifest)
+    except OSError as error:
+        raise BenchError(f"{manifest_path}: {reason(error)}") from None
     ended = perf_counter_ns()
     phases_ns = {
         "walk": walked - started,
@@ -115,7 +127,7 @@ def _add(archive: tarfile.TarFile, entry: Entry) -> tuple[Item, int]:
     else:
         header.type = tarfile.SYMTYPE
         header.mode = 0o777
-        header.linkname = _link_target(entry)
+        header.linkname = as_utf8(link_target(entry.location))
     archive.addfile(header)
     return item_of(entry), 0
 
@@ -137,10 +149,3 @@ def _add_file(archive: tarfile.TarFile, entry: Entry, header: tarfile.TarInfo) -
         os.close(descriptor)
     item = item_of(entry, size=header.size, sha256=reader.digest.hexdigest())
     return item, opening_ns + reader.elapsed_ns + perf_counter_ns() - started
-
-
-def _link_target(entry: Entry) -> str:
-    try:
-        return os.readlink(entry.location)
-    except OSError as error:
-        raise BenchError(f"{entry.location}: {reason(error)}") from None

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from aether_harness import BenchError
-from aether_pack_bench.tree import Entry, reason, walk
+from aether_pack_bench.tree import Entry, as_utf8, reason, walk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,8 @@ CHUNK_BYTES = 64 * 2**10
 class Item(Struct, frozen=True, omit_defaults=True):
     """One entry: a file has a size and a digest, a link its target, a folder neither.
 
-    Where a path is not UTF-8, `raw_path` is its bytes in base64 and `path` is for people only.
+    Where a path or a target is not UTF-8, `raw_path` or `raw_link` is its bytes in base64, and the text beside
+    it is for people only.
     """
 
     path: str
@@ -33,6 +34,7 @@ class Item(Struct, frozen=True, omit_defaults=True):
     sha256: str | None = None
     link: str | None = None
     raw_path: str | None = None
+    raw_link: str | None = None
 
 
 class Manifest(Struct, frozen=True):
@@ -66,20 +68,25 @@ def write_manifest(path: str, manifest: Manifest) -> None:
 
 
 def item_of(entry: Entry, *, size: int | None = None, sha256: str | None = None) -> Item:
-    """Return the item of an entry; the target of a link is read here.
-
-    Raises:
-        BenchError: the link has gone.
-
-    """
+    """Return the item of an entry; the target of a link is read here."""
     path, raw_path = _legible(entry.path)
     if entry.kind != "link":
         return Item(path, size, sha256, None, raw_path)
+    target, raw_link = _legible(as_utf8(link_target(entry.location)))
+    return Item(path, None, None, target, raw_path, raw_link)
+
+
+def link_target(location: str) -> str:
+    """Return what a link of the tree points to.
+
+    Raises:
+        BenchError: it has gone.
+
+    """
     try:
-        target, _ = _legible(os.readlink(entry.location))
+        return os.readlink(location)
     except OSError as error:
-        raise BenchError(f"{entry.location}: {reason(error)}") from None
-    return Item(path, None, None, target, raw_path)
+        raise BenchError(f"{location}: {reason(error)}") from None
 
 
 def open_file(location: str) -> int:
@@ -120,6 +127,6 @@ def _legible(path: str) -> tuple[str, str | None]:
     try:
         path.encode()
     except UnicodeEncodeError:
-        raw = os.fsencode(path)
+        raw = path.encode(errors="surrogateescape")
         return raw.decode(errors="backslashreplace"), base64.b64encode(raw).decode()
     return path, None

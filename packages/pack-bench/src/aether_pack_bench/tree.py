@@ -11,6 +11,8 @@ from msgspec import Struct
 from aether_harness import BenchError
 
 FILES_A_FOLDER = 100
+#: A large file is drawn in pieces: `randbytes` takes no more than some 256 MiB, and memory is not for that.
+DRAWN_AT_ONCE = 32 * 2**20
 
 Kind = Literal["file", "link", "folder"]
 
@@ -35,7 +37,7 @@ def write_seeded_tree(root: str, *, files: int, size: int, seed: int) -> None:
         if number % FILES_A_FOLDER == 0:
             os.mkdir(folder)
         with open(os.path.join(folder, f"file-{number:06}.bin"), "wb") as file:
-            file.write(draw.randbytes(size))
+            file.writelines(draw.randbytes(min(DRAWN_AT_ONCE, size - start)) for start in range(0, size, DRAWN_AT_ONCE))
 
 
 def walk(root: str) -> list[Entry]:
@@ -67,9 +69,14 @@ def _children(location: str, prefix: str) -> list[Entry]:
     try:
         with os.scandir(location) as found:
             children = sorted(found, key=_name_in_bytes, reverse=True)
-        return [Entry(prefix + child.name, child.path, _kind(child)) for child in children]
+        return [Entry(prefix + as_utf8(child.name), child.path, _kind(child)) for child in children]
     except OSError as error:
         raise BenchError(f"{error.filename or location}: {reason(error)}") from None
+
+
+def as_utf8(name: str) -> str:
+    """Return the name as UTF-8 reads its bytes, whatever this process takes its file names to be written in."""
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 def _kind(child: os.DirEntry[str]) -> Kind:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import stat
 import tarfile
+import zlib
+from itertools import zip_longest
 
 from aether_harness import BenchError
-from aether_pack_bench.manifest import Manifest, hash_tree
+from aether_pack_bench.manifest import CHUNK_BYTES, Manifest, hash_tree
 from aether_pack_bench.tree import reason, walk
 
 
@@ -20,10 +23,13 @@ def verify_artifact(artifact: str, manifest: Manifest, root: str, folder: str) -
     """
     try:
         os.mkdir(folder)
-        with tarfile.open(artifact, mode="r:gz", encoding="utf-8") as archive:
+        with gzip.open(artifact) as stream, tarfile.open(fileobj=stream, mode="r:", encoding="utf-8") as archive:
             # Links may point anywhere, as in the tree; nothing may be written through one.
             archive.extractall(folder, filter="tar")
-    except (OSError, EOFError, tarfile.TarError) as error:
+            # The tar ends before the gzip around it does, and that has a checksum of its own to be read.
+            while stream.read(CHUNK_BYTES):
+                pass
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise BenchError(f"the artifact cannot be unpacked: {error}") from None
     unpacked = hash_tree(folder)
     if unpacked.tree_sha256 != manifest.tree_sha256:
@@ -36,10 +42,9 @@ def verify_artifact(artifact: str, manifest: Manifest, root: str, folder: str) -
 
 
 def _first_difference(unpacked: Manifest, manifest: Manifest) -> str:
-    for theirs, ours in zip(unpacked.items, manifest.items, strict=False):
-        if theirs != ours:
-            return ours.path
-    return "its end: one has more entries than the other"
+    pairs = zip_longest(unpacked.items, manifest.items)
+    theirs, ours = next((theirs, ours) for theirs, ours in pairs if theirs != ours)
+    return str((ours or theirs).path)
 
 
 def _executable(location: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -25,16 +26,17 @@ def decode_summary(data: bytes) -> Summary:
     data = data.removeprefix(BOM)
     try:
         data.decode()  # The JSON decoder passes over the text of unknown keys without looking.
-        return _DECODER.decode(data)
-    except InvalidSummaryError:
-        raise
+        try:
+            return _DECODER.decode(data)
+        except msgspec.ValidationError as error:
+            if not _is_number_of_another_kind(error):
+                raise
+        return _decode_whole_numbers(data)
     except UnicodeDecodeError as error:
         raise InvalidSummaryError(f"not UTF-8 at byte {error.start}") from None
     except RecursionError:
         raise InvalidSummaryError("nested too deeply") from None
     except msgspec.ValidationError as error:
-        if "Expected `int" in str(error) and "got `float`" in str(error):
-            return _decode_whole_numbers(data)
         raise _translated(error) from None
     except msgspec.DecodeError as error:
         raise _malformed(error, data) from None
@@ -47,8 +49,19 @@ def encode_summary(summary: Summary) -> bytes:
         InvalidSummaryError: the summary holds a value of a wrong type, which building it did not see.
 
     """
-    fields = msgspec.to_builtins(summary)
-    lines = [f"  {_compact(key)}: {_value(value)}" for key, value in fields.items()]
+    try:
+        fields = msgspec.to_builtins(summary)
+    except TypeError as error:
+        raise InvalidSummaryError(str(error)) from None
+    lines = []
+    for key, value in fields.items():
+        # JSON has no number for these, and what cannot be read back is not written.
+        if not _is_finite(value):
+            raise InvalidSummaryError("holds a number that is not finite", key=key)
+        try:
+            lines.append(f"  {_compact(key)}: {_value(value)}")
+        except UnicodeEncodeError:
+            raise InvalidSummaryError("holds text that is not Unicode", key=key) from None
     data = ("{\n" + ",\n".join(lines) + "\n}\n").encode()
     decode_summary(data)
     return data
@@ -74,10 +87,19 @@ def _decode_whole_numbers(data: bytes) -> Summary:
         number = fields.get(key)
         if isinstance(number, float) and number.is_integer():
             fields[key] = int(number)
-    try:
-        return msgspec.convert(fields, Summary)
-    except msgspec.ValidationError as error:
-        raise _translated(error) from None
+    return msgspec.convert(fields, Summary)
+
+
+def _is_number_of_another_kind(error: msgspec.ValidationError) -> bool:
+    return "Expected `int" in str(error) and "got `float`" in str(error)
+
+
+def _is_finite(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    return all(map(_is_finite, value)) if isinstance(value, (list, tuple)) else True
 
 
 def _translated(error: msgspec.ValidationError) -> InvalidSummaryError:

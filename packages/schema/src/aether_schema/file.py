@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from aether_schema.summary import Summary
 
 SIZE_LIMIT_BYTES = 64 * 2**20
+NOT_REGULAR = "not a regular file"
 
 
 def read_summary(path: str | os.PathLike[str]) -> Summary:
@@ -57,7 +58,10 @@ def write_atomically(path: str, data: bytes) -> None:
     """
     folder, base = os.path.split(path)
     # Short enough for any file system, and its own for every writer.
-    temporary = os.path.join(folder, f".{base[:100]}.{os.getpid()}-{time.perf_counter_ns()}.tmp")
+    temporary = os.path.join(folder, f".{base[:40]}.{os.getpid()}-{time.perf_counter_ns()}.tmp")
+    if os.path.exists(path) and not os.path.isfile(path):
+        # A device or a pipe would be replaced by a file of its name.
+        raise SummaryFileError(path, f"cannot be written: {NOT_REGULAR}")
     try:
         os.makedirs(folder or ".", exist_ok=True)
         try:
@@ -88,18 +92,22 @@ def _read(path: str) -> bytes:
     except (OSError, ValueError) as error:
         problem = "a folder, not a file" if os.path.isdir(path) else f"cannot be read: {_reason(error)}"
         raise SummaryFileError(path, problem) from None
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
+    try:
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
             raise SummaryFileError(path, "a folder, not a file")
         if not stat.S_ISREG(status.st_mode):
-            raise SummaryFileError(path, "not a regular file")
+            raise SummaryFileError(path, NOT_REGULAR)
         if status.st_size > SIZE_LIMIT_BYTES:
             raise SummaryFileError(path, f"{status.st_size:,} bytes, over the limit of {SIZE_LIMIT_BYTES:,}")
-        try:
-            return file.read()
-        except OSError as error:
-            raise SummaryFileError(path, f"cannot be read: {_reason(error)}") from None
+        # A file of the kernel's says it has no size and goes on for ever.
+        with open(descriptor, "rb", buffering=0, closefd=False) as file:
+            data = file.read() if status.st_size else file.read(SIZE_LIMIT_BYTES)
+            return data or b""
+    except OSError as error:
+        raise SummaryFileError(path, f"cannot be read: {_reason(error)}") from None
+    finally:
+        os.close(descriptor)
 
 
 def _reason(error: OSError | ValueError) -> str:

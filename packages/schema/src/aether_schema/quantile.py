@@ -34,5 +34,7 @@ def quantile(values: Iterable[float], probability: float) -> float:
     low = ordered[below]
     high = ordered[min(below + 1, len(ordered) - 1)]
     fraction = position - below
-    # The two-sided form neither overflows for huge values nor leaves [low, high] by rounding.
-    return min(max(low * (1 - fraction) + high * fraction, low), high)
+    # From the nearer end, so that rounding never lets a higher probability have the lower quantile.
+    step = high - low
+    nearer = low + step * fraction if fraction < 0.5 else high - step * (1 - fraction)
+    return min(max(nearer, low), high)

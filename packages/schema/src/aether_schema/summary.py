@@ -82,7 +82,14 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
         Metric,
         Meta(description="`duration_ms`: lower is better; `throughput_mbs`: higher is; `value`: see `better`."),
     ]
-    unit: Annotated[str, Meta(min_length=1, description="`ms`, `MB/s` (10^6 bytes), or any with `value`.")]
+    unit: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            extra_json_schema={"pattern": CONTROL_FREE},
+            description="`ms`, `MB/s` (10^6 bytes), or any with `value`.",
+        ),
+    ]
     p50: Figure
     p95: Annotated[float, Meta(ge=0, description="The 95th percentile of the figure; never below `p50`.")]
     n: Annotated[int, Meta(ge=1, description="How many samples were kept.")]
@@ -161,8 +168,9 @@ def _check_figures(summary: Summary) -> None:
 def _check_texts(summary: Summary) -> None:
     if not 1 <= len(summary.bench_id) <= BENCH_ID_LENGTH:
         raise InvalidSummaryError(f"takes 1 to {BENCH_ID_LENGTH} characters", key="bench_id")
-    if any(unicodedata.category(character) == "Cc" for character in summary.bench_id):
-        raise InvalidSummaryError(f"{summary.bench_id!r} holds a control character", key="bench_id")
+    for key, text in (("bench_id", summary.bench_id), ("unit", summary.unit)):
+        if not text.isprintable() and any(unicodedata.category(character) == "Cc" for character in text):
+            raise InvalidSummaryError(f"{text[:40]!r} holds a control character", key=key)
     try:
         datetime.fromisoformat(summary.timestamp)
     except ValueError:

@@ -20,7 +20,9 @@ class Payload:
         self.size = size
         self._chunk = chunk
         whole_chunks = max(1, BLOCK_BYTES // chunk)
-        drawn = random.Random(seed).randbytes(min(size, whole_chunks * chunk))  # noqa: S311 - not a secret
+        draw = random.Random(seed)  # noqa: S311 - bytes to send, not a secret
+        wanted = min(size, whole_chunks * chunk)
+        drawn = b"".join(draw.randbytes(min(BLOCK_BYTES, wanted - start)) for start in range(0, wanted, BLOCK_BYTES))
         block = memoryview(drawn)
         self._views = [block[start : start + chunk] for start in range(0, len(block), chunk)]
 

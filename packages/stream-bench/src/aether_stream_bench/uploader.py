@@ -90,16 +90,19 @@ class Uploader:
         status, body = 0, b""
         while not isinstance(event := self._protocol.next_event(), h11.EndOfMessage):
             if event is h11.NEED_DATA:
-                self._protocol.receive_data(self._socket.recv(_RECEIVE_BYTES))
+                received = self._socket.recv(_RECEIVE_BYTES)
+                if not received and not status:
+                    raise BenchError(f"{self._host}: the server closed the connection without an answer")
+                self._protocol.receive_data(received)
             elif isinstance(event, h11.Response):
                 status = event.status_code
             elif isinstance(event, h11.Data):
                 body += event.data
             elif isinstance(event, h11.ConnectionClosed):
                 raise BenchError(f"{self._host}: the server closed the connection without an answer")
-        self._protocol.start_next_cycle()
         if status != _OK:
             raise BenchError(f"{self._host}: the server answered {status}")
+        self._protocol.start_next_cycle()
         try:
             return msgspec.json.decode(body, type=Receipt)
         except msgspec.MsgspecError as error:
