@@ -1,4 +1,4 @@
-"""Whether a sample was disturbed, decided from what the kernel says about it and never from its value. Pure."""
+"""Whether a sample was disturbed, decided from what kernel and ruler say and never from its value. Pure."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ AttemptT = TypeVar("AttemptT")
 TOLERATED_EVERY_NS = 50_000_000
 #: The share of a sample's time that may have been taken from it unseen, by steal or by interrupts.
 TOLERATED_LOSS = 0.01
+#: How far the ruler after a sample may differ from the one before it. Beyond, the machine's speed changed
+#: in between (a neighbour on the same core began or ended something), and no ruler fits the sample.
+TOLERATED_DRIFT = 0.15
 #: How many attempts a kept sample may cost on average before a round makes do with what it has.
 ATTEMPTS_A_SAMPLE = 3
 
@@ -27,7 +30,8 @@ class Evidence(Struct, frozen=True, kw_only=True):
     waited for, and from the companions the bench named (a server). `voluntary_switches` counts how often
     the sampling thread waited of its own accord. `cpu_ns` is that thread's CPU time, `steal_ns` what the
     hypervisor took from the worker's CPU. `companion_cpu_ns` is the companions' CPU time, and
-    `companion_delay_ns` how long they were ready to run and had no CPU. What a system does not tell is None.
+    `companion_delay_ns` how long they were ready to run and had no CPU. `reference_drift` is the reference
+    kernel's time just after the sample over that just before it. What a system does not tell is None.
     """
 
     elapsed_ns: int
@@ -37,6 +41,21 @@ class Evidence(Struct, frozen=True, kw_only=True):
     steal_ns: int | None = None
     companion_cpu_ns: int | None = None
     companion_delay_ns: int | None = None
+    reference_drift: float | None = None
+
+
+class Usual(Struct, frozen=True, kw_only=True):
+    """What is the operation's own doing, and so no evidence against one of its samples.
+
+    It inflicts `involuntary_switches` on itself, and leaves caches in a state that makes the reference after
+    it differ from the one before by the factor `reference_drift`.
+    """
+
+    involuntary_switches: int = 0
+    reference_drift: float = 1.0
+
+
+NOTHING_USUAL = Usual()
 
 
 def lost_ns(evidence: Evidence) -> int:
@@ -57,32 +76,42 @@ def lost_ns(evidence: Evidence) -> int:
     return max(known, missing)
 
 
-def inherent_switches(taken: Sequence[Evidence]) -> int:
-    """Return how many involuntary switches a sample the operation inflicts on itself, judged by all so far.
+def usual_of(taken: Sequence[Evidence]) -> Usual:
+    """Return what is usual for an operation, judged by all samples taken so far.
 
     A command takes the CPU from the worker that started it, every time. Disturbance comes and goes, so what
     three quarters of the samples are not without is the operation's own; it is granted to every sample,
-    with one more, for it varies.
+    with one more, for it varies. The usual drift of the reference is the median one.
     """
     counts = sorted(evidence.involuntary_switches or 0 for evidence in taken)
-    usual = counts[len(counts) // 4] if counts else 0
-    return usual + 1 if usual else 0
+    drifts = sorted(evidence.reference_drift for evidence in taken if evidence.reference_drift is not None)
+    switches = counts[len(counts) // 4] if counts else 0
+    return Usual(
+        involuntary_switches=switches + 1 if switches else 0,
+        reference_drift=drifts[len(drifts) // 2] if drifts else 1.0,
+    )
 
 
-def is_disturbed(evidence: Evidence, inherent: int = 0) -> bool:
+def is_disturbed(evidence: Evidence, usual: Usual = NOTHING_USUAL) -> bool:
     """Return whether the CPU was taken from the sample to an extent that its figure must not be trusted."""
-    return severity(evidence, inherent) > 0
+    return severity(evidence, usual) > 0
 
 
-def severity(evidence: Evidence, inherent: int = 0) -> float:
-    """Return how badly the sample was disturbed: 0 for not at all, and comparable between samples.
-
-    `inherent` involuntary switches are the operation's own.
-    """
-    tolerated_switches = max(inherent, evidence.elapsed_ns // TOLERATED_EVERY_NS)
+def severity(evidence: Evidence, usual: Usual = NOTHING_USUAL) -> float:
+    """Return how badly the sample was disturbed: 0 for not at all, and comparable between samples."""
+    tolerated_switches = max(usual.involuntary_switches, evidence.elapsed_ns // TOLERATED_EVERY_NS)
     switches = max(0, (evidence.involuntary_switches or 0) - tolerated_switches)
     loss = lost_ns(evidence) / max(evidence.elapsed_ns, 1)
-    return switches + (100 * loss if loss > TOLERATED_LOSS else 0.0)
+    drift = excess_drift(evidence, usual)
+    return switches + (100 * loss if loss > TOLERATED_LOSS else 0.0) + (drift if drift > TOLERATED_DRIFT else 0.0)
+
+
+def excess_drift(evidence: Evidence, usual: Usual) -> float:
+    """Return by which fraction the ruler changed during the sample, beyond what is usual."""
+    if not evidence.reference_drift:
+        return 0.0
+    ratio = evidence.reference_drift / usual.reference_drift
+    return max(ratio, 1 / ratio) - 1
 
 
 def attempts_limit(wanted: int) -> int:

@@ -6,8 +6,9 @@ import os
 import re
 import shlex
 import subprocess
+import tempfile
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from aether_harness.plugin import Place
     from aether_schema import Metric
 
-_SHOWN = 200
+_SHOWN_BYTES = 300
 
 
 class CommandParams(Struct, frozen=True, kw_only=True):
@@ -34,20 +35,19 @@ class CommandParams(Struct, frozen=True, kw_only=True):
 class CommandSession:
     """A command, run from start to end by every sample."""
 
-    def __init__(self, words: Sequence[str], folder: str) -> None:
-        """Run `words`, what it prints being thrown away."""
+    def __init__(self, words: Sequence[str], errors: IO[bytes]) -> None:
+        """Run `words`; what it prints is thrown away, what it complains of goes to `errors`."""
         self._words = words
-        self._errors = os.path.join(folder, "errors.txt")
+        self._errors = errors
 
     def sample(self) -> None:
         """Start the command and wait for its end."""
-        with open(self._errors, "wb") as errors:
-            try:
-                status = subprocess.run(
-                    self._words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, check=False
-                ).returncode
-            except OSError as error:
-                raise BenchError(f"{self._words[0]}: {(error.strerror or str(error)).lower()}") from None
+        try:
+            status = subprocess.run(
+                self._words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._errors, check=False
+            ).returncode
+        except OSError as error:
+            raise BenchError(f"{self._words[0]}: {(error.strerror or str(error)).lower()}") from None
         if status:
             raise BenchError(f"{self._words[0]}: exit status {status}{self._last_words()}")
 
@@ -55,9 +55,9 @@ class CommandSession:
         """The exit status of every sample was checked already."""
 
     def _last_words(self) -> str:
-        with open(self._errors, encoding="utf-8", errors="replace") as errors:
-            lines = errors.read().strip().splitlines()
-        return f": {printable(lines[-1][:_SHOWN])}" if lines else ""
+        self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - _SHOWN_BYTES))
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return f": {printable(lines[-1])}" if lines else ""
 
 
 class CommandBench:
@@ -74,7 +74,8 @@ class CommandBench:
     @contextmanager
     def open(self, params: CommandParams, place: Place) -> Iterator[CommandSession]:
         """Yield the session."""
-        yield CommandSession(shlex.split(params.command), place.folder)
+        with tempfile.TemporaryFile(dir=place.folder) as errors:
+            yield CommandSession(shlex.split(params.command), errors)
 
 
 def command_targets(commands: Sequence[str], names: Sequence[str]) -> list[Target]:

@@ -13,9 +13,11 @@ import random
 import socket
 import subprocess
 import sys
+import tarfile
 import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, contextmanager
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -79,6 +81,37 @@ def _deflate(_place: Place) -> Iterator[Callable[[], int]]:
 
 
 @contextmanager
+def _archive(place: Place) -> Iterator[Callable[[], int]]:
+    """Read small files, hash them, make tar headers, compress: a packer in little, a few files further each time."""
+    draw = random.Random(20260105)  # noqa: S311 - fixed data, not a secret
+    folder = os.path.join(place.folder, "reference-archive")
+    os.mkdir(folder)
+    paths = [os.path.join(folder, f"{number:02}") for number in range(96)]
+    for path in paths:
+        with open(path, "wb") as file:
+            file.write(draw.randbytes(1024))
+    turns = cycle([paths[start : start + 6] for start in range(0, len(paths), 6)])
+
+    def work() -> int:
+        compressor = zlib.compressobj(6, zlib.DEFLATED, 31)
+        count = 0
+        for path in next(turns):
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            size = os.fstat(descriptor).st_size
+            data = os.read(descriptor, 2 * size)
+            os.close(descriptor)
+            header = tarfile.TarInfo(hashlib.sha256(data).hexdigest())
+            header.size = size
+            compressor.compress(header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
+            compressor.compress(data)
+            count += size
+        compressor.flush()
+        return count
+
+    yield work
+
+
+@contextmanager
 def _memory(_place: Place) -> Iterator[Callable[[], int]]:
     source = bytearray(random.Random(20260102).randbytes(2**18))  # noqa: S311 - fixed data, not a secret
     target = bytearray(len(source))
@@ -96,15 +129,17 @@ def _memory(_place: Place) -> Iterator[Callable[[], int]]:
 def _filesystem(place: Place) -> Iterator[Callable[[], int]]:
     path = os.path.join(place.folder, "reference.bin")
     data = random.Random(20260103).randbytes(1024)  # noqa: S311 - fixed data, not a secret
+    with open(path, "wb") as created:
+        created.write(data)
 
     def work() -> int:
-        with open(path, "wb", buffering=0) as file:
-            file.write(data)
+        # Over the old contents: making and removing files costs a file system less or more by its own history.
         count = 0
         for _ in range(8):
+            with open(path, "r+b", buffering=0) as file:
+                file.write(data)
             with open(path, "rb", buffering=0) as file:
-                count += len(file.read())
-        os.unlink(path)
+                count += len(file.read()) + os.stat(path).st_size
         return count
 
     yield work
@@ -161,6 +196,12 @@ KERNELS = {
             open=_deflate,
         ),
         Kernel(
+            kernel_id="archive-1",
+            about="reading, hashing and compressing small files",
+            cross_kernel_id="deflate-1",
+            open=_archive,
+        ),
+        Kernel(
             kernel_id="memory-1",
             about="copying in memory",
             cross_kernel_id="interpreter-1",
@@ -168,7 +209,7 @@ KERNELS = {
         ),
         Kernel(
             kernel_id="filesystem-1",
-            about="writing, reading and removing a small file",
+            about="writing, reading and looking at a small file",
             cross_kernel_id="interpreter-1",
             open=_filesystem,
         ),

@@ -158,7 +158,7 @@ def cross_check_spread(runs: Sequence[Sequence[RoundRecord]]) -> float:
     """
     ratios = [
         quantile((taken.reference_ms for round_ in rounds for taken in round_.samples), 0.5)
-        / quantile((round_.opened.cross_reference_ms for round_ in rounds), 0.5)
+        / quantile((round_.usage.cross_reference_ms for round_ in rounds), 0.5)
         for rounds in runs
     ]
     middle = quantile(ratios, 0.5)

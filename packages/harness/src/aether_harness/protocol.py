@@ -55,11 +55,10 @@ class Hello(Message, frozen=True):
 class Opened(Message, frozen=True):
     """The bench is set up. `note` says what a reader of its figures should know.
 
-    `versions` are those of what it measures. `cross_reference_ms` is the second kernel's time.
+    `versions` are those of what it measures.
     """
 
     iterations: int
-    cross_reference_ms: float
     versions: dict[str, str] = {}
     note: str | None = None
 
@@ -67,7 +66,7 @@ class Opened(Message, frozen=True):
 class Taken(Message, frozen=True):
     """One sample: its figure in the metric's unit, and its phases in nanoseconds, all per iteration.
 
-    `reference_ms` is the shorter of the reference kernel's times just before and just after it.
+    `reference_ms` is the mean of the reference kernel's times just before and just after it.
     """
 
     value: float
@@ -77,8 +76,12 @@ class Taken(Message, frozen=True):
 
 
 class Verified(Message, frozen=True):
-    """The samples did what they claim. What the round has cost the worker so far."""
+    """The samples did what they claim. What the round has cost the worker so far.
 
+    `cross_reference_ms` is the median of the second kernel's times among the samples.
+    """
+
+    cross_reference_ms: float
     peak_memory_bytes: int | None = None
     user_cpu_s: float | None = None
     system_cpu_s: float | None = None

@@ -10,7 +10,15 @@ import msgspec
 from msgspec import Struct
 
 from aether_harness.error import RoundError
-from aether_harness.evidence import attempts_limit, inherent_switches, is_disturbed, keep_least_disturbed, severity
+from aether_harness.evidence import (
+    NOTHING_USUAL,
+    Usual,
+    attempts_limit,
+    is_disturbed,
+    keep_least_disturbed,
+    severity,
+    usual_of,
+)
 from aether_harness.process import Worker, WorkerError
 from aether_harness.protocol import Open, Opened, Sample, Taken, Verified, Verify
 from aether_harness.registry import Found
@@ -32,19 +40,19 @@ class Target(Struct, frozen=True, kw_only=True):
 class RoundRecord(Struct, frozen=True, kw_only=True):
     """What one round took: every attempt at a sample in order, disturbed or not, and what it cost.
 
-    `inherent` involuntary switches a sample are the operation's own.
+    `usual` is what is the operation's own doing, and no evidence against its samples.
     """
 
     attempts: tuple[Taken, ...]
     wanted: int
     opened: Opened
     usage: Verified
-    inherent: int = 0
+    usual: Usual = NOTHING_USUAL
 
     @property
     def samples(self) -> list[Taken]:
         """The samples kept: the undisturbed ones, and where they are too few, the least disturbed."""
-        return keep_least_disturbed(self.attempts, self.wanted, lambda taken: severity(taken.evidence, self.inherent))
+        return keep_least_disturbed(self.attempts, self.wanted, lambda taken: severity(taken.evidence, self.usual))
 
     @property
     def retaken(self) -> int:
@@ -54,7 +62,7 @@ class RoundRecord(Struct, frozen=True, kw_only=True):
     @property
     def kept_disturbed(self) -> int:
         """How many of the samples kept are disturbed all the same."""
-        return sum(is_disturbed(taken.evidence, self.inherent) for taken in self.samples)
+        return sum(is_disturbed(taken.evidence, self.usual) for taken in self.samples)
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -154,14 +162,15 @@ def run_round(target: Target, plan: Plan, order: RoundOrder, observer: Observer)
                 observer.sample_taken(bench_id, order.number, 0)
             attempts: list[Taken] = []
             wanted = plan.profile.samples
-            undisturbed = inherent = 0
+            undisturbed = 0
+            usual = NOTHING_USUAL
             while undisturbed < wanted and len(attempts) < attempts_limit(wanted):
                 step = f"sample {len(attempts) + 1}"
                 taken = worker.ask(Sample(), Taken, plan.timeout_s)
                 attempts.append(taken)
                 taken_so_far.append(taken.evidence)
-                inherent = inherent_switches(taken_so_far)
-                undisturbed = sum(not is_disturbed(attempt.evidence, inherent) for attempt in attempts)
+                usual = usual_of(taken_so_far)
+                undisturbed = sum(not is_disturbed(attempt.evidence, usual) for attempt in attempts)
                 observer.sample_taken(bench_id, order.number, min(undisturbed, wanted))
             step = "verification"
             usage = worker.ask(Verify(), Verified, plan.timeout_s)
@@ -170,4 +179,4 @@ def run_round(target: Target, plan: Plan, order: RoundOrder, observer: Observer)
         raise RoundError(bench_id, order.number, step, str(error)) from None
     except OSError as error:
         raise RoundError(bench_id, order.number, step, f"no scratch folder: {error}") from None
-    return RoundRecord(attempts=tuple(attempts), wanted=wanted, opened=opened, usage=usage, inherent=inherent)
+    return RoundRecord(attempts=tuple(attempts), wanted=wanted, opened=opened, usage=usage, usual=usual)

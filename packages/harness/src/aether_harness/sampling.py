@@ -7,7 +7,7 @@ import math
 import os
 from itertools import repeat
 from time import perf_counter_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
@@ -29,18 +29,28 @@ SHORT_NS = 1_000_000
 BATCH_NS = 5_000_000
 MOST_ITERATIONS = 2**20
 _CALIBRATIONS = 3
-_CROSS_TIMINGS = 9
+#: The second kernel is timed beside every so many samples.
+CROSS_CHECK_EVERY = 2
 _NOTHING_TO_ADD = Sampled()
+
+
+class Rulers(NamedTuple):
+    """The work of the kernel beside every sample, and of the one that cross-checks it."""
+
+    reference: Callable[[], int]
+    cross_reference: Callable[[], int]
 
 
 class Sampler:
     """Takes the samples of one open session."""
 
-    def __init__(self, session: Session, metric: Metric, reference: Callable[[], int], witness: Witness) -> None:
-        """Sample `session`, timing the kernel `reference` beside it and reading the counters of `witness`."""
+    def __init__(self, session: Session, metric: Metric, rulers: Rulers, witness: Witness) -> None:
+        """Sample `session`, timing the kernels `rulers` beside it and reading the counters of `witness`."""
         self._session = session
+        self._taken = 0
+        self._cross_ms: list[float] = []
         self._metric = metric
-        self._reference = reference
+        self._rulers = rulers
         self._witness = witness
         self._prepare: Callable[[], None] | None = getattr(session, "prepare", None)
         self._pid = os.getpid()
@@ -70,17 +80,24 @@ class Sampler:
         """
         gc.collect(1)
         steal = self._witness.steal_ns()
-        before = time_ns(self._reference)
+        before = time_ns(self._rulers.reference)
         evidence, results = self._timed()
-        after = time_ns(self._reference)
+        after = time_ns(self._rulers.reference)
+        if self._taken % CROSS_CHECK_EVERY == 0:
+            self._cross_ms.append(time_ns(self._rulers.cross_reference) / 1e6)
+        self._taken += 1
         steal_after = self._witness.steal_ns()
         moved = [result.moved_bytes for result in results]
         return Taken(
             value=figure_of(evidence.elapsed_ns, self.iterations, moved, self._metric),
-            reference_ms=min(before, after) / 1e6,
-            evidence=replace(evidence, steal_ns=_difference(steal, steal_after)),
+            reference_ms=(before + after) / 2e6,
+            evidence=replace(evidence, steal_ns=_difference(steal, steal_after), reference_drift=after / before),
             phases_ns=mean_phases(results),
         )
+
+    def cross_reference_ms(self) -> float:
+        """Return the median of the second kernel's times among the samples, at least one of which was taken."""
+        return quantile(self._cross_ms, 0.5)
 
     def _timed(self) -> tuple[Evidence, list[Sampled]]:
         """Do the operation as often as a sample wants, and nothing else, between two readings of the clock."""
@@ -134,12 +151,6 @@ def time_ns(work: Callable[[], object]) -> int:
     started = perf_counter_ns()
     work()
     return perf_counter_ns() - started
-
-
-def time_cross_reference_ms(work: Callable[[], object]) -> float:
-    """Return the median of a few timings of the second kernel, in milliseconds."""
-    work()
-    return quantile((time_ns(work) / 1e6 for _ in range(_CROSS_TIMINGS)), 0.5)
 
 
 def freeze_heap() -> None:

@@ -52,7 +52,7 @@ def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circums
         cross_reference=Reference(
             kernel=kernel.cross_kernel_id,
             unit="ms",
-            samples=tuple((rounded(record.opened.cross_reference_ms),) for record in rounds),
+            samples=tuple((rounded(record.usage.cross_reference_ms),) for record in rounds),
         ),
         disturbed=sum(record.retaken for record in rounds),
         environment={**(circumstances.environment or {}), **({"measured": versions} if versions else {})} or None,

@@ -38,7 +38,7 @@ from aether_harness.protocol import (
     encode_message,
 )
 from aether_harness.registry import load_bench
-from aether_harness.sampling import Sampler, freeze_heap, time_cross_reference_ms
+from aether_harness.sampling import Rulers, Sampler, freeze_heap
 from aether_harness.witness import Witness, peak_memory_bytes
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Round:
             return self._sampler.take()
         self._session.verify()
         self._check_manners()
-        return _usage()
+        return _usage(self._sampler.cross_reference_ms())
 
     def _open(self, request: Open) -> Reply:
         note = pin(request.worker_cpus)
@@ -80,12 +80,13 @@ class Round:
         params = msgspec.json.decode(request.params, type=bench.params_type)
         place = Place(folder=request.folder, worker_cpus=request.worker_cpus, companion_cpus=request.companion_cpus)
         kernel = kernel_of(bench)
-        with KERNELS[kernel.cross_kernel_id].open(place) as cross_work:
-            cross_reference_ms = time_cross_reference_ms(cross_work)
-        work = self._stack.enter_context(kernel.open(place))
+        rulers = Rulers(
+            self._stack.enter_context(kernel.open(place)),
+            self._stack.enter_context(KERNELS[kernel.cross_kernel_id].open(place)),
+        )
         session = self._stack.enter_context(bench.open(params, place))
         witness = Witness(getattr(session, "companion_pids", ()), request.worker_cpus)
-        sampler = Sampler(session, bench.metric, work, witness)
+        sampler = Sampler(session, bench.metric, rulers, witness)
         freeze_heap()
         sampler.calibrate(request.iterations)
         sys.stdout.flush()
@@ -93,7 +94,6 @@ class Round:
         self._session, self._sampler = session, sampler
         return Opened(
             iterations=sampler.iterations,
-            cross_reference_ms=cross_reference_ms,
             versions=dict(getattr(bench, "versions", {})),
             note=note,
         )
@@ -113,9 +113,10 @@ class Round:
             raise BenchError("sample() printed to the standard output, which costs time that is not the code's")
 
 
-def _usage() -> Verified:
+def _usage(cross_reference_ms: float) -> Verified:
     times = os.times()
     return Verified(
+        cross_reference_ms=cross_reference_ms,
         peak_memory_bytes=peak_memory_bytes(),
         user_cpu_s=times.user + times.children_user,
         system_cpu_s=times.system + times.children_system,

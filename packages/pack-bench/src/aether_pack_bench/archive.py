@@ -22,6 +22,7 @@ from aether_pack_bench.manifest import (
     link_target,
     manifest_of,
     open_file,
+    overwriting,
     write_manifest,
 )
 from aether_pack_bench.tree import Entry, as_utf8, reason, walk
@@ -85,7 +86,7 @@ def pack(root: str, artifact: str, manifest_path: str, *, level: int) -> Packed:
     hash_ns = 0
     try:
         with (
-            open(artifact, "wb") as raw,
+            overwriting(artifact) as raw,
             gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=level, mtime=FIXED_TIME) as compressed,
             # Headers and small files reach the compressor together, not one by one.
             io.BufferedWriter(cast("io.RawIOBase", compressed), CHUNK_BYTES) as buffered,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import zlib
@@ -45,12 +44,6 @@ class PackSession:
         self._manifest = os.path.join(folder, "manifest.json")
         self._packed: Packed | None = None
 
-    def prepare(self) -> None:
-        """Remove what the last sample wrote: some file systems flush a file that is written over at once."""
-        for path in (self._artifact, self._manifest):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-
     def sample(self) -> Sampled:
         """Walk, hash, archive, and write artifact and manifest."""
         self._packed = self._pack_to(self._artifact)
@@ -78,7 +71,7 @@ class PackagingBench:
     about = "walk, hash and pack a tree into a reproducible tar.gz"
     metric: Metric = "duration_ms"
     params_type = PackParams
-    reference = "deflate-1"
+    reference = "archive-1"
     versions: Mapping[str, str] = {"zlib": zlib.ZLIB_RUNTIME_VERSION, "aether-pack-bench": __version__}
 
     @contextmanager

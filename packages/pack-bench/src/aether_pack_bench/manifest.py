@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 from msgspec import Struct
@@ -14,7 +15,7 @@ from aether_harness import BenchError
 from aether_pack_bench.tree import Entry, as_utf8, reason, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 # The file is opened, not what a link put in its place since the walk would lead to.
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -63,8 +64,22 @@ def manifest_of(items: Sequence[Item]) -> Manifest:
 
 def write_manifest(path: str, manifest: Manifest) -> None:
     """Write the manifest to the file `path`, as a JSON object of `tree_sha256` and `items`."""
-    with open(path, "wb") as file:
+    with overwriting(path) as file:
         file.write(msgspec.json.encode({"tree_sha256": manifest.tree_sha256, "items": manifest.encoded_items}))
+
+
+@contextmanager
+def overwriting(path: str) -> Iterator[BinaryIO]:
+    """Open a file for writing over what it holds; at the end it is as long as what was written.
+
+    Cutting a file to nothing first makes ext4 flush it when it is closed, and a new file in place of a
+    removed one makes it search for an inode that was not freed of late: either costs up to a millisecond,
+    and not always the same.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags, 0o666), "wb") as file:
+        yield file
+        file.truncate()
 
 
 def item_of(entry: Entry, *, size: int | None = None, sha256: str | None = None) -> Item:

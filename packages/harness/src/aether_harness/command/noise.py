@@ -141,7 +141,7 @@ def _line(recording: Recording, rounds: tuple[RoundRecord, ...]) -> dict[str, ob
             [t.evidence.involuntary_switches for t in round_.attempts[: round_.wanted]] for round_ in rounds
         ],
         "kept": {"samples": recording.samples, "reference": recording.reference},
-        "cross_reference": [[round_.opened.cross_reference_ms] for round_ in rounds],
+        "cross_reference": [[round_.usage.cross_reference_ms] for round_ in rounds],
     }
 
 
