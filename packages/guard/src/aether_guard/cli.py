@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from aether_guard.__about__ import __version__
 from aether_guard.annotation import render_annotations
-from aether_guard.compare import DEFAULT_RULE, Rule
 from aether_guard.config import Config, find_config
 from aether_guard.error import GuardError
-from aether_guard.figure import figure, parse_percentage
+from aether_guard.figure import figure, parse_percentage, percentage
 from aether_guard.pairing import Sides, judge_sides, split_sides
+from aether_guard.policy import PolicyBook, Wishes
 from aether_guard.source import load_all
 from aether_guard.text import render_text
 from aether_guard.verdict import EXIT_ERROR, EXIT_PASS, build_report
@@ -48,6 +51,18 @@ exit status: 0 every file is a valid summary; 2 one is not, or is missing
 
 SCHEMA_EXAMPLE = """example:
   aether-guard schema > summary.schema.json
+"""
+
+LEAST_RUNS = 2
+DEFAULT_SLOWDOWNS = (0.1, 0.3, 0.4)
+
+NOISE_EXAMPLE = """example:
+  aether-bench noise packaging --runs 40
+  aether-guard noise target/noise/noise-pack.jsonl --gate 5% --quantile p50
+"""
+
+POLICY_EXAMPLE = """example:
+  aether-guard policy packaging --gate 10%
 """
 
 PROMOTE_EXAMPLE = """example:
@@ -85,16 +100,64 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def check(options: argparse.Namespace) -> int:
     """Compare, report, and return the exit status of the worst verdict."""
     config = find_config(".")
-    rule = Rule(
-        gate=next(gate for gate in (options.gate, config.gate, DEFAULT_RULE.gate) if gate is not None),
-        quantile=options.quantile or config.quantile or DEFAULT_RULE.quantile,
-    )
-    judgements = judge_sides(_sides(options, config), rule)
+    book = _book(options, config)
+    judgements = judge_sides(_sides(options, config), book, datetime.now(UTC).date())
     if not judgements:
         raise GuardError("nothing to compare")
-    report = build_report(judgements, warn_only=options.warn_only, strict=options.strict)
-    _deliver(report, rule, options)
+    bounded = any(judgement.interval is not None for judgement in judgements)
+    report = build_report(judgements, strict=options.strict, level=book.level if bounded else None)
+    _deliver(report, options)
     return report.exit_code
+
+
+def policy(options: argparse.Namespace) -> int:
+    """Print the policy in force for each bench, and where each value came from."""
+    from aether_guard.policy import KEYS, policy_for
+
+    config = find_config(".")
+    book = _book(options, config)
+    known = options.benches
+    if not known:
+        loaded, _ = load_all([path for path in (*config.baseline, *config.current) if os.path.exists(path)])
+        known = sorted({item.summary.bench_id for item in loaded} | set(book.expected))
+    for bench_id in known or ["*"]:
+        effective = policy_for(bench_id, book)
+        print(printable(bench_id))
+        for key in KEYS:
+            value = getattr(effective, key)
+            shown = percentage(value) if key == "gate" else str(value).lower() if isinstance(value, bool) else value
+            print(f"  {key.replace('_', '-'):14} {shown:10} {effective.sources[key]}")
+        if effective.waiver is not None:
+            waiver = effective.waiver
+            print(printable(f"  {'waiver':14} {percentage(waiver.gate):10} until {waiver.expires}: {waiver.reason}"))
+    print(f"level {percentage(book.level)}: how often a build in which nothing got worse may go red")
+    return EXIT_PASS
+
+
+def noise(options: argparse.Namespace) -> int:
+    """Print how often the policy in force cries wolf over recorded runs, and what it finds."""
+    from aether_guard.noise import Question, measure_policy
+    from aether_guard.policy import policy_for
+    from aether_guard.recording import read_recording
+
+    book = _book(options, find_config("."))
+    for path in options.recordings:
+        runs = read_recording(path)
+        if len(runs) < LEAST_RUNS or len({run.bench_id for run in runs}) > 1:
+            raise GuardError(f"{printable(path)}: takes at least {LEAST_RUNS} runs of one bench")
+        effective = policy_for(runs[0].bench_id, book)
+        slowdowns = options.slowdown or DEFAULT_SLOWDOWNS
+        question = Question(slowdowns=slowdowns, wished_rate=options.rate, level=book.level)
+        report = measure_policy(runs, effective, question, datetime.now(UTC).date())
+        print(printable(f"{report.bench_id}: {report.runs} runs of unchanged code, {report.pairs} ordered pairs"))
+        print(f"  policy: {effective.quantile}, gate {percentage(effective.gate)}, level {percentage(book.level)}")
+        for outcome in report.outcomes:
+            what = f"slowed down by {percentage(outcome.slowdown)}" if outcome.slowdown else "unchanged"
+            share = f"{outcome.regressions * 100:6.2f} % regressions, {outcome.inconclusive * 100:6.2f} % inconclusive"
+            print(f"  {what:24}{share}")
+        tightest = "none of those tried" if report.tightest_gate is None else percentage(report.tightest_gate)
+        print(f"  tightest gate with at most {percentage(report.wished_rate)} false alarms: {tightest}")
+    return EXIT_PASS
 
 
 def validate(options: argparse.Namespace) -> int:
@@ -136,6 +199,19 @@ def promote(options: argparse.Namespace) -> int:
     return EXIT_PASS
 
 
+def _book(options: argparse.Namespace, config: Config) -> PolicyBook:
+    """Return the file's policies with the command line's over them."""
+    wishes = Wishes(
+        gate=options.gate,
+        quantile=options.quantile,
+        warn_only=options.warn_only or None,
+        evidence=options.evidence,
+        host_mismatch=options.host_mismatch,
+    )
+    expected = (*config.book.expected, *options.expect)
+    return replace(config.book, overriding=(("command line", wishes),), expected=expected)
+
+
 def _sides(options: argparse.Namespace, config: Config) -> Sides:
     if len(options.paths) % 2:
         raise GuardError(f"paths come in pairs, BASELINE CURRENT; {options.paths[-1]} has no partner")
@@ -149,9 +225,9 @@ def _sides(options: argparse.Namespace, config: Config) -> Sides:
     return Sides(baseline=config.baseline, current=config.current)
 
 
-def _deliver(report: Report, rule: Rule, options: argparse.Namespace) -> None:
+def _deliver(report: Report, options: argparse.Namespace) -> None:
     """Put the report where it was asked for, its annotations beside it, and a copy in the step summary."""
-    rendered = _rendered(report, rule, options.format)
+    rendered = _rendered(report, options.format)
     if options.output:
         write_atomically(options.output, rendered.encode(errors="backslashreplace"))
     # What a program reads from the standard output stays one document; hosts read commands from both streams.
@@ -159,7 +235,7 @@ def _deliver(report: Report, rule: Rule, options: argparse.Namespace) -> None:
     if not options.output:
         sys.stdout.write(rendered)
     elif report.exit_code != EXIT_PASS or options.format != "text":
-        sys.stdout.write(render_text(report, rule))
+        sys.stdout.write(render_text(report))
     if options.annotations != "never":
         stream = sys.stderr if for_program else sys.stdout
         stream.write(render_annotations(report))
@@ -168,10 +244,10 @@ def _deliver(report: Report, rule: Rule, options: argparse.Namespace) -> None:
         for judgement in report.benches:
             if judgement.verdict == "error":
                 _complain(judgement.reason)
-    _append_step_summary(report, rule)
+    _append_step_summary(report)
 
 
-def _rendered(report: Report, rule: Rule, form: str) -> str:
+def _rendered(report: Report, form: str) -> str:
     if form == "json":
         from aether_guard.machine import render_json
 
@@ -179,17 +255,17 @@ def _rendered(report: Report, rule: Rule, form: str) -> str:
     if form == "markdown":
         from aether_guard.markdown import render_markdown
 
-        return render_markdown(report, rule)
-    return render_text(report, rule)
+        return render_markdown(report)
+    return render_text(report)
 
 
-def _append_step_summary(report: Report, rule: Rule) -> None:
+def _append_step_summary(report: Report) -> None:
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return
     try:
         with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(_rendered(report, rule, "markdown"))
+            file.write(_rendered(report, "markdown"))
     except OSError as error:
         # The verdict stands without its copy.
         _complain(f"the step summary {path} cannot be written: {(error.strerror or str(error)).lower()}")
@@ -209,6 +285,25 @@ def _parser() -> argparse.ArgumentParser:
     validating = _command(commands, "validate", "say of files whether they are valid summaries", VALIDATE_EXAMPLE)
     validating.add_argument("paths", nargs="+", metavar="FILE", help="a file, a folder of *.json, or a glob")
     validating.set_defaults(command=validate)
+
+    about = "say how often the policy cries wolf over recorded runs"
+    measuring = _command(commands, "noise", about, NOISE_EXAMPLE)
+    measuring.add_argument(
+        "recordings", nargs="+", metavar="RECORDING", help="JSON lines of aether-bench noise, or a folder of summaries"
+    )
+    measuring.add_argument(
+        "--slowdown", type=_percentage, action="append", metavar="30%%", help="put in, to be found; 10%%, 30%%, 40%%"
+    )
+    measuring.add_argument(
+        "--rate", type=_percentage, default=0.002, metavar="0.2%%", help="the share of false alarms wished for; 0.2%%"
+    )
+    _add_policy(measuring)
+    measuring.set_defaults(command=noise)
+
+    telling = _command(commands, "policy", "print the policy of each bench and where it comes from", POLICY_EXAMPLE)
+    telling.add_argument("benches", nargs="*", metavar="BENCH", help="a bench_id; all whose files are found")
+    _add_policy(telling)
+    telling.set_defaults(command=policy)
 
     printing = _command(commands, "schema", "print the JSON Schema of a summary or of a report", SCHEMA_EXAMPLE)
     printing.add_argument(
@@ -230,11 +325,7 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "paths", nargs="*", metavar="BASELINE CURRENT", help="in turn; each a file, a folder of *.json, or a glob"
     )
     _add_sides(checking)
-    checking.add_argument(
-        "--gate", type=_percentage, metavar="20%", help="the worsening that counts as a regression; 20%%"
-    )
-    checking.add_argument("--quantile", choices=("p50", "p95"), help="which figure is judged; p95")
-    checking.add_argument("--warn-only", action="store_true", help="report regressions, but exit 0 for them")
+    _add_policy(checking)
     checking.add_argument("--strict", action="store_true", help="exit 3 where the evidence is inconclusive")
     checking.add_argument(
         "--format", choices=("text", "json", "markdown"), default="text", help="of the report; %(default)s"
@@ -244,6 +335,23 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--annotations", choices=("auto", "never"), default="auto", help="::warning lines for regressions; %(default)s"
     )
     checking.set_defaults(command=check)
+
+
+def _add_policy(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--gate", type=_percentage, metavar="20%%", help="the worsening that counts as a regression; 20%%"
+    )
+    parser.add_argument("--quantile", choices=("p50", "p95"), help="which figure is judged; p95")
+    parser.add_argument("--warn-only", action="store_true", help="report regressions, but exit 0 for them")
+    parser.add_argument(
+        "--evidence", choices=("any", "samples", "ruler"), help="what every bench must bring, or be an error; any"
+    )
+    parser.add_argument(
+        "--host-mismatch",
+        choices=("ignore", "warn", "error"),
+        help="what to do when the machines differ; warn: compare by the ruler, else call it inconclusive",
+    )
+    parser.add_argument("--expect", action="append", default=[], metavar="BENCH", help="an error if it is not there")
 
 
 def _add_sides(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,8 @@
-"""The rule: two summaries in, one judgement out. Pure."""
+"""The rule: summaries in, judgements out. Pure.
+
+With only figures on a side, a quantile that is worse by more than the gate is a regression. With samples on
+both sides the same is asked of an estimate, and whether chance alone could have made it is asked as well.
+"""
 
 from __future__ import annotations
 
@@ -6,52 +10,95 @@ import math
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from aether_guard.figure import percentage, worse_or_better
-from aether_guard.verdict import Judgement, Quantile
+from aether_guard.estimate import BOUNDED_SAMPLES, Estimate, estimate
+from aether_guard.policy import Policy, waiver_expired
+from aether_guard.reason import explain
+from aether_guard.ruler import USUAL_DISAGREEMENT, Ruler, differing_keys, read_ruler
+from aether_guard.verdict import Judgement
+from aether_schema import Summary
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
     from aether_guard.verdict import Verdict
-    from aether_schema import Summary
 
 #: Rounding does not decide: a figure this close to the gate, as a fraction of the baseline, is on it.
 TOLERANCE = 1e-9
+#: What must be shown of a regression is not that it is beyond the gate, which the estimate says, but that it
+#: is no accident: that more than this part of the gate is real.
+REAL_PART = 0.25
 
 
-class Rule(Struct, frozen=True, kw_only=True):
-    """What counts as a regression: a worsening of `quantile` greater than `gate`, a fraction."""
+class Assessment(Struct, frozen=True, kw_only=True):
+    """All that is known of one bench before the verdict, which depends on the other benches too.
 
-    gate: float = 0.2
-    quantile: Quantile = "p95"
+    `raw` and `ruled` are estimates from the samples as they came and by the ruler. `doubt` says why none of
+    them may decide, `problem` why the two sides cannot be compared at all.
+    """
+
+    baseline: Summary
+    current: Summary
+    policy: Policy
+    gate: float
+    change: float = 0.0
+    raw: Estimate | None = None
+    ruled: Estimate | None = None
+    ruler: Ruler | None = None
+    differing: tuple[str, ...] = ()
+    doubt: str | None = None
+    problem: str | None = None
+
+    @property
+    def deciding(self) -> Estimate | None:
+        """The better evidence: by the ruler where there is one, else as it came; None for the plain rule."""
+        return self.ruled or self.raw
 
 
-DEFAULT_RULE = Rule()
-
-
-def compare(baseline: Summary, current: Summary, rule: Rule) -> Judgement:
-    """Judge `current` against `baseline` by the point rule.
+def assess(baseline: Summary, current: Summary, policy: Policy, today: date) -> Assessment:
+    """Return what is known of a bench.
 
     The worsening is `current / baseline - 1` where lower is better and `1 - current / baseline` where
-    higher is. Exactly the gate passes.
+    higher is.
     """
-    before, after = getattr(baseline, rule.quantile), getattr(current, rule.quantile)
-    problem = incomparable(baseline, current)
+    before, after = getattr(baseline, policy.quantile), getattr(current, policy.quantile)
+    gate = policy.gate if policy.waiver is None else max(policy.gate, policy.waiver.gate)
+    known = Assessment(baseline=baseline, current=current, policy=policy, gate=gate)
+    problem = incomparable(baseline, current) or _policy_problem(policy, today)
     if problem is None and (before == 0 or not math.isfinite(after / before)):
-        problem = f"{rule.quantile}: {before:g} in the baseline, and nothing can be compared with that"
+        problem = f"{policy.quantile}: {before:g} in the baseline, and nothing can be compared with that"
     if problem is not None:
-        return Judgement(bench_id=current.bench_id, verdict="error", reason=problem)
-    change = worsening(before, after, lower_is_better=baseline.lower_is_better)
-    return Judgement(
-        bench_id=current.bench_id,
-        verdict=judge(change, rule.gate),
-        metric=current.metric,
-        unit=current.unit,
-        quantile=rule.quantile,
-        baseline=before,
-        current=after,
-        change=change,
-        reason=f"{rule.quantile} {worse_or_better(change)}, gate {percentage(rule.gate)}",
-    )
+        return replace(known, problem=problem)
+    known = replace(known, change=worsening(before, after, lower_is_better=baseline.lower_is_better))
+    return _with_evidence(known)
+
+
+def judge_all(assessments: Sequence[Assessment], level: float) -> list[Judgement]:
+    """Return a judgement each.
+
+    The chance that any bench whose true worsening is at most a quarter of its gate is called a regression is
+    at most `level`, whatever the number of benches: by Holm's step-down procedure (Holm 1979, A simply
+    rejective multiple test procedure). The plain rule, for figures without samples, has no such bound.
+    """
+    chances = {
+        index: known.deciding.chance_of_worse(known.gate * REAL_PART)
+        for index, known in enumerate(assessments)
+        if known.problem is None and known.doubt is None and known.deciding is not None
+    }
+    real = significant(chances, level)
+    return [_judgement(known, real=index in real, level=level) for index, known in enumerate(assessments)]
+
+
+def significant(chances: dict[int, float], level: float) -> set[int]:
+    """Return the keys whose p-values stand at the family-wise `level`, by Holm's procedure."""
+    found: set[int] = set()
+    for rank, index in enumerate(sorted(chances, key=chances.__getitem__)):
+        if chances[index] > level / (len(chances) - rank):
+            break
+        found.add(index)
+    return found
 
 
 def incomparable(baseline: Summary, current: Summary) -> str | None:
@@ -81,3 +128,89 @@ def judge(change: float, gate: float) -> Verdict:
     if change > gate + TOLERANCE:
         return "regression"
     return "improvement" if change < -gate - TOLERANCE else "pass"
+
+
+def judge_estimate(found: Estimate, gate: float, *, real: bool, level: float) -> Verdict:
+    """Return the verdict on an estimate of which it is known whether chance alone could have made it worse."""
+    verdict = judge(found.change, gate)
+    if verdict == "regression":
+        return "regression" if real else "inconclusive"
+    if verdict == "improvement" and found.chance_of_better(gate * REAL_PART) <= level:
+        return "improvement"
+    return "inconclusive" if found.interval[1] > gate + TOLERANCE else "pass"
+
+
+def _policy_problem(policy: Policy, today: date) -> str | None:
+    if policy.waiver is not None and waiver_expired(policy.waiver, today):
+        return f"its waiver expired on {policy.waiver.expires}: {policy.waiver.reason}"
+    return None
+
+
+def _with_evidence(known: Assessment) -> Assessment:
+    """Add the estimates, and what speaks against letting them decide."""
+    baseline, current, policy = known.baseline, known.current, known.policy
+    differing = differing_keys(baseline, current) if policy.host_mismatch != "ignore" else []
+    if differing and policy.host_mismatch == "error":
+        return replace(known, problem=f"the machines differ in {', '.join(differing)}")
+    raw = estimate(baseline, current, policy.quantile, by_ruler=False)
+    ruler = read_ruler(baseline, current) if raw is not None else None
+    ruled = estimate(baseline, current, policy.quantile, by_ruler=True) if ruler is not None else None
+    lacking = (policy.evidence != "any" and raw is None) or (policy.evidence == "ruler" and ruled is None)
+    if lacking:
+        what = "samples on both sides" if raw is None else "the same ruler on both sides"
+        return replace(known, problem=f"the policy asks for {what}")
+    doubt = None
+    if ruled is not None and ruler is not None:
+        disagreement = ruler.disagreement
+        if differing and disagreement is None:
+            doubt = "and no second kernel says whether the ruler holds between them"
+        elif disagreement is not None and (differing or disagreement > USUAL_DISAGREEMENT):
+            ruled = replace(ruled, widened=disagreement)
+    elif differing and raw is not None:
+        doubt = "and no ruler goes with both"
+    return replace(known, raw=raw, ruled=ruled, ruler=ruler, differing=tuple(differing), doubt=doubt)
+
+
+def _judgement(known: Assessment, *, real: bool, level: float) -> Judgement:
+    policy = known.policy
+    if known.problem is not None:
+        return Judgement(bench_id=known.current.bench_id, verdict="error", reason=known.problem)
+    found = known.deciding
+    if known.doubt is not None:
+        verdict: Verdict = "inconclusive"
+    elif found is None:
+        verdict = judge(known.change, known.gate)
+    else:
+        verdict = judge_estimate(found, known.gate, real=real, level=level)
+    needed = found.samples_needed(known.gate) if found is not None and verdict == "inconclusive" else None
+    if policy.quantile == "p95" and needed is not None:
+        needed = max(needed, BOUNDED_SAMPLES)
+    moved = _moved_phase(known.baseline, known.current) if verdict in {"regression", "improvement"} else None
+    return Judgement(
+        bench_id=known.current.bench_id,
+        verdict=verdict,
+        metric=known.current.metric,
+        unit=known.current.unit,
+        quantile=policy.quantile,
+        baseline=getattr(known.baseline, policy.quantile),
+        current=getattr(known.current, policy.quantile),
+        change=known.change,
+        change_adjusted=None if known.ruled is None else known.ruled.change,
+        interval=None if found is None else found.interval,
+        samples_needed=None if known.doubt else needed,
+        reason=explain(known, verdict, needed=needed, moved=moved),
+        gate=known.gate,
+        warn_only=policy.warn_only,
+        moved_phase=moved,
+    )
+
+
+def _moved_phase(baseline: Summary, current: Summary) -> str | None:
+    """Return the phase whose median moved most, in milliseconds, the way the whole did."""
+    if not baseline.phases or not current.phases:
+        return None
+    moves = {
+        name: current.phases[name].p50 - baseline.phases[name].p50
+        for name in baseline.phases.keys() & current.phases.keys()
+    }
+    return max(sorted(moves), key=lambda name: abs(moves[name])) if moves else None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from datetime import date
 
 import msgspec
 from msgspec import Struct
 
 from aether_guard.error import GuardError
 from aether_guard.figure import parse_percentage
+from aether_guard.policy import Evidence, HostMismatch, PolicyBook, Waiver, Wishes
 from aether_guard.verdict import Quantile
 from aether_schema import printable
 
@@ -18,16 +20,41 @@ FILE_NAME = "aether.toml"
 PYPROJECT = "pyproject.toml"
 
 
-class GuardTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The table `[guard]`: where the files are, and the rule."""
+class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """A table of the file: keys with dashes, and none that it does not know."""
+
+
+class BenchTable(Table, frozen=True, kw_only=True):
+    """The table `[guard.bench."<glob>"]`: the policy of the benches that match."""
+
+    gate: str | float | None = None
+    quantile: Quantile | None = None
+    warn_only: bool | None = None
+    evidence: Evidence | None = None
+    host_mismatch: HostMismatch | None = None
+
+
+class WaiverTable(Table, frozen=True, kw_only=True):
+    """A table `[[guard.waiver]]`: a larger gate for a while."""
+
+    bench: str
+    gate: str | float
+    reason: str
+    expires: date
+
+
+class GuardTable(BenchTable, frozen=True, kw_only=True):
+    """The table `[guard]`: where the files are, and the policy of every bench."""
 
     baseline: tuple[str, ...] = ()
     current: tuple[str, ...] = ()
-    gate: str | float | None = None
-    quantile: Quantile | None = None
+    expected: tuple[str, ...] = ()
+    level: str | float | None = None
+    bench: dict[str, BenchTable] = {}
+    waiver: tuple[WaiverTable, ...] = ()
 
 
-class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Document(Table, frozen=True, kw_only=True):
     """The whole file."""
 
     guard: GuardTable = GuardTable()
@@ -51,8 +78,7 @@ class Config(Struct, frozen=True, kw_only=True):
     path: str | None = None
     baseline: tuple[str, ...] = ()
     current: tuple[str, ...] = ()
-    gate: float | None = None
-    quantile: Quantile | None = None
+    book: PolicyBook = PolicyBook()
 
 
 def find_config(folder: str) -> Config:
@@ -67,7 +93,7 @@ def find_config(folder: str) -> Config:
         for name in (FILE_NAME, PYPROJECT):
             path = os.path.join(folder, name)
             if os.path.isfile(path) and (document := _read(path)) is not None:
-                return _config(path, document)
+                return _config(path, document.guard)
         parent = os.path.dirname(folder)
         if parent == folder:
             return Config()
@@ -89,26 +115,53 @@ def _read(path: str) -> Document | None:
     return None if tool is None else tool.aether
 
 
-def _config(path: str, document: Document) -> Config:
-    table = document.guard
+def _config(path: str, table: GuardTable) -> Config:
     base = os.path.relpath(os.path.dirname(path))
 
     def placed(paths: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(os.path.normpath(os.path.join(base, item)) for item in paths)
 
-    try:
-        # A number may be written in ways that a percentage on a command line may not, such as 1e-5.
-        gate = parse_percentage(f"{table.gate:f}" if isinstance(table.gate, float) else table.gate or "0")
-    except GuardError as error:
-        raise GuardError(f"{_shown(path)}: guard.gate: {error}") from None
     if any("\0" in item for item in (*table.baseline, *table.current)):
         raise GuardError(f"{_shown(path)}: guard: a path cannot hold a zero byte")
-    return Config(
-        path=path,
-        baseline=placed(table.baseline),
-        current=placed(table.current),
-        gate=None if table.gate is None else gate,
-        quantile=table.quantile,
+    return Config(path=path, baseline=placed(table.baseline), current=placed(table.current), book=_book(path, table))
+
+
+def _book(path: str, table: GuardTable) -> PolicyBook:
+    source = _shown(path)
+
+    def fraction(value: str | float, key: str) -> float:
+        try:
+            # A number may be written in ways that a percentage on a command line may not, such as 1e-5.
+            return parse_percentage(value if isinstance(value, str) else f"{value:f}")
+        except GuardError as error:
+            raise GuardError(f"{source}: {key}: {error}") from None
+
+    def wishes(part: BenchTable, key: str) -> Wishes:
+        return Wishes(
+            gate=None if part.gate is None else fraction(part.gate, f"{key}.gate"),
+            quantile=part.quantile,
+            warn_only=part.warn_only,
+            evidence=part.evidence,
+            host_mismatch=part.host_mismatch,
+        )
+
+    return PolicyBook(
+        general=((f"{source} [guard]", wishes(table, "guard")),),
+        by_glob=tuple(
+            (f'{source} [guard.bench."{pattern}"]', pattern, wishes(part, f'guard.bench."{pattern}"'))
+            for pattern, part in table.bench.items()
+        ),
+        waivers=tuple(
+            Waiver(
+                bench=waiver.bench,
+                gate=fraction(waiver.gate, "guard.waiver.gate"),
+                reason=waiver.reason,
+                expires=waiver.expires,
+            )
+            for waiver in table.waiver
+        ),
+        expected=table.expected,
+        level=PolicyBook().level if table.level is None else fraction(table.level, "guard.level"),
     )
 
 
@@ -119,16 +172,23 @@ def _problem(error: Exception) -> str:
     if isinstance(error, OSError):
         return (error.strerror or str(error)).lower()
     text = printable(str(error))
-    unknown = re.fullmatch(r"Object contains unknown field `(.+?)`(?: - at `\$\.?(.*)`)?", text)
-    if unknown is None:
+    found = re.fullmatch(r"Object contains unknown field `(.+?)`(?: - at `\$\.?(.*)`)?", text)
+    if found is None:
         problem, _, key = text.partition(" - at `$.")
         return f"{key.removesuffix('`')}: {problem[:1].lower()}{problem[1:]}" if key else problem
-    inside_guard = (unknown[2] or "").split(".")[-1] == "guard"
-    known = (GuardTable if inside_guard else Document).__struct_fields__
-    near = difflib.get_close_matches(unknown[1], known, n=1)
+    place = (found[2] or "").removeprefix("tool.aether").removeprefix(".")
+    known = _table_at(place).__struct_encode_fields__
+    near = difflib.get_close_matches(found[1], known, n=1)
     hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
-    key = ".".join(filter(None, ((unknown[2] or "").removeprefix("tool.aether").removeprefix("."), unknown[1])))
-    return f"{key}: no such key{hint}"
+    return ".".join(filter(None, (place, found[1]))) + f": no such key{hint}"
+
+
+def _table_at(place: str) -> type[Table]:
+    if place.startswith("guard.waiver"):
+        return WaiverTable
+    if place.startswith("guard.bench"):
+        return BenchTable
+    return GuardTable if place else Document
 
 
 def _shown(path: str) -> str:

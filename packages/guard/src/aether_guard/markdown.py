@@ -5,23 +5,23 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from aether_guard.text import HEAD, conclusion, described, table_row
+from aether_guard.text import HEAD, conclusion, described, label, table_row, worth_a_reason
 
 if TYPE_CHECKING:
-    from aether_guard.compare import Rule
     from aether_guard.verdict import Report
 
 # A step summary holds 1 MiB; the rest of a report that long helps nobody.
 SIZE_LIMIT_BYTES = 900_000
+MOST_REASONS = 50
 _MARKS = {"regression": "🔴", "error": "❌", "inconclusive": "🟡", "improvement": "🟢", "pass": "⚪", "new": "🆕"}
 
 
-def render_markdown(report: Report, rule: Rule) -> str:
+def render_markdown(report: Report) -> str:
     """Return the table and the reasons; rows past the size a step summary holds are counted, not shown."""
     lines = [
         "### Performance guard",
         "",
-        escaped(conclusion(report, rule)),
+        escaped(conclusion(report)),
         "",
         "| " + " | ".join(HEAD) + " |",
         "|:---|---:|---:|---:|:---|",
@@ -36,9 +36,9 @@ def render_markdown(report: Report, rule: Rule) -> str:
             break
         lines.append(row)
     reasons = [
-        f"- **{judgement.verdict}** {escaped(described(judgement))}"
-        for judgement in report.benches[:50]
-        if judgement.verdict != "pass"
+        f"- **{label(judgement)}** {escaped(described(judgement))}"
+        for judgement in report.benches[:MOST_REASONS]
+        if worth_a_reason(judgement)
     ]
     if reasons:
         lines += ["", *reasons]

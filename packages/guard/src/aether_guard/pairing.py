@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aether_guard.compare import compare
+from aether_guard.compare import Assessment, assess, judge_all
+from aether_guard.policy import policy_for
 from aether_guard.source import Loaded, Problem, is_single, load, load_all
 from aether_guard.verdict import Judgement
 from aether_schema import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
+    from datetime import date
 
-    from aether_guard.compare import Rule
+    from aether_guard.policy import PolicyBook
 
 
 class Sides(Struct, frozen=True, kw_only=True):
@@ -41,33 +43,56 @@ def split_sides(paths: Sequence[str], baseline: Sequence[str], current: Sequence
     )
 
 
-def judge_sides(sides: Sides, rule: Rule) -> list[Judgement]:
+class Matched(Struct, frozen=True):
+    """A baseline and the current that goes with it."""
+
+    baseline: Loaded
+    current: Loaded
+
+
+def judge_sides(sides: Sides, book: PolicyBook, today: date) -> list[Judgement]:
     """Load both sides, pair them, and return a judgement a bench, an error where there can be none."""
-    judgements = [judgement for pair in sides.pairs for judgement in _judge_pair(*pair, rule)]
+    judgements: list[Judgement] = []
+    matched: list[Matched] = []
+    for baseline_path, current_path in sides.pairs:
+        baseline, current = load(baseline_path), load(current_path)
+        if isinstance(baseline, Loaded) and isinstance(current, Loaded):
+            matched.append(Matched(baseline, current))
+        judgements += [_error(item) for item in (baseline, current) if isinstance(item, Problem)]
     if sides.baseline or sides.current:
-        judgements += _judge_by_bench(sides, rule)
-    return judgements
+        by_bench, others = _match_by_bench(sides)
+        matched += by_bench
+        judgements += others
+    present = {pair.current.summary.bench_id for pair in matched} | {judgement.bench_id for judgement in judgements}
+    judgements += [_unmet(bench_id) for bench_id in book.expected if bench_id not in present]
+    return judgements + _judge_matched(matched, book, today)
 
 
-def _judge_pair(baseline_path: str, current_path: str, rule: Rule) -> Iterable[Judgement]:
-    baseline, current = load(baseline_path), load(current_path)
-    if isinstance(baseline, Loaded) and isinstance(current, Loaded):
-        return [_judge(baseline, current, rule)]
-    return [_error(item) for item in (baseline, current) if isinstance(item, Problem)]
+def _judge_matched(matched: Sequence[Matched], book: PolicyBook, today: date) -> list[Judgement]:
+    assessments: list[Assessment] = []
+    for pair in matched:
+        baseline, current = pair.baseline.summary, pair.current.summary
+        assessments.append(assess(baseline, current, policy_for(current.bench_id, book), today))
+    return [
+        _placed(judgement, pair) for judgement, pair in zip(judge_all(assessments, book.level), matched, strict=True)
+    ]
 
 
-def _judge_by_bench(sides: Sides, rule: Rule) -> list[Judgement]:
+def _match_by_bench(sides: Sides) -> tuple[list[Matched], list[Judgement]]:
+    """Return the pairs found by their bench, and a judgement for whatever has none."""
     baselines, problems = load_all(sides.baseline)
     currents, more_problems = load_all(sides.current)
-    judgements = [_error(problem) for problem in (*problems, *more_problems)]
     by_id, doubled = _by_id(baselines)
     current_by_id, current_doubled = _by_id(currents)
-    judgements += [*doubled, *current_doubled]
-    for bench_id, baseline in by_id.items():
-        current = current_by_id.get(bench_id)
-        judgements.append(_vanished(baseline) if current is None else _judge(baseline, current, rule))
-    judgements += [_new(current) for bench_id, current in current_by_id.items() if bench_id not in by_id]
-    return judgements
+    matched = [Matched(by_id[bench_id], current_by_id[bench_id]) for bench_id in by_id if bench_id in current_by_id]
+    others = [
+        *(_error(problem) for problem in (*problems, *more_problems)),
+        *doubled,
+        *current_doubled,
+        *(_vanished(baseline) for bench_id, baseline in by_id.items() if bench_id not in current_by_id),
+        *(_new(current) for bench_id, current in current_by_id.items() if bench_id not in by_id),
+    ]
+    return matched, others
 
 
 def _by_id(side: Sequence[Loaded]) -> tuple[dict[str, Loaded], list[Judgement]]:
@@ -82,12 +107,17 @@ def _by_id(side: Sequence[Loaded]) -> tuple[dict[str, Loaded], list[Judgement]]:
     return by_id, doubled
 
 
-def _judge(baseline: Loaded, current: Loaded, rule: Rule) -> Judgement:
-    judgement = compare(baseline.summary, current.summary, rule)
+def _placed(judgement: Judgement, pair: Matched) -> Judgement:
+    """Add the paths; an error's reason names them, for it is a file that has to be mended."""
     if judgement.verdict == "error":
-        reason = f"{printable(current.path)}: {printable(judgement.reason)} ({printable(baseline.path)})"
+        reason = f"{printable(pair.current.path)}: {printable(judgement.reason)} ({printable(pair.baseline.path)})"
         judgement = replace(judgement, reason=reason)
-    return replace(judgement, baseline_path=baseline.path, current_path=current.path)
+    return replace(judgement, baseline_path=pair.baseline.path, current_path=pair.current.path)
+
+
+def _unmet(bench_id: str) -> Judgement:
+    reason = printable(f"{bench_id}: expected, and there is no current summary")
+    return Judgement(bench_id=bench_id, verdict="error", reason=reason)
 
 
 def _vanished(baseline: Loaded) -> Judgement:

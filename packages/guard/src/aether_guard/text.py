@@ -12,41 +12,54 @@ from aether_schema import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aether_guard.compare import Rule
     from aether_guard.verdict import Judgement, Report
 
 WIDTH = 80
-_NOTHING = "-"
+NOTHING = "-"
+UNCHANGED = "~"
 HEAD = ("bench", "baseline", "current", "worse by", "verdict")
-_PLURALS = {"pass": "passed", "error": "errors", "regression": "regressions", "improvement": "improvements"}
+PLURALS = {"pass": "passed", "error": "errors", "regression": "regressions", "improvement": "improvements"}
 
 
-def render_text(report: Report, rule: Rule) -> str:
-    """Return the report in lines of at most 80 columns, but for reasons that name long paths."""
+def render_text(report: Report) -> str:
+    """Return the report in lines of at most 80 columns, but for reasons."""
     rows = [table_row(judgement) for judgement in report.benches]
-    reasons = [
-        f"{judgement.verdict}: {described(judgement)}"
-        for judgement in report.benches
-        if judgement.verdict != "pass" or judgement.baseline is None
-    ]
+    telling = filter(worth_a_reason, report.benches)
+    reasons = [f"{label(judgement)}: {described(judgement)}" for judgement in telling]
     parts = [_table([HEAD, *rows])]
     if reasons:
         parts.append("\n".join(reasons))
-    parts.append(conclusion(report, rule))
+    parts.append(conclusion(report))
     return "\n\n".join(parts) + "\n"
 
 
+def worth_a_reason(judgement: Judgement) -> bool:
+    """Return whether there is more to say of a bench than the table does: evidence, or no plain pass."""
+    return judgement.verdict != "pass" or judgement.baseline is None or judgement.interval is not None
+
+
+def label(judgement: Judgement) -> str:
+    """Return the word for a verdict, which for a first pass is `new`."""
+    return "new" if judgement.verdict == "pass" and judgement.baseline is None else judgement.verdict
+
+
 def table_row(judgement: Judgement) -> tuple[str, str, str, str, str]:
-    """Return the cells of one bench, or of a file that could not be read, with `-` for nothing to show."""
+    """Return the cells of one bench, or of a file: `-` for nothing to show, `~` for no change to be seen."""
     unit = judgement.unit or ""
-    verdict = "new" if judgement.verdict == "pass" and judgement.baseline is None else judgement.verdict
+    change = judgement.change if judgement.change_adjusted is None else judgement.change_adjusted
+    unchanged = judgement.verdict == "pass" and judgement.interval is not None and spans_zero(judgement.interval)
     return (
-        printable(judgement.bench_id or judgement.current_path or _NOTHING),
-        _NOTHING if judgement.baseline is None else figure(judgement.baseline, unit),
-        _NOTHING if judgement.current is None else figure(judgement.current, unit),
-        _NOTHING if judgement.change is None else signed_percentage(judgement.change),
-        verdict,
+        printable(judgement.bench_id or judgement.current_path or NOTHING),
+        NOTHING if judgement.baseline is None else figure(judgement.baseline, unit),
+        NOTHING if judgement.current is None else figure(judgement.current, unit),
+        NOTHING if change is None else UNCHANGED if unchanged else signed_percentage(change),
+        label(judgement),
     )
+
+
+def spans_zero(interval: tuple[float, float]) -> bool:
+    """Return whether an interval leaves it open if anything changed at all."""
+    return interval[0] <= 0 <= interval[1]
 
 
 def described(judgement: Judgement) -> str:
@@ -56,14 +69,23 @@ def described(judgement: Judgement) -> str:
     return f"{printable(judgement.bench_id or '')}: {judgement.reason}"
 
 
-def conclusion(report: Report, rule: Rule) -> str:
-    """Return the last line: how many of each verdict, the worst one, and the rule."""
+def conclusion(report: Report) -> str:
+    """Return the last line: how many of each verdict, the worst one, the gate, and how sure the whole is."""
     counts = Counter(judgement.verdict for judgement in report.benches)
     listed = ", ".join(
-        f"{counts[verdict]} {verdict if counts[verdict] == 1 and verdict != 'pass' else _PLURALS.get(verdict, verdict)}"
+        f"{counts[verdict]} {verdict if counts[verdict] == 1 and verdict != 'pass' else PLURALS.get(verdict, verdict)}"
         for verdict in sorted(counts, key=SEVERITY.__getitem__, reverse=True)
     )
-    return f"{report.verdict}: {listed} (gate {percentage(rule.gate)} on {rule.quantile})"
+    rules = {
+        (judgement.gate, judgement.quantile) for judgement in report.benches if judgement.gate is not None
+    }
+    gate = next(iter(rules)) if len(rules) == 1 else None
+    said = [f"gate {percentage(gate[0])} on {gate[1]}"] if gate and gate[0] is not None else []
+    if len(rules) > 1:
+        said.append("gates as each bench's policy says")
+    if report.level is not None:
+        said.append(f"a build in which nothing got worse goes red in at most {percentage(report.level)}")
+    return f"{report.verdict}: {listed}" + (f" ({'; '.join(said)})" if said else "")
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

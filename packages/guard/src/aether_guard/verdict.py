@@ -26,7 +26,9 @@ SEVERITY: dict[Verdict, int] = {"improvement": 0, "pass": 1, "inconclusive": 2, 
 class Judgement(Struct, frozen=True, kw_only=True):
     """The verdict on one bench. `change` is the worsening as a fraction: positive is worse.
 
-    `baseline` and `current` are the quantile's figures in `unit`. What does not apply is None.
+    `baseline` and `current` are the quantile's figures in `unit`. `change_adjusted` is the worsening by the
+    ruler, `interval` that of the better evidence, each bound one-sided at 95 %. With `warn_only` a regression
+    does not fail the build. What does not apply is None.
     """
 
     bench_id: str | None
@@ -43,33 +45,43 @@ class Judgement(Struct, frozen=True, kw_only=True):
     reason: str
     baseline_path: str | None = None
     current_path: str | None = None
+    gate: float | None = None
+    warn_only: bool = False
+    moved_phase: str | None = None
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """All judgements, the worst first, and what they come to."""
+    """All judgements, the worst first, and what they come to.
+
+    `level` bounds the chance that a build in which nothing got worse goes red; None where no bench brought
+    the evidence for such a bound.
+    """
 
     verdict: Verdict
     exit_code: int
     benches: tuple[Judgement, ...]
+    level: float | None = None
 
 
-def build_report(judgements: Iterable[Judgement], *, warn_only: bool, strict: bool) -> Report:
+def build_report(judgements: Iterable[Judgement], *, strict: bool, level: float | None = None) -> Report:
     """Return the report of `judgements`: its verdict and its exit status are those of the worst.
 
-    `warn_only` lets regressions pass, `strict` fails what is inconclusive. An error outranks both.
+    `strict` fails what is inconclusive; an error outranks that. `level` bounds the chance that a build
+    without a regression goes red, where evidence allowed one.
     """
     ordered = tuple(sorted(judgements, key=_badness, reverse=True))
     verdicts = {judgement.verdict for judgement in ordered}
     if "error" in verdicts:
         exit_code = EXIT_ERROR
-    elif "regression" in verdicts and not warn_only:
+    elif any(judgement.verdict == "regression" and not judgement.warn_only for judgement in ordered):
         exit_code = EXIT_REGRESSION
     elif "inconclusive" in verdicts and strict:
         exit_code = EXIT_INCONCLUSIVE
     else:
         exit_code = EXIT_PASS
-    return Report(verdict=max(verdicts, key=SEVERITY.__getitem__), exit_code=exit_code, benches=ordered)
+    return Report(verdict=max(verdicts, key=SEVERITY.__getitem__), exit_code=exit_code, benches=ordered, level=level)
 
 
 def _badness(judgement: Judgement) -> tuple[int, float]:
-    return SEVERITY[judgement.verdict], judgement.change or 0.0
+    change = judgement.change if judgement.change_adjusted is None else judgement.change_adjusted
+    return SEVERITY[judgement.verdict], change or 0.0

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from aether_harness.plugin import Benchmark
 
 DEFAULT_KERNEL = "interpreter-1"
+PIECE_BYTES = 128 * 1024
 _STOP_LIMIT_S = 5.0
 _MASK = 0xFFFF_FFFF
 
@@ -150,8 +151,11 @@ def _loopback(place: Place) -> Iterator[Callable[[], int]]:
     """Send to a process on the companion CPUs that drains and acknowledges: what any upload is made of."""
     from aether_harness.drain import ACKNOWLEDGEMENT, BURST_BYTES, tune_for_loopback
 
-    piece = memoryview(random.Random(20260104).randbytes(64 * 1024))  # noqa: S311 - fixed data, not a secret
-    pieces = BURST_BYTES // len(piece)
+    # Several bursts' worth, sent in turn: what any upload sends is not in the caches.
+    data = memoryview(random.Random(20260104).randbytes(8 * BURST_BYTES))  # noqa: S311 - fixed data, not a secret
+    pieces = [data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES)]
+    a_burst = BURST_BYTES // PIECE_BYTES
+    bursts = cycle([pieces[start : start + a_burst] for start in range(0, len(pieces), a_burst)])
     command = [sys.executable, "-P", "-m", "aether_harness.drain", *map(str, place.companion_cpus)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -165,7 +169,7 @@ def _loopback(place: Place) -> Iterator[Callable[[], int]]:
                 connection.connect(("127.0.0.1", int(port)))
 
                 def work() -> int:
-                    for _ in range(pieces):
+                    for piece in next(bursts):
                         connection.sendall(piece)
                     if connection.recv(1) != ACKNOWLEDGEMENT:
                         raise BenchError("the loopback reference lost its other end")

@@ -31,7 +31,8 @@ MOST_ITERATIONS = 2**20
 _CALIBRATIONS = 3
 #: The second kernel is timed beside every so many samples.
 CROSS_CHECK_EVERY = 2
-_NOTHING_TO_ADD = Sampled()
+#: A timing of the ruler that is no older stands for one taken now.
+FRESH_NS = 2_000_000
 
 
 class Rulers(NamedTuple):
@@ -49,6 +50,7 @@ class Sampler:
         self._session = session
         self._taken = 0
         self._cross_ms: list[float] = []
+        self._after: tuple[int, int] | None = None
         self._metric = metric
         self._rulers = rulers
         self._witness = witness
@@ -80,9 +82,10 @@ class Sampler:
         """
         gc.collect(1)
         steal = self._witness.steal_ns()
-        before = time_ns(self._rulers.reference)
+        before = self._reference_before()
         evidence, results = self._timed()
         after = time_ns(self._rulers.reference)
+        self._after = (perf_counter_ns(), after)
         if self._taken % CROSS_CHECK_EVERY == 0:
             self._cross_ms.append(time_ns(self._rulers.cross_reference) / 1e6)
         self._taken += 1
@@ -94,6 +97,14 @@ class Sampler:
             evidence=replace(evidence, steal_ns=_difference(steal, steal_after), reference_drift=after / before),
             phases_ns=mean_phases(results),
         )
+
+    def _reference_before(self) -> int:
+        """Return the ruler's time just before a sample: that just after the last one, if that is fresh."""
+        if self._after is not None:
+            timed_at, reference = self._after
+            if perf_counter_ns() - timed_at <= FRESH_NS:
+                return reference
+        return time_ns(self._rulers.reference)
 
     def cross_reference_ms(self) -> float:
         """Return the median of the second kernel's times among the samples, at least one of which was taken."""

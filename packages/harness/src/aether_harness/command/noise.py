@@ -119,7 +119,10 @@ def _tell(target: Target, runs: list[tuple[RoundRecord, ...]], options: argparse
     )
     path = os.path.join(options.out, f"noise-{bench.name}")
     recordings = [record(rounds) for rounds in runs]
-    lines = [msgspec.json.encode(_line(recording, rounds)) for recording, rounds in zip(recordings, runs, strict=True)]
+    lines = [
+        msgspec.json.encode({"bench_id": bench.bench_id, "metric": bench.metric, **_line(recording, rounds)})
+        for recording, rounds in zip(recordings, runs, strict=True)
+    ]
     write_atomically(f"{path}.json", msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     write_atomically(f"{path}.jsonl", b"\n".join(lines) + b"\n")
     print(render(report))

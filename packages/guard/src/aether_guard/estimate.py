@@ -1,0 +1,181 @@
+"""How far a quantile moved between two summaries with samples, and how sure that is. Pure.
+
+The samples of one process are not independent; the processes are. So each round is made into one number,
+the logarithm of its own quantile, and the rounds are what is compared: the difference of their means, with
+Welch's interval (Welch 1947, The generalization of Student's problem when several different population
+variances are involved). By the ruler every sample is first divided by the reference beside it (a throughput
+is multiplied), so that what made both slower is out.
+
+A round's quantile of few samples lies nearer the middle than that of many; rounds of different lengths are
+therefore cut to pieces of the same length, and the pieces of a round averaged.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from aether_guard.student import quantile_of_t, upper_tail
+from aether_schema import quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aether_guard.verdict import Quantile
+    from aether_schema import Rounds, Summary
+
+#: The interval reaches this far to either side: each bound alone is crossed by chance in 5 % of cases.
+ONE_SIDED = 0.95
+PROBABILITIES: dict[Quantile, float] = {"p50": 0.5, "p95": 0.95}
+#: A one-sided 95 % bound on a p95 is finite from this many samples on: 0.95^59 < 0.05.
+BOUNDED_SAMPLES = 59
+#: Shorter pieces of a round say nothing about a quantile.
+LEAST_SAMPLES = 3
+_LEAST_UNITS = 2
+
+
+class Estimate(Struct, frozen=True, kw_only=True):
+    """The worsening in logarithms: its centre and standard error, with the degrees of freedom of the latter.
+
+    A positive centre is worse, whatever the metric. `piece` is the length of the pieces compared, `units`
+    how many independent ones there are on the smaller side. `single_process` says that a side came from one
+    process, so that the units are pieces of it and its own luck is not in the error.
+    """
+
+    centre: float
+    error: float
+    freedom: float
+    lower_is_better: bool
+    piece: int
+    units: int
+    single_process: bool = False
+    widened: float = 0.0
+
+    @property
+    def change(self) -> float:
+        """The worsening as a fraction."""
+        return as_change(self.centre, lower_is_better=self.lower_is_better)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The worsening's bounds as fractions, each one-sided at 95 %."""
+        reach = quantile_of_t(ONE_SIDED, self.freedom) * self.error + self.widened
+        bounds = (self.centre - reach, self.centre + reach)
+        return (
+            as_change(bounds[0], lower_is_better=self.lower_is_better),
+            as_change(bounds[1], lower_is_better=self.lower_is_better),
+        )
+
+    def chance_of_worse(self, null: float) -> float:
+        """Return the p-value against a true worsening of at most `null`, a fraction."""
+        return self._tail(self.centre - as_log(null, lower_is_better=self.lower_is_better))
+
+    def chance_of_better(self, null: float) -> float:
+        """Return the p-value against a true improvement of at most `null`, a fraction."""
+        return self._tail(as_log(-null, lower_is_better=self.lower_is_better) - self.centre)
+
+    def samples_needed(self, gate: float) -> int:
+        """Return how many samples, in rounds as they are, would bring the interval to one side of `gate`."""
+        distance = max(abs(self.centre - as_log(gate, lower_is_better=self.lower_is_better)), 0.01)
+        reach = quantile_of_t(ONE_SIDED, self.freedom) * self.error
+        return math.ceil(self.units * max(1.0, (reach / distance) ** 2) + 1) * self.piece
+
+    def _tail(self, distance: float) -> float:
+        distance -= self.widened
+        if self.error == 0:
+            return 0.0 if distance > 0 else 1.0
+        return upper_tail(distance / self.error, self.freedom)
+
+
+def estimate(baseline: Summary, current: Summary, name: Quantile, *, by_ruler: bool) -> Estimate | None:
+    """Return the estimate of a quantile's worsening, or None where the samples do not allow one.
+
+    `by_ruler` needs references of the same kernel on both sides.
+    """
+    sides = [_measured(summary, by_ruler=by_ruler) for summary in (baseline, current)]
+    lengths = [_usual_length(rounds) for rounds in sides]
+    single = any(len(rounds) < _LEAST_UNITS for rounds in sides)
+    # Of a single process, pieces of it have to do for independent rounds.
+    piece = max(LEAST_SAMPLES, min(lengths) // 4) if single else min(lengths)
+    if piece < LEAST_SAMPLES:
+        return None
+    units = [_units(rounds, piece, PROBABILITIES[name], apart=single) for rounds in sides]
+    if any(len(side) < _LEAST_UNITS for side in units):
+        return None
+    before, after = (_moments(side) for side in units)
+    variance = before.variance / before.count + after.variance / after.count
+    lower_is_better = baseline.lower_is_better
+    return Estimate(
+        centre=(after.mean - before.mean) * (1 if lower_is_better else -1),
+        error=math.sqrt(variance),
+        freedom=_freedom(before, after),
+        lower_is_better=lower_is_better,
+        piece=piece,
+        units=min(before.count, after.count),
+        single_process=single,
+    )
+
+
+def as_change(logarithm: float, *, lower_is_better: bool) -> float:
+    """Return a worsening in logarithms as a fraction: of the baseline's cost, or of its throughput."""
+    return math.expm1(min(logarithm, 700.0)) if lower_is_better else -math.expm1(-logarithm)
+
+
+def as_log(change: float, *, lower_is_better: bool) -> float:
+    """Return a worsening as a logarithm; a throughput cannot get worse by more than all of it."""
+    return math.log1p(change) if lower_is_better else -math.log1p(-min(change, 1 - 1e-12))
+
+
+class _Moments(Struct, frozen=True):
+    mean: float
+    variance: float
+    count: int
+
+
+def _measured(summary: Summary, *, by_ruler: bool) -> Rounds:
+    rounds = summary.samples or ()
+    if not by_ruler or summary.reference is None:
+        return rounds
+    divide = summary.lower_is_better
+    return tuple(
+        tuple(value / ruler if divide else value * ruler for value, ruler in zip(values, rulers, strict=True))
+        for values, rulers in zip(rounds, summary.reference.samples, strict=True)
+    )
+
+
+def _usual_length(rounds: Rounds) -> int:
+    lengths = sorted(map(len, rounds))
+    return lengths[len(lengths) // 2] if lengths else 0
+
+
+def _units(rounds: Rounds, piece: int, probability: float, *, apart: bool) -> list[float]:
+    """Return a number a round, or with `apart` a number a piece; a round of less than half a piece has none."""
+    units: list[float] = []
+    for values in rounds:
+        pieces = [values[start : start + piece] for start in range(0, len(values), piece)]
+        whole = [part for part in pieces if len(part) == piece] or [
+            part for part in pieces if len(part) >= max(LEAST_SAMPLES, piece / 2)
+        ]
+        quantiles = [quantile(part, probability) for part in whole]
+        if not quantiles or min(quantiles) <= 0:
+            continue  # nothing in it, or a figure of 0, of which there is no ratio
+        logs = [math.log(value) for value in quantiles]
+        units += logs if apart else [sum(logs) / len(logs)]
+    return units
+
+
+def _moments(values: Sequence[float]) -> _Moments:
+    mean = math.fsum(values) / len(values)
+    return _Moments(mean, math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1), len(values))
+
+
+def _freedom(before: _Moments, after: _Moments) -> float:
+    """Return the degrees of freedom by Welch and Satterthwaite."""
+    shares = [side.variance / side.count for side in (before, after)]
+    total = sum(shares)
+    if total == 0:
+        return float(before.count + after.count - 2)
+    parts = (share**2 / (side.count - 1) for share, side in zip(shares, (before, after), strict=True))
+    return float(total**2 / sum(parts))

@@ -1,0 +1,104 @@
+"""The gate that measures itself: how often it cries wolf over recorded runs of unchanged code. Pure."""
+
+from __future__ import annotations
+
+import math
+from itertools import permutations
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from aether_guard.compare import REAL_PART, assess, judge, judge_estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import date
+
+    from aether_guard.compare import Assessment
+    from aether_guard.policy import Policy
+    from aether_guard.verdict import Verdict
+    from aether_schema import Summary
+
+GATES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What became of the pairs, one side slowed down by `slowdown`: shares of regressions and of no answer."""
+
+    slowdown: float
+    regressions: float
+    inconclusive: float
+
+
+class NoiseReport(Struct, frozen=True, kw_only=True):
+    """The false alarms and the power of a policy over every ordered pair of runs of one bench.
+
+    `tightest_gate` is the smallest of `GATES` with at most `wished_rate` of false alarms; None if none is.
+    """
+
+    bench_id: str
+    runs: int
+    pairs: int
+    outcomes: tuple[Outcome, ...]
+    wished_rate: float
+    tightest_gate: float | None
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """What is asked of a policy: to find `slowdowns`, and to cry wolf in no more than the share `wished_rate`."""
+
+    slowdowns: Sequence[float]
+    wished_rate: float
+    level: float
+
+
+def measure_policy(runs: Sequence[Summary], policy: Policy, question: Question, today: date) -> NoiseReport:
+    """Return how the policy does on at least two runs of unchanged code, as they are and slowed down."""
+    known = [assess(before, after, policy, today) for before, after in permutations(runs, 2)]
+    level, wished_rate = question.level, question.wished_rate
+    tightest = next(
+        (gate for gate in GATES if _share("regression", _verdicts(known, gate, 0.0, level)) <= wished_rate), None
+    )
+    outcomes = []
+    for slowdown in (0.0, *question.slowdowns):
+        verdicts = _verdicts(known, policy.gate, slowdown, level)
+        outcomes.append(
+            Outcome(
+                slowdown=slowdown,
+                regressions=_share("regression", verdicts),
+                inconclusive=_share("inconclusive", verdicts),
+            )
+        )
+    return NoiseReport(
+        bench_id=runs[0].bench_id,
+        runs=len(runs),
+        pairs=len(known),
+        outcomes=tuple(outcomes),
+        wished_rate=wished_rate,
+        tightest_gate=tightest,
+    )
+
+
+def _verdicts(known: Iterable[Assessment], gate: float, slowdown: float, level: float) -> list[Verdict]:
+    return [_verdict(item, gate, slowdown, level) for item in known]
+
+
+def _verdict(known: Assessment, gate: float, slowdown: float, level: float) -> Verdict:
+    """Return the verdict with the current side slowed down: its estimate moves, and its error stays."""
+    if known.problem is not None:
+        return "error"
+    if known.doubt is not None:
+        return "inconclusive"
+    found = known.deciding
+    if found is None:
+        kept = 1 - known.change if not known.current.lower_is_better else 1 / (1 + known.change)
+        slowed = kept / (1 + slowdown)
+        return judge(1 - slowed if not known.current.lower_is_better else 1 / slowed - 1, gate)
+    found = replace(found, centre=found.centre + math.log1p(slowdown))
+    real = found.chance_of_worse(gate * REAL_PART) <= level
+    return judge_estimate(found, gate, real=real, level=level)
+
+
+def _share(verdict: Verdict, verdicts: Sequence[Verdict]) -> float:
+    return sum(item == verdict for item in verdicts) / len(verdicts)

@@ -1,0 +1,66 @@
+"""A verdict's reason: one sentence that a tired engineer understands. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aether_guard.estimate import BOUNDED_SAMPLES
+from aether_guard.figure import percentage, signed_percentage, worse_or_better
+
+if TYPE_CHECKING:
+    from aether_guard.compare import Assessment
+    from aether_guard.estimate import Estimate
+    from aether_guard.ruler import Ruler
+    from aether_guard.verdict import Verdict
+
+#: A machine whose speed changed by less than this is not worth a word.
+_WORTH_SAYING = 0.02
+_SHOWN_KEYS = 4
+
+
+def explain(known: Assessment, verdict: Verdict, *, needed: int | None, moved: str | None) -> str:
+    """Return why the verdict is what it is, with the figures it rests on."""
+    figures = f"{known.policy.quantile} {worse_or_better(known.change)}"
+    if known.ruled is not None and known.ruler is not None:
+        figures += _by_ruler(known.ruler, known.ruled, known.change)
+    if known.deciding is not None:
+        low, high = known.deciding.interval
+        figures += f" ({signed_percentage(low)} to {signed_percentage(high)})"
+    parts = [f"{figures}, gate {percentage(known.gate)}"]
+    if known.differing:
+        shown = ", ".join(known.differing[:_SHOWN_KEYS])
+        more = len(known.differing) - _SHOWN_KEYS
+        others = f" and {more} more" if more > 0 else ""
+        parts.append(f"the machines differ in {shown}{others} {known.doubt or ''}".rstrip())
+    elif known.ruled is not None and known.ruled.widened:
+        parts.append(f"the second kernel doubts the ruler by {percentage(round(known.ruled.widened, 3))}")
+    if known.deciding is not None:
+        parts += _limits(known, known.deciding, verdict, needed)
+    if moved is not None:
+        parts.append(f"most of it in the phase {moved}")
+    if known.policy.waiver is not None:
+        waiver = known.policy.waiver
+        parts.append(f"waived up to {percentage(waiver.gate)} until {waiver.expires}: {waiver.reason}")
+    return "; ".join(parts)
+
+
+def _by_ruler(ruler: Ruler, ruled: Estimate, change: float) -> str:
+    if abs(ruler.slowdown) < _WORTH_SAYING:
+        return f", {worse_or_better(ruled.change)} by the ruler"
+    speed = "slower" if ruler.slowdown > 0 else "faster"
+    but = "but" if (change > 0) == (ruler.slowdown > 0) else "and"
+    return (
+        f", {but} the ruler says this machine is {percentage(round(abs(ruler.slowdown), 3))} {speed}: "
+        f"{worse_or_better(ruled.change)} adjusted"
+    )
+
+
+def _limits(known: Assessment, found: Estimate, verdict: Verdict, needed: int | None) -> list[str]:
+    parts = []
+    if verdict == "inconclusive" and known.doubt is None and needed is not None:
+        parts.append(f"about {needed} samples a side would settle it")
+    if known.policy.quantile == "p95" and min(known.baseline.n, known.current.n) < BOUNDED_SAMPLES:
+        parts.append(f"fewer than {BOUNDED_SAMPLES} samples leave p95 itself without an upper bound")
+    if found.single_process:
+        parts.append("one process only, and its own luck is not in the interval")
+    return parts

@@ -1,0 +1,107 @@
+"""Recorded runs of unchanged code, as summaries: JSON lines, a run a line, or a folder of summaries."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from aether_guard.error import GuardError
+from aether_guard.source import load_all
+from aether_schema import UNIT_OF_METRIC, Metric, Reference, SchemaError, Summary, printable, quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Numbers = tuple[tuple[float, ...], ...]
+
+
+class Kept(Struct, frozen=True):
+    """The samples that were kept after disturbed ones were retaken, and the ruler beside them."""
+
+    samples: Numbers
+    reference: Numbers
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """One line: samples as they came, an array a round, the ruler beside them, and the evidence against them."""
+
+    samples: Numbers
+    reference: Numbers | None = None
+    involuntary_switches: tuple[tuple[int | None, ...], ...] | None = None
+    kept: Kept | None = None
+    bench_id: str | None = None
+    metric: Metric = "duration_ms"
+
+
+def read_recording(path: str) -> list[Summary]:
+    """Return the runs in the file `path` of JSON lines, or in the folder `path` of summaries.
+
+    Raises:
+        GuardError: it cannot be read, or a line of it is no run; the message names the line.
+
+    """
+    if os.path.isdir(path):
+        loaded, problems = load_all([path])
+        if problems:
+            raise GuardError("\n".join(problem.message for problem in problems))
+        return [item.summary for item in loaded]
+    return list(_runs(path))
+
+
+def summary_of(run: Run, name: str) -> Summary:
+    """Return one run as a summary, without the samples during which the CPU was taken away.
+
+    Raises:
+        SchemaError: its figures are none a summary can hold.
+
+    """
+    samples, reference = _kept(run)
+    flat = [value for values in samples for value in values]
+    return Summary(
+        bench_id=run.bench_id or name,
+        metric=run.metric,
+        unit=UNIT_OF_METRIC.get(run.metric, "ms"),
+        p50=quantile(flat, 0.5),
+        p95=quantile(flat, 0.95),
+        n=len(flat),
+        timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
+        samples=samples,
+        reference=None if reference is None else Reference(kernel="recorded", unit="ms", samples=reference),
+    )
+
+
+def _runs(path: str) -> Iterator[Summary]:
+    name = os.path.splitext(os.path.basename(path))[0]
+    decode = msgspec.json.Decoder(Run).decode
+    try:
+        with open(path, "rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    yield summary_of(decode(line), name)
+                except (msgspec.MsgspecError, SchemaError, ValueError, IndexError, RecursionError) as error:
+                    raise GuardError(f"{printable(path)}: line {number}: {printable(str(error))}") from None
+    except OSError as error:
+        raise GuardError(f"{printable(path)}: {(error.strerror or str(error)).lower()}") from None
+
+
+def _kept(run: Run) -> tuple[Numbers, Numbers | None]:
+    if run.kept is not None:
+        return run.kept.samples, run.kept.reference
+    if run.involuntary_switches is None:
+        return run.samples, run.reference
+    calm = [
+        [index for index, switches in enumerate(counts) if not switches] for counts in run.involuntary_switches
+    ]
+
+    def chosen(numbers: Numbers) -> Numbers:
+        return tuple(
+            tuple(values[index] for index in indices) for values, indices in zip(numbers, calm, strict=True)
+        )
+
+    return chosen(run.samples), None if run.reference is None else chosen(run.reference)

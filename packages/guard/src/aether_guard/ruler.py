@@ -1,0 +1,54 @@
+"""Whether a ruler can be trusted between two summaries, and how far. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from aether_schema import quantile
+
+if TYPE_CHECKING:
+    from aether_schema import Reference, Summary
+
+#: Two kernels may disagree this much about one and the same machine before the ruler is doubted, in logarithms.
+USUAL_DISAGREEMENT = 0.1
+
+
+class Ruler(Struct, frozen=True, kw_only=True):
+    """What the references say about the two machines, or about one at two times.
+
+    `slowdown` is by which fraction the current one is slower. `disagreement` is how far the second kernel
+    says otherwise, in logarithms; None where there is none to ask.
+    """
+
+    slowdown: float
+    disagreement: float | None
+
+
+def read_ruler(baseline: Summary, current: Summary) -> Ruler | None:
+    """Return what the rulers say, or None where the two sides do not carry the same one."""
+    moved = _log_ratio(baseline.reference, current.reference)
+    if moved is None or baseline.metric == "value":
+        return None
+    crossed = _log_ratio(baseline.cross_reference, current.cross_reference)
+    return Ruler(slowdown=math.expm1(moved), disagreement=None if crossed is None else abs(moved - crossed))
+
+
+def differing_keys(baseline: Summary, current: Summary) -> list[str]:
+    """Return the keys of the environment in which the two differ; none where a side does not say."""
+    if not baseline.environment or not current.environment:
+        return []
+    return sorted(_differing(baseline.environment, current.environment))
+
+
+def _differing(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+
+
+def _log_ratio(before: Reference | None, after: Reference | None) -> float | None:
+    if before is None or after is None or before.kernel != after.kernel:
+        return None
+    medians = [quantile((value for values in side.samples for value in values), 0.5) for side in (before, after)]
+    return math.log(medians[1] / medians[0])
