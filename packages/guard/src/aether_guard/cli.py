@@ -18,6 +18,7 @@ from aether_guard.figure import figure, parse_percentage, percentage
 from aether_guard.pairing import Sides, judge_sides, split_sides
 from aether_guard.policy import PolicyBook, Wishes
 from aether_guard.source import load_all
+from aether_guard.terminal import adorn, terminal_of_stdout
 from aether_guard.text import render_text
 from aether_guard.verdict import EXIT_ERROR, EXIT_PASS, build_report
 from aether_schema import SchemaError, printable, write_atomically
@@ -67,6 +68,7 @@ POLICY_EXAMPLE = """example:
 
 PROMOTE_EXAMPLE = """example:
   aether-guard promote packaging --reason 'level 9 is worth its time'
+  aether-guard promote --improved
 
 exit status: 0 written; 2 a file is missing or invalid, and nothing was written
 """
@@ -184,12 +186,20 @@ def schema(options: argparse.Namespace) -> int:
 
 def promote(options: argparse.Namespace) -> int:
     """Write the current figures over the baselines and say what changed."""
-    from aether_guard.promote import plan_promotions, write_promotions
+    from aether_guard.promote import beaten, plan_promotions, write_promotions
 
     config = find_config(".")
-    promotions = plan_promotions(
-        options.baseline or config.baseline, options.current or config.current, options.benches, options.reason
-    )
+    baseline, current = options.baseline or config.baseline, options.current or config.current
+    benches, reason = options.benches, options.reason
+    if options.improved:
+        sides = Sides(baseline=tuple(baseline), current=tuple(current))
+        judgements = judge_sides(sides, config.book, datetime.now(UTC).date())
+        benches = [bench_id for bench_id in beaten(judgements) if not benches or bench_id in benches]
+        reason = reason or "beaten with evidence"
+        if not benches:
+            print("no baseline was beaten with evidence; nothing was written")
+            return EXIT_PASS
+    promotions = plan_promotions(baseline, current, benches, reason or "")
     write_promotions(promotions)
     for promotion in promotions:
         new, old = promotion.summary, promotion.replaced
@@ -233,7 +243,8 @@ def _deliver(report: Report, options: argparse.Namespace) -> None:
     # What a program reads from the standard output stays one document; hosts read commands from both streams.
     for_program = options.format == "json" and not options.output
     if not options.output:
-        sys.stdout.write(rendered)
+        terminal = terminal_of_stdout() if options.format == "text" else None
+        sys.stdout.write(rendered if terminal is None else adorn(rendered, report, terminal))
     elif report.exit_code != EXIT_PASS or options.format != "text":
         sys.stdout.write(render_text(report))
     if options.annotations != "never":
@@ -313,7 +324,10 @@ def _parser() -> argparse.ArgumentParser:
 
     promoting = _command(commands, "promote", "make current figures the baseline", PROMOTE_EXAMPLE)
     promoting.add_argument("benches", nargs="*", metavar="BENCH", help="a bench_id; all that have a current file")
-    promoting.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the baseline's notes")
+    promoting.add_argument("--reason", metavar="TEXT", help="why; kept in the baseline's notes")
+    promoting.add_argument(
+        "--improved", action="store_true", help="only those whose samples show that they were beaten: a ratchet"
+    )
     _add_sides(promoting)
     promoting.set_defaults(command=promote)
     return parser

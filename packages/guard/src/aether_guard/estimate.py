@@ -31,6 +31,8 @@ ONE_SIDED = 0.95
 PROBABILITIES: dict[Quantile, float] = {"p50": 0.5, "p95": 0.95}
 #: A one-sided 95 % bound on a p95 is finite from this many samples on: 0.95^59 < 0.05.
 BOUNDED_SAMPLES = 59
+#: No more samples than these are asked for.
+MOST_SAMPLES = 10_000
 #: Shorter pieces of a round say nothing about a quantile.
 LEAST_SAMPLES = 3
 _LEAST_UNITS = 2
@@ -77,10 +79,14 @@ class Estimate(Struct, frozen=True, kw_only=True):
         return self._tail(as_log(-null, lower_is_better=self.lower_is_better) - self.centre)
 
     def samples_needed(self, gate: float) -> int:
-        """Return how many samples, in rounds as they are, would bring the interval to one side of `gate`."""
+        """Return how many samples, in rounds as they are, would bring the interval to one side of `gate`.
+
+        At most MOST_SAMPLES: where it takes more, the figure is as good as on the gate.
+        """
         distance = max(abs(self.centre - as_log(gate, lower_is_better=self.lower_is_better)), 0.01)
         reach = quantile_of_t(ONE_SIDED, self.freedom) * self.error
-        return math.ceil(self.units * max(1.0, (reach / distance) ** 2) + 1) * self.piece
+        rounds = self.units * max(1.0, (reach / distance) ** 2) + 1
+        return min(MOST_SAMPLES, math.ceil(min(rounds, MOST_SAMPLES)) * self.piece)
 
     def _tail(self, distance: float) -> float:
         distance -= self.widened

@@ -15,6 +15,8 @@ from aether_schema import Summary, printable, write_summary
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from aether_guard.verdict import Judgement
+
 
 class Promotion(Struct, frozen=True, kw_only=True):
     """One baseline to be written: the new summary, its file, and the summary it replaces, if any."""
@@ -58,6 +60,15 @@ def plan_promotions(
                 printable(f"{promotion.path}: is the baseline of {owner}, not of {promotion.summary.bench_id}")
             )
     return promotions
+
+
+def beaten(judgements: Iterable[Judgement]) -> list[str]:
+    """Return the benches that are better than their baseline beyond what chance explains, by however much."""
+    return [
+        judgement.bench_id
+        for judgement in judgements
+        if judgement.bench_id is not None and judgement.interval is not None and judgement.interval[1] < 0
+    ]
 
 
 def write_promotions(promotions: Iterable[Promotion]) -> None:

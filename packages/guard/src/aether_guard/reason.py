@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aether_guard.estimate import BOUNDED_SAMPLES
+from aether_guard.estimate import BOUNDED_SAMPLES, MOST_SAMPLES
 from aether_guard.figure import percentage, signed_percentage, worse_or_better
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def _by_ruler(ruler: Ruler, ruled: Estimate, change: float) -> str:
 def _limits(known: Assessment, found: Estimate, verdict: Verdict, needed: int | None) -> list[str]:
     parts = []
     if verdict == "inconclusive" and known.doubt is None and needed is not None:
-        parts.append(f"about {needed} samples a side would settle it")
+        count = f"over {MOST_SAMPLES:,}" if needed >= MOST_SAMPLES else f"about {needed:,}"
+        parts.append(f"{count} samples a side would settle it")
     if known.policy.quantile == "p95" and min(known.baseline.n, known.current.n) < BOUNDED_SAMPLES:
         parts.append(f"fewer than {BOUNDED_SAMPLES} samples leave p95 itself without an upper bound")
     if found.single_process:

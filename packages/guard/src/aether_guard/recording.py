@@ -95,13 +95,9 @@ def _kept(run: Run) -> tuple[Numbers, Numbers | None]:
         return run.kept.samples, run.kept.reference
     if run.involuntary_switches is None:
         return run.samples, run.reference
-    calm = [
-        [index for index, switches in enumerate(counts) if not switches] for counts in run.involuntary_switches
-    ]
+    calm = [[index for index, switches in enumerate(counts) if not switches] for counts in run.involuntary_switches]
 
     def chosen(numbers: Numbers) -> Numbers:
-        return tuple(
-            tuple(values[index] for index in indices) for values, indices in zip(numbers, calm, strict=True)
-        )
+        return tuple(tuple(values[index] for index in indices) for values, indices in zip(numbers, calm, strict=True))
 
     return chosen(run.samples), None if run.reference is None else chosen(run.reference)

@@ -76,9 +76,7 @@ def conclusion(report: Report) -> str:
         f"{counts[verdict]} {verdict if counts[verdict] == 1 and verdict != 'pass' else PLURALS.get(verdict, verdict)}"
         for verdict in sorted(counts, key=SEVERITY.__getitem__, reverse=True)
     )
-    rules = {
-        (judgement.gate, judgement.quantile) for judgement in report.benches if judgement.gate is not None
-    }
+    rules = {(judgement.gate, judgement.quantile) for judgement in report.benches if judgement.gate is not None}
     gate = next(iter(rules)) if len(rules) == 1 else None
     said = [f"gate {percentage(gate[0])} on {gate[1]}"] if gate and gate[0] is not None else []
     if len(rules) > 1:
