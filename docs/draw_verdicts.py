@@ -32,9 +32,9 @@ def main() -> None:
         axes.plot([low, high], [row, row], color=colour, linewidth=3, solid_capstyle="butt")
         axes.plot([middle], [row], "o", color=colour, markersize=8)
         axes.text(62, row, name, va="center", ha="left")
-    axes.set(xlim=(-48, 118), xlabel="worse by, percent", yticks=[])
+    axes.set(xlim=(-48, 118), ylim=(-0.6, len(CASES) + 0.2), xlabel="worse by, percent", yticks=[])
     axes.set_xticks(range(-40, 61, 20))
-    axes.legend(loc="lower left", fontsize=8, framealpha=1)
+    axes.legend(loc="upper left", fontsize=8, framealpha=1)
     for side in ("left", "right", "top"):
         axes.spines[side].set_visible(False)
     figure.savefig(HERE / "verdicts.svg", metadata={"Date": None})

@@ -9,52 +9,27 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from aether_guard.assessment import Assessment
 from aether_guard.estimate import BOUNDED_SAMPLES, Estimate, estimate
 from aether_guard.policy import Policy, waiver_expired
 from aether_guard.reason import explain
-from aether_guard.ruler import USUAL_DISAGREEMENT, Ruler, differing_keys, read_ruler
+from aether_guard.ruler import USUAL_DISAGREEMENT, differing_keys, read_ruler
 from aether_guard.verdict import Judgement
-from aether_schema import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
     from aether_guard.verdict import Verdict
+    from aether_schema import Summary
 
 #: Rounding does not decide: a figure this close to the gate, as a fraction of the baseline, is on it.
 TOLERANCE = 1e-9
 #: What must be shown of a regression is not that it is beyond the gate, which the estimate says, but that it
 #: is no accident: that more than this part of the gate is real.
 REAL_PART = 0.25
-
-
-class Assessment(Struct, frozen=True, kw_only=True):
-    """All that is known of one bench before the verdict, which depends on the other benches too.
-
-    `raw` and `ruled` are estimates from the samples as they came and by the ruler. `doubt` says why none of
-    them may decide, `problem` why the two sides cannot be compared at all.
-    """
-
-    baseline: Summary
-    current: Summary
-    policy: Policy
-    gate: float
-    change: float = 0.0
-    raw: Estimate | None = None
-    ruled: Estimate | None = None
-    ruler: Ruler | None = None
-    differing: tuple[str, ...] = ()
-    doubt: str | None = None
-    problem: str | None = None
-
-    @property
-    def deciding(self) -> Estimate | None:
-        """The better evidence: by the ruler where there is one, else as it came; None for the plain rule."""
-        return self.ruled or self.raw
 
 
 def assess(baseline: Summary, current: Summary, policy: Policy, today: date) -> Assessment:

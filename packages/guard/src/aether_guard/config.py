@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from datetime import date
@@ -167,6 +166,8 @@ def _book(path: str, table: GuardTable) -> PolicyBook:
 
 def _problem(error: Exception) -> str:
     """Return one line for what a decoder found, with the nearest known key for an unknown one."""
+    import difflib
+
     if isinstance(error, RecursionError):
         return "nested too deeply"
     if isinstance(error, OSError):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
 
-    from aether_guard.compare import Assessment
+    from aether_guard.assessment import Assessment
     from aether_guard.policy import Policy
     from aether_guard.verdict import Verdict
     from aether_schema import Summary

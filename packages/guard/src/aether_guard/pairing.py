@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aether_guard.compare import Assessment, assess, judge_all
+from aether_guard.compare import assess, judge_all
 from aether_guard.policy import policy_for
 from aether_guard.source import Loaded, Problem, is_single, load, load_all
 from aether_guard.verdict import Judgement
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
+    from aether_guard.assessment import Assessment
     from aether_guard.policy import PolicyBook
 
 

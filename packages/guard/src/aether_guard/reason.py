@@ -8,7 +8,7 @@ from aether_guard.estimate import BOUNDED_SAMPLES, MOST_SAMPLES
 from aether_guard.figure import percentage, signed_percentage, worse_or_better
 
 if TYPE_CHECKING:
-    from aether_guard.compare import Assessment
+    from aether_guard.assessment import Assessment
     from aether_guard.estimate import Estimate
     from aether_guard.ruler import Ruler
     from aether_guard.verdict import Verdict

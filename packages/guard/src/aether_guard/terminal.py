@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,7 @@ def terminal_of_stdout() -> Terminal | None:
         return None
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     return Terminal(
-        width=shutil.get_terminal_size().columns,
+        width=os.get_terminal_size(sys.stdout.fileno()).columns,
         colour=not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
         blocks=encoding.startswith("utf"),
     )

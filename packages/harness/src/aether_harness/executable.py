@@ -13,8 +13,7 @@ from typing import IO, TYPE_CHECKING
 from msgspec import Struct
 
 from aether_harness.error import BenchError, UsageError
-from aether_harness.registry import CommandAddress, Found
-from aether_harness.run import Target
+from aether_harness.target import CommandAddress, Found, Target
 from aether_schema import printable
 
 if TYPE_CHECKING:

@@ -11,8 +11,6 @@ import hashlib
 import os
 import random
 import socket
-import subprocess
-import sys
 import tarfile
 import zlib
 from collections.abc import Callable
@@ -22,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from aether_harness.companion import companion
 from aether_harness.error import BenchError, UsageError
 from aether_harness.parameter import suggestion
 from aether_harness.plugin import Place
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 DEFAULT_KERNEL = "interpreter-1"
 PIECE_BYTES = 128 * 1024
-_STOP_LIMIT_S = 5.0
 _MASK = 0xFFFF_FFFF
 
 
@@ -156,32 +154,19 @@ def _loopback(place: Place) -> Iterator[Callable[[], int]]:
     pieces = [data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES)]
     a_burst = BURST_BYTES // PIECE_BYTES
     bursts = cycle([pieces[start : start + a_burst] for start in range(0, len(pieces), a_burst)])
-    command = [sys.executable, "-P", "-m", "aether_harness.drain", *map(str, place.companion_cpus)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            port = process.stdout.readline()
-            if not port:
-                raise BenchError(f"the loopback reference did not start: status {process.wait()}")
-            with socket.socket() as connection:
-                tune_for_loopback(connection)
-                connection.connect(("127.0.0.1", int(port)))
+    cpus = map(str, place.companion_cpus)
+    with companion("aether_harness.drain", *cpus) as port, socket.socket() as connection:
+        tune_for_loopback(connection)
+        connection.connect(("127.0.0.1", int(port)))
 
-                def work() -> int:
-                    for piece in next(bursts):
-                        connection.sendall(piece)
-                    if connection.recv(1) != ACKNOWLEDGEMENT:
-                        raise BenchError("the loopback reference lost its other end")
-                    return BURST_BYTES
+        def work() -> int:
+            for piece in next(bursts):
+                connection.sendall(piece)
+            if connection.recv(1) != ACKNOWLEDGEMENT:
+                raise BenchError("the loopback reference lost its other end")
+            return BURST_BYTES
 
-                yield work
-        finally:
-            process.stdin.close()
-            try:
-                process.wait(_STOP_LIMIT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        yield work
 
 
 KERNELS = {

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from aether_harness.evidence import Evidence
-from aether_harness.registry import Address
+from aether_harness.target import Address
 
 PROTOCOL_VERSION = 1
 

@@ -21,20 +21,13 @@ from aether_harness.evidence import (
 )
 from aether_harness.process import Worker, WorkerError
 from aether_harness.protocol import Open, Opened, Sample, Taken, Verified, Verify
-from aether_harness.registry import Found
+from aether_harness.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aether_harness.evidence import Evidence
     from aether_harness.plan import Plan
-
-
-class Target(Struct, frozen=True, kw_only=True):
-    """A bench to run and the parameters to run it with."""
-
-    found: Found
-    params: Struct
 
 
 class RoundRecord(Struct, frozen=True, kw_only=True):

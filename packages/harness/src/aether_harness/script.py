@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aether_harness.error import UsageError
 from aether_harness.plugin import Benchmark
-from aether_harness.registry import FileAddress, Found, check_distinct, check_short_name
+from aether_harness.target import FileAddress, Found, check_distinct, check_short_name
 from aether_schema import printable
 
 if TYPE_CHECKING:

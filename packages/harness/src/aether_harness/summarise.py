@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from aether_harness.plan import Plan
     from aether_harness.protocol import Taken
-    from aether_harness.run import RoundRecord, Target
+    from aether_harness.run import RoundRecord
+    from aether_harness.target import Target
 
 
 class Circumstances(Struct, frozen=True, kw_only=True):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from aether_harness import BenchError, ByteCount, Place, Sampled
+from aether_harness.companion import companion
 from aether_stream_bench.__about__ import __version__
 from aether_stream_bench.payload import Payload
 from aether_stream_bench.server import Greeting
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from aether_schema import Metric
-
-STOP_LIMIT_S = 5.0
 
 
 class StreamParams(Struct, frozen=True, kw_only=True):
@@ -93,18 +90,5 @@ def running_server(cpus: Sequence[int]) -> Iterator[Greeting]:
         BenchError: the server did not come up.
 
     """
-    command = [sys.executable, "-P", "-m", "aether_stream_bench.server", "--cpus", *map(str, cpus)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            line = process.stdout.readline()
-            if not line:
-                raise BenchError(f"the mock server did not start: status {process.wait()}")
-            yield msgspec.json.decode(line, type=Greeting)
-        finally:
-            process.stdin.close()
-            try:
-                process.wait(STOP_LIMIT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    with companion("aether_stream_bench.server", "--cpus", *map(str, cpus)) as greeting:
+        yield msgspec.json.decode(greeting, type=Greeting)

@@ -12,14 +12,14 @@ from aether_harness.affinity import allowed_cpus, assign_cpus, pin
 from aether_harness.error import UsageError
 from aether_harness.parameter import build_params, parse_settings, suggestion
 from aether_harness.plan import PROFILES, Plan, Profile, adjusted_profile
-from aether_harness.registry import check_distinct, installed_benches, select_benches
-from aether_harness.run import Target
+from aether_harness.registry import installed_benches, select_benches
 from aether_harness.script import find_in_file
+from aether_harness.target import Found, Target, check_distinct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aether_harness.registry import Found
+    from aether_harness.target import Found
 
 EXIT_OK = 0
 EXIT_FAILED = 1

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     import argparse
 
     from aether_harness.plan import Plan
-    from aether_harness.run import RoundRecord, Target
+    from aether_harness.run import RoundRecord
+    from aether_harness.target import Target
 
 DEFAULT_FOLDER = "target/noise"
 LEAST_RUNS = 2

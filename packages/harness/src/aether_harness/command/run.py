@@ -24,9 +24,9 @@ from aether_harness.environment import fingerprint, readings
 from aether_harness.executable import command_targets
 from aether_harness.plan import DEFAULT_PROFILE
 from aether_harness.progress import observing, results_table
-from aether_harness.registry import check_distinct, check_short_name
 from aether_harness.run import run_targets
 from aether_harness.summarise import Circumstances, summarise
+from aether_harness.target import check_distinct, check_short_name
 from aether_schema import UNIT_OF_METRIC, write_summary
 
 if TYPE_CHECKING:

@@ -1,0 +1,96 @@
+"""What the commands have in common: how help looks, the options of a policy, complaints."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from aether_guard.error import GuardError
+from aether_guard.figure import parse_percentage
+from aether_guard.policy import PolicyBook, Wishes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aether_guard.config import Config
+
+EXIT_STATUSES = """exit status:
+  0  no regression
+  1  at least one regression
+  2  usage, a missing or invalid file, a bench that cannot be compared (outranks 1)
+  3  with --strict: inconclusive
+"""
+
+Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for what add_subparsers returns
+
+
+def add_command(
+    commands: Commands[argparse.ArgumentParser],
+    name: str,
+    about: str,
+    example: str,
+    execute: Callable[[argparse.Namespace], int],
+) -> argparse.ArgumentParser:
+    """Return the parser of a command, to be given its options."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=about,
+        description=about[:1].upper() + about[1:] + ".",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=example,
+    )
+    parser.set_defaults(command=execute)
+    return parser
+
+
+def add_policy(parser: argparse.ArgumentParser) -> None:
+    """Add the options that stand over the policies of `aether.toml`."""
+    parser.add_argument(
+        "--gate", type=percentage_argument, metavar="20%%", help="the worsening that counts as a regression; 20%%"
+    )
+    parser.add_argument("--quantile", choices=("p50", "p95"), help="which figure is judged; p95")
+    parser.add_argument("--warn-only", action="store_true", help="report regressions, but exit 0 for them")
+    parser.add_argument(
+        "--evidence", choices=("any", "samples", "ruler"), help="what every bench must bring, or be an error; any"
+    )
+    parser.add_argument(
+        "--host-mismatch",
+        choices=("ignore", "warn", "error"),
+        help="what to do when the machines differ; warn: compare by the ruler, else call it inconclusive",
+    )
+    parser.add_argument("--expect", action="append", default=[], metavar="BENCH", help="an error if it is not there")
+
+
+def add_sides(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name baselines and currents, to be paired by bench."""
+    parser.add_argument("--baseline", nargs="+", action="extend", default=[], metavar="PATH", help="baselines")
+    parser.add_argument("--current", nargs="+", action="extend", default=[], metavar="PATH", help="current summaries")
+
+
+def book_of(options: argparse.Namespace, config: Config) -> PolicyBook:
+    """Return the file's policies with the command line's over them."""
+    wishes = Wishes(
+        gate=options.gate,
+        quantile=options.quantile,
+        warn_only=options.warn_only or None,
+        evidence=options.evidence,
+        host_mismatch=options.host_mismatch,
+    )
+    expected = (*config.book.expected, *options.expect)
+    return replace(config.book, overriding=(("command line", wishes),), expected=expected)
+
+
+def percentage_argument(text: str) -> float:
+    """Return a percentage as argparse wants it."""
+    try:
+        return parse_percentage(text)
+    except GuardError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def complain(message: str) -> None:
+    """Say on the error stream what is wrong."""
+    print(f"aether-guard: error: {message}", file=sys.stderr)

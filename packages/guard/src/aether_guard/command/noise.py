@@ -1,0 +1,66 @@
+"""`aether-guard noise`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from aether_guard.command.form import Commands, add_command, add_policy, book_of, percentage_argument
+from aether_guard.config import find_config
+from aether_guard.error import GuardError
+from aether_guard.figure import percentage
+from aether_guard.policy import policy_for
+from aether_guard.verdict import EXIT_PASS
+from aether_schema import printable
+
+if TYPE_CHECKING:
+    import argparse
+
+LEAST_RUNS = 2
+DEFAULT_SLOWDOWNS = (0.1, 0.3, 0.4)
+
+EXAMPLE = """example:
+  aether-bench noise packaging --runs 40
+  aether-guard noise target/noise/noise-pack.jsonl --gate 5% --quantile p50
+"""
+
+
+def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    about = "say how often the policy cries wolf over recorded runs"
+    parser = add_command(commands, "noise", about, EXAMPLE, execute)
+    parser.add_argument(
+        "recordings", nargs="+", metavar="RECORDING", help="JSON lines of aether-bench noise, or a folder of summaries"
+    )
+    parser.add_argument(
+        "--slowdown", type=percentage_argument, action="append", metavar="30%%", help="to be found; 10%%, 30%%, 40%%"
+    )
+    parser.add_argument(
+        "--rate", type=percentage_argument, default=0.002, metavar="0.2%%", help="false alarms wished for; 0.2%%"
+    )
+    add_policy(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Print how often the policy in force cries wolf over recorded runs, and what it finds."""
+    from aether_guard.noise import Question, measure_policy
+    from aether_guard.recording import read_recording
+
+    book = book_of(options, find_config("."))
+    for path in options.recordings:
+        runs = read_recording(path)
+        if len(runs) < LEAST_RUNS or len({run.bench_id for run in runs}) > 1:
+            raise GuardError(f"{printable(path)}: takes at least {LEAST_RUNS} runs of one bench")
+        effective = policy_for(runs[0].bench_id, book)
+        slowdowns = options.slowdown or DEFAULT_SLOWDOWNS
+        question = Question(slowdowns=slowdowns, wished_rate=options.rate, level=book.level)
+        report = measure_policy(runs, effective, question, datetime.now(UTC).date())
+        print(printable(f"{report.bench_id}: {report.runs} runs of unchanged code, {report.pairs} ordered pairs"))
+        print(f"  policy: {effective.quantile}, gate {percentage(effective.gate)}, level {percentage(book.level)}")
+        for outcome in report.outcomes:
+            what = f"slowed down by {percentage(outcome.slowdown)}" if outcome.slowdown else "unchanged"
+            share = f"{outcome.regressions * 100:6.2f} % regressions, {outcome.inconclusive * 100:6.2f} % inconclusive"
+            print(f"  {what:24}{share}")
+        tightest = "none of those tried" if report.tightest_gate is None else percentage(report.tightest_gate)
+        print(f"  tightest gate with at most {percentage(report.wished_rate)} false alarms: {tightest}")
+    return EXIT_PASS

@@ -1,0 +1,51 @@
+"""`aether-guard policy`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from aether_guard.command.form import Commands, add_command, add_policy, book_of
+from aether_guard.config import find_config
+from aether_guard.figure import percentage
+from aether_guard.policy import KEYS, policy_for
+from aether_guard.source import load_all
+from aether_guard.verdict import EXIT_PASS
+from aether_schema import printable
+
+if TYPE_CHECKING:
+    import argparse
+
+EXAMPLE = """example:
+  aether-guard policy packaging --gate 10%
+"""
+
+
+def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    about = "print the policy of each bench and where it comes from"
+    parser = add_command(commands, "policy", about, EXAMPLE, execute)
+    parser.add_argument("benches", nargs="*", metavar="BENCH", help="a bench_id; all whose files are found")
+    add_policy(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Print the policy in force for each bench, and where each value came from."""
+    config = find_config(".")
+    book = book_of(options, config)
+    known = options.benches
+    if not known:
+        loaded, _ = load_all([path for path in (*config.baseline, *config.current) if os.path.exists(path)])
+        known = sorted({item.summary.bench_id for item in loaded} | set(book.expected))
+    for bench_id in known or ["*"]:
+        effective = policy_for(bench_id, book)
+        print(printable(bench_id))
+        for key in KEYS:
+            value = getattr(effective, key)
+            shown = percentage(value) if key == "gate" else str(value).lower() if isinstance(value, bool) else value
+            print(f"  {key.replace('_', '-'):14} {shown:10} {effective.sources[key]}")
+        if effective.waiver is not None:
+            waiver = effective.waiver
+            print(printable(f"  {'waiver':14} {percentage(waiver.gate):10} until {waiver.expires}: {waiver.reason}"))
+    print(f"level {percentage(book.level)}: how often a build in which nothing got worse may go red")
+    return EXIT_PASS

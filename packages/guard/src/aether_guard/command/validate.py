@@ -1,0 +1,39 @@
+"""`aether-guard validate`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aether_guard.command.form import Commands, add_command, complain
+from aether_guard.figure import figure
+from aether_guard.source import load_all
+from aether_guard.verdict import EXIT_ERROR, EXIT_PASS
+from aether_schema import printable
+
+if TYPE_CHECKING:
+    import argparse
+
+EXAMPLE = """example:
+  aether-guard validate target/benchmarks 'baselines/**/*.json'
+
+exit status: 0 every file is a valid summary; 2 one is not, or is missing
+"""
+
+
+def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    about = "say of files whether they are valid summaries"
+    parser = add_command(commands, "validate", about, EXAMPLE, execute)
+    parser.add_argument("paths", nargs="+", metavar="FILE", help="a file, a folder of *.json, or a glob")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Say of every file whether it is a valid summary."""
+    loaded, problems = load_all(options.paths)
+    for item in loaded:
+        summary = item.summary
+        figures = f"p50 {figure(summary.p50, summary.unit)}, p95 {figure(summary.p95, summary.unit)}, n {summary.n}"
+        print(printable(f"ok: {item.path}: {summary.bench_id}: {figures}"))
+    for problem in problems:
+        complain(problem.message)
+    return EXIT_ERROR if problems else EXIT_PASS

@@ -1,0 +1,40 @@
+"""HTML that cannot be injected into: whatever is not markup already is escaped where it enters."""
+
+from __future__ import annotations
+
+from html import escape
+
+from aether_schema import printable
+
+#: Elements without an end tag.
+_EMPTY = {"line", "meta", "path", "rect"}
+
+
+class Html(str):
+    """Text that is markup already."""
+
+    __slots__ = ()
+
+
+def tag(name: str, *children: str, **attributes: str | float | None) -> Html:
+    """Return the element `name`; children and attributes that are plain text are escaped.
+
+    An attribute's name loses the underscore at its end, which keeps it apart from Python's own words, and
+    others become dashes. One that is None is left out.
+    """
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(printable(str(value)))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return Html(f"<{name}{written}/>" if name in _EMPTY else f"<{name}{written}>{joined(*children)}</{name}>")
+
+
+def joined(*children: str) -> Html:
+    """Return `children` one after the other."""
+    return Html("".join(child if isinstance(child, Html) else escape(printable(child)) for child in children))
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return the beginning of `text`, at most `limit` characters of it."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"

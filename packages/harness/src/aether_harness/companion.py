@@ -1,0 +1,44 @@
+"""Processes that a bench or a kernel starts beside the worker: a server, the other end of a connection.
+
+A companion prints one line once it is ready, and ends when its standard input is closed, so that it never
+outlives whoever started it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from aether_harness.error import BenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_STOP_LIMIT_S = 5.0
+
+
+@contextmanager
+def companion(module: str, *arguments: str) -> Iterator[bytes]:
+    """Start `python -m module`, yield the line it greets with, and stop it at the end.
+
+    Raises:
+        BenchError: it ended without a greeting.
+
+    """
+    command = [sys.executable, "-P", "-m", module, *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            greeting = process.stdout.readline()
+            if not greeting:
+                raise BenchError(f"{module} did not start: status {process.wait()}")
+            yield greeting
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(_STOP_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
