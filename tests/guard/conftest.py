@@ -1,20 +1,23 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
+from aether_guard.recording import read_recording
 from aether_guard.verdict import Judgement
-from aether_schema import Summary
+from aether_schema import Reference, Summary, quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
+    from random import Random
 
 # How long an example takes says something about the machine, nothing about the code.
 settings.register_profile("aether", deadline=None, max_examples=200, database=None)
@@ -44,6 +47,87 @@ def summary() -> Callable[..., Summary]:
     return build
 
 
+def rounds_of(rounds: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(values) for values in rounds)
+
+
+@pytest.fixture(scope="session")
+def sampled() -> Callable[..., Summary]:
+    """Build a summary from its samples, with a ruler beside each and a second kernel's value a round if given."""
+
+    def build(
+        rounds: Sequence[Sequence[float]],
+        *,
+        rulers: Sequence[Sequence[float]] | None = None,
+        crossing: Sequence[float] | None = None,
+        throughput: bool = False,
+        kernel: str = "archive-1",
+        **changes: Any,
+    ) -> Summary:
+        flat = [value for values in rounds for value in values]
+        kept = {"p50": quantile(flat, 0.5), "p95": quantile(flat, 0.95), "n": len(flat), "samples": rounds_of(rounds)}
+        if rulers is not None:
+            kept["reference"] = Reference(kernel=kernel, unit="ms", samples=rounds_of(rulers))
+        if crossing is not None:
+            crossed = rounds_of([[value] for value in crossing])
+            kept["cross_reference"] = Reference(kernel="deflate-1", unit="ms", samples=crossed)
+        return Summary(**fields_of(throughput=throughput, changes={**kept, **changes}))
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def simulated(sampled: Callable[..., Summary]) -> Callable[..., Summary]:
+    """Simulate a run: processes that differ, samples that differ within them, on a machine of some slowness.
+
+    `cost` is what the code costs, 1 for unchanged. The ruler and the second kernel see the machine alone:
+    `slowness` and, sample by sample, its `drift`; `crossed` is the slowness the second kernel sees.
+    """
+
+    def build(  # noqa: PLR0913 - each is a knob of the simulation
+        draw: Random,
+        *,
+        rounds: int = 5,
+        samples: int = 12,
+        cost: float = 1.0,
+        slowness: float = 1.0,
+        crossed: float | None = None,
+        between: float = 0.02,
+        within: float = 0.05,
+        drift: float = 0.0,
+        throughput: bool = False,
+        ruler: bool = True,
+        **changes: Any,
+    ) -> Summary:
+        values: list[list[float]] = []
+        rulers: list[list[float]] = []
+        for _ in range(rounds):
+            luck = draw.gauss(0, between)
+            paces = [slowness * math.exp(draw.gauss(0, drift)) for _ in range(samples)]
+            times = [10 * cost * pace * math.exp(luck + draw.gauss(0, within)) for pace in paces]
+            values.append([1000 / time for time in times] if throughput else times)
+            rulers.append([0.4 * pace * math.exp(draw.gauss(0, 0.005)) for pace in paces])
+        seen = slowness if crossed is None else crossed
+        crossing = [0.3 * seen * math.exp(draw.gauss(0, 0.005)) for _ in range(rounds)]
+        evidence = {"rulers": rulers, "crossing": crossing} if ruler else {}
+        return sampled(values, throughput=throughput, **evidence, **changes)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Callable[[str], list[Summary]]:
+    """Read the recorded runs of a name, which lie beside the repository, or skip where there are none."""
+
+    def read(name: str) -> list[Summary]:
+        path = Path(__file__).parents[3] / "shared" / "noise" / f"{name}.jsonl"
+        if not path.exists():
+            pytest.skip(f"{path} is not there")
+        return read_recording(str(path))
+
+    return read
+
+
 @pytest.fixture(scope="session")
 def judgement() -> Callable[..., Judgement]:
     def build(**changes: Any) -> Judgement:
@@ -58,6 +142,7 @@ def judgement() -> Callable[..., Judgement]:
             "reason": "p95 25.0 % worse, gate 20 %",
             "baseline_path": "baseline.json",
             "current_path": "current.json",
+            "gate": 0.2,
         }
         return Judgement(**{**plain, **changes})
 

@@ -18,7 +18,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.text("%\r\n:,025AD
 
 
 def annotations(*judgements: Judgement) -> list[str]:
-    text = render_annotations(build_report(judgements, warn_only=False, strict=False))
+    text = render_annotations(build_report(judgements, strict=False))
     assert text == "" or text.endswith("\n")
     return text.split("\n")[:-1]
 

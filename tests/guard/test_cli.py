@@ -8,8 +8,9 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given
@@ -314,6 +315,12 @@ def test_other_params_are_an_error_that_names_the_parameter(guard: Guard, write:
         (["promote", "--reason", ""], "--reason"),
         ([], "COMMAND"),
         (["chekc"], "chekc"),
+        (["check", "--evidence", "all", str(PACK), str(PACK)], "--evidence"),
+        (["check", "--host-mismatch", "never", str(PACK), str(PACK)], "--host-mismatch"),
+        (["policy", "--gate", "150%"], "write 50%"),
+        (["noise"], "RECORDING"),
+        (["noise", "absent.jsonl"], "absent.jsonl: no such file"),
+        (["noise", "--rate", "20", "absent.jsonl"], "write 20% if that is meant"),
     ],
 )
 def test_a_wrong_command_line_exits_2_and_says_what_is_wrong(guard: Guard, arguments: list[str], problem: str) -> None:
@@ -323,7 +330,7 @@ def test_a_wrong_command_line_exits_2_and_says_what_is_wrong(guard: Guard, argum
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["check", "validate", "schema", "promote"])
+@pytest.mark.parametrize("command", ["check", "validate", "schema", "promote", "noise", "policy"])
 def test_the_help_of_every_command_shows_a_worked_example(guard: Guard, command: str) -> None:
     done = guard(command, "-h")
     assert done.returncode == 0
@@ -354,6 +361,290 @@ def test_another_quantile_is_judged_where_it_is_asked_for(guard: Guard, write: W
 def test_strict_changes_nothing_where_nothing_is_inconclusive(guard: Guard) -> None:
     assert guard("check", "--strict", PACK, PACK_PLUS10).returncode == 0
     assert guard("check", "--strict", PACK, PACK_PLUS25).returncode == 1
+
+
+# Policies.
+
+HERE, THERE = {"os": "Linux", "cpu_model": "A"}, {"os": "Linux", "cpu_model": "B"}
+
+
+def steady(value: float) -> list[list[float]]:
+    return [[value] * 12 for _ in range(5)]
+
+
+def sampled(value: float, *, ruler: float | None = None, **changes: Any) -> dict[str, Any]:
+    """Return the keys of a summary whose samples are all alike, beside a ruler if there is one."""
+    ruled = {} if ruler is None else {"reference": {"kernel": "archive-1", "unit": "ms", "samples": steady(ruler)}}
+    return {"p50": value, "p95": value, "n": 60, "samples": steady(value), **ruled, **changes}
+
+
+def wild(**changes: Any) -> dict[str, Any]:
+    """Return the keys of a summary of which one round is much slower than the others."""
+    return sampled(10.0, samples=[*steady(10.0)[:4], [40.0] * 12], p95=40.0, **changes)
+
+
+def waiver(expires: date) -> str:
+    return f'[[guard.waiver]]\nbench = "pack*"\ngate = "50%"\nreason = "a larger manifest"\nexpires = {expires}\n'
+
+
+def test_a_check_of_samples_says_how_sure_it_is(guard: Guard, write: Write) -> None:
+    done = guard("check", write("old.json", **sampled(10.0, ruler=0.4)), write("new.json", **sampled(13.0, ruler=0.4)))
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "p95 30.0 % worse, 30.0 % worse by the ruler (+30.0 % to +30.0 %), gate 20 %" in done.stdout
+    assert "(gate 20 % on p95; a build in which nothing got worse goes red in at most 5 %)" in done.stdout
+
+
+def test_what_the_ruler_explains_passes_and_what_it_reveals_fails(guard: Guard, write: Write) -> None:
+    old = write("old.json", **sampled(10.0, ruler=0.4))
+    explained = guard("check", old, write("slow.json", **sampled(13.0, ruler=0.52)))
+    assert explained.returncode == 0
+    assert "but the ruler says this machine is 30 % slower: unchanged adjusted" in explained.stdout
+    revealed = guard("check", old, write("fast.json", **sampled(10.0, ruler=0.3)))
+    assert revealed.returncode == 1
+    assert "+33.3 %  regression" in revealed.stdout
+
+
+@pytest.mark.parametrize("form", ["text", "json", "markdown"])
+def test_strict_exits_3_where_the_evidence_is_inconclusive(guard: Guard, write: Write, form: str) -> None:
+    paths = [write("old.json", **sampled(10.0)), write("new.json", **wild())]
+    assert guard("check", "--format", form, *paths).returncode == 0
+    done = guard("check", "--strict", "--format", form, *paths)
+    assert done.returncode == 3
+    assert "inconclusive" in done.stdout
+    assert "samples a side would settle it" in done.stdout
+    assert "::warning" not in done.stdout + done.stderr
+
+
+def test_strict_ranks_what_is_inconclusive_behind_regressions_and_errors(guard: Guard, write: Write) -> None:
+    paths: list[str | Path] = [write("old.json", **sampled(10.0)), write("new.json", **wild())]
+    assert guard("check", "--strict", *paths, STREAM, STREAM_MINUS25).returncode == 1
+    assert guard("check", "--strict", "--warn-only", *paths, STREAM, STREAM_MINUS25).returncode == 3
+    assert guard("check", "--strict", *paths, STREAM, "absent.json").returncode == 2
+
+
+def test_json_of_evidence_matches_the_published_shape(guard: Guard, write: Write) -> None:
+    old = write("old.json", **sampled(10.0, ruler=0.4))
+    done = guard("check", "--format", "json", old, write("new.json", **wild()))
+    report = json.loads(done.stdout)
+    assert list(Draft202012Validator(json.loads(published_check_schema())).iter_errors(report)) == []
+    (bench,) = report["benches"]
+    assert (report["level"], bench["verdict"], bench["gate"]) == (0.05, "inconclusive", 0.2)
+    assert bench["samples_needed"] > 60
+    assert bench["interval"][0] < bench["interval"][1]
+
+
+def test_an_expected_bench_that_is_not_there_is_an_error(guard: Guard, tmp_path: Path) -> None:
+    assert guard("check", "--expect", "packaging", PACK, PACK).returncode == 0
+    done = guard("check", "--expect", "packaging", "--expect", "networking", "--warn-only", PACK, PACK)
+    assert_refused_in_a_line(done, "networking: expected, and there is no current summary")
+    (tmp_path / "aether.toml").write_text('[guard]\nexpected = ["networking"]\n')
+    assert_refused_in_a_line(guard("check", PACK, PACK), "networking: expected")
+
+
+def test_a_bench_expected_twice_is_missed_once(guard: Guard, tmp_path: Path) -> None:
+    (tmp_path / "aether.toml").write_text('[guard]\nexpected = ["networking"]\n')
+    assert_refused_in_a_line(guard("check", "--expect", "networking", PACK, PACK), "networking: expected")
+
+
+def test_evidence_that_is_asked_for_and_missing_is_an_error(guard: Guard, write: Write) -> None:
+    bare = guard("check", "--evidence", "samples", PACK, PACK)
+    assert_refused_in_a_line(bare, "the policy asks for samples on both sides")
+    paths = [write("old.json", **sampled(10.0)), write("new.json", **sampled(10.0))]
+    assert guard("check", "--evidence", "samples", *paths).returncode == 0
+    unruled = guard("check", "--evidence", "ruler", *paths)
+    assert_refused_in_a_line(unruled, "the policy asks for the same ruler on both sides")
+
+
+def test_a_host_mismatch_is_doubted_ignored_or_refused(guard: Guard, write: Write) -> None:
+    paths = [
+        write("old.json", **sampled(10.0, environment=HERE)),
+        write("new.json", **sampled(13.0, environment=THERE)),
+    ]
+    doubted = guard("check", *paths)
+    assert doubted.returncode == 0
+    assert "inconclusive: packaging: " in doubted.stdout
+    assert "the machines differ in cpu_model and no ruler goes with both" in doubted.stdout
+    assert guard("check", "--strict", *paths).returncode == 3
+    assert guard("check", "--host-mismatch", "warn", *paths).stdout == doubted.stdout
+    ignored = guard("check", "--host-mismatch", "ignore", *paths)
+    assert ignored.returncode == 1
+    assert "machines" not in ignored.stdout
+    refused = guard("check", "--host-mismatch", "error", *paths)
+    assert_refused_in_a_line(refused, "new.json: the machines differ in cpu_model (old.json)")
+
+
+def test_a_waiver_in_force_lets_a_regression_up_to_its_gate_pass(guard: Guard, tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
+    (tmp_path / "aether.toml").write_text(waiver(today + timedelta(days=7)))
+    done = guard("check", PACK, PACK_PLUS25, STREAM, STREAM_MINUS10)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "::warning" not in done.stdout
+    assert guard("check", PACK, PACK_PLUS25, STREAM, STREAM_MINUS25).returncode == 1
+
+
+def test_a_waiver_that_expired_fails_and_says_when_and_why_it_was(guard: Guard, tmp_path: Path) -> None:
+    expires = datetime.now(UTC).date() - timedelta(days=2)
+    (tmp_path / "aether.toml").write_text(waiver(expires))
+    for flags in ((), ("--warn-only",), ("--gate", "100%")):
+        done = guard("check", *flags, PACK, PACK)
+        assert_refused_in_a_line(done, f"its waiver expired on {expires}: a larger manifest")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('[guard.bench."pack*"]\ngaet = "5%"\n', "gaet: no such key; did you mean gate?"),
+        (waiver(date(2026, 1, 1)).replace("expires", "expire"), "expire: no such key; did you mean expires?"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "policy", "noise"])
+def test_an_unknown_key_of_a_policy_is_an_error_with_a_hint(
+    guard: Guard, tmp_path: Path, command: str, text: str, problem: str
+) -> None:
+    (tmp_path / "aether.toml").write_text(text)
+    assert_refused_in_a_line(guard(command, "x", *(["y"] if command == "check" else [])), problem)
+
+
+def test_the_policy_of_each_bench_is_printed_with_where_each_value_comes_from(
+    guard: Guard, write: Write, tmp_path: Path
+) -> None:
+    write("old/a.json")
+    (tmp_path / "aether.toml").write_text(
+        '[guard]\nbaseline = ["old"]\ncurrent = ["new"]\nquantile = "p50"\nexpected = ["streaming"]\nlevel = "1%"\n'
+        '[guard.bench."pack*"]\nwarn-only = true\n' + waiver(date(2030, 1, 1))
+    )
+    done = guard("policy", "--gate", "7%")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "packaging\n"
+        "  gate           7 %        command line\n"
+        "  quantile       p50        aether.toml [guard]\n"
+        '  warn-only      true       aether.toml [guard.bench."pack*"]\n'
+        "  evidence       any        default\n"
+        "  host-mismatch  warn       default\n"
+        "  waiver         50 %       until 2030-01-01: a larger manifest\n"
+        "streaming\n"
+        "  gate           7 %        command line\n"
+        "  quantile       p50        aether.toml [guard]\n"
+        "  warn-only      false      default\n"
+        "  evidence       any        default\n"
+        "  host-mismatch  warn       default\n"
+        "level 1 %: how often a build in which nothing got worse may go red\n"
+    )
+    named = guard("policy", "streaming", "--evidence", "ruler")
+    assert named.stdout.startswith("streaming\n  gate           20 %       default\n")
+    assert "  evidence       ruler      command line\n" in named.stdout
+    assert "packaging" not in named.stdout
+
+
+def test_without_a_configuration_the_policy_of_any_bench_is_the_default(guard: Guard) -> None:
+    done = guard("policy")
+    assert done.returncode == 0
+    assert done.stdout.startswith("*\n  gate           20 %       default\n")
+    assert "command line" not in done.stdout
+
+
+def test_the_policy_that_is_printed_is_the_one_that_is_applied(guard: Guard, tmp_path: Path) -> None:
+    (tmp_path / "aether.toml").write_text('[guard.bench."pack*"]\ngate = "30%"\n')
+    assert "  gate           30 %  " in guard("policy", "packaging").stdout
+    done = guard("check", PACK, PACK_PLUS25, STREAM, STREAM_MINUS10)
+    assert done.returncode == 0
+    assert "(gates as each bench's policy says)" in done.stdout
+
+
+# A gate that measures itself.
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Callable[..., str]:
+    """Write a recording of runs whose samples are all alike, a value a run, and return its name."""
+
+    def record(*values: float, name: str = "night.jsonl") -> str:
+        lines = [json.dumps({"samples": steady(value), "reference": steady(0.4)}) for value in values]
+        (tmp_path / name).write_text("\n".join(lines))
+        return name
+
+    return record
+
+
+def test_noise_prints_the_false_alarms_and_what_would_be_found(guard: Guard, recording: Callable[..., str]) -> None:
+    done = guard("noise", recording(10.0, 10.0, 10.4), "--slowdown", "10%", "--slowdown", "30%")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "night: 3 runs of unchanged code, 6 ordered pairs\n"
+        "  policy: p95, gate 20 %, level 5 %\n"
+        "  unchanged                 0.00 % regressions,   0.00 % inconclusive\n"
+        "  slowed down by 10 %       0.00 % regressions,   0.00 % inconclusive\n"
+        "  slowed down by 30 %     100.00 % regressions,   0.00 % inconclusive\n"
+        "  tightest gate with at most 0.2 % false alarms: 5 %\n"
+    )
+
+
+def test_noise_measures_the_policy_in_force(guard: Guard, recording: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "aether.toml").write_text('[guard.bench."night"]\ngate = "3%"\nquantile = "p50"\n')
+    done = guard("noise", recording(10.0, 10.0, 10.4), "--rate", "50%")
+    assert "  policy: p50, gate 3 %, level 5 %\n  unchanged                33.33 % regressions" in done.stdout
+    assert "at most 50 % false alarms: 1 %" in done.stdout
+    assert "policy: p50, gate 10 %" in guard("noise", "night.jsonl", "--gate", "10%").stdout
+
+
+def test_noise_takes_several_recordings_and_a_folder_of_summaries(
+    guard: Guard, recording: Callable[..., str], write: Write
+) -> None:
+    write("runs/1.json", p95=10)
+    write("runs/2.json", p95=10)
+    done = guard("noise", recording(10.0, 10.0), "runs")
+    assert done.returncode == 0
+    assert [line.split(":")[0] for line in done.stdout.splitlines() if line[0] != " "] == ["night", "packaging"]
+
+
+def test_noise_of_too_few_runs_or_of_several_benches_is_refused(
+    guard: Guard, recording: Callable[..., str], write: Write
+) -> None:
+    assert_refused_in_a_line(guard("noise", recording(10.0)), "night.jsonl: takes at least 2 runs of one bench")
+    write("runs/1.json", bench_id="a")
+    write("runs/2.json", bench_id="b")
+    assert_refused_in_a_line(guard("noise", "runs"), "runs: takes at least 2 runs of one bench")
+
+
+def test_noise_names_the_line_that_is_no_run(guard: Guard, recording: Callable[..., str], tmp_path: Path) -> None:
+    name = recording(10.0, 10.0)
+    with (tmp_path / name).open("a") as file:
+        file.write('\n{"samples": 3}\n')
+    assert_refused_in_a_line(guard("noise", name), "night.jsonl: line 3: ")
+
+
+def test_noise_over_a_run_of_0_is_no_traceback(guard: Guard, write: Write) -> None:
+    write("runs/1.json", p95=10)
+    write("runs/2.json", p95=0)
+    done = guard("noise", "runs")
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0
+
+
+# A ratchet.
+
+
+def test_only_baselines_beaten_with_evidence_are_promoted(guard: Guard, write: Write, tmp_path: Path) -> None:
+    for name, before, after in (("a", 10.0, 9.0), ("b", 10.0, 10.0), ("c", 10.0, 11.0)):
+        write(f"old/{name}.json", bench_id=name, **sampled(before))
+        write(f"new/{name}.json", bench_id=name, **sampled(after))
+    write("old/d.json", bench_id="d", p95=10)
+    write("new/d.json", bench_id="d", p95=1)
+    sides = ("--baseline", "old", "--current", "new")
+    done = guard("promote", "--improved", *sides)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"a: p50 10 ms, p95 10 ms -> p50 9 ms, p95 9 ms: {os.path.join('old', 'a.json')}\n"
+    assert json.loads((tmp_path / "old" / "a.json").read_bytes())["notes"] == "promoted: beaten with evidence"
+    again = guard("promote", "--improved", *sides)
+    assert (again.returncode, again.stdout) == (0, "no baseline was beaten with evidence; nothing was written\n")
+
+
+def test_figures_from_another_machine_beat_no_baseline(guard: Guard, write: Write) -> None:
+    write("old/a.json", **sampled(10.0, environment=HERE))
+    write("new/a.json", **sampled(5.0, environment=THERE))
+    done = guard("promote", "--improved", "--baseline", "old", "--current", "new")
+    assert done.stdout == "no baseline was beaten with evidence; nothing was written\n"
 
 
 # What is written.

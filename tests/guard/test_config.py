@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
 from aether_guard.config import Config, find_config
 from aether_guard.error import GuardError
+from aether_guard.policy import PolicyBook, Waiver, Wishes, policy_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +20,10 @@ GUARD = '[guard]\nbaseline = ["baseline"]\ncurrent = ["target"]\ngate = "10%"\nq
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def gate_of(folder: str) -> float:
+    return policy_for("packaging", find_config(folder).book).gate
 
 
 def refusal(project: Path, text: str | bytes, name: str = "aether.toml") -> str:
@@ -33,7 +39,10 @@ def refusal(project: Path, text: str | bytes, name: str = "aether.toml") -> str:
 def test_the_file_of_the_folder_is_read(project: Path) -> None:
     (project / "aether.toml").write_text(GUARD)
     assert find_config(".") == Config(
-        path=str(project / "aether.toml"), baseline=("baseline",), current=("target",), gate=0.1, quantile="p50"
+        path=str(project / "aether.toml"),
+        baseline=("baseline",),
+        current=("target",),
+        book=PolicyBook(general=(("aether.toml [guard]", Wishes(gate=0.1, quantile="p50")),)),
     )
 
 
@@ -58,13 +67,13 @@ def test_the_nearest_file_counts(project: Path) -> None:
     (project / "aether.toml").write_text(GUARD)
     (project / "inner").mkdir()
     (project / "inner" / "aether.toml").write_text('[guard]\ngate = "5%"\n')
-    config = find_config(str(project / "inner"))
-    assert (config.gate, config.baseline) == (0.05, ())
+    assert gate_of(str(project / "inner")) == 0.05
+    assert find_config(str(project / "inner")).baseline == ()
 
 
 def test_a_pyproject_with_the_table_is_read(project: Path) -> None:
     (project / "pyproject.toml").write_text("[tool.aether.guard]\ngate = 0.15\n")
-    assert find_config(".").gate == 0.15
+    assert gate_of(".") == 0.15
 
 
 @pytest.mark.parametrize("text", ['[project]\nname = "x"\n', '[project]\nname = "aether"\n', "no toml at all"])
@@ -72,24 +81,26 @@ def test_a_pyproject_without_the_table_is_passed_over(project: Path, text: str) 
     (project / "aether.toml").write_text(GUARD)
     (project / "inner").mkdir()
     (project / "inner" / "pyproject.toml").write_text(text)
-    assert find_config(str(project / "inner")).gate == 0.1
+    assert gate_of(str(project / "inner")) == 0.1
 
 
 def test_aether_toml_outranks_pyproject_in_one_folder(project: Path) -> None:
     (project / "aether.toml").write_text('[guard]\ngate = "5%"\n')
     (project / "pyproject.toml").write_text("[tool.aether.guard]\ngate = 0.15\n")
-    assert find_config(".").gate == 0.05
+    assert gate_of(".") == 0.05
 
 
 def test_a_folder_of_that_name_is_no_configuration(project: Path) -> None:
     (project / "aether.toml").write_text(GUARD)
     (project / "inner" / "aether.toml").mkdir(parents=True)
-    assert find_config(str(project / "inner")).gate == 0.1
+    assert gate_of(str(project / "inner")) == 0.1
 
 
 def test_an_empty_file_is_an_empty_configuration(project: Path) -> None:
     (project / "aether.toml").touch()
-    assert find_config(".") == Config(path=str(project / "aether.toml"))
+    empty = PolicyBook(general=(("aether.toml [guard]", Wishes()),))
+    assert find_config(".") == Config(path=str(project / "aether.toml"), book=empty)
+    assert policy_for("packaging", empty) == policy_for("packaging", PolicyBook())
 
 
 @pytest.mark.parametrize(
@@ -97,12 +108,12 @@ def test_an_empty_file_is_an_empty_configuration(project: Path) -> None:
 )
 def test_a_gate_is_a_percentage_or_a_fraction(project: Path, gate: str, fraction: float) -> None:
     (project / "aether.toml").write_text(f"[guard]\ngate = {gate}\n")
-    assert find_config(".").gate == fraction
+    assert gate_of(".") == fraction
 
 
 def test_a_gate_is_read_however_toml_writes_a_fraction(project: Path) -> None:
     (project / "aether.toml").write_text("[guard]\ngate = 0.00001\n")
-    assert find_config(".").gate == 0.00001
+    assert gate_of(".") == 0.00001
 
 
 @pytest.mark.parametrize("gate", ['"150%"', "20", "-0.1", "nan", "inf", '"much"'])
@@ -122,6 +133,9 @@ def test_a_gate_of_a_wrong_type_is_refused_and_named(project: Path, gate: str) -
         ('[guard]\nbaselines = ["x"]\n', "guard.baselines: no such key; did you mean baseline?"),
         ("[gaurd]\n", "gaurd: no such key; did you mean guard?"),
         ("[xyzzy]\n", "xyzzy: no such key; known: guard"),
+        ("[guard]\nwarn_only = true\n", "guard.warn_only: no such key; did you mean warn-only?"),
+        ("[guard]\nexpect = ['a']\n", "guard.expect: no such key; did you mean expected?"),
+        ("[guard.benches.x]\n", "guard.benches: no such key; did you mean bench?"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(project: Path, text: str, message: str) -> None:
@@ -156,3 +170,82 @@ def test_a_file_that_is_no_configuration_is_refused_in_one_line(project: Path, t
 @pytest.mark.parametrize("text", ["tool = 3 # aether", "[tool]\naether = 3\n"])
 def test_a_pyproject_whose_table_is_none_is_refused_and_the_table_named(project: Path, text: str) -> None:
     assert refusal(project, text, "pyproject.toml").startswith("tool")
+
+
+# The policies.
+
+WAIVER = '[[guard.waiver]]\nbench = "pack*"\ngate = "50%"\nreason = "a larger manifest"\nexpires = 2026-12-24\n'
+
+
+def test_every_key_of_the_policy_is_read_with_its_source(project: Path) -> None:
+    (project / "aether.toml").write_text(
+        '[guard]\nexpected = ["packaging", "streaming"]\nlevel = "1%"\nhost-mismatch = "error"\n'
+        '[guard.bench."pack*"]\ngate = "5%"\nquantile = "p50"\nwarn-only = true\nevidence = "ruler"\n'
+        '[guard.bench."*"]\nhost-mismatch = "ignore"\n' + WAIVER
+    )
+    assert find_config(".").book == PolicyBook(
+        general=(("aether.toml [guard]", Wishes(host_mismatch="error")),),
+        by_glob=(
+            (
+                'aether.toml [guard.bench."pack*"]',
+                "pack*",
+                Wishes(gate=0.05, quantile="p50", warn_only=True, evidence="ruler"),
+            ),
+            ('aether.toml [guard.bench."*"]', "*", Wishes(host_mismatch="ignore")),
+        ),
+        waivers=(Waiver(bench="pack*", gate=0.5, reason="a larger manifest", expires=date(2026, 12, 24)),),
+        expected=("packaging", "streaming"),
+        level=0.01,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "near"),
+    [
+        ('[guard.bench."pack*"]\ngaet = "1%"\n', "gaet", "gate"),
+        ('[guard.bench."pack*"]\nhost_mismatch = "warn"\n', "host_mismatch", "host-mismatch"),
+        ('[guard.bench."pack*"]\nevidnce = "any"\n', "evidnce", "evidence"),
+        (WAIVER.replace("expires", "expire"), "expire", "expires"),
+        (WAIVER.replace("reason", "raeson"), "raeson", "reason"),
+        (WAIVER.replace("bench =", "benches ="), "benches", "bench"),
+    ],
+)
+def test_an_unknown_key_of_a_bench_or_a_waiver_is_refused_with_the_nearest_known_one(
+    project: Path, text: str, key: str, near: str
+) -> None:
+    message = refusal(project, text)
+    assert message.startswith(f"guard.{'bench' if 'guard.bench' in text else 'waiver'}[")
+    assert message.endswith(f"].{key}: no such key; did you mean {near}?")
+
+
+def test_what_goes_for_all_benches_only_is_no_key_of_one(project: Path) -> None:
+    known = "known: gate, quantile, warn-only, evidence, host-mismatch"
+    assert refusal(project, '[guard.bench."*"]\nxyzzy = 1\n').endswith(f"xyzzy: no such key; {known}")
+
+
+@pytest.mark.parametrize("key", ["bench", "gate", "reason", "expires"])
+def test_a_waiver_lacks_none_of_its_keys(project: Path, key: str) -> None:
+    lines = [line for line in WAIVER.splitlines() if not line.startswith(key)]
+    assert refusal(project, "\n".join(lines)) == f"guard.waiver[0]: object missing required field `{key}`"
+
+
+@pytest.mark.parametrize("expires", ['"soon"', "20261224", "true", "2026-13-01"])
+def test_a_waiver_expires_on_a_date(project: Path, expires: str) -> None:
+    assert refusal(project, WAIVER.replace("2026-12-24", expires))
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('[guard]\nlevel = "150%"\n', "guard.level: "),
+        ("[guard]\nlevel = -1\n", "guard.level: "),
+        ('[guard.bench."pack*"]\ngate = "150%"\n', 'guard.bench."pack*".gate: '),
+        (WAIVER.replace("50%", "150%"), "guard.waiver.gate: "),
+        ('[guard]\nevidence = "all"\n', "guard.evidence: "),
+        ('[guard]\nhost-mismatch = "never"\n', "guard.host-mismatch: "),
+        ("[guard]\nwarn-only = 1\n", "guard.warn-only: "),
+        ('[guard]\nexpected = "packaging"\n', "guard.expected: "),
+    ],
+)
+def test_a_value_of_the_policy_that_is_none_is_refused_and_named(project: Path, text: str, key: str) -> None:
+    assert refusal(project, text).startswith(key)

@@ -16,7 +16,7 @@ VALIDATOR = Draft202012Validator(json.loads(published_check_schema()))
 
 
 def parsed(judged: Judgement) -> dict[str, Any]:
-    report: dict[str, Any] = json.loads(render_json(build_report([judged], warn_only=False, strict=False)))
+    report: dict[str, Any] = json.loads(render_json(build_report([judged], strict=False)))
     return report
 
 
@@ -35,6 +35,7 @@ def test_the_published_schema_is_itself_valid() -> None:
         {},
         {"verdict": "pass", "interval": (-0.01, 0.02), "change_adjusted": 0.005},
         {"verdict": "inconclusive", "samples_needed": 59},
+        {"warn_only": True, "moved_phase": "hash", "gate": 0.5},
     ],
 )
 def test_every_report_matches_the_published_schema(
@@ -47,7 +48,7 @@ def test_keys_that_do_not_apply_are_null() -> None:
     report = parsed(Judgement(bench_id=None, verdict="error", reason="no such file"))
     bench = report["benches"][0]
     assert (report["verdict"], report["exit_code"]) == ("error", 2)
-    assert {key for key, value in bench.items() if value is None} == bench.keys() - {"verdict", "reason"}
+    assert {key for key, value in bench.items() if value is None} == bench.keys() - {"verdict", "reason", "warn_only"}
     assert VALIDATOR.is_valid(report)
 
 
@@ -56,7 +57,7 @@ def test_every_key_of_the_contract_is_there(judgement: Callable[..., Judgement])
     added = "change_adjusted interval samples_needed reason"
     report = parsed(judgement())
     assert {*named.split(), *added.split()} <= report["benches"][0].keys()
-    assert report.keys() == {"verdict", "exit_code", "benches"}
+    assert report.keys() == {"verdict", "exit_code", "benches", "level"}
 
 
 def test_a_path_that_is_not_utf8_is_reported_too(judgement: Callable[..., Judgement]) -> None:

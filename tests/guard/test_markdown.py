@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.compare import DEFAULT_RULE
 from aether_guard.markdown import SIZE_LIMIT_BYTES, escaped, render_markdown
 from aether_guard.verdict import Judgement, build_report
 
@@ -17,7 +16,7 @@ ACTIVE = "\\`*_{}[]()#!|<>~@&"
 
 
 def rendered(*judgements: Judgement) -> str:
-    return render_markdown(build_report(judgements, warn_only=False, strict=False), DEFAULT_RULE)
+    return render_markdown(build_report(judgements, strict=False))
 
 
 def rows(text: str) -> list[str]:

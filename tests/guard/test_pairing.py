@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.compare import Rule
 from aether_guard.pairing import Sides, judge_sides, split_sides
+from aether_guard.policy import PolicyBook, Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,13 +16,19 @@ if TYPE_CHECKING:
     from aether_guard.verdict import Judgement
 
 
+BOOK = PolicyBook()
+TODAY = date(2026, 11, 24)
+
+
 @pytest.fixture(autouse=True)
 def _in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def judge(*paths: str, baseline: tuple[str, ...] = (), current: tuple[str, ...] = ()) -> list[Judgement]:
-    return judge_sides(split_sides(paths, baseline, current), Rule())
+def judge(
+    *paths: str, baseline: tuple[str, ...] = (), current: tuple[str, ...] = (), book: PolicyBook = BOOK
+) -> list[Judgement]:
+    return judge_sides(split_sides(paths, baseline, current), book, TODAY)
 
 
 def verdicts(judgements: list[Judgement]) -> list[tuple[str | None, str]]:
@@ -81,19 +88,19 @@ def test_a_bench_without_a_baseline_is_new_and_passes(write: Callable[..., str])
     write("old/a.json", bench_id="a")
     write("new/a.json", bench_id="a")
     write("new/b.json", bench_id="b")
-    judgements = judge("old", "new")
-    assert verdicts(judgements) == [("a", "pass"), ("b", "pass")]
-    assert (judgements[1].baseline, judgements[1].reason) == (None, "new: it has no baseline yet")
+    new, known = judge("old", "new")
+    assert verdicts([known, new]) == [("a", "pass"), ("b", "pass")]
+    assert (known.baseline, new.baseline, new.reason) == (10.0, None, "new: it has no baseline yet")
 
 
 def test_a_bench_that_vanished_is_an_error_that_names_its_baseline(write: Callable[..., str]) -> None:
     write("old/a.json", bench_id="a")
     write("old/b.json", bench_id="b")
     write("new/a.json", bench_id="a")
-    judgements = judge("old", "new")
-    assert verdicts(judgements) == [("a", "pass"), ("b", "error")]
-    assert judgements[1].reason.startswith(os.path.join("old", "b.json"))
-    assert "bench b" in judgements[1].reason
+    vanished, known = judge("old", "new")
+    assert verdicts([known, vanished]) == [("a", "pass"), ("b", "error")]
+    assert vanished.reason.startswith(os.path.join("old", "b.json"))
+    assert "bench b" in vanished.reason
 
 
 def test_a_vanished_bench_cannot_forge_a_line_of_output(write: Callable[..., str]) -> None:
@@ -154,3 +161,44 @@ def test_what_cannot_be_compared_names_both_files(write: Callable[..., str]) -> 
     old, new = write("old.json", bench_id="a"), write("new.json", bench_id="b")
     reason = judge(old, new)[0].reason
     assert reason == "new.json: bench_id differs: 'a' in the baseline, 'b' now (old.json)"
+
+
+def test_an_expected_bench_without_a_current_is_an_error(write: Callable[..., str]) -> None:
+    write("old/a.json", bench_id="a")
+    write("new/a.json", bench_id="a")
+    book = PolicyBook(expected=("a", "b"))
+    unmet, known = judge("old", "new", book=book)
+    assert verdicts([known, unmet]) == [("a", "pass"), ("b", "error")]
+    assert unmet.reason == "b: expected, and there is no current summary"
+
+
+def test_an_expected_bench_that_is_new_is_there(write: Callable[..., str]) -> None:
+    write("old/a.json", bench_id="a")
+    write("new/a.json", bench_id="a")
+    write("new/b.json", bench_id="b")
+    judgements = judge("old", "new", book=PolicyBook(expected=("a", "b")))
+    assert {judged.verdict for judged in judgements} == {"pass"}
+
+
+def test_an_expected_bench_that_vanished_is_one_error(write: Callable[..., str]) -> None:
+    write("old/a.json", bench_id="a")
+    write("old/b.json", bench_id="b")
+    write("new/a.json", bench_id="a")
+    judgements = judge("old", "new", book=PolicyBook(expected=("b",)))
+    assert [judged.bench_id for judged in judgements if judged.verdict == "error"] == ["b"]
+
+
+def test_an_expected_bench_whose_baseline_is_missing_is_not_said_to_be_missing_itself(
+    write: Callable[..., str],
+) -> None:
+    judgements = judge("absent.json", write("new.json", bench_id="a"), book=PolicyBook(expected=("a",)))
+    assert [judged.current_path for judged in judgements] == ["absent.json"]
+
+
+def test_each_bench_is_judged_by_its_own_policy(write: Callable[..., str]) -> None:
+    for name in ("a", "b"):
+        write(f"old/{name}.json", bench_id=name, p95=10)
+        write(f"new/{name}.json", bench_id=name, p95=11)
+    judgements = judge("old", "new", book=PolicyBook(by_glob=(("glob", "b", Wishes(gate=0.05, warn_only=True)),)))
+    assert verdicts(judgements) == [("a", "pass"), ("b", "regression")]
+    assert [(judged.gate, judged.warn_only) for judged in judgements] == [(0.2, False), (0.05, True)]

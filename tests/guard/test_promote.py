@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aether_guard.error import GuardError
-from aether_guard.promote import plan_promotions, write_promotions
+from aether_guard.promote import beaten, plan_promotions, write_promotions
 from aether_schema import read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from aether_guard.verdict import Judgement
 
 
 @pytest.fixture(autouse=True)
@@ -148,3 +150,23 @@ def test_two_files_of_one_bench_are_refused(write: Callable[..., str], side: str
     write(f"{side}/c.json")
     with pytest.raises(GuardError, match="bench_id: packaging is in"):
         promote()
+
+
+# What was beaten.
+
+
+def test_beaten_is_what_is_better_beyond_what_chance_explains(judgement: Callable[..., Judgement]) -> None:
+    judgements = [
+        judgement(bench_id="clearly", verdict="improvement", interval=(-0.5, -0.3)),
+        judgement(bench_id="by a little", verdict="pass", interval=(-0.05, -0.01)),
+        judgement(bench_id="perhaps", verdict="pass", interval=(-0.05, 0.01)),
+        judgement(bench_id="not at all", verdict="regression", interval=(0.3, 0.5)),
+        judgement(bench_id="without evidence", verdict="improvement", interval=None),
+        judgement(bench_id=None, verdict="error", interval=None),
+    ]
+    assert beaten(judgements) == ["clearly", "by a little"]
+
+
+def test_what_is_inconclusive_has_not_been_beaten(judgement: Callable[..., Judgement]) -> None:
+    # Figures from another machine, without a ruler between them.
+    assert beaten([judgement(verdict="inconclusive", interval=(-0.5, -0.3))]) == []

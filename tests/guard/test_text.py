@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.compare import DEFAULT_RULE
 from aether_guard.text import WIDTH, render_text
 from aether_guard.verdict import Judgement, build_report
 
@@ -17,7 +16,7 @@ FIGURE = st.floats(min_value=0, allow_infinity=False)
 
 
 def rendered(*judgements: Judgement) -> str:
-    return render_text(build_report(judgements, warn_only=False, strict=False), DEFAULT_RULE)
+    return render_text(build_report(judgements, strict=False))
 
 
 def table(*judgements: Judgement) -> list[str]:
@@ -94,7 +93,7 @@ def test_a_new_bench_is_called_new(judgement: Callable[..., Judgement]) -> None:
     reason = "new: it has no baseline yet"
     new = judgement(verdict="pass", baseline=None, current=None, change=None, reason=reason)
     assert table(new)[1].endswith("  new")
-    assert f"pass: packaging: {reason}\n" in rendered(new)
+    assert f"\nnew: packaging: {reason}\n" in rendered(new)
 
 
 @pytest.mark.parametrize(
@@ -110,3 +109,44 @@ def test_the_last_line_counts_the_verdicts_from_the_worst(
 ) -> None:
     text = rendered(*(judgement(verdict=verdict) for verdict in verdicts))
     assert text.endswith(f"\n{conclusion} (gate 20 % on p95)\n")
+
+
+def test_gates_that_differ_are_not_summed_up_in_one(judgement: Callable[..., Judgement]) -> None:
+    text = rendered(judgement(), judgement(bench_id="streaming", verdict="pass", gate=0.1))
+    assert text.endswith("\nregression: 1 regression, 1 passed (gates as each bench's policy says)\n")
+
+
+def test_where_nothing_could_be_judged_there_is_no_gate() -> None:
+    missing = Judgement(bench_id=None, verdict="error", reason="no such file", current_path="a.json")
+    assert rendered(missing).endswith("\nerror: 1 error\n")
+
+
+def test_the_level_is_told_where_evidence_bounds_it(judgement: Callable[..., Judgement]) -> None:
+    text = render_text(build_report([judgement(interval=(0.2, 0.3))], strict=False, level=0.05))
+    assert text.endswith("(gate 20 % on p95; a build in which nothing got worse goes red in at most 5 %)\n")
+
+
+@pytest.mark.parametrize(
+    ("interval", "shown"),
+    [((-0.02, 0.03), "~"), ((0.01, 0.03), "+5.0 %"), ((-0.03, -0.01), "+5.0 %"), (None, "+5.0 %")],
+)
+def test_a_pass_whose_interval_leaves_room_for_no_change_is_shown_as_unchanged(
+    judgement: Callable[..., Judgement], interval: tuple[float, float] | None, shown: str
+) -> None:
+    assert f"  {shown}  pass" in table(judgement(verdict="pass", change=0.05, interval=interval))[1]
+
+
+@pytest.mark.parametrize("verdict", ["regression", "inconclusive", "improvement"])
+def test_what_is_no_pass_shows_its_figure_whatever_the_interval(
+    judgement: Callable[..., Judgement], verdict: str
+) -> None:
+    assert f"  +25.0 %  {verdict}" in table(judgement(verdict=verdict, interval=(-0.1, 0.6)))[1]
+
+
+def test_the_figure_by_the_ruler_is_the_one_in_the_table(judgement: Callable[..., Judgement]) -> None:
+    judged = judgement(verdict="pass", change=0.3, change_adjusted=0.02, interval=(0.01, 0.03))
+    assert "  +2.0 %  pass" in table(judged)[1]
+
+
+def test_a_pass_on_evidence_gives_its_reason(judgement: Callable[..., Judgement]) -> None:
+    assert "\npass: packaging: because\n" in rendered(judgement(verdict="pass", interval=(0.0, 0.0), reason="because"))

@@ -30,7 +30,7 @@ def test_T10_the_exit_status_is_the_one_of_the_worst(
     judgement: Callable[..., Judgement], verdicts: list[str], status: int
 ) -> None:
     judgements = [judgement(verdict=verdict) for verdict in verdicts]
-    report = build_report(judgements, warn_only=False, strict=False)
+    report = build_report(judgements, strict=False)
     assert (report.exit_code, report.verdict) == (status, verdicts[-1])
 
 
@@ -41,7 +41,7 @@ def test_strict_fails_what_is_inconclusive_unless_it_is_worse(
     judgement: Callable[..., Judgement], verdicts: list[str], status: int
 ) -> None:
     judgements = [judgement(verdict=verdict) for verdict in verdicts]
-    assert build_report(judgements, warn_only=False, strict=True).exit_code == status
+    assert build_report(judgements, strict=True).exit_code == status
 
 
 @given(verdicts=VERDICTS, strict=st.booleans())
@@ -49,11 +49,33 @@ def test_warn_only_lets_regressions_pass_and_nothing_else(
     judgement: Callable[..., Judgement], verdicts: list[str], *, strict: bool
 ) -> None:
     def status(kept: list[str], *, warn_only: bool) -> int:
-        judgements = [judgement(verdict=verdict) for verdict in kept]
-        return build_report(judgements, warn_only=warn_only, strict=strict).exit_code
+        judgements = [judgement(verdict=verdict, warn_only=warn_only) for verdict in kept]
+        return build_report(judgements, strict=strict).exit_code
 
     others = [verdict for verdict in verdicts if verdict != "regression"]
     assert status(verdicts, warn_only=True) == (status(others, warn_only=False) if others else 0)
+
+
+def test_a_bench_that_is_only_to_warn_excuses_no_other(judgement: Callable[..., Judgement]) -> None:
+    warned, failing = judgement(bench_id="a", warn_only=True, change=2.0), judgement(bench_id="b")
+    assert build_report([warned, judgement(verdict="pass")], strict=False).exit_code == 0
+    assert build_report([warned, failing], strict=False).exit_code == 1
+    assert build_report([warned, judgement(verdict="inconclusive")], strict=True).exit_code == 3
+
+
+def test_the_level_goes_with_the_report(judgement: Callable[..., Judgement]) -> None:
+    assert build_report([judgement()], strict=False, level=0.01).level == 0.01
+    assert build_report([judgement()], strict=False).level is None
+
+
+def test_the_better_evidence_says_which_bench_is_the_worst(judgement: Callable[..., Judgement]) -> None:
+    benches = [
+        judgement(bench_id="raw", change=0.5),
+        judgement(bench_id="explained", change=2.0, change_adjusted=0.3),
+        judgement(bench_id="revealed", change=0.0, change_adjusted=0.9),
+    ]
+    ordered = build_report(benches, strict=False).benches
+    assert [judged.bench_id for judged in ordered] == ["revealed", "raw", "explained"]
 
 
 @given(verdicts=VERDICTS, random=st.randoms(use_true_random=False))
@@ -63,8 +85,7 @@ def test_the_order_of_the_benches_changes_neither_verdict_nor_status(
     shuffled = list(verdicts)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     reports = [
-        build_report([judgement(verdict=verdict) for verdict in order], warn_only=False, strict=True)
-        for order in (verdicts, shuffled)
+        build_report([judgement(verdict=verdict) for verdict in order], strict=True) for order in (verdicts, shuffled)
     ]
     assert reports[0] == reports[1]
 
@@ -77,5 +98,5 @@ def test_the_worst_bench_comes_first_and_equals_keep_their_order(judgement: Call
         judgement(bench_id="awful", change=2.5),
         judgement(bench_id="fine too", verdict="pass", change=0.0),
     ]
-    ordered = build_report(benches, warn_only=False, strict=False).benches
+    ordered = build_report(benches, strict=False).benches
     assert [judged.bench_id for judged in ordered] == ["broken", "awful", "mild", "fine", "fine too"]

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from aether_guard.assessment import Assessment
-from aether_guard.estimate import BOUNDED_SAMPLES, Estimate, estimate
+from aether_guard.estimate import BOUNDED_SAMPLES, PROBABILITIES, Estimate, estimate
 from aether_guard.policy import Policy, waiver_expired
 from aether_guard.reason import explain
-from aether_guard.ruler import USUAL_DISAGREEMENT, differing_keys, read_ruler
+from aether_guard.ruler import USUAL_DISAGREEMENT, differing_keys, read_ruler, uncertainty
 from aether_guard.verdict import Judgement
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ def assess(baseline: Summary, current: Summary, policy: Policy, today: date) -> 
     higher is.
     """
     before, after = getattr(baseline, policy.quantile), getattr(current, policy.quantile)
-    gate = policy.gate if policy.waiver is None else max(policy.gate, policy.waiver.gate)
-    known = Assessment(baseline=baseline, current=current, policy=policy, gate=gate)
+    known = Assessment(baseline=baseline, current=current, policy=policy, gate=policy.gate_in_force)
     problem = incomparable(baseline, current) or _policy_problem(policy, today)
     if problem is None and (before == 0 or not math.isfinite(after / before)):
         problem = f"{policy.quantile}: {before:g} in the baseline, and nothing can be compared with that"
@@ -136,6 +135,8 @@ def _with_evidence(known: Assessment) -> Assessment:
         return replace(known, problem=f"the policy asks for {what}")
     doubt = None
     if ruled is not None and ruler is not None:
+        correction = uncertainty(baseline, current, PROBABILITIES[policy.quantile])
+        ruled = replace(ruled, error=math.hypot(ruled.error, correction))
         disagreement = ruler.disagreement
         if differing and disagreement is None:
             doubt = "and no second kernel says whether the ruler holds between them"
@@ -160,7 +161,7 @@ def _judgement(known: Assessment, *, real: bool, level: float) -> Judgement:
     needed = found.samples_needed(known.gate) if found is not None and verdict == "inconclusive" else None
     if policy.quantile == "p95" and needed is not None:
         needed = max(needed, BOUNDED_SAMPLES)
-    moved = _moved_phase(known.baseline, known.current) if verdict in {"regression", "improvement"} else None
+    moved = _moved_phase(known.baseline, known.current, verdict) if verdict in {"regression", "improvement"} else None
     return Judgement(
         bench_id=known.current.bench_id,
         verdict=verdict,
@@ -180,7 +181,7 @@ def _judgement(known: Assessment, *, real: bool, level: float) -> Judgement:
     )
 
 
-def _moved_phase(baseline: Summary, current: Summary) -> str | None:
+def _moved_phase(baseline: Summary, current: Summary, verdict: Verdict) -> str | None:
     """Return the phase whose median moved most, in milliseconds, the way the whole did."""
     if not baseline.phases or not current.phases:
         return None
@@ -188,4 +189,6 @@ def _moved_phase(baseline: Summary, current: Summary) -> str | None:
         name: current.phases[name].p50 - baseline.phases[name].p50
         for name in baseline.phases.keys() & current.phases.keys()
     }
-    return max(sorted(moves), key=lambda name: abs(moves[name])) if moves else None
+    way = 1 if verdict == "regression" else -1
+    name = max(sorted(moves), key=lambda name: way * moves[name], default=None)
+    return name if name is not None and way * moves[name] > 0 else None

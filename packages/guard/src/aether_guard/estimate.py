@@ -126,7 +126,7 @@ def estimate(baseline: Summary, current: Summary, name: Quantile, *, by_ruler: b
 
 def as_change(logarithm: float, *, lower_is_better: bool) -> float:
     """Return a worsening in logarithms as a fraction: of the baseline's cost, or of its throughput."""
-    return math.expm1(min(logarithm, 700.0)) if lower_is_better else -math.expm1(-logarithm)
+    return math.expm1(min(logarithm, 700.0)) if lower_is_better else -math.expm1(min(-logarithm, 700.0))
 
 
 def as_log(change: float, *, lower_is_better: bool) -> float:
@@ -165,7 +165,7 @@ def _units(rounds: Rounds, piece: int, probability: float, *, apart: bool) -> li
             part for part in pieces if len(part) >= max(LEAST_SAMPLES, piece / 2)
         ]
         quantiles = [quantile(part, probability) for part in whole]
-        if not quantiles or min(quantiles) <= 0:
+        if not quantiles or min(quantiles) <= 0 or not math.isfinite(max(quantiles)):
             continue  # nothing in it, or a figure of 0, of which there is no ratio
         logs = [math.log(value) for value in quantiles]
         units += logs if apart else [sum(logs) / len(logs)]

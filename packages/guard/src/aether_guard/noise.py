@@ -63,7 +63,7 @@ def measure_policy(runs: Sequence[Summary], policy: Policy, question: Question, 
     )
     outcomes = []
     for slowdown in (0.0, *question.slowdowns):
-        verdicts = _verdicts(known, policy.gate, slowdown, level)
+        verdicts = _verdicts(known, policy.gate_in_force, slowdown, level)
         outcomes.append(
             Outcome(
                 slowdown=slowdown,
@@ -93,9 +93,9 @@ def _verdict(known: Assessment, gate: float, slowdown: float, level: float) -> V
         return "inconclusive"
     found = known.deciding
     if found is None:
-        kept = 1 - known.change if not known.current.lower_is_better else 1 / (1 + known.change)
-        slowed = kept / (1 + slowdown)
-        return judge(1 - slowed if not known.current.lower_is_better else 1 / slowed - 1, gate)
+        if known.current.lower_is_better:
+            return judge((1 + known.change) * (1 + slowdown) - 1, gate)
+        return judge(1 - (1 - known.change) / (1 + slowdown), gate)
     found = replace(found, centre=found.centre + math.log1p(slowdown))
     real = found.chance_of_worse(gate * REAL_PART) <= level
     return judge_estimate(found, gate, real=real, level=level)

@@ -55,17 +55,20 @@ def judge_sides(sides: Sides, book: PolicyBook, today: date) -> list[Judgement]:
     """Load both sides, pair them, and return a judgement a bench, an error where there can be none."""
     judgements: list[Judgement] = []
     matched: list[Matched] = []
+    present: set[str | None] = set()
     for baseline_path, current_path in sides.pairs:
         baseline, current = load(baseline_path), load(current_path)
         if isinstance(baseline, Loaded) and isinstance(current, Loaded):
             matched.append(Matched(baseline, current))
+        if isinstance(current, Loaded):
+            present.add(current.summary.bench_id)
         judgements += [_error(item) for item in (baseline, current) if isinstance(item, Problem)]
     if sides.baseline or sides.current:
         by_bench, others = _match_by_bench(sides)
         matched += by_bench
         judgements += others
-    present = {pair.current.summary.bench_id for pair in matched} | {judgement.bench_id for judgement in judgements}
-    judgements += [_unmet(bench_id) for bench_id in book.expected if bench_id not in present]
+    present |= {pair.current.summary.bench_id for pair in matched} | {judgement.bench_id for judgement in judgements}
+    judgements += [_unmet(bench_id) for bench_id in dict.fromkeys(book.expected) if bench_id not in present]
     return judgements + _judge_matched(matched, book, today)
 
 

@@ -46,6 +46,11 @@ class Policy(Struct, frozen=True, kw_only=True):
     waiver: Waiver | None = None
     sources: dict[str, str] = {}
 
+    @property
+    def gate_in_force(self) -> float:
+        """The gate, or that of the waiver where it is larger."""
+        return self.gate if self.waiver is None else max(self.gate, self.waiver.gate)
+
 
 class PolicyBook(Struct, frozen=True, kw_only=True):
     """Every wish by its source, the weakest first; those for a glob apply to the benches that match it.

@@ -67,7 +67,10 @@ def beaten(judgements: Iterable[Judgement]) -> list[str]:
     return [
         judgement.bench_id
         for judgement in judgements
-        if judgement.bench_id is not None and judgement.interval is not None and judgement.interval[1] < 0
+        if judgement.bench_id is not None
+        and judgement.verdict in {"pass", "improvement"}
+        and judgement.interval is not None
+        and judgement.interval[1] < 0
     ]
 
 

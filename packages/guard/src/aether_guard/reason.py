@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aether_guard.estimate import BOUNDED_SAMPLES, MOST_SAMPLES
 from aether_guard.figure import percentage, signed_percentage, worse_or_better
+from aether_schema import printable
 
 if TYPE_CHECKING:
     from aether_guard.assessment import Assessment
@@ -41,7 +42,7 @@ def explain(known: Assessment, verdict: Verdict, *, needed: int | None, moved: s
     if known.policy.waiver is not None:
         waiver = known.policy.waiver
         parts.append(f"waived up to {percentage(waiver.gate)} until {waiver.expires}: {waiver.reason}")
-    return "; ".join(parts)
+    return printable("; ".join(parts))
 
 
 def _by_ruler(ruler: Ruler, ruled: Estimate, change: float) -> str:

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 USUAL_DISAGREEMENT = 0.1
 
 
+#: A correction by the ruler is itself uncertain by this part of its size: no kernel is slowed by a busy
+#: machine exactly as the bench is. Found on recordings of unchanged code, where it makes the interval hold
+#: what it promises although the machine's speed differs from run to run.
+UNCERTAIN_PART = 0.125
+
+
 class Ruler(Struct, frozen=True, kw_only=True):
     """What the references say about the two machines, or about one at two times.
 
@@ -33,7 +39,13 @@ def read_ruler(baseline: Summary, current: Summary) -> Ruler | None:
     if moved is None or baseline.metric == "value":
         return None
     crossed = _log_ratio(baseline.cross_reference, current.cross_reference)
-    return Ruler(slowdown=math.expm1(moved), disagreement=None if crossed is None else abs(moved - crossed))
+    return Ruler(slowdown=math.expm1(min(moved, 700.0)), disagreement=None if crossed is None else abs(moved - crossed))
+
+
+def uncertainty(baseline: Summary, current: Summary, probability: float) -> float:
+    """Return the standard error, in logarithms, that correcting a quantile by the ruler brings with it."""
+    moved = _log_ratio(baseline.reference, current.reference, probability)
+    return UNCERTAIN_PART * abs(moved or 0.0)
 
 
 def differing_keys(baseline: Summary, current: Summary) -> list[str]:
@@ -47,8 +59,9 @@ def _differing(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
     return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
 
 
-def _log_ratio(before: Reference | None, after: Reference | None) -> float | None:
+def _log_ratio(before: Reference | None, after: Reference | None, probability: float = 0.5) -> float | None:
     if before is None or after is None or before.kernel != after.kernel:
         return None
-    medians = [quantile((value for values in side.samples for value in values), 0.5) for side in (before, after)]
-    return math.log(medians[1] / medians[0])
+    flat = ([value for values in side.samples for value in values] for side in (before, after))
+    first, second = (quantile(values, probability) for values in flat)
+    return math.log(second) - math.log(first)

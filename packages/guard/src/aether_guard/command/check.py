@@ -12,6 +12,7 @@ from aether_guard.command.form import EXIT_STATUSES, Commands, add_command, add_
 from aether_guard.config import Config, find_config
 from aether_guard.error import GuardError
 from aether_guard.pairing import Sides, judge_sides, split_sides
+from aether_guard.source import Loaded, load
 from aether_guard.terminal import adorn, terminal_of_stdout
 from aether_guard.text import render_text
 from aether_guard.verdict import EXIT_PASS, build_report
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     import argparse
 
     from aether_guard.verdict import Report
+    from aether_schema import Summary
 
-FORMATS = ("text", "json", "markdown")
+FORMATS = ("text", "json", "markdown", "html", "junit")
 #: Formats that a program reads: nothing else may stand in the same stream.
-DOCUMENTS = {"json"}
+DOCUMENTS = {"json", "html", "junit"}
 
 EXAMPLE = """examples:
   aether-guard check
@@ -103,6 +105,7 @@ def _deliver(report: Report, options: argparse.Namespace) -> None:
 
 
 def _rendered(report: Report, form: str) -> str:
+    """Return the report in a form; what a form needs is imported with it, for most runs need none of it."""
     if form == "json":
         from aether_guard.machine import render_json
 
@@ -111,7 +114,21 @@ def _rendered(report: Report, form: str) -> str:
         from aether_guard.markdown import render_markdown
 
         return render_markdown(report)
+    if form == "html":
+        from aether_guard.html import render_html
+
+        return render_html(report, _summary_at)
+    if form == "junit":
+        from aether_guard.junit import render_junit
+
+        return render_junit(report)
     return render_text(report)
+
+
+def _summary_at(path: str) -> Summary | None:
+    """Return the summary in a file that was read before, unless it has gone since."""
+    loaded = load(path)
+    return loaded.summary if isinstance(loaded, Loaded) else None
 
 
 def _append_step_summary(report: Report) -> None:

@@ -56,7 +56,8 @@ def execute(options: argparse.Namespace) -> int:
         question = Question(slowdowns=slowdowns, wished_rate=options.rate, level=book.level)
         report = measure_policy(runs, effective, question, datetime.now(UTC).date())
         print(printable(f"{report.bench_id}: {report.runs} runs of unchanged code, {report.pairs} ordered pairs"))
-        print(f"  policy: {effective.quantile}, gate {percentage(effective.gate)}, level {percentage(book.level)}")
+        gate = percentage(effective.gate_in_force)
+        print(f"  policy: {effective.quantile}, gate {gate}, level {percentage(book.level)}")
         for outcome in report.outcomes:
             what = f"slowed down by {percentage(outcome.slowdown)}" if outcome.slowdown else "unchanged"
             share = f"{outcome.regressions * 100:6.2f} % regressions, {outcome.inconclusive * 100:6.2f} % inconclusive"

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from html import escape
+from typing import TYPE_CHECKING
 
 from aether_schema import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Elements without an end tag.
 _EMPTY = {"line", "meta", "path", "rect"}
@@ -16,7 +20,7 @@ class Html(str):
     __slots__ = ()
 
 
-def tag(name: str, *children: str, **attributes: str | float | None) -> Html:
+def tag(name: str, /, *children: str, **attributes: str | float | None) -> Html:
     """Return the element `name`; children and attributes that are plain text are escaped.
 
     An attribute's name loses the underscore at its end, which keeps it apart from Python's own words, and
@@ -38,3 +42,15 @@ def joined(*children: str) -> Html:
 def shortened(text: str, limit: int) -> str:
     """Return the beginning of `text`, at most `limit` characters of it."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def block(title: str, content: Html, *, caption: str | None = None) -> Html:
+    """Return one thing to look at, under its title, with what has to be known to read it."""
+    return tag("figure", tag("h3", title), content, *([tag("figcaption", caption)] if caption else []))
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
+    """Return a table whose first column names the rows."""
+    columns = [tag("th", cell, scope="col") if cell else tag("td") for cell in head]
+    lines = [tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:])) for row in rows]
+    return tag("table", tag("thead", tag("tr", *columns)), tag("tbody", *lines))

@@ -6,7 +6,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from aether_guard.html.markup import Html, joined, shortened, tag
-from aether_guard.html.section import Sides, badge, render_section
+from aether_guard.html.section import badge, render_section
+from aether_guard.html.sides import Sides
 from aether_guard.text import HEAD, NOTHING, conclusion, table_row
 from aether_guard.verdict import EXIT_PASS
 
@@ -34,7 +35,8 @@ def render_html(report: Report, summary_at: Callable[[str], Summary | None]) -> 
         for number, judgement in enumerate(detailed)
     ]
     if len(report.benches) > len(detailed):
-        sections.append(tag("p", f"Only the worst {len(detailed)} of {len(report.benches):,} have a section.", class_="more"))
+        told = f"Only the worst {len(detailed)} of {len(report.benches):,} have a section."
+        sections.append(tag("p", told, class_="more"))
     page = tag(
         "html",
         _head(report),

@@ -1,8 +1,9 @@
 """The pictures of a bench as inline SVG, each as wide as the page leaves it room.
 
 Places across are percentages and heights are pixels, so that text keeps its size on any screen. Marks are
-strokes without length in a picture of 1,000 units that is stretched to the width: their shape, round for the
-baseline and square for the current side, is that of the stroke's end and stays as it is.
+strokes in a picture 1,000 units wide that is stretched to the room there is. A stroke's own width is not
+stretched with it, so one without length but with round ends stays a circle, and one as long as it is wide a
+square: the baseline's samples are the circles, the current ones the squares.
 """
 
 from __future__ import annotations
@@ -22,8 +23,13 @@ if TYPE_CHECKING:
     from aether_guard.html.markup import Html
     from aether_guard.html.scale import Scale
 
+BAR_KEY = "Upper bar the baseline, lower bar the current side."
 MOST_DOTS = 400
-MOST_ROUNDS = 50
+MOST_ROUNDS = 24
+#: More marks in a strip than these are small ones.
+_DENSE = 100
+#: The length of a square mark; its width is the style sheet's.
+_SMALL, _LARGE, _MEDIAN = 3, 5, 6
 _WIDTH = 1000
 _LEAST_BAND, _MOST_BAND, _ROUND_HEIGHT = 44, 110, 12
 _LINE = 16
@@ -69,7 +75,7 @@ def strips(sides: Sequence[Series], unit: str) -> Html:
         for value, text in ticks(scale, _unit(unit))
     ]
     told = "; ".join(f"{side.side}: {_quantiles(side, unit)}" for side in sides)
-    return _svg(f"Samples on one axis. {told}", top + _LINE, *axis, *parts)
+    return _svg(f"Samples on one axis. {told}", top + _LINE, *axis, *parts, *_kind(scale))
 
 
 def columns(sides: Sequence[Series], unit: str) -> Html:
@@ -90,7 +96,7 @@ def columns(sides: Sequence[Series], unit: str) -> Html:
     return tag(
         "div",
         tag("svg", *texts, class_="scale", height=bottom + _LINE, aria_hidden="true"),
-        _svg("The median and range of each round, in the order taken", bottom + _LINE, *lines, *drawn),
+        _svg("The median and range of each round, in the order taken", bottom + _LINE, *lines, *drawn, *_kind(scale)),
         class_="columns",
     )
 
@@ -102,19 +108,19 @@ def bars(rows: Sequence[Bars], unit: str) -> Html:
 
 
 def _strip(side: Series, scale: Scale, top: int, height: int) -> Html:
-    dots = "".join(
-        f"M{_WIDTH * scale.share(value):.0f} {top + height * place:.0f}h0" for value, place in _dots(side.rounds)
-    )
+    dots = _dots(side.rounds)
+    kind, size = ("dots dense", _SMALL) if len(dots) > _DENSE else ("dots", _LARGE)
+    drawn = "".join(_mark(side.side, _WIDTH * scale.share(value), top + height * place, size) for value, place in dots)
     marks = [
         joined(
-            tag("line", class_=f"{side.side} {name}", x1=place, x2=place, y1=top - 3, y2=top + height + 3),
+            tag("line", class_=name, x1=place, x2=place, y1=top - 3, y2=top + height + 3),
             tag("text", name, class_=f"mark {name}", x=place, dx=shift, y=top + height + 12),
         )
         for name, probability, shift in (("p50", 0.5, -3), ("p95", 0.95, 3))
         for place in [_percent(scale, quantile(side.values, probability))]
     ]
     title = tag("text", side.side, class_="side", x=0, y=top - 5)
-    return joined(title, _stretched(top + height, tag("path", class_=f"dots {side.side}", d=dots)), *marks)
+    return joined(title, _stretched(top + height, tag("path", class_=f"{kind} {side.side}", d=drawn)), *marks)
 
 
 def _dots(rounds: Rounds) -> list[tuple[float, float]]:
@@ -138,12 +144,19 @@ def _columns(side: Series, scale: Scale, left: float, width: float) -> Html:
         across = left + width * (0.06 + 0.88 * (number + 0.5) / len(rounds))
         high, middle, low = (_ROUNDS_HEIGHT * (1 - scale.share(quantile(values, part))) for part in (1, 0.5, 0))
         ranges += f"M{across:.0f} {high:.0f}V{low:.0f}"
-        medians += f"M{across:.0f} {middle:.0f}h0"
+        medians += _mark(side.side, across, middle, _MEDIAN)
     return _stretched(
         _ROUNDS_HEIGHT,
         tag("path", class_=f"range {side.side}", d=ranges),
         tag("path", class_=f"median {side.side}", d=medians),
     )
+
+
+def _mark(side: str, across: float, down: float, size: int) -> str:
+    """Return a stroke that the style sheet makes a circle of a baseline's sample, and a square of a current one's."""
+    if side == "baseline":
+        return f"M{across:.0f} {down:.0f}h0"
+    return f"M{across:.0f} {down - size / 2:.0f}v{size}"
 
 
 def _bars(row: Bars, unit: str, largest: float) -> Html:
@@ -156,10 +169,13 @@ def _bars(row: Bars, unit: str, largest: float) -> Html:
     return tag(
         "li",
         tag("span", tag("bdi", shortened(row.name, _NAME_LENGTH)), class_="name"),
-        tag("span", " → ".join(figures), class_="figures"),
-        *([tag("b", row.note)] if row.note else []),
+        tag("span", " → ".join(figures), " ", tag("b", row.note), class_="figures"),
         tag("svg", *drawn, height=22, width="100%", aria_hidden="true"),
     )
+
+
+def _kind(scale: Scale) -> list[Html]:
+    return [tag("text", "logarithmic axis", class_="value", x="100%", y=11)] if scale.logarithmic else []
 
 
 def _svg(told: str, height: int, *parts: str) -> Html:

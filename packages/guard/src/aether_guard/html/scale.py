@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -46,8 +47,8 @@ def scale_over(values: Sequence[float]) -> Scale:
         return Scale(low=math.log10(low), high=math.log10(high), logarithmic=True)
     least = high * _LEAST_SPAN if high > _NEGLIGIBLE else 1.0
     if high - low < least:
-        low = max(0.0, (low + high - least) / 2)
-        high = low + least
+        low = max(0.0, low + (high - low - least) / 2)
+        high = min(low + least, sys.float_info.max)
     return Scale(low=low, high=high)
 
 

@@ -1,0 +1,75 @@
+"""What a look at a repository found: values only, every path relative to it and with forward slashes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+#: The hosts of continuous integration that a workflow can be written for.
+Ci = Literal["github", "gitlab"]
+#: What runs a bench command, and so has to be there first.
+Tool = Literal[
+    "python", "hatch", "pdm", "poe", "task", "npm", "pnpm", "yarn", "bun", "just", "make", "nox", "tox", "cargo"
+]
+
+
+class SummaryFolder(Struct, frozen=True, kw_only=True):
+    """A folder with summaries in it: `(file name, bench_id)` of each, and the names of its other `*.json`."""
+
+    path: str
+    summaries: tuple[tuple[str, str], ...]
+    others: tuple[str, ...] = ()
+
+
+class BenchCommand(Struct, frozen=True, kw_only=True):
+    """A command that looks as if it runs benches.
+
+    `name` is what the file `source` calls it, `measures` whether it is known to write summaries, and `install`
+    the Python requirements it takes beside its tool.
+    """
+
+    command: str
+    name: str
+    source: str
+    tool: Tool
+    measures: bool = False
+    install: tuple[str, ...] = ()
+
+
+class Existing(Struct, frozen=True, kw_only=True):
+    """A file that is there where one of ours would go; `text` is None where it cannot be read as text."""
+
+    path: str
+    text: str | None
+
+
+class Configured(Struct, frozen=True, kw_only=True):
+    """The configuration that the repository has already."""
+
+    path: str
+    baseline: tuple[str, ...]
+    current: tuple[str, ...]
+
+
+class Discovery(Struct, frozen=True, kw_only=True):
+    """Everything that a plan is made from.
+
+    `names` are the entries of the repository's folder, `guarding` the files of its CI that run the guard already
+    (`includes`: GitLab's names the file that ours go into), `bare_baselines` folders named for baselines with no
+    summary in them yet, and `unread` says what was passed over.
+    """
+
+    folder: str
+    names: tuple[str, ...] = ()
+    is_repository: bool = True
+    branch: str | None = None
+    remote_host: str | None = None
+    summaries: tuple[SummaryFolder, ...] = ()
+    bare_baselines: tuple[str, ...] = ()
+    commands: tuple[BenchCommand, ...] = ()
+    configured: Configured | None = None
+    existing: tuple[Existing, ...] = ()
+    guarding: tuple[str, ...] = ()
+    includes: bool = False
+    unread: tuple[str, ...] = ()

@@ -1,0 +1,229 @@
+"""What `init` will do: decided from what was found, and told in lines. Pure, but for the writing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+
+from aether_guard.config import FILE_NAME
+from aether_guard.error import GuardError
+from aether_guard.init.place import baseline_side, current_side, folders_of, is_example
+from aether_guard.init.workflow import (
+    CHECK,
+    GITHUB_FILE,
+    GITLAB_FILE,
+    GITLAB_MAIN,
+    Measuring,
+    render_configuration,
+    render_github,
+    render_gitlab,
+    tell_configuration,
+    tell_workflow,
+)
+from aether_schema import SchemaError, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from aether_guard.init.found import BenchCommand, Ci, Discovery, SummaryFolder
+    from aether_guard.init.place import Side
+
+_BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+_SHOWN = 5
+#: Tools that run what somebody wrote by hand, which may take anything.
+_ANYTHING = ("make", "just", "poe", "task")
+
+
+class PlannedFile(Struct, frozen=True, kw_only=True):
+    """A file to be there. `gist` is its contents in one line; `state` compares them with what is there already."""
+
+    path: str
+    contents: str
+    gist: str
+    state: Literal["new", "same", "different"]
+
+
+class InitPlan(Struct, frozen=True, kw_only=True):
+    """What was found, the files to write, what could not be found out, and the two commands that come next."""
+
+    folder: str
+    found: tuple[str, ...]
+    files: tuple[PlannedFile, ...]
+    open_points: tuple[str, ...]
+    next_commands: tuple[str, str]
+
+
+def plan_init(discovery: Discovery, ci: Ci | None = None) -> InitPlan:
+    """Return what to write for the repository that was looked at, for `ci` or for the one it seems to use."""
+    baseline = baseline_side(discovery.summaries, discovery.bare_baselines)
+    current = current_side(discovery.summaries)
+    configured = discovery.configured
+    command = discovery.commands[0] if discovery.commands else None
+    compared = configured.current if configured and configured.current else current.paths
+    measuring = Measuring(
+        command=command,
+        folders=folders_of(compared),
+        branch=_branch(discovery) or "main",
+        has_lock=command is None or command.tool != "npm" or "package-lock.json" in discovery.names,
+    )
+    hosts = (ci,) if ci else _hosts(discovery)
+    files = []
+    if configured is None or configured.path == FILE_NAME:
+        sides = baseline.paths, current.paths
+        files.append(_planned(discovery, FILE_NAME, render_configuration(*sides), tell_configuration(*sides)))
+    guarding = [path for path in discovery.guarding if (path == GITLAB_MAIN) == (hosts[:1] == ("gitlab",))]
+    if hosts and not guarding:
+        path, render = (GITHUB_FILE, render_github) if hosts[0] == "github" else (GITLAB_FILE, render_gitlab)
+        files.append(_planned(discovery, path, render(measuring), tell_workflow(measuring)))
+    return InitPlan(
+        folder=discovery.folder,
+        found=tuple(_found(discovery, guarding)),
+        files=tuple(files),
+        open_points=tuple(_open_points(discovery, hosts, measuring, baseline, current)),
+        next_commands=_next_commands(command, baseline, current, files),
+    )
+
+
+def write_init(plan: InitPlan) -> tuple[str, ...]:
+    """Write the files that are not there yet and return their paths, as seen from the repository.
+
+    Raises:
+        GuardError: one cannot be written, or is there by now; those before it were.
+
+    """
+    written = []
+    for file in plan.files:
+        if file.state != "new":
+            continue
+        path = os.path.join(plan.folder, file.path)
+        if os.path.lexists(path):
+            raise GuardError(f"{file.path}: appeared meanwhile; left alone")
+        try:
+            write_atomically(path, file.contents.encode())
+        except SchemaError as error:
+            raise GuardError(str(error)) from None
+        written.append(file.path)
+    return tuple(written)
+
+
+def describe_init(plan: InitPlan, written: Iterable[str]) -> tuple[str, ...]:
+    """Return what to tell whoever asked, in lines."""
+    lines = [*plan.found]
+    written = tuple(written)
+    for file in plan.files:
+        if file.path in written:
+            lines.append(f"wrote {file.path}: {file.gist}")
+        elif file.state == "same":
+            lines.append(f"unchanged: {file.path}")
+        else:
+            lines.append(f"left alone: {file.path} is there already; it would have said: {file.gist}")
+    if not written:
+        lines.append("nothing was written")
+    lines += [f"to fill in: {point}" for point in plan.open_points]
+    return (*lines, "next:", *(f"  {command}" for command in plan.next_commands))
+
+
+def _planned(discovery: Discovery, path: str, contents: str, gist: str) -> PlannedFile:
+    there = next((file for file in discovery.existing if file.path == path), None)
+    state: Literal["new", "same", "different"] = "new"
+    if there is not None:
+        state = "same" if there.text == contents else "different"
+    return PlannedFile(path=path, contents=contents, gist=gist, state=state)
+
+
+def _hosts(discovery: Discovery) -> tuple[Ci, ...]:
+    """Return the hosts that the repository seems to use, the likeliest first."""
+    remote = discovery.remote_host or ""
+    signs: tuple[tuple[Ci, bool, bool], ...] = (
+        ("github", "github" in remote, ".github" in discovery.names),
+        ("gitlab", "gitlab" in remote, GITLAB_MAIN in discovery.names),
+    )
+    seen = [(not by_remote, host) for host, by_remote, by_file in signs if by_remote or by_file]
+    return tuple(host for _, host in sorted(seen))
+
+
+def _found(discovery: Discovery, guarding: Sequence[str]) -> Iterator[str]:
+    for folder in discovery.summaries:
+        yield _tell_folder(folder)
+    if not discovery.summaries:
+        yield "found no summaries yet"
+    if discovery.commands:
+        first, *others = discovery.commands
+        yield f"found the bench command `{first.command}` in {first.source}"
+        if others:
+            yield f"found besides, not used: {_some([f'`{item.command}`' for item in others])}"
+    configured = discovery.configured
+    if configured is not None and configured.path != FILE_NAME:
+        yield f"found the guard's configuration in {configured.path}: no {FILE_NAME} beside it"
+    for path in guarding:
+        yield f"found {path}, which runs aether-guard already: no workflow beside it"
+    for line in discovery.unread:
+        yield f"not looked at: {line}"
+
+
+def _tell_folder(folder: SummaryFolder) -> str:
+    names = sorted({bench_id for _, bench_id in folder.summaries})
+    count = len(folder.summaries)
+    used = ", taken for test data" if is_example(folder.path) else ""
+    return f"found {count} {'summary' if count == 1 else 'summaries'} in {folder.path}{used}: {_some(names)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _open_points(
+    discovery: Discovery, hosts: Sequence[Ci], measuring: Measuring, baseline: Side, current: Side
+) -> Iterator[str]:
+    """Yield what could not be found out, each with the line to fill in."""
+    workflow, key = (GITLAB_FILE, "script:") if hosts[:1] == ("gitlab",) else (GITHUB_FILE, "run:")
+    yield from _doubts(measuring, current, f"`{key} YOUR COMMAND` in {workflow}" if hosts else "`YOUR COMMAND`")
+    for side, name in ((baseline, "baseline"), (current, "current")):
+        for line in side.left_out:
+            yield f"summaries left out of `{name} = [...]` in {FILE_NAME}: {line}"
+    if not hosts:
+        yield "which CI runs this repository: `aether-guard init --ci github` or `aether-guard init --ci gitlab`"
+    elif hosts[0] == "gitlab" and not discovery.includes:
+        yield f"the jobs run once {GITLAB_MAIN} has the line `include: {GITLAB_FILE}`"
+    elif hosts[0] == "github" and _branch(discovery) is None:
+        yield f"the branch that changes are merged into: `branches: [main]` in {GITHUB_FILE}"
+    if len(hosts) > 1:
+        yield f"a workflow for the other host, if it runs this too: `aether-guard init --ci {hosts[1]}`"
+    if not discovery.is_repository:
+        yield "this folder is no git repository yet: `git init`"
+
+
+def _doubts(measuring: Measuring, current: Side, line: str) -> Iterator[str]:
+    """Yield what is not known of the command, where `line` is to be written."""
+    command = measuring.command
+    if command is None:
+        yield f"the command that runs your benches: {line}"
+        return
+    if not command.measures and not current.found:
+        doubt = f"whether `{command.command}` leaves summaries, as `aether-guard schema` describes them"
+        yield f'{doubt}, in {measuring.folders[0]}; if elsewhere: `current = ["YOUR FOLDER"]` in {FILE_NAME}'
+    if command.tool in _ANYTHING:
+        yield f"what `{command.command}` needs to have installed before: {line}"
+
+
+def _branch(discovery: Discovery) -> str | None:
+    branch = discovery.branch
+    return branch if branch and _BRANCH.fullmatch(branch) else None
+
+
+def _next_commands(
+    command: BenchCommand | None, baseline: Side, current: Side, files: Sequence[PlannedFile]
+) -> tuple[str, str]:
+    measure = "aether-bench run --exec 'YOUR COMMAND' --name YOUR-BENCH" if command is None else command.command
+    then = CHECK if baseline.found else "aether-guard promote --reason 'the first baseline'"
+    if not current.found:
+        return measure, then
+    if not baseline.found:
+        return then, CHECK
+    ours = [file.path for file in files if file.state != "different"]
+    return CHECK, shlex.join(["git", "add", *ours]) if ours else "aether-guard policy"

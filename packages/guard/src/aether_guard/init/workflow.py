@@ -1,0 +1,216 @@
+"""The files that `init` writes: the configuration and a workflow, rendered from what was decided. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from aether_guard.init.found import BenchCommand, Tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+GITHUB_FILE = ".github/workflows/benchmarks.yml"
+GITLAB_FILE = ".gitlab-ci.benchmarks.yml"
+GITLAB_MAIN = ".gitlab-ci.yml"
+CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1"
+SETUP_PYTHON = "actions/setup-python@5fda3b95a4ea91299a34e894583c3862153e4b97 # v7.0.0"
+UPLOAD_ARTIFACT = "actions/upload-artifact@043fb46d1a93c77aae656e7c1c64a875d1fc6a0a # v7.0.1"
+PYTHON = "3.13"
+PYTHON_IMAGE = f"python:{PYTHON}"
+REPORT = "target/aether-guard/report.xml"
+CHECK = "aether-guard check"
+FILL_IN = "fill in: the command that runs your benches"
+
+
+class Needs(Struct, frozen=True):
+    """What a tool takes: Python packages, commands that install the project's own, and an image that has it."""
+
+    packages: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    image: str = PYTHON_IMAGE
+
+
+NEEDS: dict[Tool, Needs] = {
+    "python": Needs(),
+    "hatch": Needs(("hatch",)),
+    "pdm": Needs(("pdm",), ("pdm install",)),
+    "poe": Needs(("poethepoet",)),
+    "task": Needs(("taskipy",)),
+    "nox": Needs(("nox",)),
+    "tox": Needs(("tox",)),
+    "just": Needs(("rust-just",)),
+    "make": Needs(),
+    "npm": Needs((), ("npm ci",), "node:22"),
+    "pnpm": Needs((), ("npm install --global pnpm", "pnpm install --frozen-lockfile"), "node:22"),
+    "yarn": Needs((), ("yarn install",), "node:22"),
+    "bun": Needs((), ("npm install --global bun", "bun install"), "node:22"),
+    "cargo": Needs((), (), "rust:1"),
+}
+
+
+class Measuring(Struct, frozen=True, kw_only=True):
+    """What a workflow does: the command, None where it is to be filled in, and where its summaries are."""
+
+    command: BenchCommand | None
+    folders: tuple[str, ...]
+    branch: str = "main"
+    has_lock: bool = True
+
+    @property
+    def needs(self) -> Needs:
+        """What the command takes."""
+        if self.command is None:
+            return Needs()
+        needs = NEEDS[self.command.tool]
+        commands = needs.commands if self.has_lock else ("npm install",)
+        return Needs((*needs.packages, *self.command.install), commands if needs.commands else (), needs.image)
+
+
+def render_configuration(baseline: Iterable[str], current: Iterable[str]) -> str:
+    """Return `aether.toml`."""
+    return (
+        "# What a bare `aether-guard check` compares, and by which rule; see also `aether-guard policy`.\n"
+        "\n"
+        "[guard]\n"
+        f"baseline = {_array(baseline)} # committed\n"
+        f"current = {_array(current)} # as the benches write them\n"
+        'gate = "20%" # the worsening that counts as a regression\n'
+        'quantile = "p95" # or p50\n'
+    )
+
+
+def tell_configuration(baseline: Iterable[str], current: Iterable[str]) -> str:
+    """Return what `aether.toml` says, in one line."""
+    return f'[guard] baseline = {_array(baseline)}, current = {_array(current)}, gate = "20%", quantile = "p95"'
+
+
+def tell_workflow(measuring: Measuring) -> str:
+    """Return what a workflow does, in one line."""
+    command = "a command to fill in" if measuring.command is None else f"`{measuring.command.command}`"
+    return f"{command}, then `{CHECK}`, then an upload of {', '.join(measuring.folders)}"
+
+
+def render_github(measuring: Measuring) -> str:
+    """Return the workflow for GitHub."""
+    install = ["python -m pip install " + " ".join(["aether-guard", *measuring.needs.packages])]
+    install += measuring.needs.commands
+    if measuring.command is None:
+        measure = [f'echo "::error file={GITHUB_FILE}::{FILL_IN}"', "exit 1"]
+    else:
+        measure = [measuring.command.command]
+    return f"""\
+# Runs the benches, compares what they wrote with the committed baselines, and keeps it. Yours to change:
+# `aether-guard init` wrote it once and leaves it alone.
+name: Benchmarks
+
+on:
+  push:
+    branches: [{_scalar(measuring.branch)}]
+  pull_request:
+
+permissions: {{}}
+
+concurrency:
+  group: ${{{{ github.workflow }}}}-${{{{ github.ref }}}}
+  cancel-in-progress: ${{{{ github.event_name == 'pull_request' }}}}
+
+jobs:
+  benchmarks:
+    name: Benchmarks
+    runs-on: ubuntu-latest
+    timeout-minutes: 60
+    permissions:
+      contents: read
+    steps:
+      - uses: {CHECKOUT}
+        with:
+          persist-credentials: false
+      - uses: {SETUP_PYTHON}
+        with:
+          python-version: "{PYTHON}"
+      - name: Install
+        run: {_run(install)}
+      - name: Measure
+        run: {_run(measure)}
+      - name: Compare with the committed baselines
+        run: {CHECK}
+      - name: Keep the summaries
+        if: always()
+        uses: {UPLOAD_ARTIFACT}
+        with:
+          name: benchmarks
+          path: {_lines(measuring.folders)}
+          if-no-files-found: warn
+"""
+
+
+def render_gitlab(measuring: Measuring) -> str:
+    """Return the jobs for GitLab, to be included: one measures, one compares, each in an image that suits it."""
+    needs = measuring.needs
+    install = [f"python -m pip install {' '.join(needs.packages)}"] if needs.packages else []
+    before = [*install, *needs.commands]
+    if measuring.command is None:
+        script = [f'echo "{FILL_IN}, in {GITLAB_FILE}"', "exit 1"]
+    else:
+        script = [measuring.command.command]
+    return f"""\
+# Runs the benches, compares what they wrote with the committed baselines, and keeps it. Yours to change:
+# `aether-guard init` wrote it once and leaves it alone. Both jobs are of the stage `test`.
+benchmarks:
+  image: {needs.image}
+  rules: &when
+    - if: $CI_PIPELINE_SOURCE == "merge_request_event"
+    - if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH
+{_list("before_script", before)}{_list("script", script)}\
+  artifacts:
+    when: always
+    expire_in: 30 days
+{_list("paths", measuring.folders, "    ")}
+benchmarks-check:
+  image: {PYTHON_IMAGE}
+  rules: *when
+  needs: [benchmarks]
+  before_script:
+    - python -m pip install aether-guard
+  script:
+    - {CHECK} --format junit -o {REPORT}
+  artifacts:
+    when: always
+    expire_in: 30 days
+    reports:
+      junit: {REPORT}
+"""
+
+
+def _array(paths: Iterable[str]) -> str:
+    # A path without a quote, a backslash or a control character is the same in JSON and in TOML.
+    return "[" + ", ".join(json.dumps(path, ensure_ascii=False) for path in paths) + "]"
+
+
+def _scalar(text: str) -> str:
+    return text if text in {"main", "master"} else json.dumps(text, ensure_ascii=False)
+
+
+def _run(commands: list[str]) -> str:
+    """Return the commands as a step has them: one on the line, several below it."""
+    one = commands[0]
+    if len(commands) == 1 and ": " not in one and " #" not in one and not one.endswith(":"):
+        return one
+    return "|" + "".join(f"\n          {command}" for command in commands)
+
+
+def _lines(paths: tuple[str, ...]) -> str:
+    return _item(paths[0]) if len(paths) == 1 else "|" + "".join(f"\n            {path}" for path in paths)
+
+
+def _list(key: str, items: Iterable[str], indent: str = "  ") -> str:
+    lines = "".join(f"{indent}  - {_item(item)}\n" for item in items)
+    return f"{indent}{key}:\n{lines}" if lines else ""
+
+
+def _item(text: str) -> str:
+    plain = all(character.isalnum() or character in " ./_-=" for character in text) and text[:1] not in {"-", " "}
+    return text if plain else json.dumps(text, ensure_ascii=False)

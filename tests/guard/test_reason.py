@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aether_guard.compare import assess, judge_all
+from aether_guard.policy import Policy, Waiver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aether_schema import Summary
+
+TODAY = date(2026, 11, 24)
+
+
+def reason(baseline: Summary, current: Summary, policy: Policy | None = None) -> str:
+    (judged,) = judge_all([assess(baseline, current, policy or Policy(), TODAY)], 0.05)
+    return judged.reason
+
+
+def steady(value: float, rounds: int = 5, samples: int = 12) -> list[list[float]]:
+    return [[value] * samples for _ in range(rounds)]
+
+
+def test_of_bare_figures_it_says_how_much_and_which_gate(summary: Callable[..., Summary]) -> None:
+    assert reason(summary(), summary(p95=12.5)) == "p95 25.0 % worse, gate 20 %"
+    assert reason(summary(), summary(p95=9.0)) == "p95 10.0 % better, gate 20 %"
+    assert reason(summary(), summary()) == "p95 unchanged, gate 20 %"
+
+
+def test_of_samples_it_gives_the_interval(sampled: Callable[..., Summary]) -> None:
+    said = reason(sampled(steady(10)), sampled(steady(12.5)))
+    assert said == "p95 25.0 % worse (+25.0 % to +25.0 %), gate 20 %"
+
+
+@pytest.mark.parametrize(
+    ("after", "ruler", "words"),
+    [
+        (12.4, 0.488, "24.0 % worse, but the ruler says this machine is 22 % slower: 1.6 % worse adjusted"),
+        (8.0, 0.3, "20.0 % better, but the ruler says this machine is 25 % faster: 6.7 % worse adjusted"),
+        (13.0, 0.36, "30.0 % worse, and the ruler says this machine is 10 % faster: 44.4 % worse adjusted"),
+        (9.0, 0.48, "10.0 % better, and the ruler says this machine is 20 % slower: 25.0 % better adjusted"),
+        (12.4, 0.404, "24.0 % worse, 22.8 % worse by the ruler"),
+    ],
+)
+def test_of_a_ruler_it_says_how_fast_the_machine_is_and_what_that_leaves(
+    sampled: Callable[..., Summary], after: float, ruler: float, words: str
+) -> None:
+    baseline, current = sampled(steady(10), rulers=steady(0.4)), sampled(steady(after), rulers=steady(ruler))
+    said = reason(baseline, current)
+    assert said.startswith(f"p95 {words} (")
+    assert said.endswith("), gate 20 %")
+
+
+def test_of_a_throughput_the_ruler_is_told_the_same_way(sampled: Callable[..., Summary]) -> None:
+    baseline = sampled(steady(1000), rulers=steady(0.4), throughput=True)
+    current = sampled(steady(750), rulers=steady(0.5), throughput=True)
+    words = "p95 25.0 % worse, but the ruler says this machine is 25 % slower: 6.2 % worse adjusted"
+    assert reason(baseline, current).startswith(words)
+
+
+def test_of_too_few_samples_for_a_bound_it_says_so_for_p95_only(sampled: Callable[..., Summary]) -> None:
+    few, enough = sampled(steady(10, rounds=2, samples=29)), sampled(steady(10, samples=12))
+    note = "fewer than 59 samples leave p95 itself without an upper bound"
+    assert reason(few, enough).endswith(f"; {note}")
+    assert reason(enough, few).endswith(f"; {note}")
+    assert note not in reason(enough, enough)
+    assert note not in reason(few, few, Policy(quantile="p50"))
+
+
+def test_of_one_process_it_says_what_the_interval_lacks(sampled: Callable[..., Summary]) -> None:
+    note = "one process only, and its own luck is not in the interval"
+    assert reason(sampled(steady(10, rounds=1, samples=60)), sampled(steady(10))).endswith(f"; {note}")
+    assert note not in reason(sampled(steady(10)), sampled(steady(10)))
+
+
+def test_of_what_is_open_it_says_how_many_samples_would_settle_it(sampled: Callable[..., Summary]) -> None:
+    current = sampled([*steady(10, rounds=4), [13.0] * 12])
+    said = reason(sampled(steady(10)), current, Policy(gate=0.07))
+    assert "; about " in said
+    assert " samples a side would settle it" in said
+    wild = sampled([[value] * 12 for value in (0.12, 1200.0, 12.0, 12.0, 12.0)])
+    assert "over 10,000 samples a side would settle it" in reason(sampled(steady(10)), wild)
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(1, "key0 and no"), (4, "key0, key1, key2, key3 and no"), (6, "key0, key1, key2, key3 and 2 more and no")],
+)
+def test_of_machines_that_differ_it_names_the_first_keys(
+    sampled: Callable[..., Summary], count: int, words: str
+) -> None:
+    def side(value: str) -> Summary:
+        return sampled(steady(10), environment={f"key{number}": value for number in range(count)})
+
+    assert f"the machines differ in {words} ruler goes with both" in reason(side("a"), side("b"))
+
+
+def test_of_a_waiver_it_says_up_to_where_until_when_and_why(summary: Callable[..., Summary]) -> None:
+    waiver = Waiver(bench="*", gate=0.5, reason="a larger manifest", expires=TODAY)
+    said = reason(summary(), summary(p95=12.5), Policy(waiver=waiver))
+    assert said == "p95 25.0 % worse, gate 50 %; waived up to 50 % until 2026-11-24: a larger manifest"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"environment": {"cpu\n::error::model": "b"}},
+        {"phases": {"a\n::error::b": {"p50": 1.0, "p95": 1.0}}},
+        {"params": {"a\n::error::b": 1}},
+    ],
+)
+def test_no_name_in_a_reason_makes_a_line_of_its_own(
+    guard: Callable[..., Any], write: Callable[..., str], changes: dict[str, Any]
+) -> None:
+    other: dict[str, Any] = {
+        "environment": {"cpu\n::error::model": "a"},
+        "phases": {"a\n::error::b": {"p50": 5.0, "p95": 5.0}},
+        "params": {"a\n::error::b": 2},
+    }
+    (key,) = changes
+    done = guard("check", write("old.json", **{key: other[key]}), write("new.json", p95=20.0, **changes))
+    assert done.returncode in {1, 2}
+    lines = (done.stdout + done.stderr).splitlines()
+    assert not [line for line in lines if line.startswith("::error")]

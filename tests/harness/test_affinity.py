@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import os
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aether_harness import UsageError
+from aether_harness.affinity import Assignment, allowed_cpus, assign_cpus, pin
+
+CPUS = st.lists(st.integers(0, 255), min_size=1, max_size=16, unique=True)
+
+
+@given(CPUS)
+def test_the_worker_gets_the_last_cpu_and_everything_else_the_others(allowed: list[int]) -> None:
+    assigned = assign_cpus(allowed)
+    assert assigned.worker_cpus == (max(allowed),)
+    if len(allowed) > 1:
+        assert set(assigned.companion_cpus) == set(allowed) - {max(allowed)}
+        assert assigned.note is None
+
+
+@given(CPUS, st.data())
+def test_of_the_wanted_cpus_the_first_is_the_workers_and_nothing_else_is_on_it(
+    allowed: list[int], data: st.DataObject
+) -> None:
+    wanted = data.draw(st.lists(st.sampled_from(allowed), min_size=1, unique=True))
+    assigned = assign_cpus(allowed, wanted)
+    assert assigned.worker_cpus == (wanted[0],)
+    assert set(assigned.companion_cpus) <= set(allowed)
+    if len(allowed) > 1:
+        assert wanted[0] not in assigned.companion_cpus
+    if len(wanted) > 1:
+        assert set(assigned.companion_cpus) == set(wanted[1:])
+
+
+def test_one_cpu_is_shared_and_that_is_noted() -> None:
+    assigned = assign_cpus([3])
+    assert assigned.worker_cpus == assigned.companion_cpus == (3,)
+    assert assigned.note == "one CPU only: the worker shares CPU 3 with everything it starts"
+
+
+def test_a_system_that_cannot_pin_is_noted() -> None:
+    assigned = assign_cpus(None)
+    assert assigned == Assignment(note="not pinned: this system cannot pin a process to a CPU")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "wanted", "words"),
+    [
+        (None, [0], "cannot pin"),
+        ([0, 1], [2], "CPU 2 is not one this process may use (0,1)"),
+        ([0, 1], [-1], "CPU -1 is not one"),
+        ([0, 1], [1, 1], "names a CPU twice"),
+    ],
+)
+def test_cpus_that_are_not_to_be_had_are_refused(allowed: list[int] | None, wanted: list[int], words: str) -> None:
+    with pytest.raises(UsageError, match=r"^--cpus: ") as refused:
+        assign_cpus(allowed, wanted)
+    assert words in str(refused.value)
+
+
+def test_pinning_to_nothing_changes_nothing() -> None:
+    before = allowed_cpus()
+    assert pin(()) is None
+    assert allowed_cpus() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs a system that pins")
+def test_a_pinned_process_may_use_these_cpus_alone() -> None:
+    before = psutil.Process().cpu_affinity()
+    try:
+        assert pin(before[:1]) is None
+        assert allowed_cpus() == before[:1]
+    finally:
+        psutil.Process().cpu_affinity(before)
+
+
+def test_pinning_to_a_cpu_that_is_not_there_is_told_and_not_raised() -> None:
+    before = allowed_cpus()
+    note = pin((100_000,))
+    assert note is not None
+    assert note.startswith("not pinned to CPU 100000: ")
+    assert allowed_cpus() == before

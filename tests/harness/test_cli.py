@@ -1,0 +1,446 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from aether_harness import __version__
+from aether_harness.noise import GATES, RULES
+from aether_schema import read_summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Run = Callable[..., subprocess.CompletedProcess[str]]
+    Started = Callable[..., subprocess.Popen[str]]
+    BenchFile = Callable[..., str]
+    Noted = Callable[[str], list[str]]
+    Eventually = Callable[..., Any]
+    Processes = Callable[[], list[int]]
+
+EMPTY = "@bench\ndef mine():\n    pass\n"
+# Notes each sample, so that a test knows when a run is under way.
+NOTING = "@bench\ndef mine():\n    note('sample')\n    time.sleep(0.005)\n"
+ENDLESS = ("--rounds", "1", "--samples", "1000000", "--warmups", "0")
+PYTHON = f'"{sys.executable}" -c'
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+needs_full_device = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+
+
+@pytest.fixture
+def under_way(
+    started: Started, bench_file: BenchFile, noted: Noted, eventually: Eventually, run_processes: Processes
+) -> subprocess.Popen[str]:
+    """Return a quiet run that would go on for hours and has begun to take samples."""
+    running = started("run", bench_file(NOTING), *ENDLESS, "--out", "out", "--quiet")
+    eventually(lambda: len(noted("sample")) > 5)
+    assert len(run_processes()) >= 2
+    return running
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """Hold that the command ended with status 2, one line on the error stream, and nothing measured."""
+    lines = done.stderr.splitlines()
+    assert done.returncode == 2, done.stderr
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("aether-bench: ")
+    assert all(word in lines[0] for word in words), done.stderr
+    assert done.stdout == ""
+
+
+# run
+
+
+def test_a_run_prints_its_seed_its_rounds_and_a_table_and_writes_a_summary(
+    aether_bench: Run, bench_file: BenchFile, tmp_path: Path
+) -> None:
+    small = ("--rounds", "2", "--samples", "2", "--warmups", "0", "--seed", "7")
+    done = aether_bench("run", bench_file(EMPTY), *small, "--out", "new/folder")
+    assert done.returncode == 0, done.stderr
+    said = done.stderr.splitlines()
+    assert said[0].startswith("seed 7; ")
+    assert [line.partition(": p50 ")[0] for line in said[1:]] == ["mine: round 1 of 2", "mine: round 2 of 2"]
+    table = done.stdout.splitlines()
+    assert table[0].split() == ["bench", "metric", "p50", "p95", "n", "unit", "file"]
+    path = os.path.join("new/folder", "bench-mine.json")
+    assert table[1].split()[:2] + table[1].split()[4:] == ["mine", "duration_ms", "4", "ms", path]
+    assert read_summary(str(tmp_path / path)).n == 4
+
+
+def test_a_quiet_run_prints_nothing(run: Run, bench_file: BenchFile) -> None:
+    done = run(bench_file(EMPTY))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_file_may_hold_several_benches_of_which_one_can_be_run_alone(
+    run: Run, bench_file: BenchFile, tmp_path: Path
+) -> None:
+    file = bench_file(EMPTY + EMPTY.replace("mine", "other"))
+    assert run(f"{file}::other").returncode == 0
+    assert os.listdir(tmp_path / "out") == ["bench-other.json"]
+    assert run(file).returncode == 0
+    assert sorted(os.listdir(tmp_path / "out")) == ["bench-mine.json", "bench-other.json"]
+
+
+def test_a_file_finds_what_lies_beside_it_wherever_it_is_run_from(
+    run: Run, bench_file: BenchFile, tmp_path: Path
+) -> None:
+    (tmp_path / "apart").mkdir()
+    (tmp_path / "apart" / "neighbour.py").write_text("VALUE = 1\n", encoding="utf-8")
+    file = bench_file(f"import neighbour\n{EMPTY}", name=os.path.join("apart", "mine.py"))
+    done = run(file)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("packagin",), ("packagin: no such bench; did you mean packaging?",)),
+        (("xyz",), ("xyz: no such bench; known: ", "packaging", "streaming")),
+        (("sorting", "-p", "sort.coun=1"), ("-p sort.coun: no such parameter; did you mean count?",)),
+        (("sorting", "-p", "sort.count=many"), ("-p sort.count=many: expected `int`",)),
+        (("sorting", "-p", "srt.count=1"), ("-p srt.…: no such bench in this run; did you mean sort?",)),
+        (("sorting", "--rounds", "0"), ("--rounds and --samples take at least 1",)),
+        (("missing.py",), ("missing.py: no such file",)),
+        (("--exec", "tool 'unclosed"), ("--exec tool 'unclosed: no closing quotation",)),
+        (("--exec", "a x", "--exec", "a y"), ("two benches are named a",)),
+        (("--exec", "a", "--name", "../b"), ("the short name '../b' takes letters",)),
+    ],
+)
+def test_a_run_that_makes_no_sense_is_refused_in_a_line(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    assert_refused(run(*arguments), *words)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("raise ValueError('no luck')", "mine.py:10: ValueError: no luck"),
+        (EMPTY.replace("@bench", "@bench(metrics='duration_ms')"), "metrics"),
+        (EMPTY.replace("@bench", "@bench(metric='duration')"), "duration"),
+        (EMPTY.replace("@bench", "@bench(reference='interpreter')"), "did you mean interpreter-1?"),
+    ],
+)
+def test_a_file_that_holds_no_proper_bench_is_refused_in_a_line(
+    run: Run, bench_file: BenchFile, text: str, words: str
+) -> None:
+    assert_refused(run(bench_file(text)), "mine", words)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ("bench_id = 'a\\nb'", "bench_id"),
+        ("bench_id = 7", "bench_id"),
+        ("params_type = dict", "params_type"),
+    ],
+)
+def test_a_bench_whose_attributes_make_no_sense_is_refused_before_anything_is_measured(
+    run: Run, bench_file: BenchFile, tmp_path: Path, attributes: str, words: str
+) -> None:
+    text = f"""
+class NoParams(Struct):
+    pass
+
+class Session:
+    def sample(self):
+        pass
+    def verify(self):
+        pass
+
+class Mine:
+    bench_id, name, about, metric, params_type = "mine", "mine", "a bench", "duration_ms", NoParams
+    {attributes}
+    @contextmanager
+    def open(self, params, place):
+        note("opened")
+        yield Session()
+
+mine = Mine()
+"""
+    assert_refused(run(bench_file(text)), words)
+    assert os.listdir(tmp_path / "notes") == []
+
+
+def test_a_bench_of_a_file_that_it_has_not_is_refused(run: Run, bench_file: BenchFile) -> None:
+    assert_refused(run(f"{bench_file(EMPTY)}::other"), "mine.py::other: no bench other")
+
+
+def test_a_cpu_that_is_not_there_is_refused(run: Run, bench_file: BenchFile) -> None:
+    assert_refused(run(bench_file(EMPTY), "--cpus", "99999"), "--cpus: ")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--cpus", "0,"), ("--timeout", "0"), ("--timeout", "nan"), ("--profile", "huge")]
+)
+def test_an_option_that_cannot_be_read_is_refused_by_its_name(
+    run: Run, bench_file: BenchFile, arguments: tuple[str, str]
+) -> None:
+    done = run(bench_file(EMPTY), *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert arguments[0] in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_an_out_that_is_a_file_is_refused_before_anything_is_measured(
+    run: Run, bench_file: BenchFile, tmp_path: Path, noted: Noted
+) -> None:
+    (tmp_path / "taken").write_text("mine", encoding="utf-8")
+    assert_refused(run(bench_file(NOTING), "--out", "taken"), "--out taken: ")
+    assert_refused(run("mine.py", "--out", "taken/below"), "--out taken/below: ")
+    assert (tmp_path / "taken").read_text(encoding="utf-8") == "mine"
+    assert noted("sample") == []
+
+
+def test_a_summary_that_cannot_be_written_is_one_line_and_the_others_are_written(
+    run: Run, bench_file: BenchFile, tmp_path: Path
+) -> None:
+    (tmp_path / "out" / "bench-mine.json" / "in the way").mkdir(parents=True)
+    done = run(bench_file(EMPTY + EMPTY.replace("mine", "other")))
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"aether-bench: {os.path.join('out', 'bench-mine.json')}: ")
+    assert sorted(os.listdir(tmp_path / "out")) == ["bench-mine.json", "bench-other.json"]
+
+
+@needs_full_device
+def test_output_that_cannot_be_written_is_one_line_and_status_1(
+    aether_bench: Run,
+) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = aether_bench("list", stdout=full.fileno())
+    assert done.returncode == 1
+    assert done.stderr == "aether-bench: the output cannot be written: no space left on device\n"
+
+
+@posix
+def test_a_reader_of_the_output_that_goes_away_is_no_traceback(aether_bench: Run) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = aether_bench("list", stdout=writer)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+# run --exec
+
+
+def test_a_command_is_a_bench_named_after_its_program(run: Run, tmp_path: Path) -> None:
+    done = run("--exec", f"{PYTHON} pass")
+    assert (done.returncode, done.stderr) == (0, "")
+    (file,) = os.listdir(tmp_path / "out")
+    assert file.startswith("bench-python")
+    summary = read_summary(str(tmp_path / "out" / file))
+    assert summary.metric == "duration_ms"
+    assert summary.params == {"command": f"{PYTHON} pass"}
+
+
+def test_several_commands_have_a_name_each(run: Run, tmp_path: Path) -> None:
+    done = run("--exec", f"{PYTHON} pass", "--name", "one", "--exec", f"{PYTHON} 'print(1)'", "--name", "two")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert sorted(os.listdir(tmp_path / "out")) == ["bench-one.json", "bench-two.json"]
+
+
+def test_a_command_that_fails_and_one_that_is_missing_are_a_line_each_and_the_others_go_on(
+    run: Run, tmp_path: Path
+) -> None:
+    fails = f"""{PYTHON} 'import sys; print("what for"); print("one"); sys.exit("no luck")'"""
+    commands = {"fails": fails, "missing": "no-such-tool -x", "good": f"{PYTHON} pass"}
+    arguments = [part for name, command in commands.items() for part in ("--exec", command, "--name", name)]
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    failed, missing = done.stderr.splitlines()
+    assert failed.startswith("aether-bench: fails: round 1: ")
+    assert failed.endswith(": exit status 1: no luck")
+    assert missing.startswith("aether-bench: missing: round 1: ")
+    assert "no-such-tool: no such file" in missing
+    assert os.listdir(tmp_path / "out") == ["bench-good.json"]
+
+
+def test_a_command_that_hangs_is_ended(run: Run, run_processes: Processes, tmp_path: Path) -> None:
+    done = run("--exec", f"{PYTHON} 'import time; time.sleep(600)'", "--timeout", "1")
+    assert done.returncode == 1
+    assert done.stderr.endswith("no answer within 1 s\n")
+    assert run_processes() == []
+    assert os.listdir(tmp_path / "out") == []
+
+
+# Being interrupted.
+
+
+@posix
+@pytest.mark.parametrize(("signalled", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
+def test_an_interrupted_run_ends_in_one_line_and_leaves_no_process_and_no_file(
+    under_way: subprocess.Popen[str], run_processes: Processes, tmp_path: Path, signalled: signal.Signals, word: str
+) -> None:
+    os.killpg(under_way.pid, signalled)
+    stdout, stderr = under_way.communicate(timeout=60)
+    assert (under_way.returncode, stdout, stderr) == (128 + signalled, "", f"aether-bench: {word}\n")
+    assert run_processes() == []
+    assert os.listdir(tmp_path / "out") == []
+    assert os.listdir(tmp_path / "scratch") == []
+
+
+def test_killing_the_run_itself_leaves_no_worker(
+    under_way: subprocess.Popen[str], run_processes: Processes, eventually: Eventually
+) -> None:
+    under_way.kill()
+    under_way.communicate(timeout=60)
+    assert eventually(lambda: not run_processes(), limit_s=20)
+
+
+@posix
+def test_killing_the_worker_fails_its_bench_in_one_line(under_way: subprocess.Popen[str]) -> None:
+    (worker,) = psutil.Process(under_way.pid).children()
+    worker.kill()
+    _, stderr = under_way.communicate(timeout=60)
+    assert under_way.returncode == 1
+    (line,) = stderr.splitlines()
+    assert line.startswith("aether-bench: mine: round 1: sample ")
+    assert line.endswith(": the worker was killed by SIGKILL")
+
+
+# list
+
+
+def test_the_installed_benches_are_listed_with_their_parameters(aether_bench: Run) -> None:
+    done = aether_bench("list")
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [line.split()[:4] for line in done.stdout.splitlines()]
+    assert ["packaging", "pack", "duration_ms", "archive-1"] in rows
+    assert ["streaming", "stream", "throughput_mbs", "loopback-1"] in rows
+    assert "  -p pack.files=100" in done.stdout.splitlines()
+    assert "  -p pack.tree=" in done.stdout.splitlines()
+
+
+def test_a_bench_of_a_third_party_is_listed(aether_bench: Run) -> None:
+    lines = aether_bench("list").stdout.splitlines()
+    assert any(line.split()[:3] == ["sorting", "sort", "duration_ms"] for line in lines)
+    assert "  -p sort.count=1000" in lines
+
+
+def test_a_bench_of_a_third_party_runs(run: Run, tmp_path: Path) -> None:
+    done = run("sorting", "-p", "sort.count=500")
+    assert (done.returncode, done.stderr) == (0, "")
+    summary = read_summary(str(tmp_path / "out" / "bench-sort.json"))
+    assert (summary.bench_id, summary.params) == ("sorting", {"count": 500})
+
+
+# doctor
+
+
+def test_the_doctor_looks_and_changes_nothing(aether_bench: Run, tmp_path: Path) -> None:
+    done = aether_bench("doctor")
+    assert done.returncode == 0
+    assert done.stderr == "looking at this machine for 1 s\n"
+    lines = done.stdout.splitlines()
+    if lines[-1].endswith("found; nothing was changed"):
+        found = int(lines[-1].split()[0])
+        starts = [line.lstrip().partition(" ")[0] for line in lines[:-2]]
+        assert starts == [word for number in range(found) for word in (f"{number + 1}.", "so:", "mend:")]
+    else:
+        assert lines == ["nothing here is known to disturb measurements"]
+    assert sorted(os.listdir(tmp_path)) == ["scratch"]
+
+
+# noise
+
+
+def test_noise_writes_the_rates_and_every_run(aether_bench: Run, bench_file: BenchFile, tmp_path: Path) -> None:
+    small = ("--rounds", "2", "--samples", "3", "--warmups", "0", "--out", "out")
+    done = aether_bench("noise", bench_file(EMPTY), "--runs", "3", *small)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[1:] == ["run 1 of 3", "run 2 of 3", "run 3 of 3"]
+    assert "mine: 3 runs of unchanged code, 6 ordered pairs" in done.stdout
+    report = json.loads((tmp_path / "out" / "noise-mine.json").read_bytes())
+    assert (report["bench_id"], report["runs"], report["pairs"]) == ("mine", 3, 6)
+    told = {(rate["quantile"], rate["rule"], rate["gate"]) for rate in report["rates"]}
+    assert told == {(quantile, rule, gate) for quantile in ("p50", "p95") for rule in RULES for gate in GATES}
+    assert all(0 <= rate["false_alarms"] <= 1 and 0 <= rate["power"] <= 1 for rate in report["rates"])
+    recorded = [json.loads(line) for line in (tmp_path / "out" / "noise-mine.jsonl").read_bytes().splitlines()]
+    assert len(recorded) == 3
+    for run in recorded:
+        shapes = (run["samples"], run["reference"], run["involuntary_switches"], *run["kept"].values())
+        assert all([len(values) for values in shape] == [3, 3] for shape in shapes)
+
+
+@posix
+def test_noise_that_is_interrupted_keeps_what_was_measured(
+    started: Started, bench_file: BenchFile, noted: Noted, eventually: Eventually, tmp_path: Path
+) -> None:
+    setup = "def opened():\n    note('round')\n    yield\n"
+    file = bench_file(setup + NOTING.replace("@bench", "@bench(setup=opened)"))
+    small = ("--rounds", "1", "--samples", "1", "--warmups", "0", "--out", "out", "--quiet")
+    running = started("noise", file, "--runs", "100000", *small)
+    eventually(lambda: len(noted("round")) >= 4)
+    os.killpg(running.pid, signal.SIGINT)
+    stdout, stderr = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert stderr == "aether-bench: interrupted; what follows is of the runs that were finished\n"
+    report = json.loads((tmp_path / "out" / "noise-mine.json").read_bytes())
+    assert report["runs"] >= 3
+    assert len((tmp_path / "out" / "noise-mine.jsonl").read_bytes().splitlines()) == report["runs"]
+    assert f"mine: {report['runs']} runs of unchanged code" in stdout
+    assert os.listdir(tmp_path / "scratch") == []
+
+
+def test_noise_of_a_bench_that_fails_is_one_line_and_status_1(
+    aether_bench: Run, bench_file: BenchFile, tmp_path: Path
+) -> None:
+    file = bench_file("@bench\ndef mine():\n    raise BenchError('no luck')")
+    done = aether_bench("noise", file, "--runs", "2", "--out", "out", "--quiet")
+    assert done.returncode == 1
+    assert done.stderr == "aether-bench: mine: round 1: set-up: no luck\n"
+    assert os.listdir(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--runs", "1"), "--runs takes at least 2"),
+        (("--rate", "2"), "argument --rate: '2': write a percentage"),
+        (("--slowdown", "x%"), "argument --slowdown: 'x%': write a percentage"),
+    ],
+)
+def test_noise_that_makes_no_sense_is_refused(
+    aether_bench: Run, bench_file: BenchFile, arguments: tuple[str, str], words: str
+) -> None:
+    done = aether_bench("noise", bench_file(EMPTY), *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr.splitlines()[-1]
+
+
+# The command itself.
+
+
+def test_the_command_is_installed_and_tells_its_version(run_env: dict[str, str]) -> None:
+    program = shutil.which("aether-bench", path=os.path.dirname(sys.executable))
+    assert program is not None
+    done = subprocess.run([program, "--version"], env=run_env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, f"aether-bench {__version__}")
+
+
+@pytest.mark.parametrize("command", ["list", "run", "doctor", "noise"])
+def test_the_help_of_every_command_shows_a_worked_example(aether_bench: Run, command: str) -> None:
+    done = aether_bench(command, "-h")
+    assert done.returncode == 0
+    assert f"example:\n  aether-bench {command}" in done.stdout
+
+
+def test_no_command_is_refused(aether_bench: Run) -> None:
+    done = aether_bench()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "COMMAND" in done.stderr

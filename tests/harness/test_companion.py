@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from aether_harness import BenchError
+from aether_harness.companion import companion
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file of the module `beside`, which a companion can be started from."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return tmp_path / "beside.py"
+
+
+def companions() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "beside" in child.cmdline()]
+
+
+def test_a_companion_greets_and_ends_when_it_is_left(module: Path) -> None:
+    module.write_text("import sys\nprint(sys.argv[1:], flush=True)\nsys.stdin.read()\n", encoding="utf-8")
+    with companion("beside", "one", "two") as greeting:
+        assert greeting.decode().strip() == "['one', 'two']"
+        assert len(companions()) == 1
+    assert companions() == []
+
+
+def test_a_companion_ends_when_what_uses_it_raises(module: Path) -> None:
+    module.write_text("import sys\nprint(1, flush=True)\nsys.stdin.read()\n", encoding="utf-8")
+    with pytest.raises(InterruptedError), companion("beside"):
+        raise InterruptedError
+    assert companions() == []
+
+
+def test_a_companion_that_does_not_greet_is_told_by_its_status(module: Path) -> None:
+    module.write_text("raise SystemExit(3)\n", encoding="utf-8")
+    with pytest.raises(BenchError, match="beside did not start: status 3"), companion("beside"):
+        pass
+    assert companions() == []
