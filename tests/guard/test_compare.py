@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from aether_guard.compare import TOLERANCE, Assessment, assess, judge, judge_all, significant, worsening
 from aether_guard.estimate import BOUNDED_SAMPLES, Estimate
 from aether_guard.policy import Policy, Waiver
+from aether_guard.ruler import UNCERTAIN_PART
+from aether_guard.student import quantile_of_t
 from aether_schema import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aether_guard.ruler import UNCERTAIN_PART
-from aether_guard.student import quantile_of_t
-from aether_guard.verdict import Judgement
+    from aether_guard.verdict import Judgement
     from aether_schema import Summary
 
 FIGURE = st.floats(min_value=1e-6, max_value=1e9)

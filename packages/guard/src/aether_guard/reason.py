@@ -24,6 +24,8 @@ def explain(known: Assessment, verdict: Verdict, *, needed: int | None, moved: s
     figures = f"{known.policy.quantile} {worse_or_better(known.change)}"
     if known.ruled is not None and known.ruler is not None:
         figures += _by_ruler(known.ruler, known.ruled, known.change)
+    elif known.raw is not None and abs(known.raw.change - known.change) > _WORTH_SAYING:
+        figures += f", {worse_or_better(known.raw.change)} by its rounds"
     if known.deciding is not None:
         low, high = known.deciding.interval
         figures += f" ({signed_percentage(low)} to {signed_percentage(high)})"
