@@ -32,6 +32,18 @@ LIMIT_S = 60.0
 SMALL = ("--rounds", "1", "--samples", "2", "--warmups", "0")
 
 
+def processes_of(env: dict[str, str]) -> list[psutil.Process]:
+    """Return the processes that run in an environment, told by its folder for scratch."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("TMPDIR") == env["TMPDIR"] and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     """Return a place on CPUs of the system's choice."""
@@ -120,12 +132,21 @@ def noted(tmp_path: Path) -> Callable[[str], list[str]]:
 
 
 @pytest.fixture
-def run_env(tmp_path: Path) -> dict[str, str]:
-    """Return the environment of a run, whose folder for scratch marks all its processes."""
+def run_env(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Yield the environment of a run, whose folder for scratch marks all its processes; end those that are left."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     plain = {key: value for key, value in os.environ.items() if key != "PYTHONDEVMODE"}
-    return {**plain, "TMPDIR": str(scratch), "TEMP": str(scratch), "TMP": str(scratch), "PYTHONIOENCODING": "utf-8"}
+    env = {**plain, "TMPDIR": str(scratch), "TEMP": str(scratch), "TMP": str(scratch), "PYTHONIOENCODING": "utf-8"}
+    yield env
+    for process in processes_of(env):
+        process.kill()
+
+
+@pytest.fixture
+def run_processes(run_env: dict[str, str]) -> Callable[[], list[int]]:
+    """Return a function that gives the ids of the processes of the test's runs."""
+    return lambda: [process.pid for process in processes_of(run_env)]
 
 
 @pytest.fixture
@@ -213,22 +234,3 @@ def is_running() -> Callable[[int], bool]:
             return False
 
     return is_running
-
-
-@pytest.fixture
-def run_processes(run_env: dict[str, str], is_running: Callable[[int], bool]) -> Iterator[Callable[[], list[int]]]:
-    """Yield a function that gives the ids of the processes of the test's runs; end those left by the test."""
-
-    def run_processes() -> list[int]:
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("TMPDIR") == run_env["TMPDIR"] and is_running(process.pid):
-                    found.append(process.pid)
-            except (psutil.Error, OSError):
-                continue
-        return found
-
-    yield run_processes
-    for pid in run_processes():
-        psutil.Process(pid).kill()

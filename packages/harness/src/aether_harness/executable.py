@@ -92,7 +92,7 @@ def command_targets(commands: Sequence[str], names: Sequence[str]) -> list[Targe
             words = shlex.split(command)
         except ValueError as error:
             raise UsageError(f"--exec {command}: {str(error).lower()}") from None
-        if not words:
+        if not words or not words[0]:
             raise UsageError("--exec: an empty command")
         program = re.sub(r"[^A-Za-z0-9._-]+", "-", os.path.basename(words[0])).strip("-._")
         bench = CommandBench(names[index] if index < len(names) else program or "command")

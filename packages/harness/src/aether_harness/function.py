@@ -56,13 +56,16 @@ class FunctionSession:
         """Nothing is claimed, so nothing is checked."""
 
 
+Orders = asyncio.Queue[asyncio.Future[Sampled] | None]
+
+
 class CoroutineSession:
     """A coroutine function, awaited by every sample, always in the same task, so that its set-up stays valid."""
 
-    def __init__(self, serving: Callable[[asyncio.Queue[asyncio.Future[Sampled]]], Coroutine[Any, Any, None]]) -> None:
-        """Have `serving` answer each future in its queue with a sample, until it is cancelled."""
+    def __init__(self, serving: Callable[[Orders], Coroutine[Any, Any, None]]) -> None:
+        """Have `serving` answer each future in its queue with a sample, until there is None."""
         self._loop = asyncio.new_event_loop()
-        self._queue: asyncio.Queue[asyncio.Future[Sampled]] = asyncio.Queue()
+        self._queue: Orders = asyncio.Queue()
         self._task = self._loop.create_task(serving(self._queue))
 
     def sample(self) -> Sampled:
@@ -80,13 +83,16 @@ class CoroutineSession:
         """Nothing is claimed, so nothing is checked."""
 
     def close(self) -> None:
-        """Tear the set-up down and close the loop."""
-        self._task.cancel()
+        """Tear the set-up down, which goes on behind its yield as a plain one's does, and close the loop."""
+        ended_before = self._task.done()
+        self._queue.put_nowait(None)
         try:
-            self._loop.run_until_complete(asyncio.gather(self._task, return_exceptions=True))
+            self._loop.run_until_complete(asyncio.wait({self._task}))
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         finally:
             self._loop.close()
+        if not ended_before:
+            self._task.result()  # raises what tearing down raised
 
 
 class FunctionBench:
@@ -130,7 +136,7 @@ class FunctionBench:
             raise BenchError(f"{self.bench_id}() takes an argument, and there is no setup to give it one")
         return partial(self._function, *given) if takes else self._function
 
-    async def _serve(self, queue: asyncio.Queue[asyncio.Future[Sampled]]) -> None:
+    async def _serve(self, queue: Orders) -> None:
         async with AsyncExitStack() as stack:
             given: tuple[Any, ...] = ()
             if self._setup is not None:
@@ -139,8 +145,7 @@ class FunctionBench:
                 else:
                     given = (stack.enter_context(as_context(self._setup)),)
             call: Callable[[], Awaitable[Any]] = self._call(given)
-            while True:
-                future = await queue.get()
+            while (future := await queue.get()) is not None:
                 try:
                     started = perf_counter_ns()
                     result = await call()

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -38,6 +39,8 @@ ReplyT = TypeVar("ReplyT", bound=Message)
 
 START_LIMIT_S = 30.0
 CLOSE_LIMIT_S = 10.0
+#: How long a worker that has closed its output may take to end.
+END_LIMIT_S = 1.0
 _WATCH_INTERVAL_S = 0.2
 
 
@@ -155,7 +158,7 @@ class Worker:
 
     def _how_it_ended(self) -> str:
         try:
-            status = self._process.wait(timeout=CLOSE_LIMIT_S)
+            status = self._process.wait(timeout=END_LIMIT_S)
         except subprocess.TimeoutExpired:
             return "the worker closed its output and went on"
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"exited with status {status}"
@@ -171,11 +174,17 @@ class Worker:
 
 def _kill_tree(process: subprocess.Popen[bytes]) -> None:
     try:
+        # First, while it can still be told whose they are: some may have left the group for one of their own.
+        children = psutil.Process(process.pid).children(recursive=True)
+    except psutil.Error:
+        children = []
+    try:
         if os.name == "posix":
             os.killpg(process.pid, signal.SIGKILL)
         else:
-            for child in psutil.Process(process.pid).children(recursive=True):
-                child.kill()
             process.kill()
-    except (OSError, psutil.Error):
+    except OSError:
         process.kill()  # the group is gone; this does nothing to a process that has ended
+    for child in children:
+        with suppress(psutil.Error):
+            child.kill()

@@ -14,8 +14,8 @@ from aether_harness.target import (
     EntryPointAddress,
     FileAddress,
     Found,
+    check_bench,
     check_distinct,
-    check_short_name,
 )
 from aether_schema import printable
 
@@ -90,7 +90,7 @@ def _load(entry_point: EntryPoint) -> Benchmark:
     if not isinstance(bench, Benchmark):
         raise PluginError(f"{entry_point.name}: {entry_point.value} is no bench: see aether_harness.Benchmark")
     try:
-        check_short_name(bench)
+        check_bench(bench)
     except UsageError as error:
         raise PluginError(f"{entry_point.name}: {error}") from None
     return bench

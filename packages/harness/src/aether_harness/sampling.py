@@ -149,6 +149,7 @@ class Sampler:
         if self._forked:
             raise BenchError("sample() forked this process; start others with subprocess, or spawn them")
         answers = [result for result in results if isinstance(result, Sampled)]
+        check_answers(answers)
         own_ns = sum(answer.elapsed_ns or 0 for answer in answers)
         others = (others_before, elsewhere())
         return evidence_of(own_ns or ended - started, (counted, counted_after), others), answers
@@ -200,6 +201,20 @@ def figure_of(elapsed_ns: int, iterations: int, moved_bytes: list[int | None], m
     if len(moved_bytes) != iterations or not all(moved_bytes):
         raise BenchError("sample() did not say how many bytes it moved (Sampled.moved_bytes)")
     return sum(filter(None, moved_bytes)) / max(elapsed_ns, 1) * 1e3
+
+
+def check_answers(answers: list[Sampled]) -> None:
+    """Make sure that what a bench says of its samples are counts.
+
+    Raises:
+        BenchError: one is not; the message says which.
+
+    """
+    for answer in answers:
+        counts = {"moved_bytes": answer.moved_bytes, "elapsed_ns": answer.elapsed_ns, **answer.phases_ns}
+        for name, count in counts.items():
+            if count is not None and (not isinstance(count, int) or count < 0):
+                raise BenchError(f"sample() says that {name} is {count!r}, which is no count")
 
 
 def mean_phases(results: list[Sampled]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aether_harness.error import UsageError
 from aether_harness.plugin import Benchmark
-from aether_harness.target import FileAddress, Found, check_distinct, check_short_name
+from aether_harness.target import FileAddress, Found, check_bench, check_distinct
 from aether_schema import printable
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ def find_in_file(text: str) -> list[Found]:
     path, _, wanted = text.partition("::")
     path = os.path.abspath(path)
     benches = benches_in_file(path)
-    check_distinct(benches)
     for bench in benches:
-        check_short_name(bench)
+        check_bench(bench)
+    check_distinct(benches)
     found = [Found(bench=bench, address=FileAddress(path, bench.bench_id)) for bench in benches]
     if wanted:
         found = [item for item in found if item.bench.bench_id == wanted]

@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import fields
 
 from aether_harness.error import UsageError
+from aether_harness.kernel import kernel_of
 from aether_harness.plugin import Benchmark
+from aether_schema import UNIT_OF_METRIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # A short name becomes part of a file's name.
 _SHORT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+# As the summary has it.
+_BENCH_ID = re.compile(r"[^\u0000-\u001f\u007f-\u009f]{1,200}")
 
 
 class EntryPointAddress(Struct, frozen=True, tag="entry_point"):
@@ -68,12 +73,22 @@ def check_distinct(benches: Iterable[Benchmark]) -> None:
         taken |= names
 
 
-def check_short_name(bench: Benchmark) -> None:
-    """Make sure that the short name can stand in a file's name.
+def check_bench(bench: Benchmark) -> None:
+    """Make sure that the attributes of a bench make sense, before anything is measured.
 
     Raises:
-        UsageError: it cannot.
+        UsageError: one does not; the message names the bench and the attribute.
 
     """
-    if not _SHORT_NAME.fullmatch(bench.name):
+    if not isinstance(bench.bench_id, str) or not _BENCH_ID.fullmatch(bench.bench_id):
+        raise UsageError(f"bench_id {bench.bench_id!r:.60} takes 1 to 200 characters, none of them a control character")
+    if not isinstance(bench.name, str) or not _SHORT_NAME.fullmatch(bench.name):
         raise UsageError(f"{bench.bench_id}: the short name {bench.name!r} takes letters, digits, '.', '_' and '-'")
+    if bench.metric not in UNIT_OF_METRIC:
+        raise UsageError(f"{bench.bench_id}: metric {bench.metric!r}: takes {' or '.join(UNIT_OF_METRIC)}")
+    if not isinstance(bench.params_type, type) or not issubclass(bench.params_type, Struct):
+        raise UsageError(f"{bench.bench_id}: params_type is no msgspec Struct")
+    for field in fields(bench.params_type):
+        if field.default is NODEFAULT and field.default_factory is NODEFAULT:
+            raise UsageError(f"{bench.bench_id}: params_type: {field.name} has no default")
+    kernel_of(bench)

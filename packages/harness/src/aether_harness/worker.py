@@ -12,10 +12,11 @@ import signal
 import sys
 import tempfile
 import traceback
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
+import psutil
 
 from aether_harness.affinity import allowed_cpus, pin
 from aether_harness.error import BenchError, HarnessError
@@ -40,11 +41,13 @@ from aether_harness.protocol import (
 from aether_harness.registry import load_bench
 from aether_harness.sampling import Rulers, Sampler, freeze_heap
 from aether_harness.witness import Witness, peak_memory_bytes
+from aether_schema import printable
 
 if TYPE_CHECKING:
     from aether_harness.plugin import Session
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 class Round:
@@ -64,6 +67,7 @@ class Round:
             return self._open(request)
         if isinstance(request, Close):
             self._stack.close()
+            end_children()
             return Closed()
         if self._sampler is None or self._session is None:
             return Failed(problem="nothing is open")
@@ -84,7 +88,10 @@ class Round:
             self._stack.enter_context(kernel.open(place)),
             self._stack.enter_context(KERNELS[kernel.cross_kernel_id].open(place)),
         )
+        own = os.getpid()
         session = self._stack.enter_context(bench.open(params, place))
+        if os.getpid() != own:
+            os._exit(0)  # a child that the set-up left behind must not go on as a second worker
         witness = Witness(getattr(session, "companion_pids", ()), request.worker_cpus)
         sampler = Sampler(session, bench.metric, rulers, witness)
         freeze_heap()
@@ -139,7 +146,8 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
         replies.write(encode_message(message) + b"\n")
         replies.flush()
 
-    say(Hello(protocol=PROTOCOL_VERSION, pid=os.getpid()))
+    own = os.getpid()
+    say(Hello(protocol=PROTOCOL_VERSION, pid=own))
     with ExitStack() as stack:
         current = Round(stack)
         for line in requests:
@@ -147,19 +155,32 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
             try:
                 reply = current.answer(request)
             except BenchError as error:
-                reply = Failed(problem=str(error))
+                reply = Failed(problem=printable(str(error)))
             except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a bench does is reported, not raised
                 traceback.print_exc()
-                reply = Failed(problem=describe(error))
+                reply = Failed(problem=printable(describe(error)))
+            if os.getpid() != own:
+                os._exit(0)  # a child that the bench left behind, likewise
             say(reply)
             if isinstance(request, Close):
                 return
 
 
+def end_children() -> None:
+    """End what the bench has started and left behind, in sessions and groups of its own too."""
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            child.kill()
+
+
 def die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent ends; elsewhere the closed pipe does, later."""
+    """Ask the kernel to end this process when its parent ends; elsewhere the closed pipe does, later.
+
+    Ask it too to make this process the parent of what its children leave behind, so that it can be found.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def take_standard_streams() -> tuple[BinaryIO, BinaryIO]:

@@ -20,7 +20,7 @@ BENCH_GLOB = "bench-*.json"
 #: Folders whose summaries are there to test with.
 _EXAMPLES = frozenset({"example", "examples", "fixture", "fixtures", "test", "tests", "testdata", "test-data"})
 # A path goes into TOML, YAML, a shell's line and an expression of the host's; it means nothing to any of them.
-_PLAIN = re.compile(r"(?!-)[^\x00-\x1f\x7f\\\"'`$*?\[\]{}#:!&|<>%@]+")
+_PLAIN = re.compile(r"(?!-)[^\\\"'`$*?\[\]{}#:!&|<>%@]+")
 
 
 class Side(Struct, frozen=True, kw_only=True):
@@ -56,7 +56,7 @@ def is_example(path: str) -> bool:
 def baseline_side(folders: Sequence[SummaryFolder], bare: Iterable[str]) -> Side:
     """Return the side of the baselines: what is named for them, a folder kept for them, or the usual place."""
     side = _side([part for part, is_baseline in _parts(folders) if is_baseline])
-    kept = [path for path in bare if _PLAIN.fullmatch(path) and not is_example(path)]
+    kept = [path for path in bare if _is_plain(path) and not is_example(path)]
     if side.found:
         return side
     return Side(paths=(kept[0] if kept else DEFAULT_BASELINE,), found=False, left_out=side.left_out)
@@ -74,6 +74,10 @@ def folders_of(paths: Iterable[str]) -> tuple[str, ...]:
     folders = [(posixpath.dirname(path) or path) if path.endswith(".json") else path for path in paths]
     # A whole repository is not what is meant by the summaries in its top folder.
     return tuple(dict.fromkeys("*.json" if folder == "." else folder for folder in folders))
+
+
+def _is_plain(path: str) -> bool:
+    return path.isprintable() and _PLAIN.fullmatch(path) is not None
 
 
 def _parts(folders: Iterable[SummaryFolder]) -> list[tuple[_Part, bool]]:
@@ -101,7 +105,7 @@ def _side(parts: Iterable[_Part]) -> Side:
     left_out: list[str] = []
     taken: set[str] = set()
     for part in parts:
-        if not all(map(_PLAIN.fullmatch, (part.folder, *(name for name, _ in part.summaries)))):
+        if not all(map(_is_plain, (part.folder, *(name for name, _ in part.summaries)))):
             left_out.append(f"{part.folder}: a name that a workflow cannot hold")
         elif again := sorted(taken & part.bench_ids):
             left_out.append(f"{part.folder}: {again[0]} is on this side already")

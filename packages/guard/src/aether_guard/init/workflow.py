@@ -44,7 +44,7 @@ NEEDS: dict[Tool, Needs] = {
     "just": Needs(("rust-just",)),
     "make": Needs(),
     "npm": Needs((), ("npm ci",), "node:22"),
-    "pnpm": Needs((), ("npm install --global pnpm", "pnpm install --frozen-lockfile"), "node:22"),
+    "pnpm": Needs((), ("corepack enable", "pnpm install --frozen-lockfile"), "node:22"),
     "yarn": Needs((), ("yarn install",), "node:22"),
     "bun": Needs((), ("npm install --global bun", "bun install"), "node:22"),
     "cargo": Needs((), (), "rust:1"),

@@ -26,11 +26,16 @@ from aether_harness.plan import DEFAULT_PROFILE
 from aether_harness.progress import observing, results_table
 from aether_harness.run import run_targets
 from aether_harness.summarise import Circumstances, summarise
-from aether_harness.target import check_distinct, check_short_name
-from aether_schema import UNIT_OF_METRIC, write_summary
+from aether_harness.target import check_bench, check_distinct
+from aether_schema import UNIT_OF_METRIC, InvalidSummaryError, SummaryFileError, write_summary
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
+
+    from aether_harness.plan import Plan
+    from aether_harness.run import Outcome
+    from aether_schema import Summary
 
 DEFAULT_FOLDER = "target/benchmarks"
 
@@ -65,7 +70,7 @@ def execute(options: argparse.Namespace) -> int:
         targets += targets_of(options.benches, options.param)
     check_distinct(target.found.bench for target in targets)
     for target in targets:
-        check_short_name(target.found.bench)
+        check_bench(target.found.bench)
     plan = plan_of(options)
     make_folder(options.out)
     if not options.quiet:
@@ -80,22 +85,37 @@ def execute(options: argparse.Namespace) -> int:
         environment=fingerprint(plan.assignment),
         readings=readings(),
     )
-    written = []
-    for outcome in outcomes:
-        if outcome.error is None:
-            summary = summarise(outcome.target, outcome.rounds, plan, circumstances)
-            path = os.path.join(options.out, f"bench-{outcome.target.found.bench.name}.json")
-            write_summary(path, summary)
-            written.append((summary, path))
+    written, failed = _written(outcomes, plan, circumstances, options.out)
     if written and not options.quiet:
         print(results_table(written))
         for summary, _ in written:
             if summary.notes:
                 print(f"{summary.bench_id}: {summary.notes}")
-    failed = [outcome.error for outcome in outcomes if outcome.error is not None]
-    for error in failed:
-        print(f"aether-bench: {error}", file=sys.stderr)
+    for problem in failed:
+        print(f"aether-bench: {problem}", file=sys.stderr)
     return EXIT_FAILED if failed else EXIT_OK
+
+
+def _written(
+    outcomes: Sequence[Outcome], plan: Plan, circumstances: Circumstances, folder: str
+) -> tuple[list[tuple[Summary, str]], list[object]]:
+    """Write the summaries of the benches that finished; return them with their paths, and what failed."""
+    written: list[tuple[Summary, str]] = []
+    failed: list[object] = [outcome.error for outcome in outcomes if outcome.error is not None]
+    for outcome in outcomes:
+        if outcome.error is not None:
+            continue
+        path = os.path.join(folder, f"bench-{outcome.target.found.bench.name}.json")
+        try:
+            summary = summarise(outcome.target, outcome.rounds, plan, circumstances)
+            write_summary(path, summary)
+        except InvalidSummaryError as error:
+            failed.append(f"{outcome.target.found.bench.bench_id}: {error}")
+        except SummaryFileError as error:
+            failed.append(error)
+        else:
+            written.append((summary, path))
+    return written, failed
 
 
 def _commit() -> str | None:
