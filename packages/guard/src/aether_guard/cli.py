@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from aether_guard.__about__ import __version__
-from aether_guard.command import check, noise, policy, promote, schema, validate
+from aether_guard.command import check, init, noise, policy, promote, schema, validate
 from aether_guard.command.form import EXIT_STATUSES, complain
 from aether_guard.error import GuardError
 from aether_guard.verdict import EXIT_ERROR
@@ -17,7 +17,7 @@ from aether_schema import SchemaError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (check, validate, policy, promote, noise, schema)
+COMMANDS = (check, init, validate, policy, promote, noise, schema)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

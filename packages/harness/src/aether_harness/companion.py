@@ -20,8 +20,8 @@ _STOP_LIMIT_S = 5.0
 
 
 @contextmanager
-def companion(module: str, *arguments: str) -> Iterator[bytes]:
-    """Start `python -m module`, yield the line it greets with, and stop it at the end.
+def companion(module: str, *arguments: str, name: str | None = None) -> Iterator[bytes]:
+    """Start `python -m module`, yield the line it greets with, and stop it at the end. Errors call it `name`.
 
     Raises:
         BenchError: it ended without a greeting.
@@ -34,7 +34,7 @@ def companion(module: str, *arguments: str) -> Iterator[bytes]:
         try:
             greeting = process.stdout.readline()
             if not greeting:
-                raise BenchError(f"{module} did not start: status {process.wait()}")
+                raise BenchError(f"{name or module} did not start: status {process.wait()}")
             yield greeting
         finally:
             process.stdin.close()

@@ -90,5 +90,6 @@ def running_server(cpus: Sequence[int]) -> Iterator[Greeting]:
         BenchError: the server did not come up.
 
     """
-    with companion("aether_stream_bench.server", "--cpus", *map(str, cpus)) as greeting:
+    arguments = ("--cpus", *map(str, cpus))
+    with companion("aether_stream_bench.server", *arguments, name="the mock server") as greeting:
         yield msgspec.json.decode(greeting, type=Greeting)
