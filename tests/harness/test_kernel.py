@@ -22,7 +22,7 @@ RETURNED = {
     "deflate-1": 1_844_630_390,
     "filesystem-1": 16_384,
     "interpreter-1": 35_379_723,
-    "loopback-1": 1_048_576,
+    "loopback-1": 262_144,
     "memory-1": 1_618_119_338,
 }
 

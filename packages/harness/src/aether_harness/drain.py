@@ -1,20 +1,18 @@
 """The other end of the loopback kernel: `python -m aether_harness.drain [CPU…]` drains, counts, acknowledges.
 
-It takes bytes in as servers in Python do, through an event loop and with a copy of each piece, so that it
-is slowed by what slows those. Prints the port it listens on, on 127.0.0.1 only, and ends when its standard
-input is closed.
+Prints the port it listens on, on 127.0.0.1 only, and ends when its standard input is closed.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 import sys
+import threading
 
 from aether_harness.affinity import pin
 
-BURST_BYTES = 2**20
+BURST_BYTES = 256 * 1024
 ACKNOWLEDGEMENT = b"."
 
 
@@ -31,38 +29,31 @@ def tune_for_loopback(connection: socket.socket) -> None:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
 
 
-class Drain(asyncio.Protocol):
-    """One connection: takes in, copies, drops, and acknowledges each whole burst."""
-
-    def __init__(self) -> None:
-        """Begin with nothing taken in."""
-        self._pending = 0
-        self._copies: tuple[bytes, bytes] = (b"", b"")
-        self._transport: asyncio.WriteTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember where to acknowledge."""
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Take in a piece."""
-        assert self._transport is not None
-        middle = len(data) // 2
-        self._copies = (data[:middle], data[middle:])
-        self._pending += len(data)
-        while self._pending >= BURST_BYTES:
-            self._pending -= BURST_BYTES
-            self._transport.write(ACKNOWLEDGEMENT)
+def drain(connection: socket.socket) -> None:
+    """Read until the other side closes, acknowledging each whole burst."""
+    buffer = bytearray(BURST_BYTES)
+    pending = 0
+    while received := connection.recv_into(buffer):
+        pending += received
+        while pending >= BURST_BYTES:
+            pending -= BURST_BYTES
+            connection.sendall(ACKNOWLEDGEMENT)
 
 
-async def serve() -> None:
-    """Listen, say where, and drain until the standard input is closed."""
-    server = await asyncio.get_running_loop().create_server(Drain, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - the greeting is its interface
-    await asyncio.to_thread(sys.stdin.buffer.read)
+def main() -> None:
+    """Listen, say where, and drain one connection."""
+    pin([int(cpu) for cpu in sys.argv[1:]])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        print(listener.getsockname()[1], flush=True)  # noqa: T201 - the greeting is its interface
+        threading.Thread(target=_accept_one, args=(listener,), daemon=True).start()
+        sys.stdin.buffer.read()
+
+
+def _accept_one(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection, contextlib.suppress(OSError):
+        drain(connection)
 
 
 if __name__ == "__main__":
-    pin([int(cpu) for cpu in sys.argv[1:]])
-    asyncio.run(serve())
+    main()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from aether_harness.plugin import Benchmark
 
 DEFAULT_KERNEL = "interpreter-1"
-PIECE_BYTES = 128 * 1024
+PIECE_BYTES = 64 * 1024
 _MASK = 0xFFFF_FFFF
 
 

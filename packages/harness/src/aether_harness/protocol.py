@@ -66,7 +66,7 @@ class Opened(Message, frozen=True):
 class Taken(Message, frozen=True):
     """One sample: its figure in the metric's unit, and its phases in nanoseconds, all per iteration.
 
-    `reference_ms` is the mean of the reference kernel's times just before and just after it.
+    `reference_ms` is the reference kernel's time beside it.
     """
 
     value: float

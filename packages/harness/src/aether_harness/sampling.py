@@ -31,6 +31,8 @@ MOST_ITERATIONS = 2**20
 _CALIBRATIONS = 3
 #: The second kernel is timed beside every so many samples.
 CROSS_CHECK_EVERY = 2
+#: How many times the other one a timing of the ruler may be to count.
+ACCIDENT = 1.3
 #: A timing of the ruler that is no older stands for one taken now.
 FRESH_NS = 2_000_000
 
@@ -93,7 +95,7 @@ class Sampler:
         moved = [result.moved_bytes for result in results]
         return Taken(
             value=figure_of(evidence.elapsed_ns, self.iterations, moved, self._metric),
-            reference_ms=(before + after) / 2e6,
+            reference_ms=ruler_ns(before, after) / 1e6,
             evidence=replace(evidence, steal_ns=_difference(steal, steal_after), reference_drift=after / before),
             phases_ns=mean_phases(results),
         )
@@ -156,6 +158,15 @@ class Sampler:
 
     def _note_fork(self) -> None:
         self._forked = True
+
+
+def ruler_ns(before: int, after: int) -> float:
+    """Return the ruler of a sample from its times on either side: their mean, or the smaller if they disagree.
+
+    A timing far longer than the one beside it is an accident of its own, and tells nothing of the sample.
+    """
+    smaller, larger = sorted((before, after))
+    return smaller if larger > ACCIDENT * smaller else (smaller + larger) / 2
 
 
 def time_ns(work: Callable[[], object]) -> int:
