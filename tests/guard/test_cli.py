@@ -330,11 +330,12 @@ def test_a_wrong_command_line_exits_2_and_says_what_is_wrong(guard: Guard, argum
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["check", "validate", "schema", "promote", "noise", "policy"])
-def test_the_help_of_every_command_shows_a_worked_example(guard: Guard, command: str) -> None:
+@pytest.mark.parametrize("command", ["check", "init", "validate", "schema", "promote", "noise", "policy"])
+def test_the_help_of_every_command_shows_a_worked_example_in_80_columns(guard: Guard, command: str) -> None:
     done = guard(command, "-h")
     assert done.returncode == 0
     assert f"\n  aether-guard {command}" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 def test_the_paths_and_the_gate_come_from_the_configuration(guard: Guard, write: Write, tmp_path: Path) -> None:

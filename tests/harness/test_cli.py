@@ -434,10 +434,11 @@ def test_the_command_is_installed_and_tells_its_version(run_env: dict[str, str])
 
 
 @pytest.mark.parametrize("command", ["list", "run", "doctor", "noise"])
-def test_the_help_of_every_command_shows_a_worked_example(aether_bench: Run, command: str) -> None:
+def test_the_help_of_every_command_shows_a_worked_example_in_80_columns(aether_bench: Run, command: str) -> None:
     done = aether_bench(command, "-h")
     assert done.returncode == 0
     assert f"example:\n  aether-bench {command}" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 def test_no_command_is_refused(aether_bench: Run) -> None:

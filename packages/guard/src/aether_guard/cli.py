@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from aether_guard.__about__ import __version__
-from aether_guard.command import check, init, noise, policy, promote, schema, validate
 from aether_guard.command.form import EXIT_STATUSES, complain
 from aether_guard.error import GuardError
 from aether_guard.verdict import EXIT_ERROR
@@ -17,14 +17,16 @@ from aether_schema import SchemaError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (check, init, validate, policy, promote, noise, schema)
+#: The modules of `aether_guard.command`, in the order in which help lists them.
+COMMANDS = ("check", "init", "validate", "policy", "promote", "noise", "schema")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `aether-guard` and return its exit status."""
     if not _usable_streams():
         return EXIT_ERROR
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser(given[:1]).parse_args(given)
     try:
         status: int = options.command(options)
         sys.stdout.flush()
@@ -45,17 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of the command named first, or of all: what is not called is not imported."""
     parser = argparse.ArgumentParser(
         prog="aether-guard",
-        description="Compares benchmark summaries with a baseline and fails the build on a regression.",
+        description="Compares benchmark summaries with a baseline; fails the build on a regression.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=EXIT_STATUSES,
     )
     parser.add_argument("--version", action="version", version=f"aether-guard {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add_to(commands)
+    # With its name given, argparse need not lay out a usage line to find it, which takes longer than the rest.
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=parser.prog)
+    for command in [name for name in COMMANDS if name in first] or COMMANDS:
+        import_module(f"aether_guard.command.{command}").add_to(commands)
     return parser
 
 

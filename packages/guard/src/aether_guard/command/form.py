@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 EXIT_STATUSES = """exit status:
   0  no regression
   1  at least one regression
-  2  usage, a missing or invalid file, a bench that cannot be compared (outranks 1)
+  2  usage, a missing or invalid file, a bench that cannot be compared;
+     outranks 1
   3  with --strict: inconclusive
 """
 

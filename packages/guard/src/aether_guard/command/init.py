@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 EXAMPLE = """example:
   aether-guard init --ci github
-    looks for summaries and bench commands in this repository, writes aether.toml and a
-    workflow that runs, checks and uploads, and says what to do next; what is there
-    already is never overwritten
+    looks for summaries and bench commands in this repository, writes
+    aether.toml and a workflow that runs, checks and uploads, and says what to
+    do next; what is there already is never overwritten
 
-exit status: 0 done, or nothing was to be done; 2 a file cannot be read or written
+exit status:
+  0  done, or nothing was to be done
+  2  a file cannot be read or written
 """
 
 

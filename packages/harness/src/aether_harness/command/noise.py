@@ -40,10 +40,15 @@ EXIT_INTERRUPTED = 130
 
 EXAMPLE = """example:
   aether-bench noise packaging --runs 40 --plot noise.png
-    runs the bench 40 times against itself, prints how often each gate would have cried
-    wolf, and writes target/noise/noise-pack.json (the table) and .jsonl (every run)
+    runs the bench 40 times against itself, prints how often each gate would
+    have cried wolf, and writes target/noise/noise-pack.json (the table) and
+    .jsonl (every run)
 
-exit status: 0 done; 1 the bench failed; 2 usage; 130 interrupted (what was measured is told and kept)
+exit status:
+  0    done
+  1    the bench failed
+  2    usage
+  130  interrupted; what was measured is told and kept
 """
 
 
