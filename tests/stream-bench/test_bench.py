@@ -55,14 +55,14 @@ def test_t5_the_streaming_summary_has_a_throughput_above_0_and_p95_at_least_p50_
 def test_by_default_8_mib_are_uploaded_in_chunks_of_128_kib(bench: Bench, tmp_path: Path) -> None:
     assert bench().returncode == 0
     summary = json.loads((tmp_path / "out" / "bench-stream.json").read_bytes())
-    assert summary["params"] == {"payload": 8_388_608, "chunk": 131_072, "seed": 1}
+    assert summary["params"] == {"payload": 8_388_608, "chunk": 131_072, "seed": 1, "one_cpu": False}
 
 
 def test_parameters_are_taken_and_recorded(bench: Bench, tmp_path: Path) -> None:
     finished = bench("-p", "stream.payload=1M", "-p", "stream.chunk=999", "-p", "streaming.seed=7")
     assert (finished.returncode, finished.stderr) == (0, "")
     summary = json.loads((tmp_path / "out" / "bench-stream.json").read_bytes())
-    assert summary["params"] == {"payload": 1_048_576, "chunk": 999, "seed": 7}
+    assert summary["params"] == {"payload": 1_048_576, "chunk": 999, "seed": 7, "one_cpu": False}
 
 
 def test_a_payload_of_one_byte_is_uploaded(bench: Bench) -> None:

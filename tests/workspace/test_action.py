@@ -17,6 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "action.yml"
 PAGE = ROOT / "docs" / "ci.md"
+README = ROOT / "README.md"
 TEXT = ACTION.read_text(encoding="utf-8")
 SUMMARY = {
     "bench_id": "packaging",
@@ -108,8 +109,8 @@ def install(folder: Path, version: str) -> tuple[subprocess.CompletedProcess[str
     return done, found[0].name if found else ""
 
 
-def fenced(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+def fenced(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 def test_the_action_has_the_form_that_the_host_wants() -> None:
@@ -132,7 +133,7 @@ def test_every_input_is_handed_to_something() -> None:
 
 
 def test_every_action_is_pinned_as_everywhere_in_this_repository() -> None:
-    pages = [ACTION, PAGE, *(ROOT / ".github" / "workflows").glob("*.yml")]
+    pages = [ACTION, PAGE, README, *(ROOT / ".github" / "workflows").glob("*.yml")]
     used = [use for page in pages for use in re.findall(r"uses: (actions/.*)", page.read_text(encoding="utf-8"))]
     assert all(re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v[\d.]+", use) for use in used)
     assert len(set(used)) == len({use.partition("@")[0] for use in used})
@@ -144,8 +145,8 @@ def test_the_page_tells_of_every_input_and_output() -> None:
     assert told == {*DEFAULTS, "exit-status", "report"}
 
 
-def test_the_workflow_of_the_page_is_whole_and_has_no_weakness_that_is_known(tmp_path: Path) -> None:
-    (workflow,) = [text for text in fenced("yaml") if "uses: OWNER/" in text]
+def test_the_workflow_of_the_readme_is_whole_and_has_no_weakness_that_is_known(tmp_path: Path) -> None:
+    (workflow,) = [text for text in fenced(README, "yaml") if "uses: OWNER/" in text]
     path = tmp_path / ".github" / "workflows" / "page.yml"
     path.parent.mkdir(parents=True)
     path.write_text(workflow.replace("OWNER", "owner").replace("HASH", "0" * 40), encoding="utf-8")
@@ -155,7 +156,7 @@ def test_the_workflow_of_the_page_is_whole_and_has_no_weakness_that_is_known(tmp
 
 
 def test_the_jobs_of_the_page_have_the_form_that_gitlab_wants(tmp_path: Path) -> None:
-    (jobs,) = [text for text in fenced("yaml") if "image: " in text]
+    (jobs,) = [text for text in fenced(PAGE, "yaml") if "image: " in text]
     path = tmp_path / "page.gitlab-ci.yml"
     path.write_text(jobs, encoding="utf-8")
     done = checked(lint_tool("check-jsonschema"), "--builtin-schema", "vendor.gitlab-ci", path)

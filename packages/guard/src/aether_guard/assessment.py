@@ -31,5 +31,11 @@ class Assessment(Struct, frozen=True, kw_only=True):
 
     @property
     def deciding(self) -> Estimate | None:
-        """The better evidence: by the ruler where there is one, else as it came; None for the plain rule."""
-        return self.ruled or self.raw
+        """The better evidence, which is the surer one; None for the plain rule.
+
+        That is mostly the one by the ruler. A ruler that does not follow its bench brings more into the figures
+        than it takes out, and is then left.
+        """
+        if self.raw is None or self.ruled is None:
+            return self.raw
+        return min(self.ruled, self.raw, key=lambda found: found.reach)

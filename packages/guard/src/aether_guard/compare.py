@@ -134,9 +134,11 @@ def _with_evidence(known: Assessment) -> Assessment:
         what = "samples on both sides" if raw is None else "the same ruler on both sides"
         return replace(known, problem=f"the policy asks for {what}")
     doubt = None
-    if ruled is not None and ruler is not None:
+    if raw is not None and ruled is not None and ruler is not None:
         correction = uncertainty(baseline, current, PROBABILITIES[policy.quantile])
         ruled = replace(ruled, error=math.hypot(ruled.error, correction))
+        # As they came, the figures hold all of what the ruler takes out.
+        raw = replace(raw, error=math.hypot(raw.error, math.log1p(ruler.slowdown)))
         disagreement = ruler.disagreement
         if differing and disagreement is None:
             doubt = "and no second kernel says whether the ruler holds between them"

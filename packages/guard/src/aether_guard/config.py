@@ -109,8 +109,10 @@ def _read(path: str) -> Document | None:
         if b"aether" not in data:
             return None
         tool = msgspec.toml.decode(data, type=Pyproject).tool
-    except (OSError, UnicodeDecodeError, RecursionError, msgspec.MsgspecError) as error:
-        raise GuardError(f"{_shown(path)}: {_problem(error)}") from None
+    except OSError as error:
+        raise GuardError(f"{_shown(path)}: {(error.strerror or str(error)).lower()}") from None
+    except (UnicodeDecodeError, RecursionError, msgspec.MsgspecError) as error:
+        raise GuardError(f"{_shown(path)}: {_problem(error, data)}") from None
     return None if tool is None else tool.aether
 
 
@@ -164,24 +166,41 @@ def _book(path: str, table: GuardTable) -> PolicyBook:
     )
 
 
-def _problem(error: Exception) -> str:
+def _problem(error: Exception, data: bytes) -> str:
     """Return one line for what a decoder found, with the nearest known key for an unknown one."""
     import difflib
 
     if isinstance(error, RecursionError):
         return "nested too deeply"
-    if isinstance(error, OSError):
-        return (error.strerror or str(error)).lower()
     text = printable(str(error))
     found = re.fullmatch(r"Object contains unknown field `(.+?)`(?: - at `\$\.?(.*)`)?", text)
     if found is None:
         problem, _, key = text.partition(" - at `$.")
-        return f"{key.removesuffix('`')}: {problem[:1].lower()}{problem[1:]}" if key else problem
+        key = _named(key.removesuffix("`").removeprefix("tool.aether."), data)
+        return f"{key}: {problem[:1].lower()}{problem[1:]}" if key else problem
     place = (found[2] or "").removeprefix("tool.aether").removeprefix(".")
     known = _table_at(place).__struct_encode_fields__
     near = difflib.get_close_matches(found[1], known, n=1)
     hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
-    return ".".join(filter(None, (place, found[1]))) + f": no such key{hint}"
+    return ".".join(filter(None, (_named(place, data), found[1]))) + f": no such key{hint}"
+
+
+def _named(place: str, data: bytes) -> str:
+    """Return a place with the name of the bench's table, of which the decoder only says that it is one of them."""
+    if not place.startswith("guard.bench[...]"):
+        return place
+    document = msgspec.toml.decode(data)
+    tables = document.get("tool", {}).get("aether", document)["guard"]["bench"]
+    name = next((name for name, table in tables.items() if not _converts(table)), "...")
+    return place.replace("[...]", f'."{printable(name)}"', 1)
+
+
+def _converts(table: object) -> bool:
+    try:
+        msgspec.convert(table, BenchTable)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _table_at(place: str) -> type[Table]:

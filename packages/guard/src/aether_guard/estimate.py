@@ -61,10 +61,14 @@ class Estimate(Struct, frozen=True, kw_only=True):
         return as_change(self.centre, lower_is_better=self.lower_is_better)
 
     @property
+    def reach(self) -> float:
+        """How far the interval reaches to either side of the centre, in logarithms."""
+        return quantile_of_t(ONE_SIDED, self.freedom) * self.error + self.widened
+
+    @property
     def interval(self) -> tuple[float, float]:
         """The worsening's bounds as fractions, each one-sided at 95 %."""
-        reach = quantile_of_t(ONE_SIDED, self.freedom) * self.error + self.widened
-        bounds = (self.centre - reach, self.centre + reach)
+        bounds = (self.centre - self.reach, self.centre + self.reach)
         return (
             as_change(bounds[0], lower_is_better=self.lower_is_better),
             as_change(bounds[1], lower_is_better=self.lower_is_better),

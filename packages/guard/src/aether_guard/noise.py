@@ -25,7 +25,10 @@ GATES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What became of the pairs, one side slowed down by `slowdown`: shares of regressions and of no answer."""
+    """What became of the pairs, one side slowed down by `slowdown`: shares of regressions and of no answer.
+
+    Of the pairs, that is, which can be compared.
+    """
 
     slowdown: float
     regressions: float
@@ -36,11 +39,14 @@ class NoiseReport(Struct, frozen=True, kw_only=True):
     """The false alarms and the power of a policy over every ordered pair of runs of one bench.
 
     `tightest_gate` is the smallest of `GATES` with at most `wished_rate` of false alarms; None if none is.
+    `errors` counts the pairs that cannot be compared, and `problem` says why the first one cannot.
     """
 
     bench_id: str
     runs: int
     pairs: int
+    errors: int
+    problem: str | None
     outcomes: tuple[Outcome, ...]
     wished_rate: float
     tightest_gate: float | None
@@ -56,7 +62,9 @@ class Question(Struct, frozen=True, kw_only=True):
 
 def measure_policy(runs: Sequence[Summary], policy: Policy, question: Question, today: date) -> NoiseReport:
     """Return how the policy does on at least two runs of unchanged code, as they are and slowed down."""
-    known = [assess(before, after, policy, today) for before, after in permutations(runs, 2)]
+    assessed = [assess(before, after, policy, today) for before, after in permutations(runs, 2)]
+    known = [item for item in assessed if item.problem is None]
+    problem = next((item.problem for item in assessed if item.problem is not None), None)
     level, wished_rate = question.level, question.wished_rate
     tightest = next(
         (gate for gate in GATES if _share("regression", _verdicts(known, gate, 0.0, level)) <= wished_rate), None
@@ -74,7 +82,9 @@ def measure_policy(runs: Sequence[Summary], policy: Policy, question: Question, 
     return NoiseReport(
         bench_id=runs[0].bench_id,
         runs=len(runs),
-        pairs=len(known),
+        pairs=len(assessed),
+        errors=len(assessed) - len(known),
+        problem=problem,
         outcomes=tuple(outcomes),
         wished_rate=wished_rate,
         tightest_gate=tightest,
@@ -87,8 +97,6 @@ def _verdicts(known: Iterable[Assessment], gate: float, slowdown: float, level: 
 
 def _verdict(known: Assessment, gate: float, slowdown: float, level: float) -> Verdict:
     """Return the verdict with the current side slowed down: its estimate moves, and its error stays."""
-    if known.problem is not None:
-        return "error"
     if known.doubt is not None:
         return "inconclusive"
     found = known.deciding
@@ -102,4 +110,4 @@ def _verdict(known: Assessment, gate: float, slowdown: float, level: float) -> V
 
 
 def _share(verdict: Verdict, verdicts: Sequence[Verdict]) -> float:
-    return sum(item == verdict for item in verdicts) / len(verdicts)
+    return sum(item == verdict for item in verdicts) / max(1, len(verdicts))

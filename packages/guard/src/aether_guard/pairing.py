@@ -137,7 +137,7 @@ def _new(current: Loaded) -> Judgement:
         verdict="pass",
         metric=summary.metric,
         unit=summary.unit,
-        reason="new: it has no baseline yet",
+        reason="it has no baseline yet",
         current_path=current.path,
     )
 

@@ -54,10 +54,10 @@ def assign_cpus(allowed: Sequence[int] | None, wanted: Sequence[int] = ()) -> As
     return Assignment(worker_cpus=(worker,), companion_cpus=tuple(others))
 
 
-def allowed_cpus() -> list[int] | None:
-    """Return the CPUs this process may use, or None where the system does not say (macOS)."""
+def allowed_cpus(pid: int | None = None) -> list[int] | None:
+    """Return the CPUs this process, or another, may use, or None where the system does not say (macOS)."""
     try:
-        return sorted(psutil.Process().cpu_affinity())
+        return sorted(psutil.Process(pid).cpu_affinity())
     except (AttributeError, NotImplementedError, OSError, psutil.Error):
         return None
 

@@ -12,7 +12,8 @@ import threading
 
 from aether_harness.affinity import pin
 
-BURST_BYTES = 256 * 1024
+BURST_BYTES = 2**20
+RECEIVE_BYTES = 256 * 1024
 ACKNOWLEDGEMENT = b"."
 
 
@@ -31,7 +32,7 @@ def tune_for_loopback(connection: socket.socket) -> None:
 
 def drain(connection: socket.socket) -> None:
     """Read until the other side closes, acknowledging each whole burst."""
-    buffer = bytearray(BURST_BYTES)
+    buffer = bytearray(RECEIVE_BYTES)
     pending = 0
     while received := connection.recv_into(buffer):
         pending += received

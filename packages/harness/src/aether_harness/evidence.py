@@ -30,8 +30,9 @@ class Evidence(Struct, frozen=True, kw_only=True):
     waited for, and from the companions the bench named (a server). `voluntary_switches` counts how often
     the sampling thread waited of its own accord. `cpu_ns` is that thread's CPU time, `steal_ns` what the
     hypervisor took from the worker's CPU. `companion_cpu_ns` is the companions' CPU time, and
-    `companion_delay_ns` how long they were ready to run and had no CPU. `reference_drift` is the reference
-    kernel's time just after the sample over that just before it. What a system does not tell is None.
+    `companion_delay_ns` how long they were ready to run and had no CPU. With `shared_cpu` the companions run on
+    the thread's own CPU: each of them takes it from the other as a part of the operation. `reference_drift`
+    is the reference kernel's time just after the sample over that just before it. What a system does not tell is None.
     """
 
     elapsed_ns: int
@@ -41,6 +42,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     steal_ns: int | None = None
     companion_cpu_ns: int | None = None
     companion_delay_ns: int | None = None
+    shared_cpu: bool = False
     reference_drift: float | None = None
 
 
@@ -62,14 +64,15 @@ def lost_ns(evidence: Evidence) -> int:
     """Return how long the CPUs that the sample needed were demonstrably doing something else.
 
     A thread that never waited of its own accord and yet had less CPU time than time passed was robbed of
-    the difference. One that waited for its companions should see them busy meanwhile: the time in which
-    neither it nor they ran was taken from them. One that waited for anything else tells nothing that way.
+    the difference. One that waited for its companions, or shares its CPU with them, should see them busy
+    meanwhile: the time in which neither it nor they ran was taken from them. One that waited for anything
+    else tells nothing that way.
     """
-    known = max(evidence.steal_ns or 0, evidence.companion_delay_ns or 0)
+    known = max(evidence.steal_ns or 0, 0 if evidence.shared_cpu else evidence.companion_delay_ns or 0)
     if evidence.cpu_ns is None:
         return known
     missing = evidence.elapsed_ns - evidence.cpu_ns
-    if evidence.voluntary_switches != 0:
+    if evidence.voluntary_switches != 0 or evidence.shared_cpu:
         if evidence.companion_cpu_ns is None:
             return known
         missing -= evidence.companion_cpu_ns
@@ -100,7 +103,8 @@ def is_disturbed(evidence: Evidence, usual: Usual = NOTHING_USUAL) -> bool:
 def severity(evidence: Evidence, usual: Usual = NOTHING_USUAL) -> float:
     """Return how badly the sample was disturbed: 0 for not at all, and comparable between samples."""
     tolerated_switches = max(usual.involuntary_switches, evidence.elapsed_ns // TOLERATED_EVERY_NS)
-    switches = max(0, (evidence.involuntary_switches or 0) - tolerated_switches)
+    taken = 0 if evidence.shared_cpu else evidence.involuntary_switches or 0
+    switches = max(0, taken - tolerated_switches)
     loss = lost_ns(evidence) / max(evidence.elapsed_ns, 1)
     drift = excess_drift(evidence, usual)
     return switches + (100 * loss if loss > TOLERATED_LOSS else 0.0) + (drift if drift > TOLERATED_DRIFT else 0.0)

@@ -26,12 +26,12 @@ from aether_harness.parameter import suggestion
 from aether_harness.plugin import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from aether_harness.plugin import Benchmark
 
 DEFAULT_KERNEL = "interpreter-1"
-PIECE_BYTES = 64 * 1024
+PIECE_BYTES = 128 * 1024
 _MASK = 0xFFFF_FFFF
 
 
@@ -145,17 +145,16 @@ def _filesystem(place: Place) -> Iterator[Callable[[], int]]:
 
 
 @contextmanager
-def _loopback(place: Place) -> Iterator[Callable[[], int]]:
-    """Send to a process on the companion CPUs that drains and acknowledges: what any upload is made of."""
+def _loopback(drain_cpus: Sequence[int], /) -> Iterator[Callable[[], int]]:
+    """Send to a process on `drain_cpus` that drains and acknowledges: what any upload is made of."""
     from aether_harness.drain import ACKNOWLEDGEMENT, BURST_BYTES, tune_for_loopback
 
-    # Several bursts' worth, sent in turn: what any upload sends is not in the caches.
+    # Several bursts' worth, sent in turn: what any upload sends is not in the first caches.
     data = memoryview(random.Random(20260104).randbytes(8 * BURST_BYTES))  # noqa: S311 - fixed data, not a secret
     pieces = [data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES)]
     a_burst = BURST_BYTES // PIECE_BYTES
     bursts = cycle([pieces[start : start + a_burst] for start in range(0, len(pieces), a_burst)])
-    cpus = map(str, place.companion_cpus)
-    with companion("aether_harness.drain", *cpus) as port, socket.socket() as connection:
+    with companion("aether_harness.drain", *map(str, drain_cpus)) as port, socket.socket() as connection:
         tune_for_loopback(connection)
         connection.connect(("127.0.0.1", int(port)))
 
@@ -204,22 +203,29 @@ KERNELS = {
         ),
         Kernel(
             kernel_id="loopback-1",
-            about="sending to a process on the companion CPU",
+            about="sending to a process on another CPU",
             cross_kernel_id="memory-1",
-            open=_loopback,
+            open=lambda place: _loopback(place.companion_cpus),
+        ),
+        Kernel(
+            kernel_id="loopback-one-cpu-1",
+            about="sending to a process on the same CPU",
+            cross_kernel_id="memory-1",
+            open=lambda place: _loopback(place.worker_cpus),
         ),
     )
 }
 
 
-def kernel_of(bench: Benchmark) -> Kernel:
-    """Return the kernel that resembles `bench`: the one it names as `reference`, or the interpreter.
+def kernel_of(bench: Benchmark, params: Struct) -> Kernel:
+    """Return the kernel that resembles `bench` under `params`: the one it names as `reference`, or the interpreter.
 
     Raises:
         UsageError: it names one that does not exist.
 
     """
-    kernel_id = getattr(bench, "reference", DEFAULT_KERNEL)
+    named = getattr(bench, "reference", DEFAULT_KERNEL)
+    kernel_id = named(params) if callable(named) else named
     if kernel_id not in KERNELS:
         raise UsageError(f"{bench.bench_id}: reference {kernel_id!r}: no such kernel{suggestion(kernel_id, KERNELS)}")
     return KERNELS[kernel_id]

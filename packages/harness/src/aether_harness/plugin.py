@@ -50,7 +50,7 @@ class Session(Protocol):
     Two more members are optional. `prepare()` is called before every sample, untimed; an operation that
     needs it is never done more than once in a sample. `companion_pids: tuple[int, ...]` are other
     processes that the sample waits for (a server): samples during which the kernel took the CPU from one
-    of them count as disturbed too.
+    of them count as disturbed too. One that is pinned to the worker's CPU runs in turn with it.
     """
 
     def sample(self) -> Sampled | None:
@@ -70,7 +70,8 @@ class Benchmark(Protocol):
     """A bench, as a plugin names it.
 
     Two more attributes are optional: `reference`, the id of the reference kernel that resembles it
-    (`aether_harness.kernel.KERNELS`), and `versions`, a mapping from what it measures to its version.
+    (`aether_harness.kernel.KERNELS`) or a method that returns it for given parameters, and `versions`, a
+    mapping from what it measures to its version.
     """
 
     @property

@@ -96,7 +96,12 @@ class Sampler:
         return Taken(
             value=figure_of(evidence.elapsed_ns, self.iterations, moved, self._metric),
             reference_ms=ruler_ns(before, after) / 1e6,
-            evidence=replace(evidence, steal_ns=_difference(steal, steal_after), reference_drift=after / before),
+            evidence=replace(
+                evidence,
+                steal_ns=_difference(steal, steal_after),
+                shared_cpu=self._witness.shared_cpu,
+                reference_drift=after / before,
+            ),
             phases_ns=mean_phases(results),
         )
 

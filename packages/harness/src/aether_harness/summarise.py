@@ -32,7 +32,7 @@ class Circumstances(Struct, frozen=True, kw_only=True):
 def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circumstances: Circumstances) -> Summary:
     """Return the summary of `rounds`, of which there is at least one."""
     bench = target.found.bench
-    kernel = kernel_of(bench)
+    kernel = kernel_of(bench, target.params)
     kept = [record.samples for record in rounds]
     samples = tuple(tuple(rounded(taken.value) for taken in round_) for round_ in kept)
     references = tuple(tuple(rounded(taken.reference_ms) for taken in round_) for round_ in kept)

@@ -91,4 +91,4 @@ def check_bench(bench: Benchmark) -> None:
     for field in fields(bench.params_type):
         if field.default is NODEFAULT and field.default_factory is NODEFAULT:
             raise UsageError(f"{bench.bench_id}: params_type: {field.name} has no default")
-    kernel_of(bench)
+    kernel_of(bench, bench.params_type())

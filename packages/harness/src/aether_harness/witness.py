@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 
+from aether_harness.affinity import allowed_cpus
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -39,8 +41,12 @@ class Witness:
     """Reads the counters of the calling thread, its children, and the bench's companion processes."""
 
     def __init__(self, companions: Sequence[int] = (), cpus: Sequence[int] = ()) -> None:
-        """Watch the processes `companions` too, and steal on `cpus`."""
+        """Watch the processes `companions` too, and steal on `cpus`, which are this process's own.
+
+        `shared_cpu` says whether a companion runs on the same ones.
+        """
         self._companions = [psutil.Process(pid) for pid in companions]
+        self.shared_cpu = bool(cpus) and any(allowed_cpus(pid) == sorted(cpus) for pid in companions)
         self._steal = _StealReader(cpus) if sys.platform == "linux" and cpus else None
 
     def counters(self) -> Counters:

@@ -83,7 +83,7 @@ class Round:
         bench = load_bench(request.address)
         params = msgspec.json.decode(request.params, type=bench.params_type)
         place = Place(folder=request.folder, worker_cpus=request.worker_cpus, companion_cpus=request.companion_cpus)
-        kernel = kernel_of(bench)
+        kernel = kernel_of(bench, params)
         rulers = Rulers(
             self._stack.enter_context(kernel.open(place)),
             self._stack.enter_context(KERNELS[kernel.cross_kernel_id].open(place)),

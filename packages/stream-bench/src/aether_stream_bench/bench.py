@@ -23,11 +23,16 @@ if TYPE_CHECKING:
 
 
 class StreamParams(Struct, frozen=True, kw_only=True):
-    """What is uploaded: `payload` seeded bytes, in HTTP chunks of `chunk` bytes."""
+    """What is uploaded: `payload` seeded bytes, in HTTP chunks of `chunk` bytes.
+
+    The server has CPUs of its own; with `one_cpu` it runs on the uploader's, in turn with it. That is slower, and
+    steadier: what passes from one CPU of a virtual machine to another costs now this and now several times as much.
+    """
 
     payload: Annotated[ByteCount, Meta(ge=1)] = 8 * 2**20
     chunk: Annotated[ByteCount, Meta(ge=1, le=2**30)] = 128 * 2**10
     seed: int = 1
+    one_cpu: bool = False
 
 
 class StreamSession:
@@ -65,17 +70,21 @@ class StreamingBench:
     about = "chunked HTTP upload to a mock server on the loopback"
     metric: Metric = "throughput_mbs"
     params_type = StreamParams
-    reference = "loopback-1"
     versions: Mapping[str, str] = {
         "aether-stream-bench": __version__,
         **{name: version(name) for name in ("anyio", "h11", "httptools")},
     }
 
+    def reference(self, params: StreamParams) -> str:
+        """Return the kernel that sends from and to the same CPUs."""
+        return "loopback-one-cpu-1" if params.one_cpu else "loopback-1"
+
     @contextmanager
     def open(self, params: StreamParams, place: Place) -> Iterator[StreamSession]:
         """Start the server, connect, and yield the session."""
         payload = Payload(size=params.payload, chunk=params.chunk, seed=params.seed)
-        with running_server(place.companion_cpus) as greeting, Uploader(greeting.port) as uploader:
+        cpus = place.worker_cpus if params.one_cpu else place.companion_cpus
+        with running_server(cpus) as greeting, Uploader(greeting.port) as uploader:
             yield StreamSession(uploader, payload, greeting.pid)
 
 

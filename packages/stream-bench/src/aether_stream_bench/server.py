@@ -12,7 +12,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import socket
 import sys
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -20,19 +22,19 @@ import anyio
 import anyio.to_thread
 import httptools
 import msgspec
-from anyio.abc import SocketAttribute
 from msgspec import Struct
 
 from aether_harness.affinity import pin
+from aether_harness.drain import tune_for_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from anyio.abc import SocketStream
+    from anyio.abc import TaskGroup
 
 DIGEST_HEADER = "aether-digest"
 LOOPBACK = "127.0.0.1"
-RECEIVE_BYTES = 2**20
+RECEIVE_BYTES = 2**17
 UPLOAD_METHODS = {b"PUT", b"POST"}
 
 
@@ -64,7 +66,7 @@ class Exchange:
         self._parser = httptools.HttpRequestParser(self)
         self.on_message_begin()
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: memoryview) -> None:
         """Take in what arrived; a request that is none is answered and ends the connection."""
         try:
             self._parser.feed_data(data)
@@ -108,30 +110,60 @@ def response(status: HTTPStatus, body: bytes, *, closing: bool) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-async def handle(stream: SocketStream) -> None:
+async def handle(connection: socket.socket) -> None:
     """Serve one connection until either side closes it."""
     exchange = Exchange()
-    async with stream:
-        while not exchange.closing:
-            try:
-                exchange.feed(await stream.receive(RECEIVE_BYTES))
-                while exchange.answers:
-                    await stream.send(exchange.answers.pop(0))
-            except (anyio.EndOfStream, anyio.BrokenResourceError):
-                return
+    # One buffer for all that arrives: memory that is new for every piece costs more than the copy into it.
+    buffer = memoryview(bytearray(RECEIVE_BYTES))
+    with connection, suppress(ConnectionError):
+        while not exchange.closing and (received := await receive_into(connection, buffer)):
+            exchange.feed(buffer[:received])
+            while exchange.answers:
+                await send_all(connection, exchange.answers.pop(0))
+
+
+async def receive_into(connection: socket.socket, buffer: memoryview) -> int:
+    """Wait for bytes and return how many there are in `buffer` now; none, once the other side has closed."""
+    while True:
+        try:
+            return connection.recv_into(buffer)
+        except BlockingIOError:
+            await anyio.wait_readable(connection)
+
+
+async def send_all(connection: socket.socket, data: bytes) -> None:
+    """Send all of `data`, waiting where the other side is slow to take it."""
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[connection.send(rest) :]
+        except BlockingIOError:
+            await anyio.wait_writable(connection)
+
+
+async def accept_all(listener: socket.socket, tasks: TaskGroup) -> None:
+    """Serve every connection that comes."""
+    while True:
+        await anyio.wait_readable(listener)
+        with suppress(BlockingIOError, ConnectionError):
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            tune_for_loopback(connection)
+            tasks.start_soon(handle, connection)
 
 
 async def serve(cpus: Sequence[int]) -> None:
     """Listen on a free loopback port, say which, and serve until the standard input is closed."""
     note = pin(cpus)
-    listener = await anyio.create_tcp_listener(local_host=LOOPBACK, local_port=0)
-    async with listener, anyio.create_task_group() as tasks:
-        tasks.start_soon(listener.serve, handle)
-        greeting = Greeting(port=listener.extra(SocketAttribute.local_port), pid=os.getpid(), note=note)
-        sys.stdout.buffer.write(msgspec.json.encode(greeting) + b"\n")
-        sys.stdout.buffer.flush()
-        await anyio.to_thread.run_sync(sys.stdin.buffer.read)
-        tasks.cancel_scope.cancel()
+    with socket.create_server((LOOPBACK, 0), backlog=1024) as listener:
+        listener.setblocking(False)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(accept_all, listener, tasks)
+            greeting = Greeting(port=listener.getsockname()[1], pid=os.getpid(), note=note)
+            sys.stdout.buffer.write(msgspec.json.encode(greeting) + b"\n")
+            sys.stdout.buffer.flush()
+            await anyio.to_thread.run_sync(sys.stdin.buffer.read)
+            tasks.cancel_scope.cancel()
 
 
 def main() -> None:

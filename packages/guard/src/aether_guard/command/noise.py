@@ -55,7 +55,11 @@ def execute(options: argparse.Namespace) -> int:
         slowdowns = options.slowdown or DEFAULT_SLOWDOWNS
         question = Question(slowdowns=slowdowns, wished_rate=options.rate, level=book.level)
         report = measure_policy(runs, effective, question, datetime.now(UTC).date())
+        if report.errors == report.pairs:
+            raise GuardError(f"{printable(path)}: no two runs can be compared: {printable(report.problem or '')}")
         print(printable(f"{report.bench_id}: {report.runs} runs of unchanged code, {report.pairs} ordered pairs"))
+        if report.errors:
+            print(printable(f"  {report.errors} pairs left out, which cannot be compared: {report.problem}"))
         gate = percentage(effective.gate_in_force)
         print(f"  policy: {effective.quantile}, gate {gate}, level {percentage(book.level)}")
         for outcome in report.outcomes:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from aether_guard.command.form import Commands, add_command, add_policy, book_of
 from aether_guard.config import find_config
 from aether_guard.figure import percentage
-from aether_guard.policy import KEYS, policy_for
+from aether_guard.policy import KEYS, policy_for, waiver_expired
 from aether_guard.source import load_all
 from aether_guard.verdict import EXIT_PASS
 from aether_schema import printable
@@ -37,6 +38,7 @@ def execute(options: argparse.Namespace) -> int:
     if not known:
         loaded, _ = load_all([path for path in (*config.baseline, *config.current) if os.path.exists(path)])
         known = sorted({item.summary.bench_id for item in loaded} | set(book.expected))
+    today = datetime.now(UTC).date()
     for bench_id in known or ["*"]:
         effective = policy_for(bench_id, book)
         print(printable(bench_id))
@@ -46,6 +48,7 @@ def execute(options: argparse.Namespace) -> int:
             print(f"  {key.replace('_', '-'):14} {shown:10} {effective.sources[key]}")
         if effective.waiver is not None:
             waiver = effective.waiver
-            print(printable(f"  {'waiver':14} {percentage(waiver.gate):10} until {waiver.expires}: {waiver.reason}"))
+            term = "expired on" if waiver_expired(waiver, today) else "until"
+            print(printable(f"  {'waiver':14} {percentage(waiver.gate):10} {term} {waiver.expires}: {waiver.reason}"))
     print(f"level {percentage(book.level)}: how often a build in which nothing got worse may go red")
     return EXIT_PASS

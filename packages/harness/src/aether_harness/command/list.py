@@ -30,7 +30,8 @@ def execute(_options: argparse.Namespace) -> int:
     rows = [("bench", "name", "metric", "reference", "what it measures")]
     for item in found:
         bench = item.bench
-        rows.append((bench.bench_id, bench.name, bench.metric, kernel_of(bench).kernel_id, bench.about))
+        kernel = kernel_of(bench, bench.params_type())
+        rows.append((bench.bench_id, bench.name, bench.metric, kernel.kernel_id, bench.about))
     print(aligned_table(rows))
     for item in found:
         defaults = params_as_scalars(item.bench.params_type())

@@ -1,0 +1,97 @@
+"""Pairs into scores: what is known before a pair says how it is scored and how much is staked on it. Pure."""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from typing import TYPE_CHECKING, Protocol
+
+from aether_guard.ab.bet import MOST_STAKE, ShiftScore, TailScore
+from aether_schema import quantile
+
+if TYPE_CHECKING:
+    from aether_guard.ab.bet import Pair, Scored
+
+#: So many pairs are looked at before the first bet, and what they say is looked up anew as they grow by a quarter.
+LEARNING_PAIRS = 6
+TAIL_LEARNING_PAIRS = 40
+_GROWTH = 1.25
+#: The median absolute deviation of a normal distribution, times this, is its standard deviation.
+_NORMAL_SCALE = 1.4826
+#: Deviations beyond so many standard deviations count alike (Huber 1964, Robust estimation of a location parameter).
+_CLIPPED_AT = 1.345
+#: The share that grows the wealth fastest, over the distance to the bound in standard deviations: the score's
+#: expectation, 0.823 / 1.345 of that distance, over its mean square, 0.710 / 1.345^2, for a normal distribution.
+_STAKE_OF_DISTANCE = 1.56
+#: A distance smaller than this, as a logarithm, is not worth being staked for.
+_LEAST_DISTANCE = 0.005
+_LEAST_SCALE = 1e-9
+
+#: What is staked for, as multiples of the distance from the gate to no change at all, and the shares of the wealth.
+MULTIPLES = (0.5, 1.0, 2.0, 4.0)
+SHARES = (1 / 6, 1 / 2, 1 / 6, 1 / 6)
+#: Pairs of which only one is in the tail are few: what their odds are is staked on all alike.
+TAIL_STAKES = (0.1, 0.3, 0.6, MOST_STAKE)
+TAIL_SHARES = (1 / 4, 1 / 4, 1 / 4, 1 / 4)
+
+
+class Scorer(Protocol):
+    """Turns one pair after the other into scores."""
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The parts of the first wealth, one for each stake."""
+
+    def score(self, pair: Pair) -> Scored | None:
+        """Return the pair's score by what was known before it, None while too little is; then learn from it."""
+
+
+class ShiftScorer:
+    """Scores the middle of the pairs' log ratios."""
+
+    shares = SHARES
+
+    def __init__(self, distance: float) -> None:
+        """Stake for a change that is `distance` off the bound, as a logarithm."""
+        self._distance = max(abs(distance), _LEAST_DISTANCE)
+        self._sorted: list[float] = []
+        self._known_at = 0
+        self._scale = 0.0
+
+    def score(self, pair: Pair) -> ShiftScore | None:
+        """Score by the scale of the pairs before."""
+        seen = len(self._sorted)
+        if seen >= LEARNING_PAIRS and seen >= self._known_at * _GROWTH:
+            middle = quantile(self._sorted, 0.5)
+            deviation = quantile([abs(value - middle) for value in self._sorted], 0.5)
+            self._scale, self._known_at = max(_NORMAL_SCALE * deviation, _LEAST_SCALE), seen
+        log_ratio = pair.log_ratio
+        insort(self._sorted, log_ratio)
+        if not self._known_at:
+            return None
+        best = _STAKE_OF_DISTANCE * self._distance / self._scale
+        stakes = tuple(min(MOST_STAKE, multiple * best) for multiple in MULTIPLES)
+        return ShiftScore(log_ratio, _CLIPPED_AT * self._scale, stakes)
+
+
+class TailScorer:
+    """Scores how often either side is beyond the old code's quantile."""
+
+    shares = TAIL_SHARES
+
+    def __init__(self, probability: float) -> None:
+        """Look at the quantile of the costs with this probability."""
+        self._probability = probability
+        self._sorted: list[float] = []
+        self._known_at = 0
+        self._threshold = 0.0
+
+    def score(self, pair: Pair) -> TailScore | None:
+        """Score by the threshold that the pairs before tell."""
+        seen = len(self._sorted)
+        if seen >= TAIL_LEARNING_PAIRS and seen >= self._known_at * _GROWTH:
+            self._threshold, self._known_at = quantile(self._sorted, self._probability), seen
+        insort(self._sorted, pair.old)
+        if not self._known_at:
+            return None
+        return TailScore(math.log(pair.new / self._threshold), pair.old > self._threshold, TAIL_STAKES)
