@@ -63,12 +63,15 @@ class Trial:
 
     @property
     def verdict(self) -> Verdict | None:
-        """The verdict, None while there is none: a pass is held back while an improvement is the likelier one."""
+        """The verdict, None while there is none.
+
+        A pass is held back while it looks like an improvement, which takes longer to show.
+        """
         if self._won(self.worse):
             return "regression"
         if self._won(self.better):
             return "improvement"
-        if self._won(self.not_worse) and self.better.wealth <= 1:
+        if self._won(self.not_worse) and self._centre() > self._log(-self.rule.gate) / 2:
             return "pass"
         return None
 
