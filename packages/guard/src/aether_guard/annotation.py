@@ -21,12 +21,12 @@ def render_annotations(report: Report) -> str:
             continue
         unit = judgement.unit or ""
         title = escaped_property(f"Performance regression: {judgement.bench_id}")
-        file = escaped_property(judgement.baseline_path or "")
+        file = "" if judgement.baseline_path is None else f",file={escaped_property(judgement.baseline_path)}"
         message = (
             f"{judgement.bench_id}: {judgement.reason}: "
             f"{figure(judgement.baseline, unit)} in the baseline, {figure(judgement.current, unit)} now"
         )
-        lines.append(f"::warning title={title},file={file}::{escaped_message(message)}")
+        lines.append(f"::warning title={title}{file}::{escaped_message(message)}")
     if len(lines) > MOST_LINES:
         more = len(lines) - (MOST_LINES - 1)
         lines[MOST_LINES - 1 :] = [f"::warning title=Performance regressions::and {more} more benches regressed"]

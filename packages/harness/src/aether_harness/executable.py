@@ -6,52 +6,117 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import tempfile
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from time import perf_counter_ns
+from typing import IO, TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from aether_harness.error import BenchError, UsageError
+from aether_harness.plugin import Sampled
 from aether_harness.target import CommandAddress, Found, Target
 from aether_schema import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from resource import struct_rusage
 
     from aether_harness.plugin import Place
     from aether_schema import Metric
 
+Measure = Literal["wall", "cpu", "memory"]
+
 _SHOWN_BYTES = 300
+#: The unit in which a system counts a process's peak of memory.
+_MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
-class CommandParams(Struct, frozen=True, kw_only=True):
-    """The command, in words as a shell would split them."""
+class CommandParams(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The command, in words as a shell would split them, or with `shell` for the system's shell to read.
+
+    `measure` is what a sample is about: the `wall` clock, the `cpu` time of the command and its children, or the
+    most `memory` one of them held at a time. `prepare` is a command run before every sample and `cleanup` one
+    after it, both untimed. With `ignore_exit_code` a command may fail.
+    """
 
     command: str = ""
+    shell: bool = False
+    measure: Measure = "wall"
+    prepare: str = ""
+    cleanup: str = ""
+    ignore_exit_code: bool = False
 
 
 class CommandSession:
     """A command, run from start to end by every sample."""
 
-    def __init__(self, words: Sequence[str], errors: IO[bytes]) -> None:
-        """Run `words`; what it prints is thrown away, what it complains of goes to `errors`."""
-        self._words = words
+    def __init__(self, params: CommandParams, errors: IO[bytes]) -> None:
+        """Run by `params`; what is printed is thrown away, what is complained of goes to `errors`.
+
+        Raises:
+            BenchError: this system does not tell what is to be measured.
+
+        """
+        if params.measure != "wall" and not hasattr(os, "wait4"):
+            raise BenchError(f"this system does not tell a command's {params.measure}")
+        self._params = params
         self._errors = errors
 
-    def sample(self) -> None:
-        """Start the command and wait for its end."""
-        try:
-            status = subprocess.run(
-                self._words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._errors, check=False
-            ).returncode
-        except OSError as error:
-            raise BenchError(f"{self._words[0]}: {(error.strerror or str(error)).lower()}") from None
-        if status:
-            raise BenchError(f"{self._words[0]}: exit status {status}{self._last_words()}")
+    def prepare(self) -> None:
+        """Run the command that comes before every sample."""
+        if self._params.prepare:
+            self._run_beside(self._params.prepare)
+
+    def sample(self) -> Sampled:
+        """Start the command and wait for its end; then clean up, which is not counted."""
+        elapsed_ns, usage = self._run(self._params.command)
+        if self._params.cleanup:
+            self._run_beside(self._params.cleanup)
+        if self._params.measure == "wall" or usage is None:
+            return Sampled(elapsed_ns=elapsed_ns)
+        if self._params.measure == "cpu":
+            return Sampled(elapsed_ns=round((usage.ru_utime + usage.ru_stime) * 1e9))
+        return Sampled(cost=usage.ru_maxrss * _MAXRSS_BYTES / 1e6)
 
     def verify(self) -> None:
         """The exit status of every sample was checked already."""
+
+    def _run_beside(self, command: str) -> None:
+        self._run(command, must_succeed=True)
+
+    def _run(self, command: str, *, must_succeed: bool = False) -> tuple[int, struct_rusage | None]:
+        """Run a command and return the nanoseconds it took, and what it used where the system tells.
+
+        Raises:
+            BenchError: it cannot be started, or failed.
+
+        """
+        shell = self._params.shell
+        words: str | list[str] = command if shell else shlex.split(command)
+        name = command if shell else words[0]
+        usage = None
+        try:
+            started = perf_counter_ns()
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._errors,
+                shell=shell,
+            )
+            if sys.platform == "win32":
+                status = process.wait()
+            else:
+                _, ended, usage = os.wait4(process.pid, 0)
+                status = process.returncode = os.waitstatus_to_exitcode(ended)
+            elapsed_ns = perf_counter_ns() - started
+        except OSError as error:
+            raise BenchError(f"{name}: {(error.strerror or str(error)).lower()}") from None
+        if status and (must_succeed or not self._params.ignore_exit_code):
+            raise BenchError(f"{name}: exit status {status}{self._last_words()}")
+        return elapsed_ns, usage
 
     def _last_words(self) -> str:
         self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - _SHOWN_BYTES))
@@ -74,7 +139,7 @@ class CommandBench:
     def open(self, params: CommandParams, place: Place) -> Iterator[CommandSession]:
         """Yield the session."""
         with tempfile.TemporaryFile(dir=place.folder) as errors:
-            yield CommandSession(shlex.split(params.command), errors)
+            yield CommandSession(params, errors)
 
 
 def command_targets(commands: Sequence[str], names: Sequence[str]) -> list[Target]:

@@ -71,7 +71,7 @@ def record(rounds: Sequence[RoundRecord]) -> Recording:
     return Recording(
         raw=tuple(tuple(taken.value for taken in round_.attempts[: round_.wanted]) for round_ in rounds),
         samples=tuple(tuple(taken.value for taken in round_.samples) for round_ in rounds),
-        reference=tuple(tuple(taken.reference_ms for taken in round_.samples) for round_ in rounds),
+        reference=tuple(tuple(taken.ruler_ms for taken in round_.samples) for round_ in rounds),
     )
 
 
@@ -146,7 +146,7 @@ def smallest_gate(worsenings: Sequence[float], wished_rate: float) -> float:
 def reference_share(runs: Sequence[Sequence[RoundRecord]]) -> float:
     """Return the ruler's share of the time spent on samples and ruler together."""
     taken = [taken for rounds in runs for round_ in rounds for taken in round_.attempts]
-    ruler_ns = sum(2e6 * sample.reference_ms for sample in taken)
+    ruler_ns = sum(2e6 * sample.ruler_ms for sample in taken)
     return ruler_ns / (ruler_ns + sum(sample.evidence.elapsed_ns for sample in taken))
 
 
@@ -157,8 +157,8 @@ def cross_check_spread(runs: Sequence[Sequence[RoundRecord]]) -> float:
     see the same machine.
     """
     ratios = [
-        quantile((taken.reference_ms for round_ in rounds for taken in round_.samples), 0.5)
-        / quantile((round_.usage.cross_reference_ms for round_ in rounds), 0.5)
+        quantile((taken.ruler_ms for round_ in rounds for taken in round_.samples), 0.5)
+        / quantile((round_.usage.cross_ruler_ms for round_ in rounds), 0.5)
         for rounds in runs
     ]
     middle = quantile(ratios, 0.5)

@@ -36,11 +36,13 @@ class Sampled(Struct, frozen=True, kw_only=True):
 
     A bench whose metric is `throughput_mbs` says how many bytes it moved. `phases_ns` are parts of the
     sample by name, in nanoseconds. `elapsed_ns` is for what only the bench itself can time without
-    counting its own surroundings in (a coroutine, without the event loop's start).
+    counting its own surroundings in (a coroutine, without the event loop's start). `cost` stands for the time
+    where two versions are compared by something else (a peak of memory): above 0, and larger is worse.
     """
 
     moved_bytes: int | None = None
     elapsed_ns: int | None = None
+    cost: float | None = None
     phases_ns: dict[str, int] = {}
 
 

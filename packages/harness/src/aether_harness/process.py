@@ -51,18 +51,21 @@ class WorkerError(HarnessError):
 class Worker:
     """One worker process. Use it as a context manager: leaving it ends the process and all it started."""
 
-    def __init__(self, command: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> None:
-        """Start `command` (this Python's worker, if none) with `env` on top of this process's environment."""
+    def __init__(
+        self, command: Sequence[str] | None = None, env: Mapping[str, str] | None = None, folder: str | None = None
+    ) -> None:
+        """Start `command` (this Python's worker, if none) in `folder`, with `env` on top of this one's environment."""
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         self._deadline: float | None = None
         self._timed_out = False
         self._ended = threading.Event()
         try:
             self._process = subprocess.Popen(
-                list(command or (sys.executable, "-P", "-m", "aether_harness.worker")),
+                list(command or worker_command(sys.executable)),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
+                cwd=folder,
                 env={**os.environ, **(env or {})},
                 # A group of its own: a Ctrl-C reaches this parent alone, and the group can be killed whole.
                 start_new_session=os.name == "posix",
@@ -170,6 +173,11 @@ class Worker:
         self._log.seek(max(0, size - 4096))
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         return printable(lines[-1].strip()[:300]) if lines else ""
+
+
+def worker_command(python: str) -> tuple[str, ...]:
+    """Return the command that starts the worker of an interpreter's environment."""
+    return (python, "-P", "-m", "aether_harness.worker")
 
 
 def _kill_tree(process: subprocess.Popen[bytes]) -> None:

@@ -22,7 +22,8 @@ class Message(Struct, frozen=True, kw_only=True, tag=True):
 class Open(Message, frozen=True):
     """Set the bench at `address` up with `params`, pinned to `worker_cpus`.
 
-    `iterations` is how often its operation is done in one sample; None asks the worker to find out.
+    `iterations` is how often its operation is done in one sample; None asks the worker to find out. Without
+    `ruler` no reference kernel is timed beside the samples, for whoever compares them with one another at once.
     """
 
     address: Address
@@ -31,6 +32,7 @@ class Open(Message, frozen=True):
     worker_cpus: tuple[int, ...]
     companion_cpus: tuple[int, ...]
     iterations: int | None = None
+    ruler: bool = True
 
 
 class Sample(Message, frozen=True):
@@ -66,25 +68,37 @@ class Opened(Message, frozen=True):
 class Taken(Message, frozen=True):
     """One sample: its figure in the metric's unit, and its phases in nanoseconds, all per iteration.
 
-    `reference_ms` is the reference kernel's time beside it.
+    `reference_ms` is the reference kernel's time beside it, where one is timed.
     """
 
     value: float
-    reference_ms: float
+    reference_ms: float | None
     evidence: Evidence
     phases_ns: dict[str, int] = {}
+
+    @property
+    def ruler_ms(self) -> float:
+        """The reference kernel's time, of a worker that was asked to time it."""
+        assert self.reference_ms is not None
+        return self.reference_ms
 
 
 class Verified(Message, frozen=True):
     """The samples did what they claim. What the round has cost the worker so far.
 
-    `cross_reference_ms` is the median of the second kernel's times among the samples.
+    `cross_reference_ms` is the median of the second kernel's times among the samples, where it was timed.
     """
 
-    cross_reference_ms: float
+    cross_reference_ms: float | None
     peak_memory_bytes: int | None = None
     user_cpu_s: float | None = None
     system_cpu_s: float | None = None
+
+    @property
+    def cross_ruler_ms(self) -> float:
+        """The second kernel's time, of a worker that was asked to time it."""
+        assert self.cross_reference_ms is not None
+        return self.cross_reference_ms
 
 
 class Closed(Message, frozen=True):

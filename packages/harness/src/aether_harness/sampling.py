@@ -18,7 +18,7 @@ from aether_harness.protocol import Taken
 from aether_schema import quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from aether_harness.plugin import Session
     from aether_harness.witness import Counters, Elsewhere, Witness
@@ -47,8 +47,8 @@ class Rulers(NamedTuple):
 class Sampler:
     """Takes the samples of one open session."""
 
-    def __init__(self, session: Session, metric: Metric, rulers: Rulers, witness: Witness) -> None:
-        """Sample `session`, timing the kernels `rulers` beside it and reading the counters of `witness`."""
+    def __init__(self, session: Session, metric: Metric, rulers: Rulers | None, witness: Witness) -> None:
+        """Sample `session`, timing the kernels `rulers`, if any, beside it and reading the counters of `witness`."""
         self._session = session
         self._taken = 0
         self._cross_ms: list[float] = []
@@ -86,36 +86,44 @@ class Sampler:
         steal = self._witness.steal_ns()
         before = self._reference_before()
         evidence, results = self._timed()
-        after = time_ns(self._rulers.reference)
-        self._after = (perf_counter_ns(), after)
-        if self._taken % CROSS_CHECK_EVERY == 0:
-            self._cross_ms.append(time_ns(self._rulers.cross_reference) / 1e6)
-        self._taken += 1
+        after = self._reference_after()
         steal_after = self._witness.steal_ns()
-        moved = [result.moved_bytes for result in results]
         return Taken(
-            value=figure_of(evidence.elapsed_ns, self.iterations, moved, self._metric),
-            reference_ms=ruler_ns(before, after) / 1e6,
+            value=figure_of(evidence.elapsed_ns, self.iterations, results, self._metric),
+            reference_ms=None if before is None or after is None else ruler_ns(before, after) / 1e6,
             evidence=replace(
                 evidence,
                 steal_ns=_difference(steal, steal_after),
                 shared_cpu=self._witness.shared_cpu,
-                reference_drift=after / before,
+                reference_drift=None if before is None or after is None else after / before,
             ),
             phases_ns=mean_phases(results),
         )
 
-    def _reference_before(self) -> int:
+    def _reference_before(self) -> int | None:
         """Return the ruler's time just before a sample: that just after the last one, if that is fresh."""
+        if self._rulers is None:
+            return None
         if self._after is not None:
             timed_at, reference = self._after
             if perf_counter_ns() - timed_at <= FRESH_NS:
                 return reference
         return time_ns(self._rulers.reference)
 
-    def cross_reference_ms(self) -> float:
-        """Return the median of the second kernel's times among the samples, at least one of which was taken."""
-        return quantile(self._cross_ms, 0.5)
+    def _reference_after(self) -> int | None:
+        """Return the ruler's time just after a sample, and time the second kernel where it is its turn."""
+        if self._rulers is None:
+            return None
+        after = time_ns(self._rulers.reference)
+        self._after = (perf_counter_ns(), after)
+        if self._taken % CROSS_CHECK_EVERY == 0:
+            self._cross_ms.append(time_ns(self._rulers.cross_reference) / 1e6)
+        self._taken += 1
+        return after
+
+    def cross_reference_ms(self) -> float | None:
+        """Return the median of the second kernel's times among the samples, None where it was not timed."""
+        return quantile(self._cross_ms, 0.5) if self._cross_ms else None
 
     def _timed(self) -> tuple[Evidence, list[Sampled]]:
         """Do the operation as often as a sample wants, and nothing else, between two readings of the clock."""
@@ -205,15 +213,19 @@ def _difference(before: int | None, after: int | None) -> int | None:
     return None if before is None or after is None else after - before
 
 
-def figure_of(elapsed_ns: int, iterations: int, moved_bytes: list[int | None], metric: Metric) -> float:
-    """Return the figure of a sample of `iterations` that took `elapsed_ns` in all.
+def figure_of(elapsed_ns: int, iterations: int, answers: Sequence[Sampled], metric: Metric) -> float:
+    """Return the figure of a sample of `iterations` that took `elapsed_ns` in all, and of what it said of itself.
 
     Raises:
         BenchError: the metric is a throughput and an iteration did not say how many bytes it moved.
 
     """
+    costs = [answer.cost for answer in answers if answer.cost is not None]
+    if costs:
+        return sum(costs) / len(costs)
     if metric == "duration_ms":
         return elapsed_ns / iterations / 1e6
+    moved_bytes = [answer.moved_bytes for answer in answers]
     if len(moved_bytes) != iterations or not all(moved_bytes):
         raise BenchError("sample() did not say how many bytes it moved (Sampled.moved_bytes)")
     return sum(filter(None, moved_bytes)) / max(elapsed_ns, 1) * 1e3

@@ -35,7 +35,7 @@ def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circums
     kernel = kernel_of(bench, target.params)
     kept = [record.samples for record in rounds]
     samples = tuple(tuple(rounded(taken.value) for taken in round_) for round_ in kept)
-    references = tuple(tuple(rounded(taken.reference_ms) for taken in round_) for round_ in kept)
+    references = tuple(tuple(rounded(taken.ruler_ms) for taken in round_) for round_ in kept)
     flat = [value for values in samples for value in values]
     versions = rounds[0].opened.versions
     return Summary(
@@ -53,7 +53,7 @@ def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circums
         cross_reference=Reference(
             kernel=kernel.cross_kernel_id,
             unit="ms",
-            samples=tuple((rounded(record.usage.cross_reference_ms),) for record in rounds),
+            samples=tuple((rounded(record.usage.cross_ruler_ms),) for record in rounds),
         ),
         disturbed=sum(record.retaken for record in rounds),
         environment={**(circumstances.environment or {}), **({"measured": versions} if versions else {})} or None,

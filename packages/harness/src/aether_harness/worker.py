@@ -83,11 +83,13 @@ class Round:
         bench = load_bench(request.address)
         params = msgspec.json.decode(request.params, type=bench.params_type)
         place = Place(folder=request.folder, worker_cpus=request.worker_cpus, companion_cpus=request.companion_cpus)
-        kernel = kernel_of(bench, params)
-        rulers = Rulers(
-            self._stack.enter_context(kernel.open(place)),
-            self._stack.enter_context(KERNELS[kernel.cross_kernel_id].open(place)),
-        )
+        rulers = None
+        if request.ruler:
+            kernel = kernel_of(bench, params)
+            rulers = Rulers(
+                self._stack.enter_context(kernel.open(place)),
+                self._stack.enter_context(KERNELS[kernel.cross_kernel_id].open(place)),
+            )
         own = os.getpid()
         session = self._stack.enter_context(bench.open(params, place))
         if os.getpid() != own:
@@ -120,7 +122,7 @@ class Round:
             raise BenchError("sample() printed to the standard output, which costs time that is not the code's")
 
 
-def _usage(cross_reference_ms: float) -> Verified:
+def _usage(cross_reference_ms: float | None) -> Verified:
     times = os.times()
     return Verified(
         cross_reference_ms=cross_reference_ms,

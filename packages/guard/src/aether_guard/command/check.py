@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from aether_guard.annotation import render_annotations
-from aether_guard.command.form import EXIT_STATUSES, Commands, add_command, add_policy, add_sides, book_of, complain
+from msgspec import Struct
+
+from aether_guard.command.deliver import add_delivery, deliver
+from aether_guard.command.form import EXIT_STATUSES, Commands, add_command, add_policy, add_sides, book_of
 from aether_guard.config import Config, find_config
 from aether_guard.error import GuardError
 from aether_guard.pairing import Sides, judge_sides, split_sides
 from aether_guard.source import Loaded, load
-from aether_guard.terminal import adorn, terminal_of_stdout
-from aether_guard.text import render_text
-from aether_guard.verdict import EXIT_PASS, build_report
-from aether_schema import write_atomically
+from aether_guard.verdict import Report, build_report
 
 if TYPE_CHECKING:
     import argparse
 
-    from aether_guard.verdict import Report
     from aether_schema import Summary
-
-FORMATS = ("text", "json", "markdown", "html", "junit")
-#: Formats that a program reads: nothing else may stand in the same stream.
-DOCUMENTS = {"json", "html", "junit"}
 
 EXAMPLE = """examples:
   aether-guard check
@@ -47,12 +39,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     add_sides(parser)
     add_policy(parser)
-    parser.add_argument("--strict", action="store_true", help="exit 3 where the evidence is inconclusive")
-    parser.add_argument("--format", choices=FORMATS, default="text", help="of the report; %(default)s")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the report there")
-    parser.add_argument(
-        "--annotations", choices=("auto", "never"), default="auto", help="::warning lines for regressions; %(default)s"
-    )
+    add_delivery(parser)
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -64,7 +51,7 @@ def execute(options: argparse.Namespace) -> int:
         raise GuardError("nothing to compare")
     bounded = any(judgement.interval is not None for judgement in judgements)
     report = build_report(judgements, strict=options.strict, level=book.level if bounded else None)
-    _deliver(report, options)
+    deliver(report, options, _Documents(report))
     return report.exit_code
 
 
@@ -81,63 +68,21 @@ def _sides(options: argparse.Namespace, config: Config) -> Sides:
     return Sides(baseline=config.baseline, current=config.current)
 
 
-def _deliver(report: Report, options: argparse.Namespace) -> None:
-    """Put the report where it was asked for, its annotations beside it, and a copy in the step summary."""
-    rendered = _rendered(report, options.format)
-    if options.output:
-        write_atomically(options.output, rendered.encode(errors="backslashreplace"))
-    # What a program reads from the standard output stays one document; hosts read commands from both streams.
-    for_program = options.format in DOCUMENTS and not options.output
-    if not options.output:
-        terminal = terminal_of_stdout() if options.format == "text" else None
-        sys.stdout.write(rendered if terminal is None else adorn(rendered, report, terminal))
-    elif report.exit_code != EXIT_PASS or options.format != "text":
-        sys.stdout.write(render_text(report))
-    if options.annotations != "never":
-        stream = sys.stderr if for_program else sys.stdout
-        stream.write(render_annotations(report))
-    if options.output or options.format != "text" or not (sys.stdout.isatty() and sys.stderr.isatty()):
-        # On a terminal they would stand there twice.
-        for judgement in report.benches:
-            if judgement.verdict == "error":
-                complain(judgement.reason)
-    _append_step_summary(report)
+class _Documents(Struct, frozen=True):
+    report: Report
 
-
-def _rendered(report: Report, form: str) -> str:
-    """Return the report in a form; what a form needs is imported with it, for most runs need none of it."""
-    if form == "json":
+    def json(self) -> str:
         from aether_guard.machine import render_json
 
-        return render_json(report)
-    if form == "markdown":
-        from aether_guard.markdown import render_markdown
+        return render_json(self.report)
 
-        return render_markdown(report)
-    if form == "html":
+    def html(self) -> str:
         from aether_guard.html import render_html
 
-        return render_html(report, _summary_at)
-    if form == "junit":
-        from aether_guard.junit import render_junit
-
-        return render_junit(report)
-    return render_text(report)
+        return render_html(self.report, _summary_at)
 
 
 def _summary_at(path: str) -> Summary | None:
     """Return the summary in a file that was read before, unless it has gone since."""
     loaded = load(path)
     return loaded.summary if isinstance(loaded, Loaded) else None
-
-
-def _append_step_summary(report: Report) -> None:
-    path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if not path:
-        return
-    try:
-        with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(_rendered(report, "markdown"))
-    except OSError as error:
-        # The verdict stands without its copy.
-        complain(f"the step summary {path} cannot be written: {(error.strerror or str(error)).lower()}")

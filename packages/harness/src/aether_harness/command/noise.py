@@ -145,12 +145,12 @@ def _tell(target: Target, runs: list[tuple[RoundRecord, ...]], options: argparse
 def _line(recording: Recording, rounds: tuple[RoundRecord, ...]) -> dict[str, object]:
     return {
         "samples": recording.raw,
-        "reference": [[t.reference_ms for t in round_.attempts[: round_.wanted]] for round_ in rounds],
+        "reference": [[t.ruler_ms for t in round_.attempts[: round_.wanted]] for round_ in rounds],
         "involuntary_switches": [
             [t.evidence.involuntary_switches for t in round_.attempts[: round_.wanted]] for round_ in rounds
         ],
         "kept": {"samples": recording.samples, "reference": recording.reference},
-        "cross_reference": [[round_.usage.cross_reference_ms] for round_ in rounds],
+        "cross_reference": [[round_.usage.cross_ruler_ms] for round_ in rounds],
     }
 
 

@@ -1,0 +1,112 @@
+"""Benches decided one beside the other: who gets the next pairs, and what came of it."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+
+from aether_guard.ab.duel import PAIRS_A_LIFE, Drawn, pair_of
+from aether_guard.ab.trial import Rule, Trial
+from aether_guard.error import GuardError
+from aether_schema import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """What is asked about one bench: the unit of its figures, the names of its two sides, and the rule."""
+
+    bench_id: str
+    metric: Metric
+    unit: str
+    old_side: str
+    new_side: str
+    rule: Rule
+
+
+class Opponents(Protocol):
+    """Where the pairs of one bench come from."""
+
+    def life(self) -> AbstractContextManager[Callable[[], Drawn]]:
+        """Make both versions ready and yield what takes a pair of them."""
+
+
+class Contested:
+    """One bench: the question, the pairs so far, and the trial they stand before."""
+
+    def __init__(self, question: Question) -> None:
+        """Begin without a pair."""
+        self.question = question
+        self.trial = Trial(question.rule)
+        self.drawn: list[Drawn] = []
+        self.elapsed_s = 0.0
+        self.problem: str | None = None
+
+    @property
+    def decided(self) -> bool:
+        """Whether no further pair is wanted."""
+        return self.problem is not None or self.trial.verdict is not None
+
+    def add(self, drawn: Drawn) -> None:
+        """Take one more pair into account.
+
+        Raises:
+            GuardError: its figures have no ratio.
+
+        """
+        self.trial.add(pair_of(drawn, self.question.metric))
+        self.drawn.append(drawn)
+
+
+class Watcher(Protocol):
+    """Watches a contest go by."""
+
+    def pair_taken(self, contested: Contested, left_s: float) -> None:
+        """A pair was taken of a bench; so many seconds are left for all that is undecided."""
+
+    def decided(self, contested: Contested) -> None:
+        """A bench has its verdict, or failed."""
+
+
+def contest(
+    benches: Sequence[tuple[Contested, Opponents]],
+    budget_s: float,
+    watcher: Watcher,
+    clock: Callable[[], float] = monotonic,
+) -> None:
+    """Take pairs of every bench until it is decided or `budget_s` is over for all.
+
+    The benches take turns, a life of workers each, so that a bad minute of the machine does not fall on one bench
+    alone, and those that are decided early leave their time to the others. One that fails leaves the others be.
+    """
+    ends = clock() + budget_s
+    undecided = list(benches)
+    while undecided and clock() < ends:
+        for contested, opponents in undecided:
+            if clock() >= ends:
+                return
+            started = clock()
+            try:
+                _live(contested, opponents, ends, watcher, clock)
+            except GuardError as error:
+                contested.problem = str(error)
+            contested.elapsed_s += clock() - started
+            if contested.decided:
+                watcher.decided(contested)
+        undecided = [item for item in undecided if not item[0].decided]
+
+
+def _live(
+    contested: Contested, opponents: Opponents, ends: float, watcher: Watcher, clock: Callable[[], float]
+) -> None:
+    with opponents.life() as take:
+        for _ in range(PAIRS_A_LIFE):
+            contested.add(take())
+            left_s = ends - clock()
+            watcher.pair_taken(contested, left_s)
+            if contested.decided or left_s <= 0:
+                return

@@ -1,0 +1,81 @@
+"""What a contest came to, as documents: JSON for programs, and a page with the samples behind it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from aether_guard.ab.contest import Contested
+from aether_guard.ab.outcome import Outcome, Outcomes
+from aether_guard.verdict import SEVERITY, Report
+from aether_schema import SchemaError, Summary, quantile
+
+if TYPE_CHECKING:
+    from aether_guard.ab.duel import Drawn
+
+
+class AbDocuments(Struct, frozen=True):
+    """The outcomes of a contest, the pairs behind them, and its report."""
+
+    outcomes: list[Outcome]
+    contested: list[Contested]
+    report: Report
+
+    def json(self) -> str:
+        """Return one bench's outcome as an object, and several in a list within one."""
+        document: Outcome | Outcomes = self.outcomes[0]
+        if len(self.outcomes) > 1:
+            worst_first = sorted(self.outcomes, key=lambda outcome: SEVERITY[outcome.verdict], reverse=True)
+            document = Outcomes(
+                verdict=self.report.verdict, exit_code=self.report.exit_code, benches=tuple(worst_first)
+            )
+        return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+
+    def html(self) -> str:
+        """Return the page, with the samples of both sides as if they were two summaries."""
+        from aether_guard.html import render_html
+
+        sides: dict[str, Summary | None] = {}
+        placed = {}
+        for contested in self.contested:
+            question = contested.question
+            named = zip(SIDES, (question.old_side, question.new_side), strict=True)
+            paths = [f"{question.bench_id}: {side}: {name}" for side, name in named]
+            sides |= {path: summary_of(contested, side) for path, side in zip(paths, SIDES, strict=True)}
+            placed[question.bench_id] = {"baseline_path": paths[0], "current_path": paths[1]}
+        benches = tuple(replace(item, **placed.get(item.bench_id or "", {})) for item in self.report.benches)
+        return render_html(replace(self.report, benches=benches), sides.get)
+
+
+SIDES = ("old", "new")
+
+
+def summary_of(contested: Contested, side: str) -> Summary | None:
+    """Return one side's samples as a summary, a life of its worker a round; None where they do not make one."""
+    question = contested.question
+
+    def figure(drawn: Drawn) -> float:
+        return float(getattr(drawn, side))
+
+    rounds = tuple(tuple(map(figure, lives)) for _, lives in groupby(contested.drawn, key=lambda drawn: drawn.life))
+    flat = [value for values in rounds for value in values]
+    if not flat or question.unit not in {"ms", "MB/s"}:
+        return None
+    try:
+        return Summary(
+            bench_id=question.bench_id,
+            metric=question.metric,
+            unit=question.unit,
+            p50=quantile(flat, 0.5),
+            p95=quantile(flat, 0.95),
+            n=len(flat),
+            timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
+            samples=rounds,
+        )
+    except SchemaError:
+        return None

@@ -1,0 +1,102 @@
+"""What a person sees while pairs are taken: a line that is rewritten on a terminal, a line a verdict elsewhere."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from aether_guard.figure import signed_percentage, worse_or_better
+from aether_schema import printable
+
+if TYPE_CHECKING:
+    from aether_guard.ab.bet import Wager
+    from aether_guard.ab.contest import Contested
+
+_EVERY_S = 0.2
+#: The interval takes longer the more pairs there are, and is told anew as they grow by a fifth.
+_GROWTH = 1.2
+_CLEAR = "\r\x1b[K"
+
+
+class Quiet:
+    """Says nothing."""
+
+    def pair_taken(self, contested: Contested, left_s: float) -> None:
+        """Say nothing."""
+
+    def decided(self, contested: Contested) -> None:
+        """Say nothing."""
+
+
+class Lines(Quiet):
+    """A line a verdict on the error stream, for logs."""
+
+    def decided(self, contested: Contested) -> None:
+        """Say what became of a bench."""
+        sys.stderr.write(f"{summary_line(contested)}\n")
+        sys.stderr.flush()
+
+
+class Live(Lines):
+    """A line on the terminal's error stream that follows the evidence."""
+
+    def __init__(self) -> None:
+        """Begin with nothing on the line."""
+        self._said_at = -math.inf
+        self._interval: tuple[float, float] | None = None
+        self._interval_at = (0, "")
+
+    def pair_taken(self, contested: Contested, left_s: float) -> None:
+        """Rewrite the line, a few times a second."""
+        now = monotonic()
+        if now - self._said_at < _EVERY_S:
+            return
+        self._said_at = now
+        pairs, bench_id = len(contested.drawn), contested.question.bench_id
+        known_at, known_for = self._interval_at
+        if known_for != bench_id or pairs > known_at * _GROWTH:
+            self._interval, self._interval_at = contested.trial.interval(), (pairs, bench_id)
+        text = progress_line(contested, self._interval, left_s)
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+        sys.stderr.write(f"{_CLEAR}{text[: max(1, width - 1)]}")
+        sys.stderr.flush()
+
+    def decided(self, contested: Contested) -> None:
+        """Leave a line behind that says what became of a bench."""
+        sys.stderr.write(_CLEAR)
+        super().decided(contested)
+
+
+def watcher_of_stderr(*, quiet: bool) -> Quiet:
+    """Return what fits the error stream."""
+    if quiet:
+        return Quiet()
+    return Live() if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else Lines()
+
+
+def progress_line(contested: Contested, interval: tuple[float, float] | None, left_s: float) -> str:
+    """Return how far it is: pairs, the estimate with its bounds, the evidence either way, and the time left."""
+    trial = contested.trial
+    bounds = "" if interval is None else f" ({signed_percentage(interval[0])} to {signed_percentage(interval[1])})"
+    change = "" if trial.change is None else f", {worse_or_better(trial.change)}{bounds}"
+    worse, not_worse = (evidence_share(wager, trial.rule.alpha) for wager in (trial.worse, trial.not_worse))
+    return printable(
+        f"{contested.question.bench_id}: {len(contested.drawn):,} pairs{change}; "
+        f"worse {worse:.0%}, not worse {not_worse:.0%} shown; at most {max(0.0, left_s):.0f} s more"
+    )
+
+
+def summary_line(contested: Contested) -> str:
+    """Return what became of one bench."""
+    if contested.problem is not None:
+        return printable(f"error: {contested.problem}")
+    pairs = f"{len(contested.drawn):,} pairs in {contested.elapsed_s:.1f} s"
+    return printable(f"{contested.question.bench_id}: {contested.trial.verdict_at_end} after {pairs}")
+
+
+def evidence_share(wager: Wager, alpha: float) -> float:
+    """Return how much of the way to 1/alpha a wealth has come, in logarithms."""
+    return min(1.0, math.log(max(wager.peak, 1.0)) / -math.log(alpha))

@@ -1,0 +1,46 @@
+"""Taking pairs for real: which CPUs, two workers a bench, and everybody else off their CPU."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from random import Random
+from typing import TYPE_CHECKING
+
+from aether_guard.ab.contest import Contested, Watcher, contest
+from aether_guard.ab.duel import Duel, Terms
+from aether_guard.error import GuardError
+from aether_harness.affinity import allowed_cpus, assign_cpus, pin
+from aether_harness.error import HarnessError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aether_guard.ab.contestant import Match
+
+
+def plan_terms(cpus: Sequence[int], timeout_s: float) -> Terms:
+    """Return the terms both sides are measured on, and move this process off the workers' CPU.
+
+    Raises:
+        GuardError: a CPU is not to be had.
+
+    """
+    try:
+        terms = Terms(assignment=assign_cpus(allowed_cpus(), cpus), timeout_s=timeout_s)
+    except HarnessError as error:
+        raise GuardError(str(error)) from None
+    pin(terms.assignment.companion_cpus)
+    return terms
+
+
+def measure(
+    benches: Sequence[tuple[Contested, Match]], terms: Terms, seed: int, budget_s: float, watcher: Watcher
+) -> None:
+    """Take pairs of every bench until all are decided or the time is over."""
+    draw = Random(seed)  # noqa: S311 - orders, not secrets
+    with ExitStack() as stack:
+        duels = [
+            (contested, stack.enter_context(Duel(match.bench_id, match.sides, terms, Random(draw.randrange(2**64)))))  # noqa: S311
+            for contested, match in benches
+        ]
+        contest(duels, budget_s, watcher)

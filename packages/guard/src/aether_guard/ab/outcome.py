@@ -1,0 +1,137 @@
+"""What a contest came to: figures for programs, judgements for reports, a sentence for people. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from aether_guard.figure import percentage, signed_percentage, worse_or_better
+from aether_guard.verdict import Judgement, Quantile, Report, Verdict, build_report
+from aether_schema import Metric, printable, quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aether_guard.ab.contest import Contested
+
+#: A kilo of pairs more is as good as never.
+_MOST_PAIRS = 1_000_000
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """One bench compared: `change` is the worsening as a fraction, positive is worse.
+
+    `interval` is its confidence sequence at the end, each bound wrong with a chance of at most `alpha`; None where
+    a bound is not finite. `old` and `new` are the sides, `old_figure` and `new_figure` the quantile of their
+    samples in `unit`. `disturbed` counts the pairs that were taken again. `pairs_needed` is about how many more
+    would have decided.
+    """
+
+    verdict: Verdict
+    exit_code: int
+    bench_id: str
+    metric: Metric
+    unit: str
+    quantile: Quantile
+    gate: float
+    alpha: float
+    pairs: int
+    disturbed: int
+    change: float | None
+    interval: tuple[float, float] | None
+    elapsed_s: float
+    seed: int
+    old: str
+    new: str
+    old_figure: float | None
+    new_figure: float | None
+    pairs_needed: int | None
+    reason: str
+
+
+class Outcomes(Struct, frozen=True, kw_only=True):
+    """Several benches compared, the worst first."""
+
+    verdict: Verdict
+    exit_code: int
+    benches: tuple[Outcome, ...]
+
+
+def outcome_of(contested: Contested, seed: int, *, strict: bool) -> Outcome:
+    """Return what came of one bench."""
+    question, trial = contested.question, contested.trial
+    rule = question.rule
+    verdict: Verdict = "error" if contested.problem is not None else trial.verdict_at_end
+    probability = {"p50": 0.5, "p95": 0.95}[rule.quantile]
+    old, new = ([getattr(drawn, side) for drawn in contested.drawn] for side in ("old", "new"))
+    interval = trial.interval()
+    pairs_needed = trial.pairs_needed() if verdict == "inconclusive" else None
+    alone = Judgement(bench_id=question.bench_id, verdict=verdict, reason="")
+    return Outcome(
+        verdict=verdict,
+        exit_code=build_report([alone], strict=strict).exit_code,
+        bench_id=question.bench_id,
+        metric=question.metric,
+        unit=question.unit,
+        quantile=rule.quantile,
+        gate=rule.gate,
+        alpha=rule.alpha,
+        pairs=len(contested.drawn),
+        disturbed=sum(drawn.retaken for drawn in contested.drawn),
+        change=trial.change,
+        interval=interval,
+        elapsed_s=round(contested.elapsed_s, 3),
+        seed=seed,
+        old=question.old_side,
+        new=question.new_side,
+        old_figure=quantile(old, probability) if old else None,
+        new_figure=quantile(new, probability) if new else None,
+        pairs_needed=pairs_needed,
+        reason=contested.problem or _reason(contested, verdict, interval, pairs_needed),
+    )
+
+
+def report_of(outcomes: Sequence[Outcome], *, strict: bool, warn_only: bool, level: float) -> Report:
+    """Return the report of a contest, as every format shows it. `level` bounds the false alarms of it all."""
+    judgements = [judgement_of(outcome, warn_only=warn_only) for outcome in outcomes]
+    return build_report(judgements, strict=strict, level=level)
+
+
+def judgement_of(outcome: Outcome, *, warn_only: bool) -> Judgement:
+    """Return an outcome as a judgement."""
+    return Judgement(
+        bench_id=outcome.bench_id,
+        verdict=outcome.verdict,
+        metric=outcome.metric,
+        unit=outcome.unit,
+        quantile=outcome.quantile,
+        baseline=outcome.old_figure,
+        current=outcome.new_figure,
+        change=outcome.change,
+        interval=outcome.interval,
+        samples_needed=outcome.pairs_needed,
+        reason=outcome.reason,
+        gate=outcome.gate,
+        warn_only=warn_only,
+    )
+
+
+def _reason(
+    contested: Contested, verdict: Verdict, interval: tuple[float, float] | None, pairs_needed: int | None
+) -> str:
+    question, rule = contested.question, contested.question.rule
+    sides = f"{question.new_side} against {question.old_side}"
+    if contested.trial.change is None:
+        return printable(f"{sides}: no pair was taken in the time there was")
+    bounds = "" if interval is None else f" ({signed_percentage(interval[0])} to {signed_percentage(interval[1])})"
+    figures = f"{rule.quantile} {worse_or_better(contested.trial.change)}{bounds}, gate {percentage(rule.gate)}"
+    shown = {
+        "regression": "worse by more than the gate",
+        "pass": "not worse by more than the gate",
+        "improvement": "better by more than the gate",
+        "inconclusive": "not decided",
+    }[verdict]
+    effort = f"{len(contested.drawn):,} pairs in {contested.elapsed_s:.1f} s"
+    more = f"; about {pairs_needed:,} more would tell" if pairs_needed and pairs_needed < _MOST_PAIRS else ""
+    return printable(f"{sides}: {figures}: {shown} after {effort}{more}")

@@ -1,0 +1,276 @@
+"""`aether-guard ab`."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import signal
+import sys
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+from msgspec.structs import replace
+
+from aether_guard.command.deliver import add_delivery, deliver
+from aether_guard.command.form import EXIT_STATUSES, Commands, add_command, percentage_argument
+from aether_guard.config import find_config
+from aether_guard.error import GuardError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aether_guard.ab.contest import Contested, Question
+    from aether_guard.ab.contestant import Match
+    from aether_guard.ab.trial import Rule
+
+DEFAULT_GATE = 0.02
+DEFAULT_ALPHA = 0.001
+DEFAULT_MAX_TIME_S = 60.0
+
+EXAMPLE = """examples:
+  aether-guard ab packaging --base origin/main
+    the working tree against that revision, each in an environment of its own
+  aether-guard ab packaging -A pack.level=1 -B pack.level=6
+    two settings of one bench
+  aether-guard ab --exec-a 'gzip -k -c {input}' --exec-b 'pigz -k -c {input}' \\
+                  --input big.tar
+    two commands, in any language
+
+"""
+
+
+def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    about = "compare two versions, interleaved, until the evidence suffices"
+    parser = add_command(commands, "ab", about, EXAMPLE + EXIT_STATUSES, execute)
+    parser.add_argument("benches", nargs="*", metavar="BENCH", help="a bench's id or short name, or FILE.py::ID")
+    parser.add_argument("--all", action="store_true", help="every bench that the new side has")
+    revisions = parser.add_argument_group("two revisions")
+    revisions.add_argument("--base", metavar="REV", help="the old one")
+    revisions.add_argument("--head", metavar="REV", help="the new one; the working tree as it is")
+    parser.add_argument("-p", "--param", action="append", default=[], metavar="BENCH.KEY=VALUE", help="for both sides")
+    settings = parser.add_argument_group("two settings of one bench")
+    settings.add_argument("-A", action="append", default=[], metavar="KEY=VALUE", dest="old_settings", help="old")
+    settings.add_argument("-B", action="append", default=[], metavar="KEY=VALUE", dest="new_settings", help="new")
+    programs = parser.add_argument_group("two commands")
+    programs.add_argument("--exec-a", metavar="COMMAND", help="the old one")
+    programs.add_argument("--exec-b", metavar="COMMAND", help="the new one")
+    programs.add_argument("--input", metavar="FILE", help="what {input} in the commands stands for")
+    programs.add_argument("--measure", choices=("wall", "cpu", "memory"), default="wall", help="%(default)s")
+    programs.add_argument("--prepare", metavar="COMMAND", default="", help="run before every sample, untimed")
+    programs.add_argument("--cleanup", metavar="COMMAND", default="", help="run after every sample, untimed")
+    programs.add_argument("--ignore-exit-code", action="store_true", help="of the two commands")
+    programs.add_argument("--shell", action="store_true", help="have a shell read the commands")
+    rule = parser.add_argument_group("the question")
+    rule.add_argument(
+        "--gate", type=percentage_argument, metavar="2%%", help="the worsening that counts as a regression; 2%%"
+    )
+    rule.add_argument(
+        "--alpha", type=_alpha, metavar="0.001", help="the chance of a false alarm, over all benches; 0.001"
+    )
+    rule.add_argument("--quantile", choices=("p50", "p95"), help="which figure is judged; p50")
+    rule.add_argument(
+        "--max-time", type=_seconds, default=DEFAULT_MAX_TIME_S, metavar="S", help="seconds a bench; %(default)g"
+    )
+    rule.add_argument("--timeout", type=_seconds, default=60.0, metavar="S", help="seconds a sample; %(default)g")
+    rule.add_argument("--seed", type=int, metavar="N", help="of the orders; drawn and printed if not given")
+    rule.add_argument("--cpus", type=_cpus, default=(), metavar="0,1", help="CPUs to use; the first is the workers'")
+    parser.add_argument("--save", metavar="FILE", help="keep every pair there")
+    parser.add_argument("--replay", metavar="FILE", help="decide from the pairs kept there, and measure nothing")
+    parser.add_argument("--warn-only", action="store_true", help="report regressions, but exit 0 for them")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    add_delivery(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Compare, report, and return the exit status of the worst verdict."""
+    from aether_guard.ab.form import AbDocuments
+    from aether_guard.ab.outcome import outcome_of, report_of
+
+    mode = _mode(options)
+    alpha = DEFAULT_ALPHA if options.alpha is None else options.alpha
+    if mode == "replay":
+        contested, seed = _replayed(options)
+        alpha = max(item.question.rule.alpha * len(contested) for item in contested)
+    else:
+        seed = secrets.randbelow(2**32) if options.seed is None else options.seed
+        contested = _measured(options, mode, alpha, seed)
+    outcomes = [outcome_of(item, seed, strict=options.strict) for item in contested]
+    report = report_of(outcomes, strict=options.strict, warn_only=options.warn_only, level=alpha)
+    deliver(report, options, AbDocuments(outcomes, contested, report))
+    return report.exit_code
+
+
+def _mode(options: argparse.Namespace) -> str:
+    """Return which two versions are compared.
+
+    Raises:
+        GuardError: none is named, or more than one kind.
+
+    """
+    asked = {
+        "revisions": options.base is not None,
+        "settings": bool(options.old_settings or options.new_settings),
+        "commands": options.exec_a is not None or options.exec_b is not None,
+        "replay": options.replay is not None,
+    }
+    modes = [mode for mode, is_asked in asked.items() if is_asked]
+    if len(modes) != 1:
+        raise GuardError("say what to compare: --base REV, or -A and -B, or --exec-a and --exec-b, or --replay FILE")
+    mode = modes[0]
+    if mode == "commands" and (options.exec_a is None or options.exec_b is None):
+        raise GuardError("--exec-a and --exec-b go together")
+    if mode in {"commands", "replay"} and (options.benches or options.all):
+        raise GuardError(f"{(options.benches or ['--all'])[0]}: a bench does not go with --exec-a, nor with --replay")
+    if mode == "revisions" and bool(options.benches) == options.all:
+        raise GuardError("name the benches to compare, or --all")
+    if options.head is not None and mode != "revisions":
+        raise GuardError("--head goes with --base")
+    return mode
+
+
+def _replayed(options: argparse.Namespace) -> tuple[list[Contested], int]:
+    from aether_guard.ab.record import replay
+
+    return replay(options.replay, _rule_wishes(options))
+
+
+def _rule_wishes(options: argparse.Namespace) -> dict[str, object]:
+    wishes = {"gate": options.gate, "alpha": options.alpha, "quantile": options.quantile}
+    return {key: value for key, value in wishes.items() if value is not None}
+
+
+def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -> list[Contested]:
+    """Take pairs until all is decided or the time is over; what was taken is saved whatever happens."""
+    try:
+        from aether_guard.ab.contest import Contested
+        from aether_guard.ab.live import watcher_of_stderr
+        from aether_guard.ab.measure import measure, plan_terms
+        from aether_guard.ab.record import save
+        from aether_guard.ab.trial import Rule
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith(("aether_harness", "psutil")):
+            raise GuardError("measuring needs aether-harness: pip install 'aether-guard[ab]'") from None
+        raise
+    terms = plan_terms(options.cpus, options.timeout)
+    if not options.quiet:
+        sys.stderr.write(f"seed {seed}; {terms.assignment.note or _where(terms.assignment.worker_cpus)}\n")
+    contested: list[Contested] = []
+    with ExitStack() as stack, _ended_by_signals():
+        try:
+            matches = stack.enter_context(_matches(options, mode))
+            rule = Rule(
+                gate=DEFAULT_GATE if options.gate is None else options.gate,
+                # Of a share each, so that the whole build keeps to alpha.
+                alpha=alpha / len(matches),
+                quantile=options.quantile or "p50",
+            )
+            contested += [Contested(_question(match, rule)) for match in matches]
+            measure(
+                list(zip(contested, matches, strict=True)),
+                terms,
+                seed,
+                options.max_time * len(matches),
+                watcher_of_stderr(quiet=options.quiet),
+            )
+        except KeyboardInterrupt:
+            pairs = sum(len(item.drawn) for item in contested)
+            raise GuardError(f"interrupted after {pairs:,} pairs, before there was a verdict on all") from None
+        finally:
+            if options.save and contested:
+                save(options.save, contested, seed)
+    return contested
+
+
+def _question(match: Match, rule: Rule) -> Question:
+    from aether_guard.ab.contest import Question
+
+    old, new = match.sides
+    lower_is_better = match.metric != "throughput_mbs"
+    return Question(
+        bench_id=match.bench_id,
+        metric=match.metric,
+        unit=match.unit,
+        old_side=old.side,
+        new_side=new.side,
+        rule=replace(rule, lower_is_better=lower_is_better),
+    )
+
+
+@contextmanager
+def _matches(options: argparse.Namespace, mode: str) -> Iterator[list[Match]]:
+    """Make both sides ready and yield who stands against whom."""
+    from aether_guard.ab.contestant import commands, filled, revisions, settings
+    from aether_harness.described import Wanted
+    from aether_harness.executable import CommandParams
+
+    wanted = Wanted(names=tuple(options.benches), params=tuple(options.param))
+    if mode == "revisions":
+        from aether_guard.ab.revision import two_revisions
+
+        say = (lambda _line: None) if options.quiet else (lambda line: sys.stderr.write(f"{line}\n"))
+        with two_revisions(".", options.base, options.head, find_config(".").ab_setup, say) as sides:
+            yield revisions(sides, wanted)
+    elif mode == "settings":
+        yield settings(wanted, options.old_settings, options.new_settings)
+    else:
+        both = [
+            CommandParams(
+                command=filled(command, options.input),
+                shell=options.shell,
+                measure=options.measure,
+                prepare=filled(options.prepare, options.input),
+                cleanup=filled(options.cleanup, options.input),
+                ignore_exit_code=options.ignore_exit_code,
+            )
+            for command in (options.exec_a, options.exec_b)
+        ]
+        yield commands(both[0], both[1])
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Take a request to end (SIGTERM, and a hang-up) as a Ctrl-C: everything is torn down."""
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), _interrupt) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _where(cpus: Sequence[int]) -> str:
+    return f"both versions on CPU {','.join(map(str, cpus))}"
+
+
+def _alpha(text: str) -> float:
+    number = _number(text)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: takes a chance between 0 and 1, such as 0.001")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = _number(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}: takes a positive number of seconds")
+    return number
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return -1.0
+
+
+def _cpus(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: write CPU numbers with commas, for example 0,1") from None

@@ -1,0 +1,95 @@
+"""Where a report goes: the standard output or a file, annotations beside it, a copy in the step summary."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Protocol
+
+from aether_guard.annotation import render_annotations
+from aether_guard.command.form import complain
+from aether_guard.terminal import adorn, terminal_of_stdout
+from aether_guard.text import render_text
+from aether_guard.verdict import EXIT_PASS
+from aether_schema import write_atomically
+
+if TYPE_CHECKING:
+    import argparse
+
+    from aether_guard.verdict import Report
+
+FORMATS = ("text", "json", "markdown", "html", "junit")
+#: Formats that a program reads: nothing else may stand in the same stream.
+DOCUMENTS = {"json", "html", "junit"}
+
+
+class Documents(Protocol):
+    """The forms of a report that hold more than the report, made only when they are asked for."""
+
+    def json(self) -> str:
+        """Return it as one JSON object."""
+
+    def html(self) -> str:
+        """Return it as an HTML page of one file."""
+
+
+def add_delivery(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say in which form a report goes where, and what fails beside a regression."""
+    parser.add_argument("--strict", action="store_true", help="exit 3 where the evidence is inconclusive")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="of the report; %(default)s")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the report there")
+    parser.add_argument(
+        "--annotations", choices=("auto", "never"), default="auto", help="::warning lines for regressions; %(default)s"
+    )
+
+
+def deliver(report: Report, options: argparse.Namespace, documents: Documents) -> None:
+    """Put the report where it was asked for, its annotations beside it, and a copy in the step summary."""
+    rendered = _rendered(report, options.format, documents)
+    if options.output:
+        write_atomically(options.output, rendered.encode(errors="backslashreplace"))
+    # What a program reads from the standard output stays one document; hosts read commands from both streams.
+    for_program = options.format in DOCUMENTS and not options.output
+    if not options.output:
+        terminal = terminal_of_stdout() if options.format == "text" else None
+        sys.stdout.write(rendered if terminal is None else adorn(rendered, report, terminal))
+    elif report.exit_code != EXIT_PASS or options.format != "text":
+        sys.stdout.write(render_text(report))
+    if options.annotations != "never":
+        stream = sys.stderr if for_program else sys.stdout
+        stream.write(render_annotations(report))
+    if options.output or options.format != "text" or not (sys.stdout.isatty() and sys.stderr.isatty()):
+        # On a terminal they would stand there twice.
+        for judgement in report.benches:
+            if judgement.verdict == "error":
+                complain(judgement.reason)
+    _append_step_summary(report, documents)
+
+
+def _rendered(report: Report, form: str, documents: Documents) -> str:
+    """Return the report in a form; what a form needs is imported with it, for most runs need none of it."""
+    if form == "json":
+        return documents.json()
+    if form == "html":
+        return documents.html()
+    if form == "markdown":
+        from aether_guard.markdown import render_markdown
+
+        return render_markdown(report)
+    if form == "junit":
+        from aether_guard.junit import render_junit
+
+        return render_junit(report)
+    return render_text(report)
+
+
+def _append_step_summary(report: Report, documents: Documents) -> None:
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    try:
+        with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(_rendered(report, "markdown", documents))
+    except OSError as error:
+        # The verdict stands without its copy.
+        complain(f"the step summary {path} cannot be written: {(error.strerror or str(error)).lower()}")
