@@ -91,7 +91,7 @@ def commands(old: CommandParams, new: CommandParams) -> list[Match]:
     try:
         targets = [] if old.shell else command_targets([old.command, new.command], [])
     except HarnessError as error:
-        raise GuardError(str(error).replace("--exec ", "--exec-a or --exec-b: ", 1)) from None
+        raise GuardError(str(error).replace("--exec", "--exec-a or --exec-b", 1)) from None
     names = list(dict.fromkeys(target.found.bench.bench_id for target in targets)) or ["command"]
     unit = "MB" if old.measure == "memory" else "ms"
     bench_id = " vs ".join(reversed(names))

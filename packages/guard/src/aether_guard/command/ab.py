@@ -63,7 +63,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     programs.add_argument("--shell", action="store_true", help="have a shell read the commands")
     rule = parser.add_argument_group("the question")
     rule.add_argument(
-        "--gate", type=percentage_argument, metavar="2%%", help="the worsening that counts as a regression; 2%%"
+        "--gate", type=percentage_argument, metavar="2%", help="the worsening that counts as a regression; 2%%"
     )
     rule.add_argument(
         "--alpha", type=_alpha, metavar="0.001", help="the chance of a false alarm, over all benches; 0.001"

@@ -50,7 +50,7 @@ def add_command(
 def add_policy(parser: argparse.ArgumentParser) -> None:
     """Add the options that stand over the policies of `aether.toml`."""
     parser.add_argument(
-        "--gate", type=percentage_argument, metavar="20%%", help="the worsening that counts as a regression; 20%%"
+        "--gate", type=percentage_argument, metavar="20%", help="the worsening that counts as a regression; 20%%"
     )
     parser.add_argument("--quantile", choices=("p50", "p95"), help="which figure is judged; p95")
     parser.add_argument("--warn-only", action="store_true", help="report regressions, but exit 0 for them")

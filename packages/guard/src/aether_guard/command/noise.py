@@ -33,10 +33,10 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
         "recordings", nargs="+", metavar="RECORDING", help="JSON lines of aether-bench noise, or a folder of summaries"
     )
     parser.add_argument(
-        "--slowdown", type=percentage_argument, action="append", metavar="30%%", help="to be found; 10%%, 30%%, 40%%"
+        "--slowdown", type=percentage_argument, action="append", metavar="30%", help="to be found; 10%%, 30%%, 40%%"
     )
     parser.add_argument(
-        "--rate", type=percentage_argument, default=0.002, metavar="0.2%%", help="false alarms wished for; 0.2%%"
+        "--rate", type=percentage_argument, default=0.002, metavar="0.2%", help="false alarms wished for; 0.2%%"
     )
     add_policy(parser)
 

@@ -59,10 +59,10 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("benches", nargs="*", metavar="BENCH", help="a bench's id or short name; all, if none is given")
     parser.add_argument("--runs", type=int, default=20, metavar="K", help="how often each is run; %(default)s")
     parser.add_argument(
-        "--rate", type=percentage, default=0.005, metavar="0.5%%", help="the share of false alarms that is wished for"
+        "--rate", type=percentage, default=0.005, metavar="0.5%", help="the share of false alarms that is wished for"
     )
     parser.add_argument(
-        "--slowdown", type=percentage, default=0.3, metavar="30%%", help="the slowdown that gates are to find"
+        "--slowdown", type=percentage, default=0.3, metavar="30%", help="the slowdown that gates are to find"
     )
     parser.add_argument("--plot", metavar="FILE", help="a picture of the runs (needs the extra `plot`)")
     add_measurement_options(parser, default_profile=DEFAULT_PROFILE, default_out=DEFAULT_FOLDER)
