@@ -5,6 +5,7 @@ Runs COMMAND with the hogs at work, and stops them with it.
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -15,9 +16,10 @@ HOGS = 2
 
 
 def burn(seed: int) -> None:
-    """Burn for 20 to 300 ms, rest for 20 to 300 ms, for ever."""
+    """Burn for 20 to 300 ms, rest for 20 to 300 ms, as long as the parent lives."""
     draw = random.Random(seed)  # noqa: S311 - the length of bursts
-    while True:
+    parent = os.getppid()
+    while os.getppid() == parent:
         ends = monotonic() + draw.uniform(0.02, 0.3)
         while monotonic() < ends:
             pass
