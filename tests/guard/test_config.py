@@ -132,9 +132,10 @@ def test_a_gate_of_a_wrong_type_is_refused_and_named(project: Path, gate: str) -
         ('[guard]\ngaet = "1%"\n', "guard.gaet: no such key; did you mean gate?"),
         ('[guard]\nbaselines = ["x"]\n', "guard.baselines: no such key; did you mean baseline?"),
         ("[gaurd]\n", "gaurd: no such key; did you mean guard?"),
-        ("[xyzzy]\n", "xyzzy: no such key; known: guard"),
+        ("[xyzzy]\n", "xyzzy: no such key; known: guard, ab"),
         ("[guard]\nwarn_only = true\n", "guard.warn_only: no such key; did you mean warn-only?"),
         ("[guard]\nexpect = ['a']\n", "guard.expect: no such key; did you mean expected?"),
+        ("[ab]\nset-up = 'x'\n", "ab.set-up: no such key; did you mean setup?"),
         ("[guard.benches.x]\n", "guard.benches: no such key; did you mean bench?"),
     ],
 )
@@ -170,6 +171,27 @@ def test_a_file_that_is_no_configuration_is_refused_in_one_line(project: Path, t
 @pytest.mark.parametrize("text", ["tool = 3 # aether", "[tool]\naether = 3\n"])
 def test_a_pyproject_whose_table_is_none_is_refused_and_the_table_named(project: Path, text: str) -> None:
     assert refusal(project, text, "pyproject.toml").startswith("tool")
+
+
+@pytest.mark.parametrize(
+    ("text", "commands"),
+    [
+        ("[ab]\nsetup = 'make venv'\n", ("make venv",)),
+        ("[ab]\nsetup = ['uv sync', 'make']\n", ("uv sync", "make")),
+        ("[ab]\n", ()),
+        ("[guard]\n", ()),
+    ],
+)
+def test_the_set_up_of_a_revision_is_one_command_or_several(
+    project: Path, text: str, commands: tuple[str, ...]
+) -> None:
+    (project / "aether.toml").write_text(text)
+    assert find_config(".").ab_setup == commands
+
+
+@pytest.mark.parametrize("setup", ["3", "[3]", "{}"])
+def test_a_set_up_of_a_wrong_type_is_refused_and_named(project: Path, setup: str) -> None:
+    assert refusal(project, f"[ab]\nsetup = {setup}\n").startswith("ab.setup")
 
 
 # The policies.
@@ -215,7 +237,7 @@ def test_an_unknown_key_of_a_bench_or_a_waiver_is_refused_with_the_nearest_known
 ) -> None:
     message = refusal(project, text)
     assert message.startswith('guard.bench."pack*".' if "guard.bench" in text else "guard.waiver[")
-    assert message.endswith(f"].{key}: no such key; did you mean {near}?")
+    assert message.endswith(f".{key}: no such key; did you mean {near}?")
 
 
 def test_what_goes_for_all_benches_only_is_no_key_of_one(project: Path) -> None:

@@ -53,10 +53,17 @@ class GuardTable(BenchTable, frozen=True, kw_only=True):
     waiver: tuple[WaiverTable, ...] = ()
 
 
+class AbTable(Table, frozen=True, kw_only=True):
+    """The table `[ab]`: the commands that make a revision ready to be measured."""
+
+    setup: str | tuple[str, ...] = ()
+
+
 class Document(Table, frozen=True, kw_only=True):
     """The whole file."""
 
     guard: GuardTable = GuardTable()
+    ab: AbTable = AbTable()
 
 
 class ToolTable(Struct, frozen=True, kw_only=True):
@@ -72,12 +79,16 @@ class Pyproject(Struct, frozen=True, kw_only=True):
 
 
 class Config(Struct, frozen=True, kw_only=True):
-    """What the file says, its paths as seen from the working folder. `path` is None where there is no file."""
+    """What the file says, its paths as seen from the working folder. `path` is None where there is no file.
+
+    `ab_setup` is empty where the file leaves it open.
+    """
 
     path: str | None = None
     baseline: tuple[str, ...] = ()
     current: tuple[str, ...] = ()
     book: PolicyBook = PolicyBook()
+    ab_setup: tuple[str, ...] = ()
 
 
 def find_config(folder: str) -> Config:
@@ -92,7 +103,7 @@ def find_config(folder: str) -> Config:
         for name in (FILE_NAME, PYPROJECT):
             path = os.path.join(folder, name)
             if os.path.isfile(path) and (document := _read(path)) is not None:
-                return _config(path, document.guard)
+                return _config(path, document)
         parent = os.path.dirname(folder)
         if parent == folder:
             return Config()
@@ -116,7 +127,8 @@ def _read(path: str) -> Document | None:
     return None if tool is None else tool.aether
 
 
-def _config(path: str, table: GuardTable) -> Config:
+def _config(path: str, document: Document) -> Config:
+    table, setup = document.guard, document.ab.setup
     base = os.path.relpath(os.path.dirname(path))
 
     def placed(paths: tuple[str, ...]) -> tuple[str, ...]:
@@ -124,7 +136,13 @@ def _config(path: str, table: GuardTable) -> Config:
 
     if any("\0" in item for item in (*table.baseline, *table.current)):
         raise GuardError(f"{_shown(path)}: guard: a path cannot hold a zero byte")
-    return Config(path=path, baseline=placed(table.baseline), current=placed(table.current), book=_book(path, table))
+    return Config(
+        path=path,
+        baseline=placed(table.baseline),
+        current=placed(table.current),
+        book=_book(path, table),
+        ab_setup=(setup,) if isinstance(setup, str) else setup,
+    )
 
 
 def _book(path: str, table: GuardTable) -> PolicyBook:
@@ -208,6 +226,8 @@ def _table_at(place: str) -> type[Table]:
         return WaiverTable
     if place.startswith("guard.bench"):
         return BenchTable
+    if place == "ab":
+        return AbTable
     return GuardTable if place else Document
 
 

@@ -1,0 +1,198 @@
+"""An environment for one side: made with uv, set up by commands, checked, and used again where nothing changed."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from aether_guard.ab.cache import storage
+from aether_guard.ab.child import last_words, run
+from aether_guard.ab.repository import untracked_files
+from aether_guard.ab.setup import LOCKED, UNLOCKED, Command, filled
+from aether_guard.error import GuardError
+from aether_schema import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+#: What lies in an entry of the cache.
+TREE = "tree"
+_ENVIRONMENT = "environment"
+_MADE = "made"
+_MARKER = "whole"
+_LOG = "setup.log"
+_CHECK = "import aether_harness.worker"
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """How a side is set up: its label, its tree, its entry of the cache, and the commands run in the tree.
+
+    `owns_tree` says that the tree goes away with the side, so that what the set-up makes in it is kept apart.
+    """
+
+    label: str
+    tree: str
+    entry: str
+    commands: tuple[Command, ...]
+    owns_tree: bool
+
+
+class Environment(Struct, frozen=True, kw_only=True):
+    """A virtual environment, by its folder."""
+
+    folder: str
+
+    @property
+    def python(self) -> str:
+        """The path of its interpreter."""
+        return os.path.join(self._programs, "python.exe" if sys.platform == "win32" else "python")
+
+    @property
+    def changes(self) -> dict[str, str]:
+        """What a program of it finds changed around it: the environment is active, and nothing else is on the path.
+
+        A PYTHONPATH that leads to one side's code would make it the code of both.
+        """
+        path = os.pathsep.join(filter(None, (self._programs, os.environ.get("PATH"))))
+        return {"VIRTUAL_ENV": self.folder, "PATH": path, "PYTHONPATH": "", "PYTHONHOME": ""}
+
+    @property
+    def _programs(self) -> str:
+        return os.path.join(self.folder, "Scripts" if sys.platform == "win32" else "bin")
+
+
+def find_uv() -> str:
+    """Return the path of uv: the one on the PATH, or the one installed with this package.
+
+    Raises:
+        GuardError: there is neither.
+
+    """
+    if (found := shutil.which("uv")) is not None:
+        return found
+    try:
+        from uv import find_uv_bin
+
+        return os.fspath(find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        raise GuardError(
+            "two revisions are set up with uv, which is not there: pip install 'aether-guard[ab]'"
+        ) from None
+
+
+def provide(plan: Plan, uv: str, say: Callable[[str], None]) -> Environment:
+    """Return the environment in the plan's entry, set up now unless it is whole already; `say` hears of the steps.
+
+    Raises:
+        GuardError: the set-up fails, or leaves out aether-harness, or the disk is full.
+
+    """
+    environment = Environment(folder=os.path.join(plan.entry, _ENVIRONMENT))
+    marker, made = os.path.join(plan.entry, _MARKER), os.path.join(plan.entry, _MADE)
+    with storage(plan.entry):
+        if os.path.isfile(marker):
+            if plan.owns_tree:
+                _copy(_files_in(made), made, plan.tree)
+            # The interpreter beneath it may have gone, or another program may have cleaned up.
+            if _import_problem(plan, environment) is None:
+                say(f"{plan.label}: ready, set up before")
+                return environment
+            os.unlink(marker)
+        _clear(environment.folder)
+        _clear(made)
+        try:
+            _set_up(plan, environment, uv, say)
+            if plan.owns_tree:
+                _copy(untracked_files(plan.tree), plan.tree, made)
+        except BaseException:
+            _clear(environment.folder)
+            _clear(made)
+            raise
+        # Last of all: an environment without it was broken off.
+        with open(marker, "xb") as file:
+            os.fsync(file.fileno())
+    return environment
+
+
+def _set_up(plan: Plan, environment: Environment, uv: str, say: Callable[[str], None]) -> None:
+    folder = environment.folder
+    make = (uv, "venv", "--quiet", "--no-project", "--python", sys.executable, folder)
+    changes = {
+        **environment.changes,
+        "UV_PROJECT_ENVIRONMENT": folder,
+        "UV_NO_PROGRESS": "1",
+        "NO_COLOR": "1",
+        "PATH": os.pathsep.join((environment.changes["PATH"], os.path.dirname(uv))),
+    }
+    places = {"python": environment.python, "environment": folder, "tree": plan.tree}
+    path = os.path.join(plan.entry, _LOG)
+    _clear(path)
+    for number, command in enumerate((make, *plan.commands)):
+        if number:
+            say(f"{plan.label}: setting up ({printable(shlex.join(command))})")
+        words = filled(command, places)
+        with open(path, "ab+") as log:
+            log.write(f"$ {shlex.join(words)}\n".encode(errors="replace"))
+            log.flush()
+            start = log.tell()
+            try:
+                done = run(words, folder=plan.tree, changes=changes, log=log)
+            except GuardError as error:
+                raise GuardError(f"{plan.label}: cannot be set up: {error} ([ab] setup in aether.toml)") from None
+            log.seek(start)
+            said = log.read()
+        if done.returncode:
+            hint = "; [ab] setup in aether.toml says how else" if command in {LOCKED, UNLOCKED} else ""
+            raise GuardError(
+                f"{plan.label}: cannot be set up: {last_words(said)} "
+                f"(`{printable(shlex.join(command))}`, status {done.returncode}; all it said: {printable(path)}){hint}"
+            )
+    if (problem := _import_problem(plan, environment)) is not None:
+        raise GuardError(
+            f"{plan.label}: its set-up must install aether-harness, with which it is measured ({problem}); "
+            "say how with [ab] setup in aether.toml"
+        )
+
+
+def _import_problem(plan: Plan, environment: Environment) -> str | None:
+    """Return why the side cannot be measured, or None."""
+    try:
+        # Byte code is not written: the tree may be the user's.
+        done = run((environment.python, "-P", "-B", "-c", _CHECK), folder=plan.tree, changes=environment.changes)
+    except GuardError as error:
+        return str(error)
+    return last_words(done.stderr) if done.returncode else None
+
+
+def _files_in(folder: str) -> list[str]:
+    return [
+        os.path.relpath(os.path.join(parent, name), folder) for parent, _, names in os.walk(folder) for name in names
+    ]
+
+
+def _copy(paths: Sequence[str], source: str, target: str) -> None:
+    """Copy files beneath `source` to beneath `target`; byte code is left, being written again when it is wanted."""
+    for path in paths:
+        if path.endswith(".pyc"):
+            continue
+        place = os.path.join(target, path)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        shutil.copy2(os.path.join(source, path), place, follow_symlinks=False)
+
+
+def _clear(path: str) -> None:
+    """Remove a file or a folder.
+
+    Raises:
+        OSError: it is still there.
+
+    """
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)

@@ -1,0 +1,46 @@
+"""Asking git, in such a way that it asks nobody, runs no hook and leaves no process behind."""
+
+from __future__ import annotations
+
+import os
+
+from msgspec import Struct
+
+from aether_guard.ab.child import last_words, run
+
+_ENVIRONMENT = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+_SETTINGS = (
+    "core.hooksPath=/dev/null",
+    # A watcher would be started for the new worktree and stay.
+    "core.fsmonitor=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    # Submodules are checked out by a step of its own, which says what went wrong with one.
+    "submodule.recurse=false",
+    "advice.detachedHead=false",
+)
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What git said: `text` with its trailing newline, and in `problem` one line where it failed, else nothing."""
+
+    text: str
+    problem: str
+
+    @property
+    def line(self) -> str:
+        """The text without its newline; empty where git failed."""
+        return "" if self.problem else self.text.removesuffix("\n")
+
+
+def ask(folder: str, *arguments: str) -> Answer:
+    """Run git in `folder` and return its answer.
+
+    Raises:
+        GuardError: git is not installed, or the folder cannot be entered.
+
+    """
+    settings = [word for setting in _SETTINGS for word in ("-c", setting)]
+    done = run(["git", *settings, *arguments], folder=folder, changes=_ENVIRONMENT)
+    problem = last_words(done.stderr or done.stdout) if done.returncode else ""
+    return Answer(text=os.fsdecode(done.stdout), problem=problem)

@@ -1,0 +1,152 @@
+"""A repository, its revisions, and a worktree of one of them that is gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from aether_guard.ab.git import ask
+from aether_guard.error import GuardError
+from aether_schema import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SHORT = 7
+
+
+class Repository(Struct, frozen=True, kw_only=True):
+    """A working tree of git: its root, and the folder that is meant, as a path beneath the root."""
+
+    root: str
+    prefix: str
+
+
+class Revision(Struct, frozen=True, kw_only=True):
+    """A commit, and the name it was asked for by."""
+
+    name: str
+    commit: str
+
+    @property
+    def label(self) -> str:
+        """What it is called in a report: `origin/main (1a2b3c4)`."""
+        short = self.commit[:_SHORT]
+        return short if self.commit.startswith(self.name) else f"{printable(self.name)} ({short})"
+
+
+def find_repository(folder: str) -> Repository:
+    """Return the repository that `folder` is in.
+
+    Raises:
+        GuardError: it is in none, git refuses to read it, or git is not installed.
+
+    """
+    top = ask(folder, "rev-parse", "--show-toplevel")
+    if top.problem.startswith("not a git repository"):
+        raise GuardError(f"{_shown(folder)}: not in a git repository, so there are no revisions to compare")
+    if top.problem:
+        raise GuardError(f"{_shown(folder)}: git: {top.problem}")
+    prefix = ask(folder, "rev-parse", "--show-prefix").line
+    return Repository(root=os.path.realpath(top.line), prefix=os.path.normpath(prefix) if prefix else "")
+
+
+def resolve(repository: Repository, name: str) -> Revision:
+    """Return the commit that `name` stands for.
+
+    Raises:
+        GuardError: it stands for none; the message names the nearest branch or tag, and a shallow clone's remedy.
+
+    """
+    # git would take the one for an option and the other for a revision left out.
+    plain = name and not name.startswith(("-", "^")) and "\0" not in name
+    found = ask(repository.root, "rev-parse", "--verify", "--quiet", name).line if plain else ""
+    commit = ask(repository.root, "rev-parse", "--verify", "--quiet", f"{found}^{{commit}}").line if found else ""
+    if commit:
+        return Revision(name=name, commit=commit)
+    shown = printable(name) or "''"
+    if found and ask(repository.root, "cat-file", "-t", found).line in {"blob", "tree"}:
+        raise GuardError(f"{shown}: names a file or a folder of a commit, not a commit")
+    if ask(repository.root, "rev-parse", "--is-shallow-repository").line == "true":
+        raise GuardError(
+            f"{shown}: no such revision in this shallow clone; fetch the history first: `fetch-depth: 0` "
+            "for actions/checkout, `git fetch --unshallow` elsewhere"
+        )
+    raise GuardError(f"{shown}: no such revision{_hint(repository, name)}")
+
+
+def untracked_files(tree: str) -> list[str]:
+    """Return the files in `tree` that no commit has, ignored ones too, as paths beneath it."""
+    return _paths(ask(tree, "ls-files", "-z", "--others").text)
+
+
+def own_files(tree: str) -> list[str]:
+    """Return the files of `tree` that are tracked or could be: all but the ignored, as paths beneath it."""
+    return _paths(ask(tree, "ls-files", "-z", "--cached", "--others", "--exclude-standard").text)
+
+
+def worktrees_beneath(repository: Repository, folder: str) -> list[str]:
+    """Return the worktrees that the repository knows in `folder`, there or not."""
+    lines = ask(repository.root, "worktree", "list", "--porcelain").text.splitlines()
+    # git writes paths with slashes everywhere.
+    paths = [os.path.normpath(line.removeprefix("worktree ")) for line in lines if line.startswith("worktree ")]
+    return [path for path in paths if path.startswith(os.path.join(folder, ""))]
+
+
+@contextmanager
+def worktree(repository: Repository, revision: Revision, tree: str) -> Iterator[None]:
+    """Check `revision` out at `tree`, with its submodules, and take it away again however this is left.
+
+    What a killed process left there is cleared first. Nobody else may use `tree` meanwhile.
+
+    Raises:
+        GuardError: it cannot be checked out, or a submodule cannot be fetched.
+
+    """
+    remove_worktree(repository, tree)
+    if os.path.lexists(tree):
+        raise GuardError(f"{printable(tree)}: an earlier run's checkout cannot be removed; delete it by hand")
+    try:
+        # By force, since a path that is missing but still registered is in nobody's way.
+        added = ask(repository.root, "worktree", "add", "--force", "--detach", tree, revision.commit)
+        if added.problem:
+            hint = " (is the disk full?)" if added.problem.startswith("unable to write") else ""
+            raise GuardError(f"{revision.label}: cannot be checked out: {added.problem}{hint}")
+        if os.path.isfile(os.path.join(tree, ".gitmodules")):
+            fetched = ask(tree, "submodule", "update", "--init", "--recursive")
+            if fetched.problem:
+                raise GuardError(f"{revision.label}: a submodule cannot be fetched: {fetched.problem}")
+        yield
+    finally:
+        remove_worktree(repository, tree)
+
+
+def remove_worktree(repository: Repository, tree: str) -> None:
+    """Remove a worktree and what git keeps of it; there may be the one, the other or neither."""
+    shutil.rmtree(tree, ignore_errors=True)
+    # A worktree of this path only: pruning would take others along whose disk is not mounted just now.
+    ask(repository.root, "worktree", "remove", "--force", "--force", tree)
+
+
+def _hint(repository: Repository, name: str) -> str:
+    import difflib
+
+    kinds = ("refs/heads", "refs/remotes", "refs/tags")
+    listed = ask(repository.root, "for-each-ref", "--format=%(refname:short)", *kinds)
+    known = [line for line in listed.text.splitlines() if line]
+    if not known:
+        return ": this repository has no commit yet"
+    near = [f"origin/{name}"] if f"origin/{name}" in known else difflib.get_close_matches(name, known, n=3)
+    return f"; did you mean {' or '.join(map(printable, near))}?" if near else "; `git fetch` brings those of a remote"
+
+
+def _paths(text: str) -> list[str]:
+    return sorted({path for path in text.split("\0") if path})
+
+
+def _shown(path: str) -> str:
+    return printable(os.path.abspath(path))

@@ -1,0 +1,148 @@
+"""Two revisions made the sides of a comparison, ready to be measured, and gone without a trace afterwards."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from aether_guard.ab.cache import cache_folder, entry, prune, storage, unused
+from aether_guard.ab.dependency import difference, installed
+from aether_guard.ab.environment import TREE, Plan, find_uv, provide
+from aether_guard.ab.repository import (
+    Repository,
+    Revision,
+    find_repository,
+    own_files,
+    remove_worktree,
+    resolve,
+    worktree,
+    worktrees_beneath,
+)
+from aether_guard.ab.setup import commands_of, deciding_files, key_of
+from aether_guard.ab.side import Side
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+WORKING_TREE = "working tree"
+
+
+class _Desk(Struct, frozen=True, kw_only=True):
+    """What the set-up of either side needs."""
+
+    repository: Repository
+    setup: tuple[str, ...]
+    cache: str
+    uv: str
+    say: Callable[[str], None]
+
+
+@contextmanager
+def two_revisions(  # noqa: PLR0913 - each is a decision of the command's
+    folder: str,
+    base: str,
+    head: str | None,
+    setup: Sequence[str],
+    say: Callable[[str], None],
+    *,
+    cache: str | None = None,
+) -> Iterator[tuple[Side, Side]]:
+    """Get two revisions of the repository around `folder` ready to be measured: the base, and the head.
+
+    Args:
+        folder: the folder that workers run in, on either side if it is there.
+        base: the revision compared with.
+        head: the revision judged; None for the working tree as it is, untracked files with it.
+        setup: the commands of `[ab] setup`; empty for the usual one.
+        say: called with a line for each step.
+        cache: where environments are kept, if not where the platform keeps such things.
+
+    Raises:
+        GuardError: there is no such repository or revision, or a side cannot be set up; one line.
+
+    """
+    commands_of(setup, has_lock=False)
+    repository = find_repository(folder)
+    revisions = [resolve(repository, base), None if head is None else resolve(repository, head)]
+    cache = cache_folder() if cache is None else os.path.realpath(cache)
+    desk = _Desk(repository=repository, setup=tuple(setup), cache=cache, uv=find_uv(), say=say)
+    with ExitStack() as stack:
+        _clear_leftovers(repository, cache)
+        old, new = (
+            stack.enter_context(_working_tree(desk) if revision is None else _checked_out(desk, revision, role))
+            for role, revision in zip(("base", "head"), revisions, strict=True)
+        )
+        with suppress(OSError):  # what is kept too long harms nobody
+            prune(cache)
+        if differing := difference(*(installed(desk.uv, side.python) for side in (old, new))):
+            say(f"the sides differ in what is installed: {differing}")
+        yield old, new
+
+
+@contextmanager
+def _checked_out(desk: _Desk, revision: Revision, role: str) -> Iterator[Side]:
+    # By its role as well, so that a revision can be compared with itself.
+    key = key_of([os.fsencode(part) for part in (*_common_parts(desk), role, revision.commit)])
+    with entry(desk.cache, key, lambda: _say_wait(desk, revision.label)) as place:
+        tree = os.path.join(place, TREE)
+        desk.say(f"{revision.label}: checking out")
+        with worktree(desk.repository, revision, tree):
+            yield _ready(desk, revision.label, tree, place, owns_tree=True)
+
+
+@contextmanager
+def _working_tree(desk: _Desk) -> Iterator[Side]:
+    root = desk.repository.root
+    parts = [os.fsencode(part) for part in _common_parts(desk)]
+    commands = commands_of(desk.setup, has_lock=False)
+    for path in deciding_files(own_files(root), commands):
+        parts += [os.fsencode(path), _contents(os.path.join(root, path))]
+    with entry(desk.cache, key_of(parts), lambda: _say_wait(desk, WORKING_TREE)) as place:
+        yield _ready(desk, WORKING_TREE, root, place, owns_tree=False)
+
+
+def _ready(desk: _Desk, label: str, tree: str, place: str, *, owns_tree: bool) -> Side:
+    commands = commands_of(desk.setup, has_lock=os.path.isfile(os.path.join(tree, "uv.lock")))
+    plan = Plan(label=label, tree=tree, entry=place, commands=commands, owns_tree=owns_tree)
+    environment = provide(plan, desk.uv, desk.say)
+    folder = os.path.join(tree, desk.repository.prefix) if desk.repository.prefix else tree
+    return Side(
+        name=label,
+        # A revision from before the folder was there still has its benches, if they are installed ones.
+        folder=folder if os.path.isdir(folder) else tree,
+        python=environment.python,
+        changes=environment.changes,
+    )
+
+
+def _clear_leftovers(repository: Repository, cache: str) -> None:
+    """Take away the worktrees of runs that were killed: those in entries that no process uses."""
+    for tree in worktrees_beneath(repository, cache):
+        # An entry that was deleted by hand has no lock any more, and needs none.
+        with storage(cache):
+            os.makedirs(cache, exist_ok=True)
+            with unused(cache, os.path.basename(os.path.dirname(tree))) as is_free:
+                if is_free:
+                    remove_worktree(repository, tree)
+
+
+def _common_parts(desk: _Desk) -> tuple[str, ...]:
+    return desk.repository.root, repr(desk.setup), sys.version, sys.base_prefix
+
+
+def _contents(path: str) -> bytes:
+    """Return what a file holds; a file that was deleted, or is a submodule, holds nothing."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _say_wait(desk: _Desk, label: str) -> None:
+    desk.say(f"{label}: waiting for another run that uses it")

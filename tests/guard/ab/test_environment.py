@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aether_guard.ab.environment import Environment, Plan, find_uv, provide
+from aether_guard.ab.setup import Command, commands_of
+from aether_guard.error import GuardError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SETUP = ("{python} install.py",)
+
+#: A build backend in the tree itself, so that nothing is fetched: it makes an editable install of `src`.
+BACKEND = """
+import pathlib, zipfile
+
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    name = "product-1-py3-none-any.whl"
+    with zipfile.ZipFile(pathlib.Path(folder, name), "w") as wheel:
+        info = "product-1.dist-info"
+        wheel.writestr("product.pth", str(pathlib.Path("src").resolve()))
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: product\\nVersion: 1\\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    return name
+"""
+PYPROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+
+[project]
+name = "product"
+version = "1"
+requires-python = ">=3.11"
+"""
+UV_LOCK = """
+version = 1
+requires-python = ">=3.11"
+
+[[package]]
+name = "product"
+version = "1"
+source = { editable = "." }
+"""
+
+
+@pytest.fixture
+def build(project: Any, tmp_path: Path) -> Callable[..., tuple[Environment, list[str]]]:
+    """Set the project's tree up by some commands, and return the environment with what was said."""
+
+    def build(setup: tuple[str, ...] = SETUP, *, owns_tree: bool = True) -> tuple[Environment, list[str]]:
+        said: list[str] = []
+        (tmp_path / "entry").mkdir(exist_ok=True)
+        commands: tuple[Command, ...] = commands_of(setup, has_lock=(project.root / "uv.lock").exists())
+        plan = Plan(
+            label="main",
+            tree=str(project.root),
+            entry=str(tmp_path / "entry"),
+            commands=commands,
+            owns_tree=owns_tree,
+        )
+        return provide(plan, find_uv(), said.append), said
+
+    return build
+
+
+def told(environment: Environment, code: str) -> str:
+    done = subprocess.run(
+        [environment.python, "-P", "-c", code],
+        env={**os.environ, **environment.changes},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
+
+
+def test_an_environment_has_its_own_interpreter_and_what_the_set_up_installed(build: Any, tmp_path: Path) -> None:
+    environment, said = build()
+    assert said == ["main: setting up ('{python}' install.py)"]
+    assert told(environment, "import sys; print(sys.prefix)") == str(tmp_path / "entry" / "environment")
+    assert told(environment, "import product; print(product.VALUE)") == "2"
+
+
+def test_what_is_whole_is_used_again(build: Any) -> None:
+    first, _ = build()
+    marker = Path(first.folder) / "marker"
+    marker.touch()
+    second, said = build()
+    assert (second, said) == (first, ["main: ready, set up before"])
+    assert marker.exists()
+
+
+def test_a_broken_off_set_up_is_not_taken_for_a_whole_one(build: Any, tmp_path: Path) -> None:
+    environment, _ = build()
+    (tmp_path / "entry" / "whole").unlink()
+    leftover = Path(environment.folder) / "leftover"
+    leftover.touch()
+    _, said = build()
+    assert said == ["main: setting up ('{python}' install.py)"]
+    assert not leftover.exists()
+
+
+@pytest.mark.parametrize("part", ["environment", "environment/pyvenv.cfg"])
+def test_an_environment_that_was_damaged_since_is_made_anew(build: Any, tmp_path: Path, part: str) -> None:
+    build()
+    damaged = tmp_path / "entry" / part
+    shutil.rmtree(damaged) if damaged.is_dir() else damaged.unlink()
+    environment, said = build()
+    assert said == ["main: setting up ('{python}' install.py)"]
+    assert told(environment, "import product; print(product.VALUE)") == "2"
+
+
+def test_what_the_set_up_makes_in_a_tree_of_its_own_is_there_the_next_time_too(build: Any, project: Any) -> None:
+    make = "{python} -c \"import os; os.makedirs('out'); open('out/lib.made', 'w').write('x')\""
+    build((*SETUP, make))
+    shutil.rmtree(project.root / "out")
+    _, said = build((*SETUP, make))
+    assert said == ["main: ready, set up before"]
+    assert (project.root / "out" / "lib.made").read_text() == "x"
+
+
+def test_nothing_is_put_into_a_tree_that_is_the_users(build: Any, project: Any) -> None:
+    project.write("own.made", "x")
+    build(owns_tree=False)
+    (project.root / "own.made").unlink()
+    build(owns_tree=False)
+    assert not (project.root / "own.made").exists()
+
+
+def test_the_commands_know_the_tree_and_the_environment(build: Any, project: Any, tmp_path: Path) -> None:
+    code = "import os, sys; print(os.getcwd(), *sys.argv[1:], os.environ['VIRTUAL_ENV'], sep='|')"
+    _, _ = build((*SETUP, f'python -c "{code}" {{tree}} {{environment}}'))
+    log = (tmp_path / "entry" / "setup.log").read_text()
+    environment = str(tmp_path / "entry" / "environment")
+    assert "|".join((os.path.realpath(project.root), str(project.root), environment, environment)) in log
+
+
+@pytest.mark.parametrize("lock", [False, True])
+def test_without_a_set_up_the_tree_is_installed_editable(build: Any, project: Any, lock: bool) -> None:  # noqa: FBT001
+    project.write("backend.py", BACKEND)
+    project.write("pyproject.toml", PYPROJECT)
+    if lock:
+        project.write("uv.lock", UV_LOCK)
+    environment, said = build(())
+    expected = "uv sync --frozen" if lock else "uv pip install --python '{python}' -e '{tree}'"
+    assert said == [f"main: setting up ({expected})"]
+    assert told(environment, "import product; print(product.__file__)") == str(project.root / "src" / "product.py")
+
+
+def test_a_python_path_that_leads_elsewhere_is_not_followed(
+    build: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "product.py").write_text("VALUE = 'other'\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "other"))
+    environment, _ = build()
+    assert told(environment, "import product; print(product.VALUE)") == "2"
+
+
+# What fails.
+
+
+def refusal(build: Any, *setup: str) -> str:
+    with pytest.raises(GuardError) as caught:
+        build(setup)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith("main: ")
+    return message.removeprefix("main: ")
+
+
+def test_a_set_up_that_fails_is_shown_by_its_last_line_and_its_log(build: Any, tmp_path: Path) -> None:
+    failing = "{python} -c \"import sys; print('much'); sys.exit('it broke')\""
+    message = refusal(build, *SETUP, failing)
+    log = tmp_path / "entry" / "setup.log"
+    assert message.startswith("cannot be set up: it broke (`'{python}' -c ")
+    assert message.endswith(f", status 1; all it said: {log})")
+    assert "much" in log.read_text()
+    assert not (tmp_path / "entry" / "environment").exists()
+    assert build()[1] == ["main: setting up ('{python}' install.py)"]
+
+
+def test_where_the_usual_set_up_does_not_fit_another_is_pointed_at(build: Any) -> None:
+    message = refusal(build)
+    assert "(`uv pip install --python '{python}' -e '{tree}'`, status " in message
+    assert message.endswith("; [ab] setup in aether.toml says how else")
+
+
+def test_a_program_that_is_not_there_is_named(build: Any) -> None:
+    message = refusal(build, "no-such-program --at-all")
+    assert message == (
+        "cannot be set up: no-such-program: there is no such program on the PATH ([ab] setup in aether.toml)"
+    )
+
+
+def test_a_set_up_without_the_harness_is_refused_and_told_to_install_it(build: Any, tmp_path: Path) -> None:
+    message = refusal(build, "{python} -c pass")
+    assert message.startswith("its set-up must install aether-harness")
+    assert "No module named 'aether_harness'" in message
+    assert not (tmp_path / "entry" / "whole").exists()
+
+
+def test_an_error_of_the_file_system_is_one_line(project: Any, tmp_path: Path) -> None:
+    plan = Plan(
+        label="main", tree=str(project.root), entry=str(tmp_path / "nowhere"), commands=(("x",),), owns_tree=True
+    )
+    with pytest.raises(GuardError) as caught:
+        provide(plan, find_uv(), lambda _: None)
+    assert "\n" not in str(caught.value)
+
+
+def test_uv_is_found_without_a_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("uv")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert os.path.isfile(find_uv())

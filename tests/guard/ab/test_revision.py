@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from aether_guard.ab.revision import two_revisions
+from aether_guard.error import GuardError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SETUP = ("{python} install.py",)
+RUN = """
+import signal, sys
+from aether_guard.ab.revision import two_revisions
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+folder, cache, *setup = sys.argv[1:]
+with two_revisions(folder, "release", None, setup, lambda line: print(line, flush=True), cache=cache):
+    print("up", flush=True)
+    sys.stdin.read()
+"""
+
+
+def values(sides: Any) -> list[str]:
+    """Return the product's value as each side's own interpreter sees it."""
+    return [
+        subprocess.run(
+            [side.python, "-P", "-B", "-c", "import product; print(product.VALUE)"],
+            cwd=side.folder,
+            env={**os.environ, **side.changes},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for side in sides
+    ]
+
+
+@pytest.fixture
+def compare(project: Any, tmp_path: Path) -> Callable[..., Any]:
+    """Get two revisions ready with a cache of the test's own."""
+
+    def compare(base: str, head: str | None = None, *, setup: tuple[str, ...] = SETUP, say: Any = None) -> Any:
+        folder, cache = str(project.root), str(tmp_path / "cache")
+        return two_revisions(folder, base, head, setup, say or (lambda _: None), cache=cache)
+
+    return compare
+
+
+def test_each_side_runs_its_own_code_and_nothing_is_left(project: Any, compare: Any) -> None:
+    project.write("src/product.py", "VALUE = 3\n")
+    before = project.state()
+    with compare("release") as sides:
+        assert values(sides) == ["1", "3"]
+        assert [side.name for side in sides] == [f"release ({project.first[:7]})", "working tree"]
+        assert sides[1].folder == os.path.realpath(project.root)
+    assert not os.path.exists(sides[0].folder)
+    assert project.state() == before
+
+
+def test_the_second_time_nothing_is_set_up_and_the_code_is_right(project: Any, compare: Any) -> None:
+    with compare("release"):
+        pass
+    project.write("src/product.py", "VALUE = 4\n")
+    said: list[str] = []
+    with compare("release", say=said.append) as sides:
+        assert values(sides) == ["1", "4"]
+    assert [line for line in said if "setting up" in line] == []
+
+
+def test_two_commits_are_compared_without_the_working_tree(project: Any, compare: Any) -> None:
+    project.write("src/product.py", "VALUE = 3\n")
+    with compare("release", "main") as sides:
+        assert values(sides) == ["1", "2"]
+
+
+def test_a_revision_is_compared_with_itself_in_two_places(compare: Any) -> None:
+    with compare("main", "main") as sides:
+        assert values(sides) == ["2", "2"]
+        assert sides[0].folder != sides[1].folder
+
+
+def test_a_changed_requirement_makes_a_new_environment_of_the_working_tree_only(project: Any, compare: Any) -> None:
+    with compare("release"):
+        pass
+    project.write("requirements.txt", "")
+    said: list[str] = []
+    with compare("release", say=said.append):
+        pass
+    assert [line for line in said if "setting up" in line] == ["working tree: setting up ('{python}' install.py)"]
+
+
+def test_workers_run_in_the_folder_that_was_meant_on_either_side(project: Any, tmp_path: Path) -> None:
+    project.write("new/file.txt", "")
+    for name, there in (("inner", True), ("new", False)):
+        folder, cache = str(project.root / name), str(tmp_path / "cache")
+        with two_revisions(folder, "release", None, SETUP, lambda _: None, cache=cache) as (old, new):
+            assert new.folder == os.path.realpath(folder)
+            assert (os.path.basename(old.folder) == name) is there
+            assert os.path.isdir(old.folder)
+
+
+def test_a_side_that_cannot_be_set_up_leaves_nothing(project: Any, compare: Any) -> None:
+    before = project.state()
+    failing = "{python} -B -c \"import product; assert product.VALUE == 1, 'the head is broken'\""
+    expected = r"^working tree: cannot be set up: AssertionError: the head is broken"
+    with pytest.raises(GuardError, match=expected), compare("release", setup=(*SETUP, failing)):
+        pytest.fail("there is no such side")
+    assert project.state() == before
+
+
+def test_a_revision_that_is_not_there_is_refused_before_anything_is_made(compare: Any, tmp_path: Path) -> None:
+    with pytest.raises(GuardError, match="no such revision"), compare("nowhere"):
+        pytest.fail("there is no such revision")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_libraries_that_differ_are_said(compare: Any) -> None:
+    fake = (
+        '{python} -c "import product, pathlib, sysconfig; '
+        "at = pathlib.Path(sysconfig.get_path('purelib'), f'lib-{product.VALUE}.dist-info'); at.mkdir(); "
+        "at.joinpath('METADATA').write_text(f'Metadata-Version: 2.1\\nName: lib\\nVersion: {product.VALUE}\\n')\""
+    )
+    said: list[str] = []
+    with compare("release", setup=(*SETUP, fake), say=said.append):
+        pass
+    assert said[-1] == "the sides differ in what is installed: lib 1 -> 2"
+
+
+def test_the_worktree_of_a_killed_run_goes_with_a_run_of_any_other_revision(
+    project: Any, compare: Any, tmp_path: Path
+) -> None:
+    before = project.state()
+    command = [sys.executable, "-c", RUN, str(project.root), str(tmp_path / "cache"), *SETUP]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert b"up\n" in iter(process.stdout.readline, b"")
+        process.kill()
+    assert project.state() != before
+    with compare("main"):
+        pass
+    assert project.state() == before
+
+
+def test_a_run_at_the_same_time_waits_and_then_is_right(project: Any, compare: Any, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", RUN, str(project.root), str(tmp_path / "cache"), *SETUP]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert b"up\n" in iter(process.stdout.readline, b"")
+        said: list[str] = []
+
+        def say(line: str) -> None:
+            said.append(line)
+            if "waiting" in line:
+                process.communicate()
+
+        with compare("release", say=say) as sides:
+            assert values(sides) == ["1", "2"]
+    assert said[0] == f"release ({project.first[:7]}): waiting for another run that uses it"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_termination_in_the_middle_of_a_set_up_leaves_neither_a_worktree_nor_a_process(
+    project: Any, tmp_path: Path
+) -> None:
+    before = project.state()
+    waiting = tmp_path / "pid"
+    os.mkfifo(waiting)
+    code = f"import os, time; open('{waiting}', 'w').write(str(os.getpid())); time.sleep(600)"
+    # A shell between, as a build's own children are not those of the guard.
+    stuck = f'sh -c \'"$0" -c "$1"; true\' {{python}} "{code}"'
+    command = [sys.executable, "-c", RUN, str(project.root), str(tmp_path / "cache"), stuck]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        child = int(waiting.read_text())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 1
+    assert project.state() == before
+    # A process that has ended but has no parent left to be waited for by is still a name.
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE

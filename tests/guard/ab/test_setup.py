@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aether_guard.ab.setup import LOCKED, UNLOCKED, commands_of, deciding_files, filled, key_of
+from aether_guard.error import GuardError
+
+
+def test_without_a_set_up_the_lock_decides_or_the_tree_is_installed() -> None:
+    assert commands_of((), has_lock=True) == (LOCKED,)
+    assert commands_of((), has_lock=False) == (UNLOCKED,)
+
+
+def test_a_set_up_is_split_as_a_shell_would_and_stands_for_the_usual_one() -> None:
+    setup = ("make 'a b'", "uv sync --extra x")
+    assert commands_of(setup, has_lock=True) == (("make", "a b"), ("uv", "sync", "--extra", "x"))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("make 'a", "ab.setup: make 'a: no closing quotation"),
+        (" ", "ab.setup: an empty command"),
+        ("''", "ab.setup: an empty command"),
+        ("a\0b", "ab.setup: a command cannot hold a zero byte"),
+    ],
+)
+def test_a_command_that_is_none_is_refused(line: str, message: str) -> None:
+    with pytest.raises(GuardError) as caught:
+        commands_of([line], has_lock=False)
+    assert str(caught.value) == message
+
+
+def test_a_place_with_blanks_stays_one_word_and_other_braces_stay_themselves() -> None:
+    places = {"python": "/a b/{tree}", "tree": "/c"}
+    assert filled(("{python}", "-e{tree}/x", "{}", "{other}"), places) == ("/a b/{tree}", "-e/c/x", "{}", "{other}")
+
+
+def test_what_decides_an_environment_is_told_from_what_does_not() -> None:
+    deciding = ["a/pyproject.toml", "uv.lock", "requirements-dev.txt", "setup.py", "src/fast.pyx", "tools/prepare.sh"]
+    others = ["README.md", "src/product.py", "requirements.md", "tools/other.sh", "my-setup.py"]
+    assert deciding_files([*deciding, *others], (("sh", "./tools/prepare.sh"),)) == deciding
+
+
+@given(st.lists(st.binary()), st.lists(st.binary()))
+def test_a_key_stands_for_its_parts_and_no_others(one: list[bytes], other: list[bytes]) -> None:
+    assert (key_of(one) == key_of(other)) is (one == other)
+    assert key_of([*one, b"a", b"b"]) != key_of([*one, b"ab"])
