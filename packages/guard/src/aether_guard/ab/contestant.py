@@ -136,6 +136,7 @@ def described_by(side: Side, wanted: Wanted) -> list[Described]:
             input=msgspec.json.encode(wanted),
             capture_output=True,
             cwd=side.folder,
+            env={**os.environ, **side.changes},
             timeout=_DESCRIBE_LIMIT_S,
             check=False,
         )
@@ -157,7 +158,14 @@ def described_by(side: Side, wanted: Wanted) -> list[Described]:
 
 def _match(old: tuple[Described, Side], new: tuple[Described, Side]) -> Match:
     contestants = [
-        Contestant(side=side.name, python=side.python, folder=side.folder, address=bench.address, params=bench.params)
+        Contestant(
+            side=side.name,
+            python=side.python,
+            folder=side.folder,
+            changes=side.changes,
+            address=bench.address,
+            params=bench.params,
+        )
         for bench, side in (old, new)
     ]
     metric = new[0].metric

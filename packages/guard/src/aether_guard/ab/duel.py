@@ -35,11 +35,15 @@ _REMEMBERED = 60
 
 
 class Contestant(Struct, frozen=True, kw_only=True):
-    """One version of a bench: what it is called, and where and how a worker measures it."""
+    """One version of a bench: what it is called, and where and how a worker measures it.
+
+    `changes` are the variables set for the worker on top of this process's environment.
+    """
 
     side: str
     python: str
     folder: str
+    changes: dict[str, str] = {}
     address: Address
     params: msgspec.Raw
 
@@ -120,7 +124,7 @@ class Duel:
         try:
             for side in self._sides:
                 with self._blaming(side, "start"):
-                    workers.append(Worker(worker_command(side.python), env, side.folder))
+                    workers.append(Worker(worker_command(side.python), side.changes | env, side.folder))
         except BaseException:
             for worker in workers:
                 worker.kill()
