@@ -85,7 +85,7 @@ def find_uv() -> str:
         ) from None
 
 
-def provide(plan: Plan, uv: str, say: Callable[[str], None]) -> Environment:
+def provide(plan: Plan, uv: str, say: Callable[[str], object]) -> Environment:
     """Return the environment in the plan's entry, set up now unless it is whole already; `say` hears of the steps.
 
     Raises:
@@ -119,7 +119,7 @@ def provide(plan: Plan, uv: str, say: Callable[[str], None]) -> Environment:
     return environment
 
 
-def _set_up(plan: Plan, environment: Environment, uv: str, say: Callable[[str], None]) -> None:
+def _set_up(plan: Plan, environment: Environment, uv: str, say: Callable[[str], object]) -> None:
     folder = environment.folder
     make = (uv, "venv", "--quiet", "--no-project", "--python", sys.executable, folder)
     changes = {

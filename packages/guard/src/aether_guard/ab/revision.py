@@ -39,7 +39,7 @@ class _Desk(Struct, frozen=True, kw_only=True):
     setup: tuple[str, ...]
     cache: str
     uv: str
-    say: Callable[[str], None]
+    say: Callable[[str], object]
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def two_revisions(  # noqa: PLR0913 - each is a decision of the command's
     base: str,
     head: str | None,
     setup: Sequence[str],
-    say: Callable[[str], None],
+    say: Callable[[str], object],
     *,
     cache: str | None = None,
 ) -> Iterator[tuple[Side, Side]]:
