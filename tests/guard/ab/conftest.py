@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from aether_guard.ab.bet import Pair
+from aether_guard.estimate import as_log
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from random import Random
 
 #: Stands for the harness, and puts a tree's own folder on its environment's path, as an editable install would.
 INSTALL = (
@@ -81,3 +87,32 @@ def _plain_git(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def lives() -> Callable[..., list[tuple[Pair, ...]]]:
+    """Simulate lives of two processes: `spread` is what a sample's cost varies by, `luck` what a process's does."""
+
+    def build(  # noqa: PLR0913 - each is a knob of the simulation
+        draw: Random,
+        count: int,
+        *,
+        change: float = 0.0,
+        spread: float = 0.02,
+        luck: float = 0.0,
+        pairs: int = 1,
+        lower_is_better: bool = True,
+    ) -> list[tuple[Pair, ...]]:
+        shift = as_log(change, lower_is_better=lower_is_better)
+        drawn = []
+        for _ in range(count):
+            old, new = draw.gauss(0, luck), draw.gauss(0, luck) + shift
+            drawn.append(
+                tuple(
+                    Pair(old=math.exp(old + draw.gauss(0, spread)), new=math.exp(new + draw.gauss(0, spread)))
+                    for _ in range(pairs)
+                )
+            )
+        return drawn
+
+    return build

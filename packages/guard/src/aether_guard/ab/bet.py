@@ -1,13 +1,14 @@
 """Bets on pairs: a wealth that grows if a change is beyond a bound, and seldom grows if it is not. Pure.
 
 A pair is what one operation cost in the old code and in the new, one just after the other, in an order drawn
-at random. It is made into a score between -1 and 1, positive where the new code looks more than `exp(bound)`
-times as expensive as the old. If the true change is at most the bound, the score's expectation is at most 0
-whatever came before: the coin that drew the order lets the noise of a pair fall on either side alike. That
-holds for noise of any shape, drifting, or depending on its own past. So whoever stakes a share of the wealth
-on the score, a share fixed before the pair is seen, owns a supermartingale that is never negative:
+at random. What two processes, one a version, say in their life is made into one score between -1 and 1, positive
+where the new code looks more than `exp(bound)` times as expensive as the old. If the true change is at most the
+bound, the score's expectation is at most 0 whatever came before: the coin that drew the orders lets the noise of
+a pair fall on either side alike, and that the processes are fresh lets their luck do so. That holds for noise of
+any shape, drifting, or depending on its own past. So whoever stakes a share of the wealth on the score, a share
+fixed before the processes start, owns a supermartingale that is never negative:
 
-    wealth = product over pairs of (1 + stake * score)
+    wealth = product over lives of (1 + stake * score)
 
 The chance that it ever reaches 1/alpha is then at most alpha, however often and whenever one looks (Ville 1939,
 Etude critique de la notion de collectif). Staking of bounded scores is by Waudby-Smith and Ramdas (2024,
@@ -15,8 +16,16 @@ Estimating means of bounded random variables by betting); several stakes at once
 is a wealth again. The bounds that are not refuted make a confidence sequence (Howard, Ramdas, McAuliffe and
 Sekhon 2021, Time-uniform, nonparametric, nonasymptotic confidence sequences).
 
-Assumed: the new code costs `exp(change)` times what the old would have cost at that moment, up to noise that
-is exchangeable within the pair; for the tail, up to noise that leaves that quantile's ratio at `exp(change)`.
+Assumed: the new code costs `exp(change)` times what the old would have cost at that moment in that process, up to
+noise that is exchangeable between the two sides given all lives before. A process's luck, such as where its memory
+lies, is in all of its pairs: if each of them were a bet of its own, the first would tell how the others fall, and
+the chance above would not hold. Nor does it where one version's sample slows the other's down more than the other
+way round, or where pairs are left out for what they say.
+
+Where the versions differ by more than a factor, what is judged is the centre at which the clipped scores balance,
+which is near the median but not the median; and of a tail, by what factor the new costs have to be divided until
+as many of them as of the old ones are over the threshold, which is the ratio of the quantiles as far as the
+threshold, learned of past costs, is the quantile.
 """
 
 from __future__ import annotations
@@ -29,10 +38,11 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-#: No larger share is staked: a lost pair must not cost all.
+#: No larger share is staked: a lost bet must not cost all.
 MOST_STAKE = 0.9
 #: No bound is looked for beyond a factor of a thousand.
 _FARTHEST = math.log(1000)
+_FIRST_STEP = 0.01
 _CLOSE_ENOUGH = 1e-6
 
 
@@ -49,14 +59,14 @@ class Pair(Struct, frozen=True, kw_only=True):
 
 
 class Scored(Protocol):
-    """A pair in terms of what was known before it: what it says of a bound, and what is staked on that."""
+    """A life's pairs in terms of what was known before: what they say of a bound, and what is staked on that."""
 
     @property
     def stakes(self) -> tuple[float, ...]:
-        """The shares of the wealths staked on this pair."""
+        """The shares of the wealths staked on this life."""
 
     def score(self, bound: float) -> float:
-        """Return how much the pair speaks for a change above `bound`, a logarithm: from -1 to 1, falling in it."""
+        """Return how much it speaks for a change above `bound`, a logarithm: from -1 to 1, falling in it."""
 
 
 class ShiftScore(Struct, frozen=True):
@@ -72,18 +82,19 @@ class ShiftScore(Struct, frozen=True):
 
 
 class TailScore(Struct, frozen=True):
-    """Of a tail: whether the new cost, put right by the bound, is over a threshold, against the old one.
+    """Of a tail: whether new costs, put right by the bound, are over a threshold more often than old ones.
 
-    `log_excess` is how far the new cost is over the threshold, `old_over` whether the old one is.
+    `log_excesses` are how far the new costs are over the threshold, `old_over` how many of the old ones are.
     """
 
-    log_excess: float
-    old_over: bool
+    log_excesses: tuple[float, ...]
+    old_over: int
     stakes: tuple[float, ...]
 
     def score(self, bound: float) -> float:
-        """Return 1 where only the new one is over the threshold, -1 where only the old one is, else 0."""
-        return float((self.log_excess > bound) - self.old_over)
+        """Return 1 where more of the new ones are over the threshold, -1 where more of the old ones are, else 0."""
+        new_over = sum(excess > bound for excess in self.log_excesses)
+        return float((new_over > self.old_over) - (new_over < self.old_over))
 
 
 class Wager:
@@ -101,38 +112,43 @@ class Wager:
         """What the wealths come to now."""
         return sum(self._wealths)
 
-    def add(self, pair: Scored) -> None:
-        """Bet on one more pair."""
-        score = self._way * pair.score(self._bound)
+    def add(self, life: Scored) -> None:
+        """Bet on one more life."""
+        score = self._way * life.score(self._bound)
         # A wealth of more than any 1/alpha has said all; it need not grow past what a float can hold.
         self._wealths = [
-            min(wealth * (1 + stake * score), 1e300) for wealth, stake in zip(self._wealths, pair.stakes, strict=True)
+            min(wealth * (1 + stake * score), 1e300) for wealth, stake in zip(self._wealths, life.stakes, strict=True)
         ]
         self.peak = max(self.peak, self.wealth)
 
 
-def refuted(pairs: Iterable[Scored], bound: float, way: int, shares: Sequence[float], alpha: float) -> bool:
+def refuted(lives: Iterable[Scored], bound: float, way: int, shares: Sequence[float], alpha: float) -> bool:
     """Return whether betting that the change is beyond `bound` ever brought the wealth to 1/alpha."""
     wager = Wager(bound, way, shares)
-    for pair in pairs:
-        wager.add(pair)
+    for life in lives:
+        wager.add(life)
         if wager.peak * alpha >= 1:
             return True
     return False
 
 
-def outermost_refuted(is_refuted: Callable[[float], bool], centre: float, way: int) -> float:
-    """Return the bound nearest to `centre` that is refuted, below it for `way` 1 and above it for -1.
+def edge_of_refuted(is_refuted: Callable[[float], bool], start: float, way: int) -> float:
+    """Return the last bound that is refuted: going up for `way` 1, going down for -1.
 
-    Infinite where none is. That a bound farther off is refuted too is what makes a search by halves right.
+    Infinite where within a factor of a thousand of `start` none is, or all are. That what is refuted lies all on
+    one side is what makes a search by halves right. The edge lies on the side of `start` that `start` itself says.
     """
-    step = 0.01
-    while not is_refuted(centre - way * step):
-        step *= 2
-        if step > _FARTHEST:
-            return -way * math.inf
-    near, far = 0.0, step
-    while far - near > _CLOSE_ENOUGH:
-        middle = (near + far) / 2
-        near, far = (near, middle) if is_refuted(centre - way * middle) else (middle, far)
-    return centre - way * far
+    at_start = is_refuted(start)
+    direction = way if at_start else -way
+    alike, other = 0.0, _FIRST_STEP
+    while is_refuted(start + direction * other) == at_start:
+        if other >= _FARTHEST:
+            return direction * math.inf
+        alike, other = other, min(2 * other, _FARTHEST)
+    while other - alike > _CLOSE_ENOUGH:
+        middle = (alike + other) / 2
+        if is_refuted(start + direction * middle) == at_start:
+            alike = middle
+        else:
+            other = middle
+    return start + direction * (alike if at_start else other)

@@ -1,4 +1,4 @@
-"""Pairs into scores: what is known before a pair says how it is scored and how much is staked on it. Pure."""
+"""Lives into scores: what is known before a life says how it is scored and how much is staked on it. Pure."""
 
 from __future__ import annotations
 
@@ -10,68 +10,73 @@ from aether_guard.ab.bet import MOST_STAKE, ShiftScore, TailScore
 from aether_schema import quantile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aether_guard.ab.bet import Pair, Scored
 
-#: So many pairs are looked at before the first bet, and what they say is looked up anew as they grow by a quarter.
-LEARNING_PAIRS = 6
+#: So much is looked at before the first bet, and what it says is looked up anew as it grows by a quarter.
+LEARNING_LIVES = 6
 TAIL_LEARNING_PAIRS = 40
-_GROWTH = 1.25
+GROWTH = 1.25
 #: The median absolute deviation of a normal distribution, times this, is its standard deviation.
-_NORMAL_SCALE = 1.4826
+NORMAL_SCALE = 1.4826
 #: Deviations beyond so many standard deviations count alike (Huber 1964, Robust estimation of a location parameter).
-_CLIPPED_AT = 1.345
+CLIPPED_AT = 1.345
 #: The share that grows the wealth fastest, over the distance to the bound in standard deviations: the score's
-#: expectation, 0.823 / 1.345 of that distance, over its mean square, 0.710 / 1.345^2, for a normal distribution.
-_STAKE_OF_DISTANCE = 1.56
+#: expectation, 0.821 / 1.345 of that distance, over its mean square, 0.710 / 1.345^2, for a normal distribution.
+STAKE_OF_DISTANCE = 1.56
 #: A distance smaller than this, as a logarithm, is not worth being staked for.
-_LEAST_DISTANCE = 0.005
-_LEAST_SCALE = 1e-9
+LEAST_DISTANCE = 0.005
+LEAST_SCALE = 1e-9
 
 #: What is staked for, as multiples of the distance from the gate to no change at all, and the shares of the wealth.
 MULTIPLES = (0.5, 1.0, 2.0, 4.0)
 SHARES = (1 / 6, 1 / 2, 1 / 6, 1 / 6)
-#: Pairs of which only one is in the tail are few: what their odds are is staked on all alike.
+#: How many lives have more of one side in the tail is not known beforehand: shares of every size are staked.
 TAIL_STAKES = (0.1, 0.3, 0.6, MOST_STAKE)
 TAIL_SHARES = (1 / 4, 1 / 4, 1 / 4, 1 / 4)
 
 
 class Scorer(Protocol):
-    """Turns one pair after the other into scores."""
+    """Turns one life after the other into scores."""
 
     @property
     def shares(self) -> tuple[float, ...]:
         """The parts of the first wealth, one for each stake."""
 
-    def score(self, pair: Pair) -> Scored | None:
-        """Return the pair's score by what was known before it, None while too little is; then learn from it."""
+    def score(self, life: Sequence[Pair]) -> Scored | None:
+        """Return the score of a life's pairs by what was known before them, None while that is too little.
+
+        Then learn from them. `life` is not empty.
+        """
 
 
 class ShiftScorer:
-    """Scores the middle of the pairs' log ratios."""
+    """Scores the middle of the log ratios: of each life their median."""
 
     shares = SHARES
 
     def __init__(self, distance: float) -> None:
         """Stake for a change that is `distance` off the bound, as a logarithm."""
-        self._distance = max(abs(distance), _LEAST_DISTANCE)
+        self._distance = max(abs(distance), LEAST_DISTANCE)
         self._sorted: list[float] = []
         self._known_at = 0
         self._scale = 0.0
 
-    def score(self, pair: Pair) -> ShiftScore | None:
-        """Score by the scale of the pairs before."""
+    def score(self, life: Sequence[Pair]) -> ShiftScore | None:
+        """Score by the scale of the lives before."""
         seen = len(self._sorted)
-        if seen >= LEARNING_PAIRS and seen >= self._known_at * _GROWTH:
+        if seen >= LEARNING_LIVES and seen >= self._known_at * GROWTH:
             middle = quantile(self._sorted, 0.5)
             deviation = quantile([abs(value - middle) for value in self._sorted], 0.5)
-            self._scale, self._known_at = max(_NORMAL_SCALE * deviation, _LEAST_SCALE), seen
-        log_ratio = pair.log_ratio
+            self._scale, self._known_at = max(NORMAL_SCALE * deviation, LEAST_SCALE), seen
+        log_ratio = quantile([pair.log_ratio for pair in life], 0.5)
         insort(self._sorted, log_ratio)
         if not self._known_at:
             return None
-        best = _STAKE_OF_DISTANCE * self._distance / self._scale
+        best = STAKE_OF_DISTANCE * self._distance / self._scale
         stakes = tuple(min(MOST_STAKE, multiple * best) for multiple in MULTIPLES)
-        return ShiftScore(log_ratio, _CLIPPED_AT * self._scale, stakes)
+        return ShiftScore(log_ratio, CLIPPED_AT * self._scale, stakes)
 
 
 class TailScorer:
@@ -86,12 +91,14 @@ class TailScorer:
         self._known_at = 0
         self._threshold = 0.0
 
-    def score(self, pair: Pair) -> TailScore | None:
-        """Score by the threshold that the pairs before tell."""
+    def score(self, life: Sequence[Pair]) -> TailScore | None:
+        """Score by the threshold that the lives before tell."""
         seen = len(self._sorted)
-        if seen >= TAIL_LEARNING_PAIRS and seen >= self._known_at * _GROWTH:
+        if seen >= TAIL_LEARNING_PAIRS and seen >= self._known_at * GROWTH:
             self._threshold, self._known_at = quantile(self._sorted, self._probability), seen
-        insort(self._sorted, pair.old)
+        for pair in life:
+            insort(self._sorted, pair.old)
         if not self._known_at:
             return None
-        return TailScore(math.log(pair.new / self._threshold), pair.old > self._threshold, TAIL_STAKES)
+        excesses = tuple(math.log(pair.new / self._threshold) for pair in life)
+        return TailScore(excesses, sum(pair.old > self._threshold for pair in life), TAIL_STAKES)

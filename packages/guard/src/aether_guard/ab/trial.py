@@ -1,4 +1,4 @@
-"""One bench on trial: pairs in, and after each of them either a verdict or the wish for more. Pure."""
+"""One bench on trial: lives in, and after each of them either a verdict or the wish for more. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from aether_guard.ab.bet import Wager, outermost_refuted, refuted
+from aether_guard.ab.bet import Wager, edge_of_refuted, refuted
 from aether_guard.ab.score import ShiftScorer, TailScorer
 from aether_guard.estimate import as_change, as_log
 from aether_guard.verdict import Quantile
@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from aether_guard.ab.score import Scorer
     from aether_guard.verdict import Verdict
 
-_TAIL = 0.95
+TAIL = 0.95
 
 
 class Rule(Struct, frozen=True, kw_only=True):
-    """What is asked: whether `quantile` got worse by more than `gate`, with the chance `alpha` of a wrong answer.
+    """What is asked: whether `quantile` got worse by more than `gate`, a fraction from 0 to below 1.
 
-    Where higher is better, a change is a fraction of the throughput; costs are then what a byte takes.
+    `alpha` bounds the chance of calling a change worse than the gate that is not, and that of passing one that is.
+    Calling a change better than the gate that is not is bounded apart, by `alpha` again. Where higher is better, a
+    change is a fraction of the throughput; costs are then what a byte takes.
     """
 
     gate: float = 0.02
@@ -34,7 +36,7 @@ class Rule(Struct, frozen=True, kw_only=True):
 
 
 class Trial:
-    """The evidence on one bench, for and against, as pairs come in."""
+    """The evidence on one bench, for and against, as lives come in."""
 
     def __init__(self, rule: Rule) -> None:
         """Bet by `rule`: on worse than the gate and on not, on better than it and on not."""
@@ -44,18 +46,25 @@ class Trial:
             self._scorer: Scorer = ShiftScorer(max(abs(worse), abs(better)))
         else:
             # The largest throughputs are the smallest costs.
-            self._scorer = TailScorer(_TAIL if rule.lower_is_better else 1 - _TAIL)
+            self._scorer = TailScorer(TAIL if rule.lower_is_better else 1 - TAIL)
         shares = self._scorer.shares
         self.worse = Wager(worse, 1, shares)
         self.not_worse = Wager(worse, -1, shares)
         self.better = Wager(better, -1, shares)
         self.pairs: list[Pair] = []
+        self._lives = 0
         self._scored: list[Scored] = []
 
-    def add(self, pair: Pair) -> None:
-        """Take one more pair into account."""
-        self.pairs.append(pair)
-        scored = self._scorer.score(pair)
+    def add(self, *life: Pair) -> None:
+        """Take into account the pairs of one more life: those that came of the same two processes.
+
+        They are one bet together. How many there are must not depend on what they say; of none, nothing is made.
+        """
+        if not life:
+            return
+        self.pairs += life
+        self._lives += 1
+        scored = self._scorer.score(life)
         if scored is not None:
             self._scored.append(scored)
             for wager in (self.worse, self.not_worse, self.better):
@@ -87,22 +96,18 @@ class Trial:
             return None
         return as_change(self._centre(), lower_is_better=self.rule.lower_is_better)
 
-    def interval(self) -> tuple[float, float]:
+    def interval(self) -> tuple[float, float] | None:
         """Return the worsening's confidence sequence as it is now, each bound of it wrong with the chance alpha.
 
-        It covers the true change at every look at once, and excludes the gate exactly when there is a verdict.
+        That chance is of being wrong at any look. The gate is outside exactly when the change has been shown to be
+        worse than it or not to be; `change` may be, since it is judged by other means. None while either bound is
+        infinite, and where the bounds have passed one another, so that no one change fits what was seen.
         """
-        if not self._scored:
-            return (as_change(-math.inf, lower_is_better=True), math.inf)
-        bounds = []
-        for way in (1, -1):
-
-            def is_refuted(bound: float, way: int = way) -> bool:
-                return refuted(self._scored, bound, way, self._scorer.shares, self.rule.alpha)
-
-            bounds.append(outermost_refuted(is_refuted, self._centre(), way))
-        low, high = (as_change(bound, lower_is_better=self.rule.lower_is_better) for bound in bounds)
-        return low, high
+        low, high = (self._bound(way) for way in (1, -1))
+        if math.isinf(low) or math.isinf(high) or low > high:
+            return None
+        lower_is_better = self.rule.lower_is_better
+        return as_change(low, lower_is_better=lower_is_better), as_change(high, lower_is_better=lower_is_better)
 
     def pairs_needed(self) -> int | None:
         """Return about how many more pairs the likeliest verdict takes at the rate the evidence has grown so far."""
@@ -112,7 +117,17 @@ class Trial:
         won = math.log(max(self.worse.wealth, self.not_worse.wealth, self.better.wealth, 1e-300))
         if won <= 0:
             return None
-        return math.ceil((wanted - won) * len(self._scored) / won)
+        lives = (wanted - won) * len(self._scored) / won
+        return math.ceil(lives * len(self.pairs) / self._lives)
+
+    def _bound(self, way: int) -> float:
+        """Return up to where the change is refuted, a logarithm."""
+
+        def is_refuted(bound: float) -> bool:
+            return refuted(self._scored, bound, way, self._scorer.shares, self.rule.alpha)
+
+        # Searched from the gate, so that the interval and the verdict are of one mind about it.
+        return edge_of_refuted(is_refuted, self._log(self.rule.gate), way)
 
     def _won(self, wager: Wager) -> bool:
         return wager.peak * self.rule.alpha >= 1
@@ -123,6 +138,6 @@ class Trial:
     def _centre(self) -> float:
         if self.rule.quantile == "p50":
             return quantile([pair.log_ratio for pair in self.pairs], 0.5)
-        probability = _TAIL if self.rule.lower_is_better else 1 - _TAIL
+        probability = TAIL if self.rule.lower_is_better else 1 - TAIL
         new, old = ([getattr(pair, side) for pair in self.pairs] for side in ("new", "old"))
         return math.log(quantile(new, probability) / quantile(old, probability))

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aether_guard.ab.bet import MOST_STAKE, Pair, ShiftScore, TailScore, Wager, edge_of_refuted, refuted
+
+LOGARITHM = st.floats(-1, 1)
+WAY = st.sampled_from((1, -1))
+SHARES = (0.25, 0.75)
+STAKES = st.tuples(st.floats(0, MOST_STAKE), st.floats(0, MOST_STAKE))
+SHIFT = st.builds(ShiftScore, LOGARITHM, st.floats(1e-9, 1), STAKES)
+TAIL = st.builds(TailScore, st.lists(LOGARITHM, max_size=4).map(tuple), st.integers(0, 4), STAKES)
+SCORED = st.lists(SHIFT | TAIL, max_size=30)
+
+
+def test_a_pairs_log_ratio_is_positive_where_the_new_code_costs_more() -> None:
+    assert Pair(old=2.0, new=4.0).log_ratio == pytest.approx(math.log(2))
+    assert Pair(old=4.0, new=2.0).log_ratio == pytest.approx(-math.log(2))
+
+
+@given(scored=SHIFT | TAIL, bounds=st.tuples(LOGARITHM, LOGARITHM))
+def test_a_score_lies_between_minus_1_and_1_and_falls_in_the_bound(
+    scored: ShiftScore | TailScore, bounds: tuple[float, float]
+) -> None:
+    low, high = (scored.score(bound) for bound in sorted(bounds))
+    assert -1 <= high <= low <= 1
+
+
+@given(distance=LOGARITHM, bound=LOGARITHM, reach=st.floats(1e-9, 1))
+def test_a_shift_as_far_above_the_bound_as_another_is_below_says_as_much(
+    distance: float, bound: float, reach: float
+) -> None:
+    above, below = (ShiftScore(way * distance, reach, ()).score(0) for way in (1, -1))
+    assert above == -below
+    assert ShiftScore(bound, reach, ()).score(bound) == 0
+
+
+def test_a_shift_beyond_the_reach_counts_as_one_at_the_reach() -> None:
+    assert [ShiftScore(value, 0.1, ()).score(0.02) for value in (0.02, 0.07, 0.12, 5.0)] == pytest.approx(
+        [0, 0.5, 1, 1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("excesses", "old_over", "score"),
+    [
+        ((0.05,), 0, 1),
+        ((0.01,), 0, 0),
+        ((0.01,), 1, -1),
+        ((0.05,), 1, 0),
+        ((0.05, 0.06, -0.1), 1, 1),
+        ((0.05, 0.01, -0.1), 3, -1),
+        ((0.05, 0.06, -0.1), 2, 0),
+    ],
+)
+def test_a_tail_says_on_which_side_more_are_over_the_threshold(
+    excesses: tuple[float, ...], old_over: int, score: float
+) -> None:
+    assert TailScore(excesses, old_over, ()).score(0.02) == score
+
+
+@given(lives=SCORED, bound=LOGARITHM, way=WAY)
+def test_a_wealth_is_never_negative_and_its_peak_is_the_highest_it_ever_was(
+    lives: list[ShiftScore | TailScore], bound: float, way: int
+) -> None:
+    wager, seen = Wager(bound, way, SHARES), [1.0]
+    for life in lives:
+        wager.add(life)
+        seen.append(wager.wealth)
+    assert min(seen) >= 0
+    assert wager.peak == max(seen)
+
+
+def test_a_bet_gains_and_loses_what_was_staked_on_it() -> None:
+    won, lost = Wager(0.0, 1, SHARES), Wager(0.0, -1, SHARES)
+    for wager in (won, lost):
+        wager.add(ShiftScore(0.05, 0.1, (0.2, 0.8)))
+    assert won.wealth == pytest.approx(0.25 * 1.1 + 0.75 * 1.4)
+    assert lost.wealth == pytest.approx(0.25 * 0.9 + 0.75 * 0.6)
+
+
+def test_a_wealth_that_has_said_all_stays_a_finite_number() -> None:
+    wager = Wager(0.0, 1, SHARES)
+    for _ in range(3000):
+        wager.add(ShiftScore(1.0, 0.1, (MOST_STAKE, MOST_STAKE)))
+    assert 1e299 < wager.wealth < math.inf
+
+
+@pytest.mark.parametrize("way", [1, -1])
+def test_over_all_the_ways_a_fair_game_can_go_the_wealth_comes_to_1_and_seldom_to_much(way: int) -> None:
+    sizes = (0.01, 0.2, 0.05, 0.03, 0.08, 0.02, 0.2, 0.06, 0.04, 0.2)
+    games = []
+    for signs in product((1, -1), repeat=len(sizes)):
+        wager = Wager(0.02, way, SHARES)
+        for sign, size in zip(signs, sizes, strict=True):
+            wager.add(ShiftScore(0.02 + sign * size, 0.1, (0.3, MOST_STAKE)))
+        games.append(wager)
+    assert math.fsum(wager.wealth for wager in games) / len(games) == pytest.approx(1, rel=1e-12)
+    for alpha in (0.5, 0.2, 0.1, 0.05):
+        assert 0 < sum(wager.peak * alpha >= 1 for wager in games) <= alpha * len(games)
+
+
+@given(lives=SCORED, bounds=st.tuples(LOGARITHM, LOGARITHM), way=WAY, alpha=st.floats(0.01, 0.9))
+def test_what_lies_farther_off_is_refuted_too(
+    lives: list[ShiftScore | TailScore], bounds: tuple[float, float], way: int, alpha: float
+) -> None:
+    farther, nearer = sorted(bounds, reverse=way < 0)
+    if refuted(lives, nearer, way, SHARES, alpha):
+        assert refuted(lives, farther, way, SHARES, alpha)
+
+
+def test_what_was_refuted_once_stays_refuted() -> None:
+    for_it, against_it = (ShiftScore(value, 0.1, (0.5, 0.5)) for value in (0.2, -0.2))
+    assert not refuted([for_it] * 5, 0.0, 1, SHARES, 0.1)
+    assert refuted([for_it] * 6, 0.0, 1, SHARES, 0.1)
+    assert refuted([for_it] * 6 + [against_it] * 50, 0.0, 1, SHARES, 0.1)
+
+
+@pytest.mark.parametrize("edge", [-3.0, -0.3, -0.0123456, 0.0200001, 0.5, 4.0])
+@pytest.mark.parametrize("start", [-0.02, 0.02])
+@pytest.mark.parametrize("way", [1, -1])
+def test_the_edge_is_found_on_either_side_and_is_itself_refuted(edge: float, start: float, way: int) -> None:
+    def is_refuted(bound: float) -> bool:
+        return bound <= edge if way > 0 else bound >= edge
+
+    found = edge_of_refuted(is_refuted, start, way)
+    assert found == pytest.approx(edge, abs=2e-6)
+    assert is_refuted(found)
+    assert (found >= start if way > 0 else found <= start) == is_refuted(start)
+
+
+@pytest.mark.parametrize("way", [1, -1])
+def test_where_nothing_is_refuted_or_all_is_there_is_no_finite_edge(way: int) -> None:
+    assert edge_of_refuted(lambda _: False, 0.02, way) == -way * math.inf
+    assert edge_of_refuted(lambda _: True, 0.02, way) == way * math.inf

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aether_guard.ab.bet import MOST_STAKE, Pair
+from aether_guard.ab.score import (
+    CLIPPED_AT,
+    LEARNING_LIVES,
+    TAIL_LEARNING_PAIRS,
+    ShiftScorer,
+    TailScorer,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+COST = st.floats(0.5, 2)
+LIFE = st.lists(st.builds(Pair, old=COST, new=COST), min_size=1, max_size=3)
+LIVES = st.lists(LIFE, min_size=LEARNING_LIVES + 1, max_size=30)
+TAIL_LIVES = st.lists(LIFE, min_size=TAIL_LEARNING_PAIRS + 1, max_size=TAIL_LEARNING_PAIRS + 10)
+
+
+def of_ratios(*ratios: float) -> list[Pair]:
+    return [Pair(old=1.0, new=math.exp(ratio)) for ratio in ratios]
+
+
+def of_old(*costs: float) -> list[Pair]:
+    return [Pair(old=cost, new=1.0) for cost in costs]
+
+
+def tail_after(scorer: TailScorer, learned: Sequence[float]) -> TailScorer:
+    for cost in learned:
+        scorer.score(of_old(cost))
+    return scorer
+
+
+@pytest.mark.parametrize("pairs", [1, 3])
+def test_lives_from_which_the_scale_is_learned_are_not_bet_on(pairs: int) -> None:
+    scorer = ShiftScorer(0.02)
+    scores = [scorer.score(of_ratios(*[0.01 * number] * pairs)) for number in range(9)]
+    assert [score is None for score in scores] == [True] * LEARNING_LIVES + [False] * 3
+
+
+@pytest.mark.parametrize(("pairs", "learning"), [(1, 40), (3, 14), (40, 1), (41, 1)])
+def test_a_tail_is_learned_from_so_many_pairs_in_however_many_lives(pairs: int, learning: int) -> None:
+    scorer = TailScorer(0.95)
+    scores = [scorer.score(of_old(*[1.0 + number] * pairs)) for number in range(learning + 2)]
+    assert [score is None for score in scores] == [True] * learning + [False] * 2
+
+
+@given(lives=LIVES, last=LIFE)
+def test_a_shifts_reach_and_stakes_depend_on_the_past_only(lives: list[list[Pair]], last: list[Pair]) -> None:
+    one, other = ShiftScorer(0.02), ShiftScorer(0.02)
+    for life in lives[:-1]:
+        assert one.score(life) == other.score(life)
+    this, that = one.score(lives[-1]), other.score(last)
+    assert this is not None
+    assert that is not None
+    assert (this.reach, this.stakes) == (that.reach, that.stakes)
+
+
+@given(lives=TAIL_LIVES, last=COST)
+def test_a_tails_threshold_depends_on_the_past_only(lives: list[list[Pair]], last: float) -> None:
+    one, other = TailScorer(0.95), TailScorer(0.95)
+    for life in lives:
+        one.score(life)
+        other.score(life)
+    this, that = one.score([Pair(old=0.1, new=1.0)]), other.score([Pair(old=last, new=1.0)])
+    assert this is not None
+    assert that is not None
+    assert (this.log_excesses, this.stakes) == (that.log_excesses, that.stakes)
+
+
+def test_the_scale_is_learned_anew_as_what_was_seen_grows_by_a_quarter() -> None:
+    draw, scorer, anew, reach = Random(1), ShiftScorer(0.02), [], 0.0
+    for seen in range(60):
+        score = scorer.score(of_ratios(draw.gauss(0, 0.1)))
+        if score is not None and score.reach != reach:
+            anew.append(seen)
+            reach = score.reach
+    assert anew == [6, 8, 10, 13, 17, 22, 28, 35, 44, 55]
+
+
+def test_of_normal_noise_the_reach_is_a_set_number_of_standard_deviations() -> None:
+    draw, scorer = Random(2), ShiftScorer(0.02)
+    scores = [scorer.score(of_ratios(draw.gauss(0.5, 0.03))) for _ in range(3000)]
+    assert scores[-1] is not None
+    assert scores[-1].reach == pytest.approx(CLIPPED_AT * 0.03, rel=0.06)
+
+
+def test_of_a_life_the_median_ratio_is_scored() -> None:
+    scorer = ShiftScorer(0.02)
+    for number in range(LEARNING_LIVES):
+        scorer.score(of_ratios(0.01 * number))
+    score = scorer.score(of_ratios(0.03, 5.0, 0.01))
+    assert score is not None
+    assert score.log_ratio == pytest.approx(0.03)
+
+
+def test_the_quieter_the_pairs_the_more_is_staked_and_never_more_than_most() -> None:
+    stakes = []
+    for spread in (0.5, 0.05, 0.005):
+        draw, scorer = Random(3), ShiftScorer(0.02)
+        score = [scorer.score(of_ratios(draw.gauss(0, spread))) for _ in range(20)][-1]
+        assert score is not None
+        assert len(score.stakes) == len(scorer.shares)
+        stakes.append(score.stakes)
+    for noisy, quiet in pairwise(stakes):
+        assert all(0 < less < more or less == more == MOST_STAKE for less, more in zip(noisy, quiet, strict=True))
+    assert stakes[-1] == (MOST_STAKE,) * len(stakes[-1])
+
+
+def test_even_for_a_gate_of_nothing_something_is_staked() -> None:
+    scorer = ShiftScorer(0.0)
+    score = [scorer.score(of_ratios(0.01 * number)) for number in range(8)][-1]
+    assert score is not None
+    assert min(score.stakes) > 0
+
+
+def test_pairs_that_are_all_alike_are_scored_by_their_side_of_the_bound() -> None:
+    scorer = ShiftScorer(0.02)
+    score = [scorer.score(of_ratios(0.01)) for _ in range(8)][-1]
+    assert score is not None
+    assert [score.score(bound) for bound in (-0.02, 0.0099, 0.0101, 0.02)] == [1, 1, -1, -1]
+    assert set(score.stakes) == {MOST_STAKE}
+
+
+@pytest.mark.parametrize(("probability", "threshold"), [(0.95, 38.05), (0.05, 2.95)])
+def test_a_tails_threshold_is_the_quantile_of_past_old_costs(probability: float, threshold: float) -> None:
+    costs = [float(cost) for cost in range(1, 41)]
+    Random(4).shuffle(costs)
+    scorer = tail_after(TailScorer(probability), costs)
+    score = scorer.score([Pair(old=threshold - 0.01, new=threshold), Pair(old=threshold + 0.01, new=2 * threshold)])
+    assert score is not None
+    assert score.log_excesses == pytest.approx((0, math.log(2)))
+    assert score.old_over == 1
+
+
+@pytest.mark.parametrize("make", [lambda: ShiftScorer(0.02), lambda: TailScorer(0.95)])
+def test_the_shares_are_all_of_the_first_wealth(make: Callable[[], ShiftScorer | TailScorer]) -> None:
+    assert math.fsum(make().shares) == pytest.approx(1)
+    assert min(make().shares) > 0
