@@ -81,6 +81,18 @@ def test_the_tail_of_throughputs_is_their_largest(lives: Callable[..., Lives]) -
     assert tried(Rule(quantile="p95"), drawn).verdict == "pass"
 
 
+@pytest.mark.parametrize("quantile", ["p50", "p95"])
+def test_what_is_shown_to_be_an_improvement_is_shown_not_to_be_worse_as_well(
+    lives: Callable[..., Lives], quantile: Quantile
+) -> None:
+    # So one alpha bounds the chance of either wrong answer on a change that is worse.
+    for seed in range(20):
+        trial = Trial(Rule(quantile=quantile))
+        for life in lives(Random(seed), 80, change=-0.02):
+            trial.add(*life)
+            assert trial.not_worse.wealth >= trial.better.wealth * (1 - 1e-12)
+
+
 def test_without_pairs_there_is_nothing_to_say() -> None:
     trial = Trial(Rule())
     trial.add()
