@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -85,7 +84,7 @@ def go_first() -> None:
     It takes a privilege on most systems, and a run without it is only noisier.
     """
     with suppress(AttributeError, OSError, psutil.Error):
-        psutil.Process().nice(psutil.HIGH_PRIORITY_CLASS if sys.platform == "win32" else _FIRST)
+        psutil.Process().nice(getattr(psutil, "HIGH_PRIORITY_CLASS", _FIRST))
     # Where Linux groups processes by session, a process's own niceness counts within its group only.
     with suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as group:
         group.write(str(_FIRST))

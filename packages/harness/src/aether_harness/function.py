@@ -20,7 +20,6 @@ as the round; its set-up may then be an async generator.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
@@ -36,8 +35,9 @@ from aether_harness.plugin import Place, Sampled
 from aether_schema import Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine, Iterator
+    from collections.abc import Awaitable, Iterator
 
+    from aether_harness.coroutine import Orders
     from aether_harness.plugin import Session
 
 
@@ -54,45 +54,6 @@ class FunctionSession:
 
     def verify(self) -> None:
         """Nothing is claimed, so nothing is checked."""
-
-
-Orders = asyncio.Queue[asyncio.Future[Sampled] | None]
-
-
-class CoroutineSession:
-    """A coroutine function, awaited by every sample, always in the same task, so that its set-up stays valid."""
-
-    def __init__(self, serving: Callable[[Orders], Coroutine[Any, Any, None]]) -> None:
-        """Have `serving` answer each future in its queue with a sample, until there is None."""
-        self._loop = asyncio.new_event_loop()
-        self._queue: Orders = asyncio.Queue()
-        self._task = self._loop.create_task(serving(self._queue))
-
-    def sample(self) -> Sampled:
-        """Run the loop until the next sample is taken."""
-        future: asyncio.Future[Sampled] = self._loop.create_future()
-        self._queue.put_nowait(future)
-        waited_for: set[asyncio.Future[Any]] = {future, self._task}
-        self._loop.run_until_complete(asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED))
-        if not future.done():
-            self._task.result()  # raises what ended it
-            raise BenchError("the bench's set-up ended before its samples did")
-        return future.result()
-
-    def verify(self) -> None:
-        """Nothing is claimed, so nothing is checked."""
-
-    def close(self) -> None:
-        """Tear the set-up down, which goes on behind its yield as a plain one's does, and close the loop."""
-        ended_before = self._task.done()
-        self._queue.put_nowait(None)
-        try:
-            self._loop.run_until_complete(asyncio.wait({self._task}))
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        finally:
-            self._loop.close()
-        if not ended_before:
-            self._task.result()  # raises what tearing down raised
 
 
 class FunctionBench:
@@ -118,6 +79,9 @@ class FunctionBench:
     def open(self, params: NoParams, place: Place) -> Iterator[Session]:  # noqa: ARG002 - the interface's
         """Set up, and yield the session."""
         if inspect.iscoroutinefunction(self._function):
+            # An event loop's machinery takes long to import, and most benches have no use for it.
+            from aether_harness.coroutine import CoroutineSession
+
             session = CoroutineSession(self._serve)
             try:
                 yield session

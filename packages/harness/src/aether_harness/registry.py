@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from functools import partial, reduce
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from aether_harness.error import HarnessError, UsageError
@@ -20,7 +21,8 @@ from aether_harness.target import (
 from aether_schema import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from importlib.metadata import EntryPoint
 
 
 class PluginError(HarnessError):
@@ -42,26 +44,33 @@ def load_bench(address: Address) -> Benchmark:
         from aether_harness.script import benches_in_file
 
         return next(bench for bench in benches_in_file(address.path) if bench.bench_id == address.bench_id)
+    if address.value is not None:
+        return _load(address.name, address.value, partial(_named_object, address.value))
+    # Takes long to import, as does looking through all that is installed.
+    from importlib.metadata import entry_points
+
     matches = list(entry_points(group=ENTRY_POINT_GROUP, name=address.name))
     if not matches:
         raise PluginError(f"{address.name}: no such plugin is installed")
-    return _load(matches[0])
+    return _load_entry_point(matches[0])
 
 
 def installed_benches() -> tuple[list[Found], list[PluginError]]:
     """Return every installed bench, by id, and an error for each plugin that could not be loaded."""
+    from importlib.metadata import entry_points
+
     found: list[Found] = []
     errors: list[PluginError] = []
     for entry_point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
         try:
-            bench = _load(entry_point)
+            bench = _load_entry_point(entry_point)
             check_distinct([*(item.bench for item in found), bench])
         except PluginError as error:
             errors.append(error)
         except UsageError as error:
             errors.append(PluginError(f"{entry_point.value}: {error}"))
         else:
-            found.append(Found(bench=bench, address=EntryPointAddress(entry_point.name)))
+            found.append(Found(bench=bench, address=EntryPointAddress(entry_point.name, entry_point.value)))
     return sorted(found, key=lambda item: item.bench.bench_id), errors
 
 
@@ -81,16 +90,25 @@ def select_benches(found: Sequence[Found], wanted: Iterable[str]) -> list[Found]
     return list(selected.values())
 
 
-def _load(entry_point: EntryPoint) -> Benchmark:
+def _load_entry_point(entry_point: EntryPoint) -> Benchmark:
+    return _load(entry_point.name, entry_point.value, entry_point.load)
+
+
+def _named_object(value: str) -> object:
+    module, _, attributes = value.partition(":")
+    return reduce(getattr, filter(None, attributes.split(".")), import_module(module.strip()))
+
+
+def _load(name: str, value: str, load: Callable[[], object]) -> Benchmark:
     try:
-        bench = entry_point.load()
+        bench = load()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody else's module, at import
         problem = printable(f"{type(error).__name__}: {error}")
-        raise PluginError(f"{entry_point.name}: {entry_point.value} cannot be imported: {problem}") from None
+        raise PluginError(f"{name}: {value} cannot be imported: {problem}") from None
     if not isinstance(bench, Benchmark):
-        raise PluginError(f"{entry_point.name}: {entry_point.value} is no bench: see aether_harness.Benchmark")
+        raise PluginError(f"{name}: {value} is no bench: see aether_harness.Benchmark")
     try:
         check_bench(bench)
     except UsageError as error:
-        raise PluginError(f"{entry_point.name}: {error}") from None
+        raise PluginError(f"{name}: {error}") from None
     return bench

@@ -23,9 +23,13 @@ _BENCH_ID = re.compile(r"[^\u0000-\u001f\u007f-\u009f]{1,200}")
 
 
 class EntryPointAddress(Struct, frozen=True, tag="entry_point"):
-    """A worker finds the bench behind this entry point of our group."""
+    """A worker finds the bench behind this entry point of our group.
+
+    `value` is what it names, `module:object`: whoever has it need not look through all that is installed.
+    """
 
     name: str
+    value: str | None = None
 
 
 class FileAddress(Struct, frozen=True, tag="file"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
-from aether_guard.ab.duel import PAIRS_A_LIFE, Drawn, pair_of
+from aether_guard.ab.duel import Drawn, pair_of
 from aether_guard.ab.trial import Rule, Trial
 from aether_guard.error import GuardError
 from aether_schema import Metric
@@ -31,8 +31,12 @@ class Question(Struct, frozen=True, kw_only=True):
 class Opponents(Protocol):
     """Where the pairs of one bench come from."""
 
-    def life(self) -> AbstractContextManager[Callable[[], Drawn]]:
-        """Make both versions ready and yield what takes a pair of them."""
+    @property
+    def bets_a_life(self) -> int:
+        """How many bets are made of two workers before they make room for fresh ones."""
+
+    def life(self) -> AbstractContextManager[Callable[[], tuple[Drawn, ...]]]:
+        """Make both versions ready and yield what takes the pairs of one bet."""
 
 
 class Contested:
@@ -51,22 +55,22 @@ class Contested:
         """Whether no further pair is wanted."""
         return self.problem is not None or self.trial.verdict is not None
 
-    def add(self, drawn: Drawn) -> None:
-        """Take one more pair into account.
+    def add(self, bet: Sequence[Drawn]) -> None:
+        """Take the pairs of one more bet into account.
 
         Raises:
-            GuardError: its figures have no ratio.
+            GuardError: their figures have no ratio.
 
         """
-        self.trial.add(pair_of(drawn, self.question.metric))
-        self.drawn.append(drawn)
+        self.trial.add(*(pair_of(drawn, self.question.metric) for drawn in bet))
+        self.drawn += bet
 
 
 class Watcher(Protocol):
     """Watches a contest go by."""
 
-    def pair_taken(self, contested: Contested, left_s: float) -> None:
-        """A pair was taken of a bench; so many seconds are left for all that is undecided."""
+    def bet_made(self, contested: Contested, left_s: float) -> None:
+        """There are more pairs of a bench; so many seconds are left for all that is undecided."""
 
     def decided(self, contested: Contested) -> None:
         """A bench has its verdict, or failed."""
@@ -104,9 +108,9 @@ def _live(
     contested: Contested, opponents: Opponents, ends: float, watcher: Watcher, clock: Callable[[], float]
 ) -> None:
     with opponents.life() as take:
-        for _ in range(PAIRS_A_LIFE):
+        for _ in range(opponents.bets_a_life):
             contested.add(take())
             left_s = ends - clock()
-            watcher.pair_taken(contested, left_s)
+            watcher.bet_made(contested, left_s)
             if contested.decided or left_s <= 0:
                 return

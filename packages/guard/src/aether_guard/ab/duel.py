@@ -15,7 +15,7 @@ from aether_harness.affinity import Assignment
 from aether_harness.evidence import is_disturbed, usual_of
 from aether_harness.process import Worker, WorkerError, worker_command
 from aether_harness.protocol import Open, Opened, Sample, Taken, Verified, Verify
-from aether_harness.target import Address
+from aether_harness.target import Address, CommandAddress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,14 +24,20 @@ if TYPE_CHECKING:
     from aether_harness.evidence import Evidence
     from aether_schema import Metric
 
-#: So many pairs are taken of two workers before they make room for fresh ones: no process's luck decides.
-PAIRS_A_LIFE = 20
-WARMUPS = 2
+#: So many pairs are taken of two workers before they make room for fresh ones. They are one bet together, for a
+#: process's luck is in all of them.
+PAIRS_A_LIFE = 5
+#: Of commands every sample is a process of its own, and so every pair a bet; their workers may live longer.
+BETS_OF_COMMANDS = 20
+WARMUPS = 1
+#: Whether samples did what they claim is checked in the first of so many lives.
+_LIVES_A_VERIFICATION = 20
 #: Disturbed pairs are taken again, up to this share of all: on a machine that is never quiet they are kept, for
 #: the test does without a quiet machine, and wants pairs.
 MOST_RETAKEN = 0.25
 #: What is usual for an operation is told from its last so many samples.
 _REMEMBERED = 60
+_FAIR = 0.5
 
 
 class Contestant(Struct, frozen=True, kw_only=True):
@@ -58,7 +64,8 @@ class Terms(Struct, frozen=True, kw_only=True):
 class Drawn(Struct, frozen=True, kw_only=True):
     """A pair as it was measured: the figures of both versions in the metric's unit, and how they came about.
 
-    `life` counts the workers it was taken of, from 0, and `retaken` how often it was disturbed before it was kept.
+    `life` counts the pairs of processes that were measured, from 0, and `retaken` how often this pair was disturbed
+    before it was kept.
     """
 
     old: float
@@ -77,7 +84,7 @@ class Duel:
         self._sides = sides
         self._terms = terms
         self._draw = draw
-        self._lives = 0
+        self._lives = self._bets = 0
         self._iterations: int | None = None
         self._waiting: list[Worker] = []
         self._pairs = self._retaken = 0
@@ -92,44 +99,65 @@ class Duel:
         for worker in self._waiting:
             worker.kill()
 
+    @property
+    def bets_a_life(self) -> int:
+        """How often what a life yields may be called."""
+        return BETS_OF_COMMANDS if self._fresh_samples else 1
+
+    @property
+    def _fresh_samples(self) -> bool:
+        return all(isinstance(side.address, CommandAddress) for side in self._sides)
+
     @contextmanager
-    def life(self) -> Iterator[Callable[[], Drawn]]:
-        """Start a fresh worker for each side and yield what takes a pair of them.
+    def life(self) -> Iterator[Callable[[], tuple[Drawn, ...]]]:
+        """Start a fresh worker for each side and yield what takes the pairs of one bet.
 
         Raises:
             GuardError: a side could not be set up, crashed, hung, or did not do what it claims; names both.
 
         """
-        life, self._lives = self._lives, self._lives + 1
+        self._lives += 1
         with ExitStack() as stack:
             workers, self._waiting = self._waiting or self._start(), []
             for worker in workers:
                 stack.callback(worker.kill)
-            for side, worker in zip(self._sides, workers, strict=True):
-                self._open(side, worker, stack)
+            for index in self._order():
+                self._open(self._sides[index], workers[index], stack)
             if self._terms.assignment.companion_cpus != self._terms.assignment.worker_cpus:
                 # The next two come up on the other CPUs meanwhile.
                 self._waiting = self._start()
             for _ in range(WARMUPS):
-                self._both(workers, new_first=False)
-            yield lambda: self._pair(workers, life)
-            for side, worker in zip(self._sides, workers, strict=True):
-                with self._blaming(side, "verification"):
-                    worker.ask(Verify(), Verified, self._terms.timeout_s)
+                self._both(workers, self._order())
+            yield lambda: self._bet(workers)
+            if self._lives % _LIVES_A_VERIFICATION == 1:
+                for side, worker in zip(self._sides, workers, strict=True):
+                    with self._blaming(side, "verification"):
+                        worker.ask(Verify(), Verified, self._terms.timeout_s)
+
+    def _order(self) -> tuple[int, int]:
+        """Draw which side comes first, in everything."""
+        return (1, 0) if self._draw.random() < _FAIR else (0, 1)
+
+    def _bet(self, workers: list[Worker]) -> tuple[Drawn, ...]:
+        count = 1 if self._fresh_samples else PAIRS_A_LIFE
+        pairs = tuple(self._pair(workers) for _ in range(count))
+        self._bets += 1
+        return pairs
 
     def _start(self) -> list[Worker]:
         """Start both workers, alike in all that is not the code: hash seed and environment."""
         env = {"PYTHONHASHSEED": str(self._draw.randrange(2**32))}
-        workers: list[Worker] = []
+        workers: dict[int, Worker] = {}
         try:
-            for side in self._sides:
+            for index in self._order():
+                side = self._sides[index]
                 with self._blaming(side, "start"):
-                    workers.append(Worker(worker_command(side.python), side.changes | env, side.folder))
+                    workers[index] = Worker(worker_command(side.python), side.changes | env, side.folder)
         except BaseException:
-            for worker in workers:
+            for worker in workers.values():
                 worker.kill()
             raise
-        return workers
+        return [workers[0], workers[1]]
 
     def _open(self, side: Contestant, worker: Worker, stack: ExitStack) -> None:
         with self._blaming(side, "start"):
@@ -152,22 +180,22 @@ class Duel:
         # What the first worker found out holds for all: figures that are compared are made alike.
         self._iterations = opened.iterations
 
-    def _pair(self, workers: list[Worker], life: int) -> Drawn:
+    def _pair(self, workers: list[Worker]) -> Drawn:
         """Take a pair in an order drawn anew, again while it is disturbed."""
         retaken = 0
         while True:
-            new_first = self._draw.random() < 0.5
-            old, new = self._both(workers, new_first=new_first)
+            order = self._order()
+            old, new = self._both(workers, order)
             if self._retaken >= MOST_RETAKEN * self._pairs or not self._disturbed(old, new):
                 break
             retaken += 1
             self._retaken += 1
         self._pairs += 1
-        return Drawn(old=old.value, new=new.value, new_first=new_first, life=life, retaken=retaken)
+        return Drawn(old=old.value, new=new.value, new_first=order[0] == 1, life=self._bets, retaken=retaken)
 
-    def _both(self, workers: list[Worker], *, new_first: bool) -> tuple[Taken, Taken]:
+    def _both(self, workers: list[Worker], order: tuple[int, int]) -> tuple[Taken, Taken]:
         taken: dict[int, Taken] = {}
-        for index in (1, 0) if new_first else (0, 1):
+        for index in order:
             with self._blaming(self._sides[index], "sample"):
                 taken[index] = workers[index].ask(Sample(), Taken, self._terms.timeout_s)
         for index, evidence in enumerate(self._evidence):

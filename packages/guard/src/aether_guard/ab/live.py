@@ -24,7 +24,7 @@ _CLEAR = "\r\x1b[K"
 class Quiet:
     """Says nothing."""
 
-    def pair_taken(self, contested: Contested, left_s: float) -> None:
+    def bet_made(self, contested: Contested, left_s: float) -> None:
         """Say nothing."""
 
     def decided(self, contested: Contested) -> None:
@@ -49,7 +49,7 @@ class Live(Lines):
         self._interval: tuple[float, float] | None = None
         self._interval_at = (0, "")
 
-    def pair_taken(self, contested: Contested, left_s: float) -> None:
+    def bet_made(self, contested: Contested, left_s: float) -> None:
         """Rewrite the line, a few times a second."""
         now = monotonic()
         if now - self._said_at < _EVERY_S:

@@ -82,9 +82,14 @@ def replay(path: str, wishes: Mapping[str, object]) -> tuple[list[Contested], in
         if header.aether_ab != FORMAT_VERSION:
             raise ValueError(f"aether_ab: version {header.aether_ab}, and {FORMAT_VERSION} is the one that is known")
         benches = [_contested(asked, wishes) for asked in header.benches]
-        for number, text in enumerate(lines[1:], start=2):  # noqa: B007 - the message below names it
+        bet: list[Line] = []
+        for number, text in enumerate(lines[1:], start=2):  # noqa: B007 - the messages below name it
             line = decode(text)
-            benches[line.bench if line.bench >= 0 else len(benches)].add(line.pair)
+            if bet and (line.bench, line.pair.life) != (bet[0].bench, bet[0].pair.life):
+                _add(benches, bet)
+                bet = []
+            bet.append(line)
+        _add(benches, bet)
     except IndexError:
         raise GuardError(f"{printable(path)}: line {number}: bench: there is none with this place") from None
     except (msgspec.MsgspecError, GuardError, ValueError, OverflowError, RecursionError) as error:
@@ -92,6 +97,12 @@ def replay(path: str, wishes: Mapping[str, object]) -> tuple[list[Contested], in
     if not benches:
         raise GuardError(f"{printable(path)}: line 1: benches: there is none")
     return benches, header.seed
+
+
+def _add(benches: Sequence[Contested], bet: Sequence[Line]) -> None:
+    if bet:
+        index = bet[0].bench
+        benches[index if index >= 0 else len(benches)].add([line.pair for line in bet])
 
 
 def _contested(asked: Asked, wishes: Mapping[str, object]) -> Contested:
