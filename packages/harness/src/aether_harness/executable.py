@@ -74,7 +74,24 @@ class CommandBench:
     def open(self, params: CommandParams, place: Place) -> Iterator[CommandSession]:
         """Yield the session."""
         with tempfile.TemporaryFile(dir=place.folder) as errors:
-            yield CommandSession(shlex.split(params.command), errors)
+            yield CommandSession(words_of(params.command, system=os.name), errors)
+
+
+def words_of(command: str, *, system: str) -> list[str]:
+    r"""Return the words of a command as a shell of `system`, an `os.name`, would split them.
+
+    Quotes of both kinds hold a word together. A backslash escapes, but for Windows (`nt`), where it divides folders.
+
+    Raises:
+        ValueError: a quotation is not closed, or a backslash at the end escapes nothing.
+
+    """
+    splitter = shlex.shlex(command, posix=True)
+    splitter.whitespace_split = True
+    splitter.commenters = ""
+    if system == "nt":
+        splitter.escape = ""
+    return list(splitter)
 
 
 def command_targets(commands: Sequence[str], names: Sequence[str]) -> list[Target]:
@@ -89,7 +106,7 @@ def command_targets(commands: Sequence[str], names: Sequence[str]) -> list[Targe
     targets = []
     for index, command in enumerate(commands):
         try:
-            words = shlex.split(command)
+            words = words_of(command, system=os.name)
         except ValueError as error:
             raise UsageError(f"--exec {command}: {str(error).lower()}") from None
         if not words or not words[0]:
