@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from aether_harness import Place
 from aether_harness.affinity import allowed_cpus, assign_cpus, pin
 from aether_harness.kernel import DEFAULT_KERNEL, KERNELS
-from aether_harness.sampling import Rulers, Sampler, freeze_heap
+from aether_harness.sampling import Rulers, Sampler, freeze_heap, time_ns
 from aether_harness.witness import Witness
 from aether_stream_bench.bench import StreamParams, streaming
 
@@ -83,7 +83,8 @@ def main() -> None:
                 f"{name}: timed {median(elapsed_ns):,.0f} ns, book-keeping median {median(around_ns) / 1e3:.2f} us, "
                 f"in the quietest {RUN} {quietest(around_ns) / 1e3:.2f} us, n {SAMPLES}"
             )
-    print(f"one reading of the clock after the other: {median(clock_ns() for _ in range(SAMPLES)):,.0f} ns")
+    clock_ns = [time_ns(int) for _ in range(SAMPLES)]
+    print(f"the clock read twice around a call of the smallest kind: {median(clock_ns):,.0f} ns")
 
 
 def costs(session: Session, works: Sequence[Callable[[], int]], place: Place) -> tuple[list[int], list[int]]:
@@ -93,8 +94,9 @@ def costs(session: Session, works: Sequence[Callable[[], int]], place: Place) ->
     sampler = Sampler(session, "duration_ms", Rulers(*map(stopwatch.around, works)), witness)
     elapsed_ns, around_ns = [], []
     for _ in range(SAMPLES):
-        stopwatch.total_ns = 0
-        gc.collect(1)  # so that the sample finds none
+        gc.collect(1)
+        # The sample collects too; there is as little left for it as there is for this.
+        stopwatch.total_ns = time_ns(lambda: gc.collect(1))
         started = perf_counter_ns()
         taken = sampler.take()
         ended = perf_counter_ns()
@@ -106,12 +108,6 @@ def costs(session: Session, works: Sequence[Callable[[], int]], place: Place) ->
 def quietest(around_ns: Sequence[int]) -> float:
     """Return the smallest median of a run of samples: what it takes when nobody else wants the machine."""
     return min(median(around_ns[start : start + RUN]) for start in range(0, len(around_ns), RUN))
-
-
-def clock_ns() -> int:
-    """Return what the clock itself takes."""
-    started = perf_counter_ns()
-    return perf_counter_ns() - started
 
 
 if __name__ == "__main__":

@@ -169,9 +169,8 @@ class Sampler:
         self._children = witness.children_involuntary()
         companions_after = witness.companions()
         answers = [result for result in results if isinstance(result, Sampled)]
-        check_answers(answers)
         return Timed(
-            elapsed_ns=sum([answer.elapsed_ns or 0 for answer in answers]) or ended - started,
+            elapsed_ns=own_ns(answers) or ended - started,
             answers=answers,
             own=(counted, counted_after),
             children=(children, self._children),
@@ -190,7 +189,7 @@ def ruler_ns(before: int, after: int) -> float:
 
     A timing far longer than the one beside it is an accident of its own, and tells nothing of the sample.
     """
-    smaller, larger = sorted((before, after))
+    smaller, larger = (before, after) if before < after else (after, before)
     return smaller if larger > ACCIDENT * smaller else (smaller + larger) / 2
 
 
@@ -250,18 +249,21 @@ def figure_of(elapsed_ns: int, iterations: int, answers: list[Sampled], metric: 
     return sum(moved_bytes) / max(elapsed_ns, 1) * 1e3
 
 
-def check_answers(answers: list[Sampled]) -> None:
-    """Make sure that what a bench says of its samples are counts.
+def own_ns(answers: list[Sampled]) -> int:
+    """Return how long a bench itself says that its samples took, 0 if it does not; what it says has to be counts.
 
     Raises:
         BenchError: one is not; the message says which.
 
     """
+    total = 0
     for answer in answers:
         counts = (("moved_bytes", answer.moved_bytes), ("elapsed_ns", answer.elapsed_ns), *answer.phases_ns.items())
         for name, count in counts:
             if count is not None and (not isinstance(count, int) or count < 0):
                 raise BenchError(f"sample() says that {name} is {count!r}, which is no count")
+        total += answer.elapsed_ns or 0
+    return total
 
 
 def mean_phases(results: list[Sampled]) -> dict[str, int]:
