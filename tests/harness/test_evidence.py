@@ -97,6 +97,43 @@ def test_companions_that_were_ready_and_had_no_cpu_disturb(delay_ns: int, *, dis
     assert is_disturbed(waiting(companion_cpu_ns=8 * MS, companion_delay_ns=delay_ns)) is disturbed
 
 
+@given(st.integers(0, 1000), st.integers(0, 1000 * MS))
+def test_on_a_shared_cpu_neither_switches_nor_the_companions_delay_are_evidence(switches: int, delay_ns: int) -> None:
+    seen = {"companion_cpu_ns": 8 * MS, "involuntary_switches": switches, "companion_delay_ns": delay_ns}
+    assert lost_ns(waiting(**seen, shared_cpu=True)) == 0
+    assert not is_disturbed(waiting(**seen, shared_cpu=True))
+
+
+def test_the_same_switches_and_delay_are_evidence_where_the_companion_has_a_cpu_of_its_own() -> None:
+    assert is_disturbed(waiting(companion_cpu_ns=8 * MS, involuntary_switches=1))
+    assert is_disturbed(waiting(companion_cpu_ns=8 * MS, companion_delay_ns=MS))
+
+
+@pytest.mark.parametrize("voluntary", [0, 4, None])
+@pytest.mark.parametrize(("companion_ms", "lost_ms"), [(8, 0), (5, 3), (0, 8), (30, 0)])
+def test_on_a_shared_cpu_what_neither_the_thread_nor_a_companion_had_was_taken(
+    voluntary: int | None, companion_ms: int, lost_ms: int
+) -> None:
+    evidence = Evidence(
+        elapsed_ns=10 * MS,
+        cpu_ns=2 * MS,
+        voluntary_switches=voluntary,
+        companion_cpu_ns=companion_ms * MS,
+        shared_cpu=True,
+    )
+    assert lost_ns(evidence) == lost_ms * MS
+    assert is_disturbed(evidence) is (lost_ms > 0)
+
+
+def test_on_a_shared_cpu_nothing_is_known_to_be_lost_where_the_companions_time_is_not() -> None:
+    evidence = Evidence(elapsed_ns=10 * MS, cpu_ns=2 * MS, voluntary_switches=0, shared_cpu=True)
+    assert lost_ns(evidence) == 0
+
+
+def test_steal_is_evidence_on_a_shared_cpu_too() -> None:
+    assert is_disturbed(waiting(companion_cpu_ns=8 * MS, steal_ns=10 * MS, shared_cpu=True))
+
+
 @pytest.mark.parametrize(("steal_ms", "disturbed"), [(0, False), (10, False), (11, True), (500, True)])
 def test_steal_beyond_one_percent_disturbs(steal_ms: int, *, disturbed: bool) -> None:
     evidence = Evidence(elapsed_ns=1000 * MS, steal_ns=steal_ms * MS)

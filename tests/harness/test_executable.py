@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import os
+import shlex
+import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aether_harness import BenchError, UsageError
-from aether_harness.executable import CommandBench, CommandParams, command_targets
+from aether_harness.executable import CommandBench, CommandParams, command_targets, words_of
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
     from aether_harness import Place
@@ -83,6 +90,44 @@ def test_a_command_is_named_after_its_program(command: str, name: str) -> None:
     assert target.params == CommandParams(command=command)
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (r'C:\tools\a.exe "b c"', [r"C:\tools\a.exe", "b c"]),
+        (r'"C:\Program Files\a.exe" --out="b c" d', [r"C:\Program Files\a.exe", "--out=b c", "d"]),
+        (r"a 'b \c' \\server\share", ["a", r"b \c", r"\\server\share"]),
+        ("a \\", ["a", "\\"]),
+        ("a #b ''", ["a", "#b", ""]),
+    ],
+)
+def test_on_windows_a_backslash_is_a_character_like_any_other(command: str, words: list[str]) -> None:
+    assert words_of(command, system="nt") == words
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (r'/opt/tools/a "b c"', ["/opt/tools/a", "b c"]),
+        (r"a b\ c \"d", ["a", "b c", '"d']),
+        (r"""a 'b \c' "d \" e" --out="f g" """, ["a", r"b \c", 'd " e', "--out=f g"]),
+        ("a #b ''", ["a", "#b", ""]),
+    ],
+)
+def test_elsewhere_a_backslash_escapes(command: str, words: list[str]) -> None:
+    assert words_of(command, system="posix") == words
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["C"]))))
+def test_what_is_quoted_for_a_shell_is_split_into_the_same_words(words: list[str]) -> None:
+    assert words_of(shlex.join(words), system="posix") == words
+
+
+@pytest.mark.parametrize("system", ["nt", "posix"])
+def test_a_quotation_that_is_not_closed_is_refused_on_every_system(system: str) -> None:
+    with pytest.raises(ValueError, match="No closing quotation"):
+        words_of("a 'b", system=system)
+
+
 def test_names_go_to_the_commands_in_turn() -> None:
     targets = command_targets(["a x", "b y", "c z"], ["one", "two"])
     assert [target.found.bench.bench_id for target in targets] == ["one", "two", "c"]
@@ -92,7 +137,7 @@ def test_names_go_to_the_commands_in_turn() -> None:
     ("commands", "names", "words"),
     [
         (["a 'b"], [], "--exec a 'b: no closing quotation"),
-        (["a \\"], [], "no escaped character"),
+        pytest.param(["a \\"], [], "no escaped character", marks=pytest.mark.skipif(os.name == "nt", reason="POSIX")),
         ([""], [], "an empty command"),
         (["''"], [], "an empty command"),
         (["a"], ["b", "c"], "--name goes with an --exec each"),
@@ -103,3 +148,51 @@ def test_commands_that_make_no_sense_are_refused(commands: list[str], names: lis
     with pytest.raises(UsageError) as refused:
         command_targets(commands, names)
     assert words in str(refused.value)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs process groups")
+@pytest.mark.parametrize(
+    "command",
+    ["sleep 600", "sh -c 'sleep 600 & wait'", "sh -c 'trap : TERM INT HUP; while :; do sleep 600; done'"],
+    ids=["a command", "one with a child", "one that takes no signal"],
+)
+def test_killing_the_run_leaves_nothing_of_a_command_behind(
+    started: Callable[..., subprocess.Popen[str]],
+    run_processes: Callable[[], list[int]],
+    eventually: Callable[..., Any],
+    command: str,
+) -> None:
+    def sleeps() -> bool:
+        return any("sleep" in psutil.Process(pid).cmdline()[:1] for pid in run_processes() if psutil.pid_exists(pid))
+
+    running = started("run", "--exec", command, "--quiet", "--out", "out")
+    eventually(sleeps)
+    running.send_signal(signal.SIGKILL)
+    assert eventually(lambda: not run_processes())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs process groups")
+def test_killing_the_run_ends_a_bench_that_is_stuck_in_code_that_heeds_nothing(
+    started: Callable[..., subprocess.Popen[str]],
+    run_processes: Callable[[], list[int]],
+    eventually: Callable[..., Any],
+    bench_file: Callable[..., str],
+    noted: Callable[[str], list[str]],
+) -> None:
+    program = """
+@bench
+def stuck():
+    note("child", subprocess.Popen(["sleep", "600"]).pid)
+    sum(range(10**15))
+"""
+    running = started("run", bench_file(program), "--quiet", "--out", "out")
+    eventually(lambda: noted("child"))
+    assert int(noted("child")[0]) in run_processes()
+    running.send_signal(signal.SIGKILL)
+    assert eventually(lambda: not run_processes())
+
+
+def test_a_command_is_not_told_of_what_the_worker_is_told(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    names = "[name for name in os.environ if name.startswith('AETHER_')]"
+    finished = run("--exec", f'{PYTHON} "import os, sys; sys.exit(str({names} or 0))"')
+    assert "exit status 1: 0" in finished.stderr

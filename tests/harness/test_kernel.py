@@ -105,6 +105,16 @@ def test_a_bench_gets_the_kernel_it_names_and_otherwise_the_interpreter() -> Non
     assert kernel_of(bench(len), NO_PARAMS).kernel_id == DEFAULT_KERNEL == "interpreter-1"
 
 
+def test_a_bench_may_choose_its_kernel_by_its_parameters() -> None:
+    class Choosy(NoParams):
+        small: bool = True
+
+    chosen = bench(reference="memory-1")(len)
+    chosen.reference = lambda params: "interpreter-1" if params.small else "deflate-1"  # type: ignore[assignment]
+    assert kernel_of(chosen, Choosy()).kernel_id == "interpreter-1"
+    assert kernel_of(chosen, Choosy(small=False)).kernel_id == "deflate-1"
+
+
 def test_a_kernel_that_does_not_exist_is_refused_with_a_suggestion() -> None:
     with pytest.raises(UsageError, match="len: reference 'memory': no such kernel; did you mean memory-1"):
         kernel_of(bench(reference="memory")(len), NO_PARAMS)

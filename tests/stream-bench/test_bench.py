@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from aether_harness import BenchError, Place
+from aether_harness.affinity import allowed_cpus
 from aether_schema import read_summary
 from aether_stream_bench.bench import StreamParams, StreamSession, streaming
 from aether_stream_bench.payload import Payload
@@ -63,6 +64,38 @@ def test_parameters_are_taken_and_recorded(bench: Bench, tmp_path: Path) -> None
     assert (finished.returncode, finished.stderr) == (0, "")
     summary = json.loads((tmp_path / "out" / "bench-stream.json").read_bytes())
     assert summary["params"] == {"payload": 1_048_576, "chunk": 999, "seed": 7, "one_cpu": False}
+
+
+@pytest.mark.parametrize(("one_cpu", "kernel"), [("false", "loopback-1"), ("true", "loopback-one-cpu-1")])
+def test_the_ruler_sends_from_and_to_the_same_cpus_as_the_bench(
+    bench: Bench, tmp_path: Path, one_cpu: str, kernel: str
+) -> None:
+    assert bench(*SMALL, "-p", f"stream.one_cpu={one_cpu}").returncode == 0
+    summary = json.loads((tmp_path / "out" / "bench-stream.json").read_bytes())
+    assert summary["reference"]["kernel"] == kernel
+    assert summary["params"]["one_cpu"] is (one_cpu == "true")
+
+
+@pytest.mark.skipif(len(allowed_cpus() or ()) < 2, reason="needs two CPUs to choose from")
+@pytest.mark.parametrize("one_cpu", [True, False])
+def test_the_server_is_on_the_uploaders_cpu_where_that_is_asked_for(
+    bench_command: Callable[..., list[str]],
+    bench_env: dict[str, str],
+    run_processes: Processes,
+    eventually: Eventually,
+    *,
+    one_cpu: bool,
+) -> None:
+    command = bench_command("-p", f"stream.one_cpu={one_cpu}".lower(), samples=1_000_000)
+    with subprocess.Popen(command, env=bench_env) as running:
+        (server,) = eventually(lambda: servers(run_processes()))
+        # It starts where the worker is, and listens once it is where it belongs.
+        eventually(lambda: psutil.Process(server).net_connections(kind="inet"))
+        cpus, worker = allowed_cpus(server), allowed_cpus(psutil.Process(server).ppid())
+        running.kill()
+    assert len(worker or ()) == 1
+    assert (cpus == worker) is one_cpu
+    assert eventually(lambda: not run_processes())
 
 
 def test_a_payload_of_one_byte_is_uploaded(bench: Bench) -> None:

@@ -7,6 +7,9 @@ import re
 import socket
 import subprocess
 import sys
+import threading
+import time
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -222,6 +225,56 @@ def test_several_connections_are_served_at_once(connect: Callable[[], socket.soc
         with connection.makefile("rb") as answer:
             counts += re.findall(rb'\{"bytes":(\d+)\}', answer.read())
     assert [int(count) for count in counts] == list(range(10, 0, -1))
+
+
+def test_a_connection_that_sends_without_end_keeps_no_other_from_its_turn(
+    connect: Callable[[], socket.socket], client: http.client.HTTPConnection
+) -> None:
+    # Chunks of one byte take longer to be counted than to be sent: there is always more to be received.
+    endless, chunks, is_full = connect(), b"1\r\nx\r\n" * MIB, threading.Event()
+
+    def send() -> None:
+        endless.sendall(UPLOAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        with suppress(OSError):
+            while True:
+                endless.sendall(chunks)
+                is_full.set()
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        is_full.wait()
+        for size in range(5):
+            client.request("PUT", "/", body=bytes(size))
+            assert receipt(client.getresponse()) == {"bytes": size}
+        assert thread.is_alive()
+    finally:
+        endless.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere another process's limits cannot be set")
+def test_a_server_out_of_descriptors_waits_and_serves_when_there_are_some_again() -> None:
+    with running_server(()) as greeting, ExitStack() as stack:
+        server = psutil.Process(greeting.pid)
+
+        def connect() -> socket.socket:
+            return stack.enter_context(socket.create_connection(("127.0.0.1", greeting.port), timeout=30))
+
+        def upload(connection: socket.socket) -> bytes:
+            connection.sendall(UPLOAD + LAST + b"Content-Length: 1\r\n\r\nx")
+            with connection.makefile("rb") as answer:
+                return answer.read()
+
+        assert upload(connect()).endswith(b'{"bytes":1}')
+        most = server.num_fds() + 2
+        server.rlimit(psutil.RLIMIT_NOFILE, (most, most))
+        connections = [connect() for _ in range(6)]
+        before = sum(server.cpu_times()[:2])
+        time.sleep(1)
+        assert sum(server.cpu_times()[:2]) - before < 0.3
+        for connection in connections:
+            assert upload(connection).endswith(b'{"bytes":1}')
 
 
 def test_it_listens_on_the_loopback_only(server: Greeting) -> None:

@@ -94,7 +94,7 @@ class CommandSession:
 
         """
         shell = self._params.shell
-        words: str | list[str] = command if shell else shlex.split(command)
+        words: str | list[str] = command if shell else words_of(command, system=os.name)
         name = command if shell else words[0]
         usage = None
         try:
@@ -142,6 +142,23 @@ class CommandBench:
             yield CommandSession(params, errors)
 
 
+def words_of(command: str, *, system: str) -> list[str]:
+    r"""Return the words of a command as a shell of `system`, an `os.name`, would split them.
+
+    Quotes of both kinds hold a word together. A backslash escapes, but for Windows (`nt`), where it divides folders.
+
+    Raises:
+        ValueError: a quotation is not closed, or a backslash at the end escapes nothing.
+
+    """
+    splitter = shlex.shlex(command, posix=True)
+    splitter.whitespace_split = True
+    splitter.commenters = ""
+    if system == "nt":
+        splitter.escape = ""
+    return list(splitter)
+
+
 def command_targets(commands: Sequence[str], names: Sequence[str]) -> list[Target]:
     """Return a target a command, named in turn by `names`, and by their programs where those run out.
 
@@ -154,7 +171,7 @@ def command_targets(commands: Sequence[str], names: Sequence[str]) -> list[Targe
     targets = []
     for index, command in enumerate(commands):
         try:
-            words = shlex.split(command)
+            words = words_of(command, system=os.name)
         except ValueError as error:
             raise UsageError(f"--exec {command}: {str(error).lower()}") from None
         if not words or not words[0]:

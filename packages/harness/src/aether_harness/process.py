@@ -16,6 +16,7 @@ import msgspec
 import psutil
 
 from aether_harness.error import HarnessError
+from aether_harness.lifeline import Lifeline
 from aether_harness.protocol import (
     PROTOCOL_VERSION,
     Close,
@@ -59,6 +60,7 @@ class Worker:
         self._deadline: float | None = None
         self._timed_out = False
         self._ended = threading.Event()
+        self._lifeline = Lifeline()
         try:
             self._process = subprocess.Popen(
                 list(command or worker_command(sys.executable)),
@@ -66,13 +68,16 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=self._log,
                 cwd=folder,
-                env={**os.environ, **(env or {})},
+                env={**os.environ, **(env or {}), **self._lifeline.env},
+                pass_fds=self._lifeline.handed_over,
                 # A group of its own: a Ctrl-C reaches this parent alone, and the group can be killed whole.
                 start_new_session=os.name == "posix",
             )
         except OSError as error:
             self._log.close()
+            self._lifeline.let_go()
             raise WorkerError(f"the worker cannot be started: {error.strerror}") from None
+        self._lifeline.started()
         threading.Thread(target=self._watch, daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -128,6 +133,7 @@ class Worker:
         self._ended.set()
         _kill_tree(self._process)
         self._process.wait()
+        self._lifeline.let_go()
         for stream in (self._process.stdin, self._process.stdout, self._log):
             try:
                 if stream is not None:

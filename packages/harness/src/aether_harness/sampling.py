@@ -9,19 +9,21 @@ from itertools import repeat
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, NamedTuple
 
-from msgspec.structs import replace
+from msgspec import Struct
 
 from aether_harness.error import BenchError
 from aether_harness.evidence import Evidence
 from aether_harness.plugin import Sampled
 from aether_harness.protocol import Taken
+from aether_harness.schedule import Scheduled
+from aether_harness.witness import Counters
 from aether_schema import quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aether_harness.plugin import Session
-    from aether_harness.witness import Counters, Elsewhere, Witness
+    from aether_harness.witness import Witness
     from aether_schema import Metric
 
 #: An operation shorter than this is done often enough in one sample that the sample takes BATCH_NS.
@@ -44,6 +46,19 @@ class Rulers(NamedTuple):
     cross_reference: Callable[[], int]
 
 
+class Timed(Struct, frozen=True, kw_only=True):
+    """What the operation of one sample took and returned, and what was counted just before it and just after.
+
+    `own` is of the sampling thread, `children` the switches of finished children, `companions` None without any.
+    """
+
+    elapsed_ns: int
+    answers: list[Sampled]
+    own: tuple[Counters, Counters]
+    children: tuple[int, int]
+    companions: tuple[Scheduled | None, Scheduled | None]
+
+
 class Sampler:
     """Takes the samples of one open session."""
 
@@ -52,24 +67,26 @@ class Sampler:
         self._session = session
         self._taken = 0
         self._cross_ms: list[float] = []
-        self._after: tuple[int, int] | None = None
+        self._after_ns = 0
+        self._fresh_until = -1
         self._metric = metric
         self._rulers = rulers
         self._witness = witness
         self._prepare: Callable[[], None] | None = getattr(session, "prepare", None)
-        self._pid = os.getpid()
+        self._children = witness.children_involuntary()
         self._forked = False
+        self._is_left_behind = False
         self._keep_results = False
         self.iterations = 1
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_parent=self._note_fork)
+            os.register_at_fork(after_in_parent=self._note_fork, after_in_child=self._note_birth)
 
     def calibrate(self, iterations: int | None) -> None:
         """Set how many iterations make a sample: as told, or so many that the clock can tell it from its noise."""
         # The shortest of a few calls: the first of anything is slow.
         calls = [self._timed() for _ in range(_CALIBRATIONS if iterations is None else 1)]
-        self._keep_results = bool(calls[-1][1])
-        shortest_ns = max(1, min(evidence.elapsed_ns for evidence, _ in calls))
+        self._keep_results = bool(calls[-1].answers)
+        shortest_ns = max(1, min(timed.elapsed_ns for timed in calls))
         if iterations is not None:
             self.iterations = iterations
         elif shortest_ns < SHORT_NS and self._prepare is None:
@@ -83,39 +100,36 @@ class Sampler:
 
         """
         gc.collect(1)
-        steal = self._witness.steal_ns()
-        before = self._reference_before()
-        evidence, results = self._timed()
+        steal = self._witness.steal
+        began = perf_counter_ns()
+        if steal is not None:
+            steal.begin(began)
+        before = self._reference_before(began)
+        timed = self._timed()
         after = self._reference_after()
-        steal_after = self._witness.steal_ns()
+        steal_ns = None if steal is None else steal.end(perf_counter_ns())
+        reference_ms = drift = None
+        if before is not None and after is not None:
+            reference_ms, drift = ruler_ns(before, after) / 1e6, after / before
         return Taken(
-            value=figure_of(evidence.elapsed_ns, self.iterations, results, self._metric),
-            reference_ms=None if before is None or after is None else ruler_ns(before, after) / 1e6,
-            evidence=replace(
-                evidence,
-                steal_ns=_difference(steal, steal_after),
-                shared_cpu=self._witness.shared_cpu,
-                reference_drift=None if before is None or after is None else after / before,
-            ),
-            phases_ns=mean_phases(results),
+            value=figure_of(timed.elapsed_ns, self.iterations, timed.answers, self._metric),
+            reference_ms=reference_ms,
+            evidence=evidence_of(timed, steal_ns, drift, shared_cpu=self._witness.shared_cpu),
+            phases_ns=mean_phases(timed.answers),
         )
 
-    def _reference_before(self) -> int | None:
+    def _reference_before(self, began: int) -> int | None:
         """Return the ruler's time just before a sample: that just after the last one, if that is fresh."""
         if self._rulers is None:
             return None
-        if self._after is not None:
-            timed_at, reference = self._after
-            if perf_counter_ns() - timed_at <= FRESH_NS:
-                return reference
-        return time_ns(self._rulers.reference)
+        return self._after_ns if began <= self._fresh_until else time_ns(self._rulers.reference)
 
     def _reference_after(self) -> int | None:
         """Return the ruler's time just after a sample, and time the second kernel where it is its turn."""
         if self._rulers is None:
             return None
-        after = time_ns(self._rulers.reference)
-        self._after = (perf_counter_ns(), after)
+        after = self._after_ns = time_ns(self._rulers.reference)
+        self._fresh_until = perf_counter_ns() + FRESH_NS
         if self._taken % CROSS_CHECK_EVERY == 0:
             self._cross_ms.append(time_ns(self._rulers.cross_reference) / 1e6)
         self._taken += 1
@@ -125,14 +139,17 @@ class Sampler:
         """Return the median of the second kernel's times among the samples, None where it was not timed."""
         return quantile(self._cross_ms, 0.5) if self._cross_ms else None
 
-    def _timed(self) -> tuple[Evidence, list[Sampled]]:
+    def _timed(self) -> Timed:
         """Do the operation as often as a sample wants, and nothing else, between two readings of the clock."""
         sample, iterations = self._session.sample, self.iterations
-        counters, elsewhere = self._witness.counters, self._witness.elsewhere
+        witness = self._witness
+        counters = witness.counters
         if self._prepare is not None:
             self._prepare()
+            self._children = witness.children_involuntary()
         results: list[object]
-        others_before = elsewhere()
+        companions = witness.companions()
+        children = self._children
         gc.disable()
         try:
             if iterations == 1:
@@ -159,18 +176,27 @@ class Sampler:
                 results = []
         finally:
             gc.enable()
-            if os.getpid() != self._pid:
+            if self._is_left_behind:
                 os._exit(0)  # a child that the bench left behind must not go on as a second worker
         if self._forked:
             raise BenchError("sample() forked this process; start others with subprocess, or spawn them")
+        # Nothing waits for children between two samples but what prepares one.
+        self._children = witness.children_involuntary()
+        companions_after = witness.companions()
         answers = [result for result in results if isinstance(result, Sampled)]
-        check_answers(answers)
-        own_ns = sum(answer.elapsed_ns or 0 for answer in answers)
-        others = (others_before, elsewhere())
-        return evidence_of(own_ns or ended - started, (counted, counted_after), others), answers
+        return Timed(
+            elapsed_ns=own_ns(answers) or ended - started,
+            answers=answers,
+            own=(counted, counted_after),
+            children=(children, self._children),
+            companions=(companions, companions_after),
+        )
 
     def _note_fork(self) -> None:
         self._forked = True
+
+    def _note_birth(self) -> None:
+        self._is_left_behind = True
 
 
 def ruler_ns(before: int, after: int) -> float:
@@ -178,7 +204,7 @@ def ruler_ns(before: int, after: int) -> float:
 
     A timing far longer than the one beside it is an accident of its own, and tells nothing of the sample.
     """
-    smaller, larger = sorted((before, after))
+    smaller, larger = (before, after) if before < after else (after, before)
     return smaller if larger > ACCIDENT * smaller else (smaller + larger) / 2
 
 
@@ -195,17 +221,27 @@ def freeze_heap() -> None:
     gc.freeze()
 
 
-def evidence_of(elapsed_ns: int, own: tuple[Counters, Counters], elsewhere: tuple[Elsewhere, Elsewhere]) -> Evidence:
-    """Return the evidence between two readings of the thread's own counters, and of those elsewhere."""
-    before, after = own
-    others, others_after = elsewhere
+def evidence_of(timed: Timed, steal_ns: int | None, reference_drift: float | None, *, shared_cpu: bool) -> Evidence:
+    """Return the evidence on what was timed, with what the whole sample saw of steal and ruler."""
+    before, after = timed.own
+    children, children_after = timed.children
+    others, others_after = timed.companions
+    switches = after.involuntary - before.involuntary + children_after - children
+    cpu_ns = delay_ns = None
+    if others is not None and others_after is not None:
+        switches += others_after.involuntary - others.involuntary
+        cpu_ns = _difference(others.cpu_ns, others_after.cpu_ns)
+        delay_ns = _difference(others.delay_ns, others_after.delay_ns)
     return Evidence(
-        elapsed_ns=elapsed_ns,
-        involuntary_switches=after.involuntary - before.involuntary + others_after.involuntary - others.involuntary,
+        elapsed_ns=timed.elapsed_ns,
+        involuntary_switches=switches,
         voluntary_switches=after.voluntary - before.voluntary,
         cpu_ns=after.cpu_ns - before.cpu_ns,
-        companion_cpu_ns=_difference(others.cpu_ns, others_after.cpu_ns),
-        companion_delay_ns=_difference(others.delay_ns, others_after.delay_ns),
+        steal_ns=steal_ns,
+        companion_cpu_ns=cpu_ns,
+        companion_delay_ns=delay_ns,
+        shared_cpu=shared_cpu,
+        reference_drift=reference_drift,
     )
 
 
@@ -225,24 +261,27 @@ def figure_of(elapsed_ns: int, iterations: int, answers: Sequence[Sampled], metr
         return sum(costs) / len(costs)
     if metric == "duration_ms":
         return elapsed_ns / iterations / 1e6
-    moved_bytes = [answer.moved_bytes for answer in answers]
-    if len(moved_bytes) != iterations or not all(moved_bytes):
+    moved_bytes = [answer.moved_bytes for answer in answers if answer.moved_bytes]
+    if len(moved_bytes) != iterations:
         raise BenchError("sample() did not say how many bytes it moved (Sampled.moved_bytes)")
-    return sum(filter(None, moved_bytes)) / max(elapsed_ns, 1) * 1e3
+    return sum(moved_bytes) / max(elapsed_ns, 1) * 1e3
 
 
-def check_answers(answers: list[Sampled]) -> None:
-    """Make sure that what a bench says of its samples are counts.
+def own_ns(answers: list[Sampled]) -> int:
+    """Return how long a bench itself says that its samples took, 0 if it does not; what it says has to be counts.
 
     Raises:
         BenchError: one is not; the message says which.
 
     """
+    total = 0
     for answer in answers:
-        counts = {"moved_bytes": answer.moved_bytes, "elapsed_ns": answer.elapsed_ns, **answer.phases_ns}
-        for name, count in counts.items():
+        counts = (("moved_bytes", answer.moved_bytes), ("elapsed_ns", answer.elapsed_ns), *answer.phases_ns.items())
+        for name, count in counts:
             if count is not None and (not isinstance(count, int) or count < 0):
                 raise BenchError(f"sample() says that {name} is {count!r}, which is no count")
+        total += answer.elapsed_ns or 0
+    return total
 
 
 def mean_phases(results: list[Sampled]) -> dict[str, int]:

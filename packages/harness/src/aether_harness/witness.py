@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from contextlib import ExitStack
 from time import thread_time_ns
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import psutil
+from msgspec import Struct
 
 from aether_harness.affinity import allowed_cpus
+from aether_harness.schedule import LinuxSchedule, PortableSchedule, total
+from aether_harness.steal import StealFile, StealMeter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from aether_harness.schedule import Schedule, Scheduled
 
 if sys.platform != "win32":
     import resource
 
 SEES_THREADS = hasattr(sys.modules.get("resource"), "RUSAGE_THREAD")
-_STEAL_COLUMN = 8
 
 
-class Counters(NamedTuple):
+class Counters(Struct, frozen=True):
     """The counters at one moment; two of them make the evidence on what lies between."""
 
     involuntary: int
@@ -29,84 +35,61 @@ class Counters(NamedTuple):
     cpu_ns: int
 
 
-class Elsewhere(NamedTuple):
-    """What is counted outside the sampling thread; the last two of companions only, where the kernel tells."""
-
-    involuntary: int
-    cpu_ns: int | None
-    delay_ns: int | None
-
-
 class Witness:
-    """Reads the counters of the calling thread, its children, and the bench's companion processes."""
+    """Reads the counters of the calling thread, its children, and the bench's companion processes.
+
+    Use it as a context manager: leaving it closes the system's files that it reads.
+    """
 
     def __init__(self, companions: Sequence[int] = (), cpus: Sequence[int] = ()) -> None:
         """Watch the processes `companions` too, and steal on `cpus`, which are this process's own.
 
-        `shared_cpu` says whether a companion runs on the same ones.
+        `shared_cpu` says whether a companion runs on the same ones. `steal` is None where the system does not
+        tell it.
         """
-        self._companions = [psutil.Process(pid) for pid in companions]
+        self._opened = ExitStack()
+        linux = sys.platform == "linux"
+        self._schedules: list[Schedule] = [
+            LinuxSchedule(pid, self._opened) if linux else PortableSchedule(pid) for pid in companions
+        ]
         self.shared_cpu = bool(cpus) and any(allowed_cpus(pid) == sorted(cpus) for pid in companions)
-        self._steal = _StealReader(cpus) if sys.platform == "linux" and cpus else None
+        self.steal = self._steal_meter(cpus)
+
+    def _steal_meter(self, cpus: Sequence[int]) -> StealMeter | None:
+        if sys.platform != "linux" or not cpus:
+            return None
+        try:
+            file = StealFile(cpus)
+        except OSError:
+            return None
+        self._opened.callback(file.close)
+        return StealMeter(file.read_ns, file.tick_ns)
+
+    def __enter__(self) -> Self:
+        """Be closed by the end of a `with`."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close what is open."""
+        self._opened.close()
 
     def counters(self) -> Counters:
-        """Return the thread's counters: a few system calls, about a microsecond."""
+        """Return the thread's counters: two system calls, about a microsecond."""
         if SEES_THREADS:
             own = resource.getrusage(resource.RUSAGE_THREAD)
             return Counters(own.ru_nivcsw, own.ru_nvcsw, thread_time_ns())
         switches = psutil.Process().num_ctx_switches()
         return Counters(switches.involuntary, switches.voluntary, thread_time_ns())
 
-    def elsewhere(self) -> Elsewhere:
-        """Return what is counted outside the thread: of finished children and of the companions."""
-        switches = resource.getrusage(resource.RUSAGE_CHILDREN).ru_nivcsw if sys.platform != "win32" else 0
-        cpu_ns, delay_ns = 0, 0
-        for companion in self._companions:
-            try:
-                switches += companion.num_ctx_switches().involuntary
-            except psutil.Error:
-                continue  # it has ended, which is the bench's business
-            spent = _schedule(companion.pid)
-            if spent is None:
-                return Elsewhere(switches, None, None)
-            cpu_ns, delay_ns = cpu_ns + spent[0], delay_ns + spent[1]
-        return Elsewhere(switches, cpu_ns, delay_ns) if self._companions else Elsewhere(switches, None, None)
+    def children_involuntary(self) -> int:
+        """Return how often the CPU was taken from children that were waited for."""
+        return resource.getrusage(resource.RUSAGE_CHILDREN).ru_nivcsw if sys.platform != "win32" else 0
 
-    def steal_ns(self) -> int | None:
-        """Return how long the hypervisor has kept the watched CPUs to itself since start-up."""
-        return self._steal.read_ns() if self._steal else None
-
-
-class _StealReader:
-    """Reads the steal column of some CPUs from `/proc/stat`, in steps of a clock tick."""
-
-    def __init__(self, cpus: Sequence[int]) -> None:
-        self._names = {f"cpu{cpu}".encode() for cpu in cpus}
-        self._tick_ns = 10**9 // os.sysconf("SC_CLK_TCK")
-        # A CPU's line has at most some 200 bytes; the long lines of interrupts behind them are not wanted.
-        self._wanted_bytes = 250 * ((os.cpu_count() or 1) + 1)
-
-    def read_ns(self) -> int | None:
-        try:
-            descriptor = os.open("/proc/stat", os.O_RDONLY)
-            try:
-                lines = os.read(descriptor, self._wanted_bytes).splitlines()
-            finally:
-                os.close(descriptor)
-            fields = [line.split() for line in lines]
-            return sum(int(f[_STEAL_COLUMN]) for f in fields if f and f[0] in self._names) * self._tick_ns
-        except (OSError, IndexError, ValueError):
-            return None
-
-
-def _schedule(pid: int) -> tuple[int, int] | None:
-    """Return a process's CPU time and the time it was ready to run without a CPU, both in nanoseconds."""
-    try:
-        with open(f"/proc/{pid}/schedstat", "rb", buffering=0) as file:
-            cpu_ns, delay_ns, _ = file.read(100).split()
-    except (OSError, ValueError):
-        return None
-    return int(cpu_ns), int(delay_ns)
+    def companions(self) -> Scheduled | None:
+        """Return what is counted of the companions; None if there are none."""
+        return total([schedule.read() for schedule in self._schedules]) if self._schedules else None
 
 
 def peak_memory_bytes() -> int | None:

@@ -21,6 +21,7 @@ import psutil
 from aether_harness.affinity import allowed_cpus, go_first, pin
 from aether_harness.error import BenchError, HarnessError
 from aether_harness.kernel import KERNELS, kernel_of
+from aether_harness.lifeline import hold_on
 from aether_harness.plugin import Place
 from aether_harness.protocol import (
     PROTOCOL_VERSION,
@@ -94,7 +95,7 @@ class Round:
         session = self._stack.enter_context(bench.open(params, place))
         if os.getpid() != own:
             os._exit(0)  # a child that the set-up left behind must not go on as a second worker
-        witness = Witness(getattr(session, "companion_pids", ()), request.worker_cpus)
+        witness = self._stack.enter_context(Witness(getattr(session, "companion_pids", ()), request.worker_cpus))
         sampler = Sampler(session, bench.metric, rulers, witness)
         freeze_heap()
         sampler.calibrate(request.iterations)
@@ -176,7 +177,7 @@ def end_children() -> None:
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent ends; elsewhere the closed pipe does, later.
+    """Ask the kernel to end this process when its parent ends, before anything else can be there to end it.
 
     Ask it too to make this process the parent of what its children leave behind, so that it can be found.
     """
@@ -197,4 +198,5 @@ def take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
 if __name__ == "__main__":
     die_with_parent()
     go_first()
+    hold_on()
     serve(*take_standard_streams())

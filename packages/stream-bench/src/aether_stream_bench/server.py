@@ -16,9 +16,11 @@ import socket
 import sys
 from contextlib import suppress
 from http import HTTPStatus
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import httptools
 import msgspec
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 DIGEST_HEADER = "aether-digest"
 LOOPBACK = "127.0.0.1"
 RECEIVE_BYTES = 2**17
+#: A connection gives way to the others after so long: seldom enough to cost an upload nothing.
+TURN_S = 0.02
+ACCEPT_PAUSE_S = 0.05
 UPLOAD_METHODS = {b"PUT", b"POST"}
 
 
@@ -115,11 +120,19 @@ async def handle(connection: socket.socket) -> None:
     exchange = Exchange()
     # One buffer for all that arrives: memory that is new for every piece costs more than the copy into it.
     buffer = memoryview(bytearray(RECEIVE_BYTES))
-    with connection, suppress(ConnectionError):
+    # Whatever befalls one connection is no other's business.
+    with connection, suppress(OSError):
+        connection.setblocking(False)
+        tune_for_loopback(connection)
+        turn_ends = monotonic() + TURN_S
         while not exchange.closing and (received := await receive_into(connection, buffer)):
             exchange.feed(buffer[:received])
             while exchange.answers:
                 await send_all(connection, exchange.answers.pop(0))
+            if monotonic() > turn_ends:
+                # What always has more to be received never waits, and would keep all others waiting.
+                await anyio.lowlevel.checkpoint()
+                turn_ends = monotonic() + TURN_S
 
 
 async def receive_into(connection: socket.socket, buffer: memoryview) -> int:
@@ -145,11 +158,15 @@ async def accept_all(listener: socket.socket, tasks: TaskGroup) -> None:
     """Serve every connection that comes."""
     while True:
         await anyio.wait_readable(listener)
-        with suppress(BlockingIOError, ConnectionError):
+        try:
             connection, _ = listener.accept()
-            connection.setblocking(False)
-            tune_for_loopback(connection)
-            tasks.start_soon(handle, connection)
+        except (BlockingIOError, ConnectionError):
+            continue  # who wanted to connect has thought better of it
+        except OSError:
+            # Out of descriptors or of memory: who waits goes on waiting, until connections have ended.
+            await anyio.sleep(ACCEPT_PAUSE_S)
+            continue
+        tasks.start_soon(handle, connection)
 
 
 async def serve(cpus: Sequence[int]) -> None:

@@ -1,0 +1,114 @@
+"""Times what surrounds a sample: what the timed region adds, and the book-keeping: `hatch run bench:sample-cost`.
+
+The book-keeping of a sample is all that `Sampler.take` lasts, without the rulers, the collection of garbage and the
+operation itself. The rulers are the real ones, so that what follows them finds the caches as it does in a round.
+"""
+
+from __future__ import annotations
+
+import gc
+import tempfile
+from contextlib import ExitStack
+from statistics import median
+from time import perf_counter_ns
+from typing import TYPE_CHECKING
+
+from aether_harness import Place
+from aether_harness.affinity import allowed_cpus, assign_cpus, pin
+from aether_harness.kernel import DEFAULT_KERNEL, KERNELS
+from aether_harness.sampling import Rulers, Sampler, freeze_heap, time_ns
+from aether_harness.witness import Witness
+from aether_stream_bench.bench import StreamParams, streaming
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aether_harness.plugin import Session
+
+SAMPLES = 5000
+RUN = 100
+
+
+class Stopwatch:
+    """Adds up how long the rulers take."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.total_ns = 0
+
+    def around(self, work: Callable[[], int]) -> Callable[[], int]:
+        """Return `work`, timed."""
+
+        def timed() -> int:
+            started = perf_counter_ns()
+            result = work()
+            self.total_ns += perf_counter_ns() - started
+            return result
+
+        return timed
+
+
+class EmptySession:
+    """A sample that does nothing at all."""
+
+    def __init__(self, companion_pids: tuple[int, ...] = ()) -> None:
+        """Name companions, which have nothing to do either."""
+        self.companion_pids = companion_pids
+
+    def sample(self) -> None:
+        """Do nothing."""
+
+    def verify(self) -> None:
+        """Claim nothing."""
+
+
+def main() -> None:
+    """Measure one kind of bench after the other and print."""
+    assignment = assign_cpus(allowed_cpus())
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        place = Place(folder=folder, worker_cpus=assignment.worker_cpus, companion_cpus=assignment.companion_cpus)
+        upload = stack.enter_context(streaming.open(StreamParams(payload=1), place))
+        pin(place.worker_cpus)
+        sessions: dict[str, Session] = {
+            "empty": EmptySession(),
+            "empty, and a companion that sleeps": EmptySession(upload.companion_pids),
+            "an upload of one byte to a companion": upload,
+        }
+        kernel = KERNELS[DEFAULT_KERNEL]
+        works = [stack.enter_context(each.open(place)) for each in (kernel, KERNELS[kernel.cross_kernel_id])]
+        freeze_heap()
+        for name, session in sessions.items():
+            elapsed_ns, around_ns = costs(session, works, place)
+            print(
+                f"{name}: timed {median(elapsed_ns):,.0f} ns, book-keeping median {median(around_ns) / 1e3:.2f} us, "
+                f"in the quietest {RUN} {quietest(around_ns) / 1e3:.2f} us, n {SAMPLES}"
+            )
+    clock_ns = [time_ns(int) for _ in range(SAMPLES)]
+    print(f"the clock read twice around a call of the smallest kind: {median(clock_ns):,.0f} ns")
+
+
+def costs(session: Session, works: Sequence[Callable[[], int]], place: Place) -> tuple[list[int], list[int]]:
+    """Return what each sample reports for its operation, and what its book-keeping took, in nanoseconds."""
+    stopwatch = Stopwatch()
+    witness = Witness(getattr(session, "companion_pids", ()), place.worker_cpus)
+    sampler = Sampler(session, "duration_ms", Rulers(*map(stopwatch.around, works)), witness)
+    elapsed_ns, around_ns = [], []
+    for _ in range(SAMPLES):
+        gc.collect(1)
+        # The sample collects too; there is as little left for it as there is for this.
+        stopwatch.total_ns = time_ns(lambda: gc.collect(1))
+        started = perf_counter_ns()
+        taken = sampler.take()
+        ended = perf_counter_ns()
+        elapsed_ns.append(taken.evidence.elapsed_ns)
+        around_ns.append(ended - started - stopwatch.total_ns - taken.evidence.elapsed_ns)
+    return elapsed_ns, around_ns
+
+
+def quietest(around_ns: Sequence[int]) -> float:
+    """Return the smallest median of a run of samples: what it takes when nobody else wants the machine."""
+    return min(median(around_ns[start : start + RUN]) for start in range(0, len(around_ns), RUN))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""What ends a worker's processes when its parent has ended, however that ended.
+
+The parent holds one end of a pipe and the worker's process group a process that waits at the other. The system
+closes the parent's end with the parent. Who waits belongs to the group that it ends, itself included: so the number
+of the group is no other's, and nothing that hangs in the worker can keep it from its work.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+#: The variable that tells a worker the number of its end; it is taken out before a bench can see it.
+VARIABLE = "AETHER_LIFELINE"
+_SHELL = "/bin/sh"
+_WAIT_AND_END_THE_GROUP = "read -r _; kill -9 0"
+
+
+def hold_on() -> None:
+    """Start who waits, in this process's group, if the parent has handed over an end."""
+    end = os.environ.pop(VARIABLE, None)
+    if end is None or sys.platform == "win32":
+        return
+    quiet = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
+    with suppress(OSError):  # without a shell, what the kernel does for the worker alone has to suffice
+        os.posix_spawn(
+            _SHELL,
+            [_SHELL, "-c", _WAIT_AND_END_THE_GROUP],
+            os.environ,
+            file_actions=[(os.POSIX_SPAWN_DUP2, int(end), 0), *quiet],
+        )
+    os.close(int(end))
+
+
+class Lifeline:
+    """The parent's side. Where there are no process groups, there is no pipe."""
+
+    def __init__(self) -> None:
+        """Open the pipe."""
+        ends = os.pipe() if os.name == "posix" else ()
+        self.handed_over, self._kept = ends[:1], ends[1:]
+        self.env = {VARIABLE: str(ends[0])} if ends else {}
+
+    def started(self) -> None:
+        """Keep the parent's end alone, now that the worker has inherited what is handed over."""
+        for end in self.handed_over:
+            os.close(end)
+        self.handed_over = ()
+
+    def let_go(self) -> None:
+        """Close what is open."""
+        self.started()
+        for end in self._kept:
+            os.close(end)
+        self._kept = ()

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from aether_harness.affinity import allowed_cpus
+from aether_harness.witness import Witness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CPUS = tuple(allowed_cpus() or ())
+needs_two_cpus = pytest.mark.skipif(len(CPUS) < 2, reason="needs two CPUs to choose from")
+
+
+@pytest.fixture
+def sleeping_on() -> Iterator[Callable[..., int]]:
+    """Yield a function that starts a process which sleeps on some CPUs, and returns its id."""
+    running = []
+
+    def sleeping_on(*cpus: int) -> int:
+        running.append(subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE))
+        psutil.Process(running[-1].pid).cpu_affinity(list(cpus))
+        return running[-1].pid
+
+    yield sleeping_on
+    for process in running:
+        process.communicate()
+
+
+@needs_two_cpus
+def test_a_companion_on_the_same_cpu_shares_it(sleeping_on: Callable[..., int]) -> None:
+    first, second = CPUS[:2]
+    same, other, either = sleeping_on(first), sleeping_on(second), sleeping_on(first, second)
+    for companions, shared in (((same,), True), ((other,), False), ((either,), False), ((other, same), True)):
+        with Witness(companions, (first,)) as witness:
+            assert witness.shared_cpu is shared
+    with Witness((either,), (second, first)) as witness:
+        assert witness.shared_cpu
+
+
+def test_nothing_is_shared_without_companions_or_without_pinning() -> None:
+    with Witness((), CPUS) as witness:
+        assert not witness.shared_cpu
+        assert witness.companions() is None
+    with Witness((os.getpid(),), ()) as witness:
+        assert not witness.shared_cpu
+        assert witness.steal is None
+
+
+def test_the_threads_own_time_goes_on_while_it_works() -> None:
+    with Witness() as witness:
+        before = witness.counters()
+        sum(range(1_000_000))
+        after = witness.counters()
+    assert after.cpu_ns > before.cpu_ns
+    assert after.involuntary >= before.involuntary
+    assert after.voluntary >= before.voluntary
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_leaving_it_closes_all_it_has_opened() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with Witness((os.getpid(), os.getppid()), CPUS[:1]):
+        assert len(os.listdir("/proc/self/fd")) == before + 5
+    assert len(os.listdir("/proc/self/fd")) == before
