@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
-from aether_guard.ab.duel import PAIRS_A_LIFE, Drawn, pair_of
+from aether_guard.ab.drawn import Drawn, pair_of
 from aether_guard.ab.trial import Rule, Trial
 from aether_guard.error import GuardError
 from aether_schema import Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
+
+#: So many pairs are taken of two workers before they make room for fresh ones: no process's luck decides.
+PAIRS_A_LIFE = 20
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -33,6 +37,37 @@ class Opponents(Protocol):
 
     def life(self) -> AbstractContextManager[Callable[[], Drawn]]:
         """Make both versions ready and yield what takes a pair of them."""
+
+
+class Script:
+    """Opponents whose figures are written beforehand: for tests of what takes part in a contest.
+
+    A script that is over fails, as a version that crashes does.
+    """
+
+    def __init__(self, figures: Iterable[tuple[float, float]], on_pair: Callable[[], None] = lambda: None) -> None:
+        """Have `figures` of the old and the new version be measured in turn; a pair of them takes an `on_pair`."""
+        self._figures = iter(figures)
+        self._on_pair = on_pair
+        self.lives = 0
+
+    @contextmanager
+    def life(self) -> Iterator[Callable[[], Drawn]]:
+        """Begin a life and yield what takes the next pair.
+
+        Raises:
+            GuardError: by what was yielded: the script is over.
+
+        """
+        life, self.lives = self.lives, self.lives + 1
+
+        def take() -> Drawn:
+            self._on_pair()
+            for old, new in self._figures:
+                return Drawn(old=old, new=new, new_first=False, life=life)
+            raise GuardError("the script is over")
+
+        yield take
 
 
 class Contested:
@@ -55,10 +90,15 @@ class Contested:
         """Take one more pair into account.
 
         Raises:
-            GuardError: its figures have no ratio.
+            GuardError: its figures have no ratio; names the bench and the side.
 
         """
-        self.trial.add(pair_of(drawn, self.question.metric))
+        question = self.question
+        try:
+            pair = pair_of(drawn, question.metric, (question.old_side, question.new_side))
+        except GuardError as error:
+            raise GuardError(f"{question.bench_id}: {error}") from None
+        self.trial.add(pair)
         self.drawn.append(drawn)
 
 
@@ -70,6 +110,9 @@ class Watcher(Protocol):
 
     def decided(self, contested: Contested) -> None:
         """A bench has its verdict, or failed."""
+
+    def ended(self) -> None:
+        """No more pairs are taken, for whatever reason."""
 
 
 def contest(
@@ -83,7 +126,15 @@ def contest(
     The benches take turns, a life of workers each, so that a bad minute of the machine does not fall on one bench
     alone, and those that are decided early leave their time to the others. One that fails leaves the others be.
     """
-    ends = clock() + budget_s
+    try:
+        _take_turns(benches, clock() + budget_s, watcher, clock)
+    finally:
+        watcher.ended()
+
+
+def _take_turns(
+    benches: Sequence[tuple[Contested, Opponents]], ends: float, watcher: Watcher, clock: Callable[[], float]
+) -> None:
     undecided = list(benches)
     while undecided and clock() < ends:
         for contested, opponents in undecided:
