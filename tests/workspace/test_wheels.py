@@ -17,7 +17,7 @@ UV = shutil.which("uv")
 #: What a package's wheel must hold beside its modules.
 HELD = {
     "schema": ["aether_schema/summary.schema.json", "aether_schema/py.typed"],
-    "guard": ["aether_guard/check.schema.json", "aether_guard/py.typed"],
+    "guard": ["aether_guard/ab.schema.json", "aether_guard/check.schema.json", "aether_guard/py.typed"],
 }
 
 

@@ -35,6 +35,8 @@ BOUNDED_SAMPLES = 59
 MOST_SAMPLES = 10_000
 #: Shorter pieces of a round say nothing about a quantile.
 LEAST_SAMPLES = 3
+#: A fall by all but this of it, which still has a logarithm.
+_ALL_GONE = -1 + 1e-12
 _LEAST_UNITS = 2
 
 
@@ -134,8 +136,8 @@ def as_change(logarithm: float, *, lower_is_better: bool) -> float:
 
 
 def as_log(change: float, *, lower_is_better: bool) -> float:
-    """Return a worsening as a logarithm; a throughput cannot get worse by more than all of it."""
-    return math.log1p(change) if lower_is_better else -math.log1p(-min(change, 1 - 1e-12))
+    """Return a worsening as a logarithm; neither a cost nor a throughput can fall by more than all of it."""
+    return math.log1p(max(change, _ALL_GONE)) if lower_is_better else -math.log1p(max(-change, _ALL_GONE))
 
 
 class _Moments(Struct, frozen=True):

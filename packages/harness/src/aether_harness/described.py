@@ -6,6 +6,7 @@ and prints one JSON array of the benches. What it complains of is one line on th
 
 from __future__ import annotations
 
+import os
 import sys
 
 import msgspec
@@ -58,12 +59,16 @@ def describe(wanted: Wanted) -> list[Described]:
 
 def main() -> int:
     """Answer and return the exit status."""
+    # What a bench's file prints when it is loaded is not the answer.
+    answer = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     try:
         described = describe(msgspec.json.decode(sys.stdin.buffer.read(), type=Wanted))
-    except HarnessError as error:
+    except (HarnessError, msgspec.MsgspecError) as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_USAGE
-    sys.stdout.buffer.write(msgspec.json.encode(described))
+    with answer:
+        answer.write(msgspec.json.encode(described))
     return 0
 
 

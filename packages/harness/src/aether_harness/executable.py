@@ -78,7 +78,7 @@ class CommandSession:
             return Sampled(elapsed_ns=elapsed_ns)
         if self._params.measure == "cpu":
             return Sampled(elapsed_ns=round((usage.ru_utime + usage.ru_stime) * 1e9))
-        return Sampled(cost=usage.ru_maxrss * _MAXRSS_BYTES / 1e6)
+        return Sampled(cost=_peak_mb(usage.ru_maxrss * _MAXRSS_BYTES))
 
     def verify(self) -> None:
         """The exit status of every sample was checked already."""
@@ -122,6 +122,28 @@ class CommandSession:
         self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - _SHOWN_BYTES))
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
         return f": {printable(lines[-1])}" if lines else ""
+
+
+def _peak_mb(peak_bytes: int) -> float:
+    """Return a command's peak of memory.
+
+    Raises:
+        BenchError: it is the worker's own: Linux counts what a process held before it became the command.
+
+    """
+    own_bytes = _own_peak_bytes()
+    if peak_bytes <= own_bytes:
+        raise BenchError(f"memory below {own_bytes / 1e6:.0f} MB, which the worker holds itself, cannot be told")
+    return peak_bytes / 1e6
+
+
+def _own_peak_bytes() -> int:
+    """Return the most memory this program has held, 0 where the system does not count it to a command's."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            return next((int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:")), 0)
+    except OSError:
+        return 0
 
 
 class CommandBench:

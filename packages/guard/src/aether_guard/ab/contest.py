@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
-from aether_guard.ab.duel import Drawn, pair_of
+from aether_guard.ab.drawn import Drawn, pair_of
 from aether_guard.ab.trial import Rule, Trial
 from aether_guard.error import GuardError
 from aether_schema import Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
+
+#: So many pairs are taken of two workers before they make room for fresh ones: no process's luck decides.
+PAIRS_A_LIFE = 20
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -39,6 +43,44 @@ class Opponents(Protocol):
         """Make both versions ready and yield what takes the pairs of one bet."""
 
 
+class Script:
+    """Opponents whose figures are written beforehand, each pair a bet: for tests of what takes part in a contest.
+
+    A script that is over fails, as a version that crashes does.
+    """
+
+    def __init__(
+        self,
+        figures: Iterable[tuple[float, float]],
+        on_pair: Callable[[], None] = lambda: None,
+        bets_a_life: int = 20,
+    ) -> None:
+        """Have `figures` of the old and the new version be measured in turn; a pair of them takes an `on_pair`."""
+        self._figures = iter(figures)
+        self._on_pair = on_pair
+        self._bets = 0
+        self.bets_a_life = bets_a_life
+        self.lives = 0
+
+    @contextmanager
+    def life(self) -> Iterator[Callable[[], tuple[Drawn, ...]]]:
+        """Begin a life and yield what takes the next pair.
+
+        Raises:
+            GuardError: by what was yielded: the script is over.
+
+        """
+        self.lives += 1
+        yield self._take
+
+    def _take(self) -> tuple[Drawn, ...]:
+        self._on_pair()
+        self._bets += 1
+        for old, new in self._figures:
+            return (Drawn(old=old, new=new, new_first=False, life=self._bets - 1),)
+        raise GuardError("the script is over")
+
+
 class Contested:
     """One bench: the question, the pairs so far, and the trial they stand before."""
 
@@ -59,10 +101,15 @@ class Contested:
         """Take the pairs of one more bet into account.
 
         Raises:
-            GuardError: their figures have no ratio.
+            GuardError: a figure has no ratio; names the bench and the side.
 
         """
-        self.trial.add(*(pair_of(drawn, self.question.metric) for drawn in bet))
+        question = self.question
+        try:
+            pairs = [pair_of(drawn, question.metric, (question.old_side, question.new_side)) for drawn in bet]
+        except GuardError as error:
+            raise GuardError(f"{question.bench_id}: {error}") from None
+        self.trial.add(*pairs)
         self.drawn += bet
 
 
@@ -74,6 +121,9 @@ class Watcher(Protocol):
 
     def decided(self, contested: Contested) -> None:
         """A bench has its verdict, or failed."""
+
+    def ended(self) -> None:
+        """No more pairs are taken, for whatever reason."""
 
 
 def contest(
@@ -87,7 +137,15 @@ def contest(
     The benches take turns, a life of workers each, so that a bad minute of the machine does not fall on one bench
     alone, and those that are decided early leave their time to the others. One that fails leaves the others be.
     """
-    ends = clock() + budget_s
+    try:
+        _take_turns(benches, clock() + budget_s, watcher, clock)
+    finally:
+        watcher.ended()
+
+
+def _take_turns(
+    benches: Sequence[tuple[Contested, Opponents]], ends: float, watcher: Watcher, clock: Callable[[], float]
+) -> None:
     undecided = list(benches)
     while undecided and clock() < ends:
         for contested, opponents in undecided:

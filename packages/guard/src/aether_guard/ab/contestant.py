@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,12 +20,15 @@ from aether_guard.error import GuardError
 from aether_harness.described import Described, Wanted, describe
 from aether_harness.error import HarnessError
 from aether_harness.executable import CommandParams, command_targets
+from aether_harness.target import CommandAddress
 from aether_schema import UNIT_OF_METRIC, Metric, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _DESCRIBE_LIMIT_S = 60.0
+#: What a command is called that only a shell can read.
+_ANY_COMMAND = "command"
 _NO_BENCH_NAMED = re.compile(r"[^.=]+=.*", re.DOTALL)
 
 
@@ -61,51 +65,88 @@ def revisions(sides: tuple[Side, Side], wanted: Wanted) -> list[Match]:
 
 
 def settings(wanted: Wanted, old: Sequence[str], new: Sequence[str]) -> list[Match]:
-    """Return the match of one bench under two settings, `KEY=VALUE` or `BENCH.KEY=VALUE` each.
+    """Return a match for each bench named, under two settings, `BENCH.KEY=VALUE` or of a single bench `KEY=VALUE`.
 
     Raises:
-        GuardError: there is no such bench or parameter, or more than one bench.
+        GuardError: no bench is named, or there is no such bench or parameter.
 
     """
-    if len(wanted.names) != 1:
-        raise GuardError("-A and -B take one bench, named first: aether-guard ab packaging -A level=1 -B level=6")
-    described = []
-    for given in (old, new):
-        texts = [f"{wanted.names[0]}.{text}" if _NO_BENCH_NAMED.fullmatch(text) else text for text in given]
-        try:
-            described += describe(replace(wanted, params=(*wanted.params, *texts)))
-        except HarnessError as error:
-            raise GuardError(str(error)) from None
-    names = [" ".join(given) or "default" for given in (old, new)]
-    sides = [Side(name=name, python=sys.executable, folder=os.getcwd()) for name in names]
-    return [_match((described[0], sides[0]), (described[1], sides[1]))]
+    if not wanted.names:
+        raise GuardError("-A and -B want a bench, named first: aether-guard ab packaging -A level=1 -B level=6")
+    benches = _described_here(wanted)
+    sides = []
+    for option, given in (("-A", old), ("-B", new)):
+        texts = [_with_bench(text, option, benches) for text in given]
+        described = _described_here(replace(wanted, params=(*wanted.params, *texts)))
+        sides.append([(bench, _settings_side(bench, texts)) for bench in described])
+    return [_match(ours, theirs) for ours, theirs in zip(*sides, strict=True)]
 
 
 def commands(old: CommandParams, new: CommandParams) -> list[Match]:
     """Return the match of two commands.
 
     Raises:
-        GuardError: one is empty, or its quotes do not match.
+        GuardError: one is empty, or its quotes do not match; names the option.
 
     """
-    try:
-        targets = [] if old.shell else command_targets([old.command, new.command], [])
-    except HarnessError as error:
-        raise GuardError(str(error).replace("--exec", "--exec-a or --exec-b", 1)) from None
-    names = list(dict.fromkeys(target.found.bench.bench_id for target in targets)) or ["command"]
-    unit = "MB" if old.measure == "memory" else "ms"
+    programs = [_program_of(params, option) for params, option in ((old, "--exec-a"), (new, "--exec-b"))]
+    for option, command in (("--prepare", old.prepare), ("--cleanup", old.cleanup)):
+        if command:
+            _program_of(replace(old, command=command), option)
+    names = list(dict.fromkeys(programs))
+    metric: Metric = "value" if old.measure == "memory" else "duration_ms"
+    unit = UNIT_OF_METRIC.get(metric, "MB")
     bench_id = " vs ".join(reversed(names))
     contestants = [
         Contestant(
             side=printable(params.command),
             python=sys.executable,
             folder=os.getcwd(),
-            address=command_targets(["command"], ["command"])[0].found.address,
+            address=CommandAddress(_ANY_COMMAND),
             params=msgspec.Raw(msgspec.json.encode(params)),
         )
         for params in (old, new)
     ]
-    return [Match(bench_id=bench_id, metric="duration_ms", unit=unit, sides=(contestants[0], contestants[1]))]
+    return [Match(bench_id=bench_id, metric=metric, unit=unit, sides=(contestants[0], contestants[1]))]
+
+
+def _described_here(wanted: Wanted) -> list[Described]:
+    """Return the wanted benches of this process's environment; what their files print is no report."""
+    try:
+        with redirect_stdout(sys.stderr):
+            return describe(wanted)
+    except HarnessError as error:
+        raise GuardError(str(error)) from None
+
+
+def _with_bench(text: str, option: str, benches: Sequence[Described]) -> str:
+    """Return a setting with the bench it is for, the only one where none stands in it."""
+    if not _NO_BENCH_NAMED.fullmatch(text):
+        return text
+    if len(benches) > 1:
+        raise GuardError(f"{option} {text}: write BENCH.KEY=VALUE, for there are {len(benches)} benches")
+    return f"{benches[0].name}.{text}"
+
+
+def _settings_side(bench: Described, texts: Sequence[str]) -> Side:
+    settings = [text.partition(".") for text in texts]
+    name = " ".join(setting for owner, _, setting in settings if owner in {bench.name, bench.bench_id})
+    return Side(name=printable(name) or "default", python=sys.executable, folder=os.getcwd())
+
+
+def _program_of(params: CommandParams, option: str) -> str:
+    """Return what the command is called, having made sure that it can be read.
+
+    Raises:
+        GuardError: it is empty, or its quotes do not match; names the option.
+
+    """
+    if params.shell and params.command.strip():
+        return _ANY_COMMAND
+    try:
+        return command_targets([params.command], [])[0].found.bench.bench_id
+    except HarnessError as error:
+        raise GuardError(str(error).replace("--exec", option, 1)) from None
 
 
 def filled(command: str, input_path: str | None) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 from msgspec import Struct
 
-from aether_guard.ab.bet import Pair
+from aether_guard.ab.drawn import Drawn
 from aether_guard.error import GuardError
 from aether_harness.affinity import Assignment
 from aether_harness.evidence import is_disturbed, usual_of
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from random import Random
 
     from aether_harness.evidence import Evidence
-    from aether_schema import Metric
 
 #: So many pairs are taken of two workers before they make room for fresh ones. They are one bet together, for a
 #: process's luck is in all of them.
@@ -59,20 +58,6 @@ class Terms(Struct, frozen=True, kw_only=True):
 
     assignment: Assignment
     timeout_s: float
-
-
-class Drawn(Struct, frozen=True, kw_only=True):
-    """A pair as it was measured: the figures of both versions in the metric's unit, and how they came about.
-
-    `life` counts the pairs of processes that were measured, from 0, and `retaken` how often this pair was disturbed
-    before it was kept.
-    """
-
-    old: float
-    new: float
-    new_first: bool
-    life: int
-    retaken: int = 0
 
 
 class Duel:
@@ -220,17 +205,3 @@ class Duel:
         except OSError as error:
             problem = (error.strerror or str(error)).lower()
             raise GuardError(f"{self._bench_id}: {side.side}: {step}: {problem}") from None
-
-
-def pair_of(drawn: Drawn, metric: Metric) -> Pair:
-    """Return what both versions cost: a time as it is, and of a throughput the time that a byte takes.
-
-    Raises:
-        GuardError: a figure is 0, which has no ratio to anything.
-
-    """
-    if drawn.old <= 0 or drawn.new <= 0:
-        raise GuardError("a sample of 0 cannot be compared with anything")
-    if metric == "throughput_mbs":
-        return Pair(old=1 / drawn.old, new=1 / drawn.new)
-    return Pair(old=drawn.old, new=drawn.new)

@@ -11,12 +11,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aether_guard.ab.contest import Contested
-from aether_guard.ab.outcome import Outcome, Outcomes
-from aether_guard.verdict import SEVERITY, Report
+from aether_guard.ab.outcome import Outcome, Outcomes, versus
+from aether_guard.verdict import Report
 from aether_schema import SchemaError, Summary, quantile
 
 if TYPE_CHECKING:
-    from aether_guard.ab.duel import Drawn
+    from aether_guard.ab.drawn import Drawn
 
 
 class AbDocuments(Struct, frozen=True):
@@ -30,7 +30,8 @@ class AbDocuments(Struct, frozen=True):
         """Return one bench's outcome as an object, and several in a list within one."""
         document: Outcome | Outcomes = self.outcomes[0]
         if len(self.outcomes) > 1:
-            worst_first = sorted(self.outcomes, key=lambda outcome: SEVERITY[outcome.verdict], reverse=True)
+            places = {judgement.bench_id: place for place, judgement in enumerate(self.report.benches)}
+            worst_first = sorted(self.outcomes, key=lambda outcome: places[outcome.bench_id])
             document = Outcomes(
                 verdict=self.report.verdict, exit_code=self.report.exit_code, benches=tuple(worst_first)
             )
@@ -41,15 +42,20 @@ class AbDocuments(Struct, frozen=True):
         from aether_guard.html import render_html
 
         sides: dict[str, Summary | None] = {}
-        placed = {}
+        placed, names, prefixes = {}, {}, {}
         for contested in self.contested:
             question = contested.question
-            named = zip(SIDES, (question.old_side, question.new_side), strict=True)
-            paths = [f"{question.bench_id}: {side}: {name}" for side, name in named]
+            names[question.bench_id] = (question.old_side, question.new_side)
+            paths = [f"{question.bench_id}: {side}" for side in SIDES]
             sides |= {path: summary_of(contested, side) for path, side in zip(paths, SIDES, strict=True)}
-            placed[question.bench_id] = {"baseline_path": paths[0], "current_path": paths[1]}
-        benches = tuple(replace(item, **placed.get(item.bench_id or "", {})) for item in self.report.benches)
-        return render_html(replace(self.report, benches=benches), sides.get)
+            placed[question.bench_id] = dict(zip(("baseline_path", "current_path"), paths, strict=True))
+            # The page names them apart from the reason.
+            prefixes[question.bench_id] = versus(question)
+        benches = tuple(
+            replace(item, reason=item.reason.removeprefix(prefixes[item.bench_id or ""]), **placed[item.bench_id or ""])
+            for item in self.report.benches
+        )
+        return render_html(replace(self.report, benches=benches), sides.get, names)
 
 
 SIDES = ("old", "new")
@@ -64,7 +70,7 @@ def summary_of(contested: Contested, side: str) -> Summary | None:
 
     rounds = tuple(tuple(map(figure, lives)) for _, lives in groupby(contested.drawn, key=lambda drawn: drawn.life))
     flat = [value for values in rounds for value in values]
-    if not flat or question.unit not in {"ms", "MB/s"}:
+    if not flat:
         return None
     try:
         return Summary(
@@ -74,6 +80,7 @@ def summary_of(contested: Contested, side: str) -> Summary | None:
             p50=quantile(flat, 0.5),
             p95=quantile(flat, 0.95),
             n=len(flat),
+            better="lower" if question.metric == "value" else None,
             timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
             samples=rounds,
         )

@@ -8,6 +8,7 @@ import sys
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from aether_guard.ab.outcome import pairs_in
 from aether_guard.figure import signed_percentage, worse_or_better
 from aether_schema import printable
 
@@ -19,6 +20,7 @@ _EVERY_S = 0.2
 #: The interval takes longer the more pairs there are, and is told anew as they grow by a fifth.
 _GROWTH = 1.2
 _CLEAR = "\r\x1b[K"
+_USUAL_WIDTH = 80
 
 
 class Quiet:
@@ -30,13 +32,17 @@ class Quiet:
     def decided(self, contested: Contested) -> None:
         """Say nothing."""
 
+    def ended(self) -> None:
+        """Say nothing."""
+
 
 class Lines(Quiet):
     """A line a verdict on the error stream, for logs."""
 
     def decided(self, contested: Contested) -> None:
-        """Say what became of a bench."""
-        sys.stderr.write(f"{summary_line(contested)}\n")
+        """Say what became of a bench; of one that failed the report says it."""
+        if contested.problem is None:
+            sys.stderr.write(f"{summary_line(contested)}\n")
         sys.stderr.flush()
 
 
@@ -60,7 +66,8 @@ class Live(Lines):
         if known_for != bench_id or pairs > known_at * _GROWTH:
             self._interval, self._interval_at = contested.trial.interval(), (pairs, bench_id)
         text = progress_line(contested, self._interval, left_s)
-        width = os.get_terminal_size(sys.stderr.fileno()).columns
+        # One that does not say how wide it is says 0.
+        width = os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_WIDTH
         sys.stderr.write(f"{_CLEAR}{text[: max(1, width - 1)]}")
         sys.stderr.flush()
 
@@ -68,6 +75,11 @@ class Live(Lines):
         """Leave a line behind that says what became of a bench."""
         sys.stderr.write(_CLEAR)
         super().decided(contested)
+
+    def ended(self) -> None:
+        """Leave nothing behind of what was being followed."""
+        sys.stderr.write(_CLEAR)
+        sys.stderr.flush()
 
 
 def watcher_of_stderr(*, quiet: bool) -> Quiet:
@@ -91,10 +103,7 @@ def progress_line(contested: Contested, interval: tuple[float, float] | None, le
 
 def summary_line(contested: Contested) -> str:
     """Return what became of one bench."""
-    if contested.problem is not None:
-        return printable(f"error: {contested.problem}")
-    pairs = f"{len(contested.drawn):,} pairs in {contested.elapsed_s:.1f} s"
-    return printable(f"{contested.question.bench_id}: {contested.trial.verdict_at_end} after {pairs}")
+    return printable(f"{contested.question.bench_id}: {contested.trial.verdict_at_end} after {pairs_in(contested)}")
 
 
 def evidence_share(wager: Wager, alpha: float) -> float:

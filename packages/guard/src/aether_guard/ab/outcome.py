@@ -13,7 +13,7 @@ from aether_schema import Metric, printable, quantile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aether_guard.ab.contest import Contested
+    from aether_guard.ab.contest import Contested, Question
 
 #: A kilo of pairs more is as good as never.
 _MOST_PAIRS = 1_000_000
@@ -22,8 +22,8 @@ _MOST_PAIRS = 1_000_000
 class Outcome(Struct, frozen=True, kw_only=True):
     """One bench compared: `change` is the worsening as a fraction, positive is worse.
 
-    `interval` is its confidence sequence at the end, each bound wrong with a chance of at most `alpha`; None where
-    a bound is not finite. `old` and `new` are the sides, `old_figure` and `new_figure` the quantile of their
+    `interval` is its confidence sequence at the end, each bound wrong with a chance of at most `alpha`; None while
+    there is no bound on either way. `old` and `new` are the sides, `old_figure` and `new_figure` the quantile of their
     samples in `unit`. `disturbed` counts the pairs that were taken again. `pairs_needed` is about how many more
     would have decided.
     """
@@ -58,7 +58,7 @@ class Outcomes(Struct, frozen=True, kw_only=True):
     benches: tuple[Outcome, ...]
 
 
-def outcome_of(contested: Contested, seed: int, *, strict: bool) -> Outcome:
+def outcome_of(contested: Contested, seed: int, *, strict: bool, warn_only: bool = False) -> Outcome:
     """Return what came of one bench."""
     question, trial = contested.question, contested.trial
     rule = question.rule
@@ -67,7 +67,7 @@ def outcome_of(contested: Contested, seed: int, *, strict: bool) -> Outcome:
     old, new = ([getattr(drawn, side) for drawn in contested.drawn] for side in ("old", "new"))
     interval = trial.interval()
     pairs_needed = trial.pairs_needed() if verdict == "inconclusive" else None
-    alone = Judgement(bench_id=question.bench_id, verdict=verdict, reason="")
+    alone = Judgement(bench_id=question.bench_id, verdict=verdict, reason="", warn_only=warn_only)
     return Outcome(
         verdict=verdict,
         exit_code=build_report([alone], strict=strict).exit_code,
@@ -90,6 +90,17 @@ def outcome_of(contested: Contested, seed: int, *, strict: bool) -> Outcome:
         pairs_needed=pairs_needed,
         reason=contested.problem or _reason(contested, verdict, interval, pairs_needed),
     )
+
+
+def pairs_in(contested: Contested) -> str:
+    """Return how much was measured: `40 pairs in 1.2 s`."""
+    count = len(contested.drawn)
+    return f"{count:,} pair{'' if count == 1 else 's'} in {contested.elapsed_s:.1f} s"
+
+
+def versus(question: Question) -> str:
+    """Return how every reason begins: which side is held against which."""
+    return printable(f"{question.new_side} against {question.old_side}: ")
 
 
 def report_of(outcomes: Sequence[Outcome], *, strict: bool, warn_only: bool, level: float) -> Report:
@@ -121,9 +132,9 @@ def _reason(
     contested: Contested, verdict: Verdict, interval: tuple[float, float] | None, pairs_needed: int | None
 ) -> str:
     question, rule = contested.question, contested.question.rule
-    sides = f"{question.new_side} against {question.old_side}"
+    sides = versus(question)
     if contested.trial.change is None:
-        return printable(f"{sides}: no pair was taken in the time there was")
+        return f"{sides}no pair was taken in the time there was"
     bounds = "" if interval is None else f" ({signed_percentage(interval[0])} to {signed_percentage(interval[1])})"
     figures = f"{rule.quantile} {worse_or_better(contested.trial.change)}{bounds}, gate {percentage(rule.gate)}"
     shown = {
@@ -132,6 +143,5 @@ def _reason(
         "improvement": "better by more than the gate",
         "inconclusive": "not decided",
     }[verdict]
-    effort = f"{len(contested.drawn):,} pairs in {contested.elapsed_s:.1f} s"
     more = f"; about {pairs_needed:,} more would tell" if pairs_needed and pairs_needed < _MOST_PAIRS else ""
-    return printable(f"{sides}: {figures}: {shown} after {effort}{more}")
+    return f"{sides}{figures}: {shown} after {pairs_in(contested)}{more}"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, cast
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from aether_guard.ab.contest import Contested, Question
-from aether_guard.ab.duel import Drawn
+from aether_guard.ab.drawn import Drawn
 from aether_guard.error import GuardError
 from aether_schema import SIZE_LIMIT_BYTES, SchemaError, printable, write_atomically
 
@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 FORMAT_VERSION = 1
+#: Seeds that every reader of JSON can hold.
+SEED_LIMIT = 2**53
+_LONGEST_S = 1e9
 
 
 class Asked(Struct, frozen=True, kw_only=True):
     """One bench as the first line has it. `problem` is what ended it."""
 
     question: Question
-    elapsed_s: float
+    elapsed_s: Annotated[float, Meta(ge=0, le=_LONGEST_S)]
     problem: str | None = None
 
 
@@ -32,14 +35,14 @@ class Header(Struct, frozen=True, kw_only=True):
     """The first line: the version of this format, the seed of all orders, and the benches."""
 
     aether_ab: int
-    seed: int
+    seed: Annotated[int, Meta(ge=0, lt=SEED_LIMIT)]
     benches: tuple[Asked, ...]
 
 
 class Line(Struct, frozen=True, kw_only=True):
     """Every other line: a pair, of the bench with this place in the first line, counted from 0."""
 
-    bench: int
+    bench: Annotated[int, Meta(ge=0)]
     pair: Drawn
 
 
@@ -62,26 +65,20 @@ def save(path: str, benches: Sequence[Contested], seed: int) -> None:
 def replay(path: str, wishes: Mapping[str, object]) -> tuple[list[Contested], int]:
     """Return the benches of the file `path` with all their pairs, and the seed.
 
-    `wishes` are fields of the rule that stand over those the pairs were taken for.
+    `wishes` are fields of the rule that stand over those the pairs were taken for; an `alpha` is that of all benches.
 
     Raises:
         GuardError: it cannot be read or is none of ours; the message names the line.
 
     """
-    try:
-        if os.path.getsize(path) > SIZE_LIMIT_BYTES:
-            raise GuardError(f"{printable(path)}: larger than {SIZE_LIMIT_BYTES // 2**20} MiB")
-        with open(path, "rb") as file:
-            lines = file.read().splitlines()
-    except OSError as error:
-        raise GuardError(f"{printable(path)}: {(error.strerror or str(error)).lower()}") from None
+    lines = _lines_of(path)
     decode = msgspec.json.Decoder(Line).decode
     number = 1
     try:
         header = msgspec.json.decode(lines[0] if lines else b"", type=Header)
         if header.aether_ab != FORMAT_VERSION:
             raise ValueError(f"aether_ab: version {header.aether_ab}, and {FORMAT_VERSION} is the one that is known")
-        benches = [_contested(asked, wishes) for asked in header.benches]
+        benches = _benches_of(header, wishes)
         bet: list[Line] = []
         for number, text in enumerate(lines[1:], start=2):  # noqa: B007 - the messages below name it
             line = decode(text)
@@ -94,19 +91,46 @@ def replay(path: str, wishes: Mapping[str, object]) -> tuple[list[Contested], in
         raise GuardError(f"{printable(path)}: line {number}: bench: there is none with this place") from None
     except (msgspec.MsgspecError, GuardError, ValueError, OverflowError, RecursionError) as error:
         raise GuardError(f"{printable(path)}: line {number}: {printable(str(error))}") from None
-    if not benches:
-        raise GuardError(f"{printable(path)}: line 1: benches: there is none")
     return benches, header.seed
 
 
 def _add(benches: Sequence[Contested], bet: Sequence[Line]) -> None:
     if bet:
-        index = bet[0].bench
-        benches[index if index >= 0 else len(benches)].add([line.pair for line in bet])
+        benches[bet[0].bench].add([line.pair for line in bet])
+
+
+def _lines_of(path: str) -> list[bytes]:
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise GuardError(f"{printable(path)}: not a regular file")
+        if os.path.getsize(path) > SIZE_LIMIT_BYTES:
+            raise GuardError(f"{printable(path)}: larger than {SIZE_LIMIT_BYTES // 2**20} MiB")
+        with open(path, "rb") as file:
+            return file.read().removesuffix(b"\n").split(b"\n")
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", None) or str(error)
+        raise GuardError(f"{printable(path)}: {problem.lower()}") from None
+
+
+def _benches_of(header: Header, wishes: Mapping[str, object]) -> list[Contested]:
+    """Return the benches of the first line, without a pair.
+
+    Raises:
+        ValueError: there is none, or two are alike, or the rule of one makes no sense.
+
+    """
+    names = [asked.question.bench_id for asked in header.benches]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"benches: {'two have the same bench_id' if names else 'there is none'}")
+    if "alpha" in wishes:
+        wishes = {**wishes, "alpha": cast("float", wishes["alpha"]) / len(names)}
+    return [_contested(asked, wishes) for asked in header.benches]
 
 
 def _contested(asked: Asked, wishes: Mapping[str, object]) -> Contested:
     rule = replace(asked.question.rule, **wishes)
+    if not (0 <= rule.gate <= 1 and 0 < rule.alpha < 1):
+        raise ValueError(f"{asked.question.bench_id}: gate {rule.gate:g}, alpha {rule.alpha:g}: no shares of one")
     contested = Contested(replace(asked.question, rule=rule))
     contested.elapsed_s, contested.problem = asked.elapsed_s, asked.problem
     return contested

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from msgspec.structs import replace
 
-from aether_guard.command.deliver import add_delivery, deliver
+from aether_guard.command.deliver import add_delivery, check_writable, deliver
 from aether_guard.command.form import EXIT_STATUSES, Commands, add_command, percentage_argument
 from aether_guard.config import find_config
 from aether_guard.error import GuardError
@@ -73,7 +73,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
         "--max-time", type=_seconds, default=DEFAULT_MAX_TIME_S, metavar="S", help="seconds a bench; %(default)g"
     )
     rule.add_argument("--timeout", type=_seconds, default=60.0, metavar="S", help="seconds a sample; %(default)g")
-    rule.add_argument("--seed", type=int, metavar="N", help="of the orders; drawn and printed if not given")
+    rule.add_argument("--seed", type=_seed, metavar="N", help="of the orders; drawn and printed if not given")
     rule.add_argument("--cpus", type=_cpus, default=(), metavar="0,1", help="CPUs to use; the first is the workers'")
     parser.add_argument("--save", metavar="FILE", help="keep every pair there")
     parser.add_argument("--replay", metavar="FILE", help="decide from the pairs kept there, and measure nothing")
@@ -95,7 +95,7 @@ def execute(options: argparse.Namespace) -> int:
     else:
         seed = secrets.randbelow(2**32) if options.seed is None else options.seed
         contested = _measured(options, mode, alpha, seed)
-    outcomes = [outcome_of(item, seed, strict=options.strict) for item in contested]
+    outcomes = [outcome_of(item, seed, strict=options.strict, warn_only=options.warn_only) for item in contested]
     report = report_of(outcomes, strict=options.strict, warn_only=options.warn_only, level=alpha)
     deliver(report, options, AbDocuments(outcomes, contested, report))
     return report.exit_code
@@ -152,13 +152,16 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
         if (error.name or "").startswith(("aether_harness", "psutil")):
             raise GuardError("measuring needs aether-harness: pip install 'aether-guard[ab]'") from None
         raise
+    for path in (options.save, options.output):
+        if path:
+            check_writable(path)
     terms = plan_terms(options.cpus, options.timeout)
-    if not options.quiet:
-        sys.stderr.write(f"seed {seed}; {terms.assignment.note or _where(terms.assignment.worker_cpus)}\n")
     contested: list[Contested] = []
     with ExitStack() as stack, _ended_by_signals():
         try:
             matches = stack.enter_context(_matches(options, mode))
+            if not options.quiet:
+                sys.stderr.write(f"seed {seed}; {terms.assignment.note or _where(terms.assignment.worker_cpus)}\n")
             rule = Rule(
                 gate=DEFAULT_GATE if options.gate is None else options.gate,
                 # Of a share each, so that the whole build keeps to alpha.
@@ -253,6 +256,14 @@ def _alpha(text: str) -> float:
     if not 0 < number < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: takes a chance between 0 and 1, such as 0.001")
     return number
+
+
+def _seed(text: str) -> int:
+    from aether_guard.ab.record import SEED_LIMIT
+
+    if not (text.isascii() and text.isdigit() and int(text) < SEED_LIMIT):
+        raise argparse.ArgumentTypeError(f"{text!r}: takes a whole number from 0 to {SEED_LIMIT - 1}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

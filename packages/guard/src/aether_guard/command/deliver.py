@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from aether_guard.annotation import render_annotations
 from aether_guard.command.form import complain
+from aether_guard.error import GuardError
 from aether_guard.terminal import adorn, terminal_of_stdout
 from aether_guard.text import render_text
 from aether_guard.verdict import EXIT_PASS
-from aether_schema import write_atomically
+from aether_schema import printable, write_atomically
 
 if TYPE_CHECKING:
     import argparse
@@ -41,6 +42,22 @@ def add_delivery(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--annotations", choices=("auto", "never"), default="auto", help="::warning lines for regressions; %(default)s"
     )
+
+
+def check_writable(path: str) -> None:
+    """Find out before a long measurement, and not after it, that its results cannot be written to the file `path`.
+
+    Raises:
+        GuardError: they cannot.
+
+    """
+    folder = os.path.dirname(path) or "."
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise GuardError(f"{printable(path)}: cannot be written: not a regular file")
+    while not os.path.exists(folder):
+        folder = os.path.dirname(folder) or "."  # it is made when it is wanted
+    if not (os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)):
+        raise GuardError(f"{printable(path)}: cannot be written: {printable(folder)} is no folder to write to")
 
 
 def deliver(report: Report, options: argparse.Namespace, documents: Documents) -> None:

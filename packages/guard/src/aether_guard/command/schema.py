@@ -21,15 +21,15 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     about = "print the JSON Schema of a summary or of a report"
     parser = add_command(commands, "schema", about, EXAMPLE, execute)
     parser.add_argument(
-        "document", nargs="?", choices=("summary", "check"), default="summary", help="which one; %(default)s"
+        "document", nargs="?", choices=("summary", "check", "ab"), default="summary", help="which one; %(default)s"
     )
 
 
 def execute(options: argparse.Namespace) -> int:
     """Print a published JSON Schema."""
-    from aether_guard.machine import published_check_schema
+    from aether_guard.machine import published_ab_schema, published_check_schema
     from aether_schema.json_schema import published_schema
 
-    published = published_schema() if options.document == "summary" else published_check_schema()
-    sys.stdout.write(published.decode())
+    published = {"summary": published_schema, "check": published_check_schema, "ab": published_ab_schema}
+    sys.stdout.write(published[options.document]().decode())
     return EXIT_PASS

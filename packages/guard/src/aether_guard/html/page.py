@@ -12,7 +12,7 @@ from aether_guard.text import HEAD, NOTHING, conclusion, table_row
 from aether_guard.verdict import EXIT_PASS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from aether_guard.verdict import Judgement, Report
     from aether_schema import Summary
@@ -23,15 +23,17 @@ _CELL_LENGTH = 250
 _CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def render_html(report: Report, summary_at: Callable[[str], Summary | None]) -> str:
+def render_html(
+    report: Report, summary_at: Callable[[str], Summary | None], names: Mapping[str, tuple[str, str]] | None = None
+) -> str:
     """Return the report as an HTML page of one file.
 
     `summary_at` reads the summary of a path again, for what the report itself does not hold; None where it
-    cannot.
+    cannot. `names` are those of the two sides, by bench, where they have any.
     """
     detailed = report.benches[:MOST_SECTIONS]
     sections = [
-        render_section(judgement, _sides(judgement, summary_at), _anchor(number), _title(judgement))
+        render_section(judgement, _sides(judgement, summary_at, names or {}), _anchor(number), _title(judgement))
         for number, judgement in enumerate(detailed)
     ]
     if len(report.benches) > len(detailed):
@@ -102,7 +104,9 @@ def _anchor(number: int) -> str:
     return f"bench-{number + 1}"
 
 
-def _sides(judgement: Judgement, summary_at: Callable[[str], Summary | None]) -> Sides:
+def _sides(
+    judgement: Judgement, summary_at: Callable[[str], Summary | None], names: Mapping[str, tuple[str, str]]
+) -> Sides:
     paths = (judgement.baseline_path, judgement.current_path)
     baseline, current = (None if path is None else summary_at(path) for path in paths)
-    return Sides(baseline=baseline, current=current)
+    return Sides(baseline=baseline, current=current, names=names.get(judgement.bench_id or ""))

@@ -30,6 +30,7 @@ _MEANINGS = {
 }
 _TEXT_LENGTH = 2000
 _COMMIT_LENGTH = 13
+_NAME_LENGTH = 250
 _MOST_PHASES = 30
 
 
@@ -58,9 +59,20 @@ def render_section(judgement: Judgement, sides: Sides, anchor: str, title: str) 
         "section",
         tag("h2", badge(label(judgement)), " ", tag("bdi", title)),
         tag("p", tag("b", meaning), " ", shortened(judgement.reason, _TEXT_LENGTH)),
+        *([] if sides.names is None else [_key(sides.names)]),
         *([tag("div", *blocks, class_="blocks")] if blocks else []),
         id=anchor,
     )
+
+
+def _key(names: tuple[str, str]) -> Html:
+    """Return what the two sides are, each behind the mark of its samples."""
+    marks = (("baseline", "●"), ("current", "■"))
+    lines = [
+        tag("li", tag("span", mark, class_=side, aria_hidden="true"), f" {side}: ", tag("bdi", name))
+        for (side, mark), name in zip(marks, (shortened(name, _NAME_LENGTH) for name in names), strict=True)
+    ]
+    return tag("ul", *lines, class_="key")
 
 
 def _figures(sides: Sides) -> Html | None:

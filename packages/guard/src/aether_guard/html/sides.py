@@ -8,10 +8,14 @@ from aether_schema import Summary
 
 
 class Sides(Struct, frozen=True, kw_only=True):
-    """A summary a side; None where there is none, or none that can be read any more."""
+    """A summary a side; None where there is none, or none that can be read any more.
+
+    `names` are what stands behind the words baseline and current, where it has names of its own.
+    """
 
     baseline: Summary | None
     current: Summary | None
+    names: tuple[str, str] | None = None
 
     @property
     def both(self) -> tuple[Summary, Summary] | None:

@@ -1,0 +1,47 @@
+"""Pairs as they were measured, and what both versions cost by them. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import Meta, Struct
+
+from aether_guard.ab.bet import Pair
+from aether_guard.error import GuardError
+
+if TYPE_CHECKING:
+    from aether_schema import Metric
+
+#: No clock and no scale shows a figure beyond these, and within them no ratio leaves what a float can hold.
+LEAST_FIGURE, LARGEST_FIGURE = 1e-100, 1e100
+
+Count = Annotated[int, Meta(ge=0, lt=2**31)]
+
+
+class Drawn(Struct, frozen=True, kw_only=True):
+    """A pair as it was measured: the figures of both versions in the metric's unit, and how they came about.
+
+    `life` counts the pairs of processes that were measured, from 0, and `retaken` how often this pair was disturbed
+    before it was kept.
+    """
+
+    old: float
+    new: float
+    new_first: bool
+    life: Count
+    retaken: Count = 0
+
+
+def pair_of(drawn: Drawn, metric: Metric, sides: tuple[str, str] = ("old", "new")) -> Pair:
+    """Return what both versions cost: a time as it is, and of a throughput the time that a byte takes.
+
+    Raises:
+        GuardError: a figure is none that has a ratio to another, such as 0; the message names the side of `sides`.
+
+    """
+    for side, figure in zip(sides, (drawn.old, drawn.new), strict=True):
+        if not LEAST_FIGURE < figure < LARGEST_FIGURE:
+            raise GuardError(f"{side}: a sample of {figure:g} cannot be compared with anything")
+    if metric == "throughput_mbs":
+        return Pair(old=1 / drawn.old, new=1 / drawn.new)
+    return Pair(old=drawn.old, new=drawn.new)
