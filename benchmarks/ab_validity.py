@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
-from aether_guard.ab.bet import MOST_STAKE
 from aether_guard.ab.score import (
     CLIPPED_AT,
     GROWTH,
     LEARNING_LIVES,
     LEAST_DISTANCE,
     LEAST_SCALE,
+    MOST_STAKES,
     MULTIPLES,
     NORMAL_SCALE,
     SHARES,
@@ -157,7 +157,7 @@ def shift_bets(old: Array, new: Array, rule: Rule, bound: float) -> Iterator[tup
         past = by_run[:, :start]
         deviations = np.abs(past - np.median(past, axis=1, keepdims=True))
         scale = np.maximum(NORMAL_SCALE * np.median(deviations, axis=1), LEAST_SCALE)
-        stakes = np.minimum(np.array(MULTIPLES)[:, None] * (best / scale), MOST_STAKE)
+        stakes = np.minimum(np.array(MULTIPLES)[:, None] * (best / scale), np.array(MOST_STAKES)[:, None])
         for log_ratio in log_ratios[start:end]:
             yield np.clip((log_ratio - bound) / (CLIPPED_AT * scale), -1, 1), stakes
 

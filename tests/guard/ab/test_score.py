@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.ab.bet import MOST_STAKE, Pair
+from aether_guard.ab.bet import Pair
 from aether_guard.ab.score import (
     CLIPPED_AT,
     LEARNING_LIVES,
+    MOST_STAKES,
     TAIL_LEARNING_PAIRS,
     ShiftScorer,
     TailScorer,
@@ -44,7 +45,7 @@ def tail_after(scorer: TailScorer, learned: Sequence[float]) -> TailScorer:
 @pytest.mark.parametrize("pairs", [1, 3])
 def test_lives_from_which_the_scale_is_learned_are_not_bet_on(pairs: int) -> None:
     scorer = ShiftScorer(0.02)
-    scores = [scorer.score(of_ratios(*[0.01 * number] * pairs)) for number in range(9)]
+    scores = [scorer.score(of_ratios(*[0.01 * number] * pairs)) for number in range(LEARNING_LIVES + 3)]
     assert [score is None for score in scores] == [True] * LEARNING_LIVES + [False] * 3
 
 
@@ -79,13 +80,13 @@ def test_a_tails_threshold_depends_on_the_past_only(lives: list[list[Pair]], las
 
 
 def test_the_scale_is_learned_anew_as_what_was_seen_grows_by_a_quarter() -> None:
-    draw, scorer, anew, reach = Random(1), ShiftScorer(0.02), [], 0.0
+    draw, scorer, anew, reach = Random(3), ShiftScorer(0.02), [], 0.0
     for seen in range(60):
-        score = scorer.score(of_ratios(draw.gauss(0, 0.1)))
+        score = scorer.score(of_ratios(draw.gauss(0, 0.001 * 1.1**seen)))
         if score is not None and score.reach != reach:
             anew.append(seen)
             reach = score.reach
-    assert anew == [6, 8, 10, 13, 17, 22, 28, 35, 44, 55]
+    assert anew == [3, 4, 5, 7, 9, 12, 15, 19, 24, 30, 38, 48]
 
 
 def test_of_normal_noise_the_reach_is_a_set_number_of_standard_deviations() -> None:
@@ -113,8 +114,10 @@ def test_the_quieter_the_pairs_the_more_is_staked_and_never_more_than_most() -> 
         assert len(score.stakes) == len(scorer.shares)
         stakes.append(score.stakes)
     for noisy, quiet in pairwise(stakes):
-        assert all(0 < less < more or less == more == MOST_STAKE for less, more in zip(noisy, quiet, strict=True))
-    assert stakes[-1] == (MOST_STAKE,) * len(stakes[-1])
+        assert all(
+            0 < less < more or less == more == most for less, more, most in zip(noisy, quiet, MOST_STAKES, strict=True)
+        )
+    assert stakes[-1] == MOST_STAKES
 
 
 def test_even_for_a_gate_of_nothing_something_is_staked() -> None:
@@ -129,7 +132,7 @@ def test_pairs_that_are_all_alike_are_scored_by_their_side_of_the_bound() -> Non
     score = [scorer.score(of_ratios(0.01)) for _ in range(8)][-1]
     assert score is not None
     assert [score.score(bound) for bound in (-0.02, 0.0099, 0.0101, 0.02)] == [1, 1, -1, -1]
-    assert set(score.stakes) == {MOST_STAKE}
+    assert score.stakes == MOST_STAKES
 
 
 @pytest.mark.parametrize(("probability", "threshold"), [(0.95, 38.05), (0.05, 2.95)])

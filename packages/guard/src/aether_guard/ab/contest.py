@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-#: So many pairs are taken of two workers before they make room for fresh ones: no process's luck decides.
-PAIRS_A_LIFE = 20
-
 
 class Question(Struct, frozen=True, kw_only=True):
     """What is asked about one bench: the unit of its figures, the names of its two sides, and the rule."""

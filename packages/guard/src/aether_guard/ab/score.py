@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aether_guard.ab.bet import Pair, Scored
 
 #: So much is looked at before the first bet, and what it says is looked up anew as it grows by a quarter.
-LEARNING_LIVES = 6
+LEARNING_LIVES = 3
 TAIL_LEARNING_PAIRS = 40
 GROWTH = 1.25
 #: The median absolute deviation of a normal distribution, times this, is its standard deviation.
@@ -31,6 +31,8 @@ LEAST_SCALE = 1e-9
 
 #: What is staked for, as multiples of the distance from the gate to no change at all, and the shares of the wealth.
 MULTIPLES = (0.5, 1.0, 2.0, 4.0)
+#: The most of each part that is staked. One part keeps half: what is rarely wrong, but then wholly, ruins the others.
+MOST_STAKES = (0.5, MOST_STAKE, MOST_STAKE, MOST_STAKE)
 SHARES = (1 / 6, 1 / 2, 1 / 6, 1 / 6)
 #: How many lives have more of one side in the tail is not known beforehand: shares of every size are staked.
 TAIL_STAKES = (0.1, 0.3, 0.6, MOST_STAKE)
@@ -75,7 +77,7 @@ class ShiftScorer:
         if not self._known_at:
             return None
         best = STAKE_OF_DISTANCE * self._distance / self._scale
-        stakes = tuple(min(MOST_STAKE, multiple * best) for multiple in MULTIPLES)
+        stakes = tuple(min(most, multiple * best) for most, multiple in zip(MOST_STAKES, MULTIPLES, strict=True))
         return ShiftScore(log_ratio, CLIPPED_AT * self._scale, stakes)
 
 
