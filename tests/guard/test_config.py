@@ -215,7 +215,7 @@ def test_an_unknown_key_of_a_bench_or_a_waiver_is_refused_with_the_nearest_known
 ) -> None:
     message = refusal(project, text)
     assert message.startswith('guard.bench."pack*".' if "guard.bench" in text else "guard.waiver[")
-    assert message.endswith(f"].{key}: no such key; did you mean {near}?")
+    assert message.endswith(f".{key}: no such key; did you mean {near}?")
 
 
 def test_what_goes_for_all_benches_only_is_no_key_of_one(project: Path) -> None:

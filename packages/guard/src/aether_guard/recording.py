@@ -27,10 +27,14 @@ class Kept(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """One line: samples as they came, an array a round, the ruler beside them, and the evidence against them."""
+    """One line: samples as they came, an array a round, the ruler beside them, and the evidence against them.
+
+    `cross_reference` is the second kernel's value a round, in an array of its own.
+    """
 
     samples: Numbers
     reference: Numbers | None = None
+    cross_reference: Numbers | None = None
     involuntary_switches: tuple[tuple[int | None, ...], ...] | None = None
     kept: Kept | None = None
     bench_id: str | None = None
@@ -70,8 +74,13 @@ def summary_of(run: Run, name: str) -> Summary:
         n=len(flat),
         timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
         samples=samples,
-        reference=None if reference is None else Reference(kernel="recorded", unit="ms", samples=reference),
+        reference=_as_ruler(reference, "recorded"),
+        cross_reference=_as_ruler(run.cross_reference, "recorded beside it"),
     )
+
+
+def _as_ruler(samples: Numbers | None, kernel: str) -> Reference | None:
+    return None if samples is None else Reference(kernel=kernel, unit="ms", samples=samples)
 
 
 def _runs(path: str) -> Iterator[Summary]:

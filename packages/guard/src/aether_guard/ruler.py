@@ -25,12 +25,17 @@ UNCERTAIN_PART = 0.125
 class Ruler(Struct, frozen=True, kw_only=True):
     """What the references say about the two machines, or about one at two times.
 
-    `slowdown` is by which fraction the current one is slower. `disagreement` is how far the second kernel
-    says otherwise, in logarithms; None where there is none to ask.
+    `shift` is by how much the current one is slower, `disagreement` how far the second kernel says otherwise,
+    both in logarithms; None where there is none to ask.
     """
 
-    slowdown: float
+    shift: float
     disagreement: float | None
+
+    @property
+    def slowdown(self) -> float:
+        """The fraction by which the current machine is slower."""
+        return math.expm1(min(self.shift, 700.0))
 
 
 def read_ruler(baseline: Summary, current: Summary) -> Ruler | None:
@@ -39,7 +44,7 @@ def read_ruler(baseline: Summary, current: Summary) -> Ruler | None:
     if moved is None or baseline.metric == "value":
         return None
     crossed = _log_ratio(baseline.cross_reference, current.cross_reference)
-    return Ruler(slowdown=math.expm1(min(moved, 700.0)), disagreement=None if crossed is None else abs(moved - crossed))
+    return Ruler(shift=moved, disagreement=None if crossed is None else abs(moved - crossed))
 
 
 def uncertainty(baseline: Summary, current: Summary, probability: float) -> float:
