@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ from aether_schema import UNIT_OF_METRIC, Metric, Reference, SchemaError, Summar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+#: As large as a summary may be.
+LINE_LIMIT_BYTES = 64 * 2**20
 
 Numbers = tuple[tuple[float, ...], ...]
 
@@ -87,8 +91,13 @@ def _runs(path: str) -> Iterator[Summary]:
     name = os.path.splitext(os.path.basename(path))[0]
     decode = msgspec.json.Decoder(Run).decode
     try:
+        # A pipe might never say anything, and a device never stop.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise GuardError(f"{printable(path)}: not a regular file")
         with open(path, "rb") as file:
-            for number, line in enumerate(file, start=1):
+            for number, line in enumerate(iter(lambda: file.readline(LINE_LIMIT_BYTES + 1), b""), start=1):
+                if len(line) > LINE_LIMIT_BYTES:
+                    raise GuardError(f"{printable(path)}: line {number}: over the limit of {LINE_LIMIT_BYTES:,} bytes")
                 if not line.strip():
                     continue
                 try:
@@ -104,6 +113,10 @@ def _kept(run: Run) -> tuple[Numbers, Numbers | None]:
         return run.kept.samples, run.kept.reference
     if run.involuntary_switches is None:
         return run.samples, run.reference
+    parts = (run.samples, run.reference, run.involuntary_switches)
+    shapes = {tuple(map(len, part)) for part in parts if part is not None}
+    if len(shapes) > 1:
+        raise SchemaError("samples, reference and involuntary_switches have not the same shape")
     calm = [[index for index, switches in enumerate(counts) if not switches] for counts in run.involuntary_switches]
 
     def chosen(numbers: Numbers) -> Numbers:
