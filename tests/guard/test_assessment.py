@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import math
 from datetime import date
 from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.assessment import Assessment
+from aether_guard.assessment import MUCH_SURER, Assessment
 from aether_guard.compare import assess, judge_all
 from aether_guard.estimate import Estimate
 from aether_guard.policy import Policy
+from aether_guard.ruler import USUAL_DISAGREEMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,23 +45,34 @@ def judged(baseline: Summary, current: Summary, policy: Policy | None = None) ->
     return judgement
 
 
-def test_of_two_estimates_the_surer_one_decides(known: Callable[..., Assessment]) -> None:
+def test_of_two_estimates_the_one_that_is_much_surer_decides(known: Callable[..., Assessment]) -> None:
     sure, unsure = estimate_of(0.01), estimate_of(0.02)
     assert known(raw=unsure, ruled=sure).deciding is sure
     assert known(raw=sure, ruled=unsure).deciding is sure
 
 
-def test_how_sure_an_estimate_is_counts_its_rounds_and_the_doubt_of_the_second_kernel(
-    known: Callable[..., Assessment],
+@pytest.mark.parametrize(("factor", "left"), [(0.99, False), (1.01, True)])
+def test_the_ruler_is_left_only_where_the_figures_as_they_came_are_much_surer(
+    known: Callable[..., Assessment], factor: float, *, left: bool
 ) -> None:
+    for widened in (0.0, 0.5):
+        raw, ruled = (estimate_of(error, widened=widened) for error in (0.01, 0.01 * MUCH_SURER * factor))
+        assert known(raw=raw, ruled=ruled).ruler_left == left
+        assert known(raw=raw, ruled=ruled).deciding is (raw if left else ruled)
+
+
+def test_rounding_does_not_choose_between_estimates_that_are_both_sure(known: Callable[..., Assessment]) -> None:
+    raw, ruled = estimate_of(0.0), estimate_of(1e-16)
+    assert known(raw=raw, ruled=ruled).deciding is ruled
+
+
+def test_how_sure_an_estimate_is_counts_its_rounds(known: Callable[..., Assessment]) -> None:
     many, few = estimate_of(0.011, freedom=30), estimate_of(0.01, freedom=2)
     assert known(raw=many, ruled=few).deciding is many
-    doubted = estimate_of(0.001, widened=0.1)
-    assert known(raw=many, ruled=doubted).deciding is many
 
 
-def test_of_two_that_are_equally_sure_the_one_by_the_ruler_decides(known: Callable[..., Assessment]) -> None:
-    raw, ruled = estimate_of(0.01, centre=0.5), estimate_of(0.01, centre=0.1)
+def test_of_two_that_are_about_as_sure_the_one_by_the_ruler_decides(known: Callable[..., Assessment]) -> None:
+    raw, ruled = estimate_of(0.01, centre=0.5), estimate_of(0.012, centre=0.1)
     assert known(raw=raw, ruled=ruled).deciding is ruled
 
 
@@ -67,8 +80,9 @@ def test_without_a_ruler_the_samples_as_they_came_decide_and_without_samples_not
     known: Callable[..., Assessment],
 ) -> None:
     raw = estimate_of(0.01)
-    assert known(raw=raw, ruled=None).deciding is raw
-    assert known(raw=None, ruled=None).deciding is None
+    for estimate in (raw, None):
+        assert known(raw=estimate, ruled=None).deciding is estimate
+        assert not known(raw=estimate, ruled=None).ruler_left
 
 
 def test_a_ruler_that_does_not_follow_its_bench_is_left(sampled: Callable[..., Summary]) -> None:
@@ -80,7 +94,7 @@ def test_a_ruler_that_does_not_follow_its_bench_is_left(sampled: Callable[..., S
     assert judgement.verdict == "pass"
     assert judgement.change_decisive == pytest.approx(0.05)
     assert judgement.change_adjusted == pytest.approx(1.05 / 1.02 - 1)
-    assert "is less sure, and was left" in judgement.reason
+    assert "it does not follow this bench" in judgement.reason
 
 
 @pytest.mark.parametrize("slower", [1.5, 1 / 1.5])
@@ -101,8 +115,9 @@ def test_a_machine_that_two_kernels_disagree_about_is_in_doubt_whichever_evidenc
     baseline = sampled(steady(10), rulers=wandering, crossing=[0.3] * 5)
     current = sampled(steady(10), rulers=wandering, crossing=[0.3 * 2.0] * 5)
     judgement = judged(baseline, current)
-    assert "was left" in judgement.reason
-    assert judgement.interval == pytest.approx((-0.5, 1.0))
+    assert "it does not follow this bench" in judgement.reason
+    unusual = 2.0 / math.exp(USUAL_DISAGREEMENT)
+    assert judgement.interval == pytest.approx((1 / unusual - 1, unusual - 1))
     assert judgement.verdict == "inconclusive"
 
 

@@ -15,7 +15,7 @@ from aether_guard.assessment import Assessment
 from aether_guard.estimate import BOUNDED_SAMPLES, PROBABILITIES, Estimate, estimate
 from aether_guard.policy import Policy, waiver_expired
 from aether_guard.reason import explain
-from aether_guard.ruler import USUAL_DISAGREEMENT, differing_keys, read_ruler, uncertainty
+from aether_guard.ruler import differing_keys, read_ruler, uncertainty
 from aether_guard.verdict import Judgement
 
 if TYPE_CHECKING:
@@ -149,12 +149,11 @@ def _with_evidence(known: Assessment) -> Assessment:
         ruled = replace(ruled, error=math.hypot(ruled.error, correction))
         # As they came, the figures hold all of what the ruler takes out.
         raw = replace(raw, error=math.hypot(raw.error, ruler.shift))
-        disagreement = ruler.disagreement
-        if differing and disagreement is None:
+        if differing and ruler.disagreement is None:
             doubt = "and no second kernel says whether the ruler holds between them"
-        elif disagreement is not None and (differing or disagreement > USUAL_DISAGREEMENT):
-            # What the machine did is in doubt, and so is what it did to the figures as they came.
-            raw, ruled = replace(raw, widened=disagreement), replace(ruled, widened=disagreement)
+        # What the machine did is in doubt, and so is what it did to the figures as they came.
+        widened = ruler.doubt(same_machine=not differing)
+        raw, ruled = replace(raw, widened=widened), replace(ruled, widened=widened)
     elif differing and raw is not None:
         doubt = "and no ruler goes with both"
     return replace(known, raw=raw, ruled=ruled, ruler=ruler, differing=tuple(differing), doubt=doubt)

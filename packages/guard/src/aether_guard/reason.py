@@ -22,24 +22,23 @@ _SHOWN_KEYS = 4
 def explain(known: Assessment, verdict: Verdict, *, needed: int | None, moved: str | None) -> str:
     """Return why the verdict is what it is, with the figures it rests on."""
     figures = f"{known.policy.quantile} {worse_or_better(known.change)}"
-    left = known.ruled is not None and known.deciding is not known.ruled
-    if known.ruled is not None and known.ruler is not None and not left:
+    if known.ruled is not None and known.ruler is not None and not known.ruler_left:
         figures += _by_ruler(known.ruler, known.ruled, known.change)
     elif known.raw is not None and abs(known.raw.change - known.change) > _WORTH_SAYING:
         figures += f", {worse_or_better(known.raw.change)} by its rounds"
     if known.deciding is not None:
         figures += f" ({_bounds(known.deciding)})"
     parts = [f"{figures}, gate {percentage(known.gate)}"]
-    if known.ruled is not None and left:
+    if known.ruled is not None and known.ruler_left:
         said = f"{worse_or_better(known.ruled.change)} ({_bounds(known.ruled)})"
-        parts.append(f"the ruler says {said}, is less sure, and was left")
+        parts.append(f"the ruler says {said}, far less sure: it does not follow this bench")
     if known.differing:
         shown = ", ".join(known.differing[:_SHOWN_KEYS])
         more = len(known.differing) - _SHOWN_KEYS
         others = f" and {more} more" if more > 0 else ""
         parts.append(f"the machines differ in {shown}{others} {known.doubt or ''}".rstrip())
-    elif known.ruled is not None and known.ruled.widened:
-        parts.append(f"the second kernel doubts the ruler by {percentage(round(known.ruled.widened, 3))}")
+    elif known.ruler is not None and known.ruler.disagreement and known.ruler.doubt(same_machine=True):
+        parts.append(f"the second kernel doubts the ruler by {percentage(round(known.ruler.disagreement, 3))}")
     if known.deciding is not None:
         parts += _limits(known, known.deciding, verdict, needed)
     if moved is not None:

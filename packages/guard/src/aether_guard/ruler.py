@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 #: Two kernels may disagree this much about one and the same machine before the ruler is doubted, in logarithms.
 USUAL_DISAGREEMENT = 0.1
-
-
 #: A correction by the ruler is itself uncertain by this part of its size: no kernel is slowed by a busy
 #: machine exactly as the bench is. Found on recordings of unchanged code, where it makes the interval hold
 #: what it promises although the machine's speed differs from run to run.
@@ -36,6 +34,14 @@ class Ruler(Struct, frozen=True, kw_only=True):
     def slowdown(self) -> float:
         """The fraction by which the current machine is slower."""
         return math.expm1(min(self.shift, 700.0))
+
+    def doubt(self, *, same_machine: bool) -> float:
+        """Return how far off the ruler may be, in logarithms: what the second kernel says, or nothing without one.
+
+        Of one and the same machine only what is unusual is counted.
+        """
+        usual = USUAL_DISAGREEMENT if same_machine else 0.0
+        return max(0.0, (self.disagreement or 0.0) - usual)
 
 
 def read_ruler(baseline: Summary, current: Summary) -> Ruler | None:
