@@ -120,12 +120,12 @@ def main() -> None:
     """Print a table a policy and recording, and what is chosen on each."""
     parser = argparse.ArgumentParser(description="Cross-validates the constants of the guard's interval.")
     parser.add_argument("recordings", nargs="+", metavar="RECORDING", help="JSON lines of aether-bench noise")
-    paths = parser.parse_args().recordings
-    recordings = {os.path.basename(path): read_recording(path) for path in paths}
+    recordings = {os.path.basename(path): read_recording(path) for path in parser.parse_args().recordings}
     for policy, slowdowns in QUESTIONS:
         results: dict[str, dict[Candidate, Result]] = {}
         for name, runs in recordings.items():
-            pairs = read_pairs(runs, policy)
+            if not (pairs := read_pairs(runs, policy)):
+                parser.error(f"{name}: no two runs carry samples and the same ruler")
             results[name] = {candidate: measure(pairs, candidate, slowdowns) for candidate in CANDIDATES}
             print(f"{name}: {policy.quantile}, gate {policy.gate:.0%}, {len(pairs)} ordered pairs")
             finds = " ".join(f"{f'x{1 + slowdown:g}':>7}" for slowdown in slowdowns)
