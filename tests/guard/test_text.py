@@ -90,7 +90,7 @@ def test_a_file_that_could_not_be_read_stands_in_the_table_by_its_escaped_path(
 
 
 def test_a_new_bench_is_called_new(judgement: Callable[..., Judgement]) -> None:
-    reason = "new: it has no baseline yet"
+    reason = "it has no baseline yet"
     new = judgement(verdict="pass", baseline=None, current=None, change=None, reason=reason)
     assert table(new)[1].endswith("  new")
     assert f"\nnew: packaging: {reason}\n" in rendered(new)
