@@ -139,6 +139,7 @@ def judgement() -> Callable[..., Judgement]:
             "baseline": 10.0,
             "current": 12.5,
             "change": 0.25,
+            "change_decisive": changes.get("change", 0.25),
             "reason": "p95 25.0 % worse, gate 20 %",
             "baseline_path": "baseline.json",
             "current_path": "current.json",

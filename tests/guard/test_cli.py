@@ -17,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from aether_guard.cli import main
+from aether_guard.cli import COMMANDS, main
 from aether_guard.machine import published_check_schema
 from aether_schema.json_schema import published_schema
 
@@ -265,7 +265,7 @@ def test_T10_a_new_bench_is_listed_and_passes(guard: Guard, write: Write) -> Non
     write("new/b.json", bench_id="b")
     done = guard("check", "old", "new")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "b: new: it has no baseline yet" in done.stdout
+    assert "\nnew: b: it has no baseline yet\n" in done.stdout
 
 
 def test_T10_a_vanished_bench_is_an_error(guard: Guard, write: Write) -> None:
@@ -295,6 +295,24 @@ def test_what_cannot_be_compared_is_an_error_in_a_line(
 def test_other_params_are_an_error_that_names_the_parameter(guard: Guard, write: Write) -> None:
     old, new = write("old.json", params={"files": 100}), write("new.json", params={"files": 1000})
     assert_refused_in_a_line(guard("check", old, new), "params.files differs: 100 in the baseline, 1000 now")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ({"files": 100}, {"files": 100, "level": 6}, "none in the baseline, 6 now; if the bench gained"),
+        ({"files": 100, "level": 6}, {"files": 100}, "6 in the baseline, none now; if the bench lost"),
+    ],
+)
+def test_a_parameter_that_only_one_side_has_is_an_error_that_says_what_to_do(
+    guard: Guard, write: Write, before: dict[str, Any], after: dict[str, Any], said: str
+) -> None:
+    old, new = write("old.json", params=before), write("new.json", params=after)
+    whole = f"params.level differs: {said} this parameter, promote a new baseline"
+    assert_refused_in_a_line(guard("check", old, new), whole)
+    done = guard("promote", "--baseline", old, "--current", new, "--reason", "another parameter")
+    assert done.returncode == 0
+    assert guard("check", old, new).returncode == 0
 
 
 # Usage.
@@ -538,6 +556,14 @@ def test_the_policy_of_each_bench_is_printed_with_where_each_value_comes_from(
     assert "packaging" not in named.stdout
 
 
+@pytest.mark.parametrize(("days", "term"), [(-1, "expired on"), (0, "until"), (1, "until")])
+def test_the_policy_says_of_a_waiver_whether_it_is_in_force(guard: Guard, tmp_path: Path, days: int, term: str) -> None:
+    expires = datetime.now(UTC).date() + timedelta(days=days)
+    (tmp_path / "aether.toml").write_text(waiver(expires))
+    lines = guard("policy", "packaging").stdout.splitlines()
+    assert f"  waiver         50 %       {term} {expires}: a larger manifest" in lines
+
+
 def test_without_a_configuration_the_policy_of_any_bench_is_the_default(guard: Guard) -> None:
     done = guard("policy")
     assert done.returncode == 0
@@ -606,6 +632,37 @@ def test_noise_of_too_few_runs_or_of_several_benches_is_refused(
     write("runs/1.json", bench_id="a")
     write("runs/2.json", bench_id="b")
     assert_refused_in_a_line(guard("noise", "runs"), "runs: takes at least 2 runs of one bench")
+
+
+def test_noise_leaves_out_pairs_that_cannot_be_compared_and_says_how_many_and_why(guard: Guard, write: Write) -> None:
+    for number, files in enumerate((100, 100, 1000)):
+        write(f"runs/{number}.json", params={"files": files})
+    done = guard("noise", "runs", "--slowdown", "30%")
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second, *_ = done.stdout.splitlines()
+    assert first == "packaging: 3 runs of unchanged code, 6 ordered pairs"
+    why = "params.files differs: 100 in the baseline, 1000 now"
+    assert second == f"  4 pairs left out, which cannot be compared: {why}"
+    assert "  slowed down by 30 %     100.00 % regressions" in done.stdout
+
+
+def test_noise_of_which_no_pair_can_be_compared_is_refused_with_the_reason(
+    guard: Guard, recording: Callable[..., str], tmp_path: Path
+) -> None:
+    done = guard("noise", recording(0.0, 0.0))
+    assert_refused_in_a_line(done, "night.jsonl: no two runs can be compared: p95: 0 in the baseline")
+    assert done.stdout == ""
+    lines = [json.dumps({"samples": steady(10.0)})] * 2
+    (tmp_path / "bare.jsonl").write_text("\n".join(lines))
+    done = guard("noise", "bare.jsonl", "--evidence", "ruler")
+    assert_refused_in_a_line(done, "no two runs can be compared: the policy asks for the same ruler on both sides")
+
+
+@posix_only
+def test_noise_of_a_pipe_or_a_device_is_refused_and_not_waited_for(guard: Guard, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    assert_refused_in_a_line(guard("noise", "pipe.jsonl"), "pipe.jsonl: not a regular file")
+    assert_refused_in_a_line(guard("noise", "/dev/zero"), "/dev/zero: not a regular file")
 
 
 def test_noise_names_the_line_that_is_no_run(guard: Guard, recording: Callable[..., str], tmp_path: Path) -> None:
@@ -751,6 +808,49 @@ def test_a_reason_that_is_not_utf8_is_no_traceback(guard: Guard, write: Write) -
     assert done.returncode in {0, 2}
 
 
+# What is not called is not loaded.
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [("check", [str(PACK), str(PACK_PLUS10)]), ("validate", [str(PACK)]), ("policy", []), ("schema", [])],
+)
+def test_a_command_imports_no_other(tmp_path: Path, command: str, arguments: list[str]) -> None:
+    source = (
+        "import sys\n"
+        "from aether_guard.cli import main\n"
+        "main(sys.argv[1:])\n"
+        "names = [name for name in sys.modules if name.startswith('aether_guard.command.')]\n"
+        "print(*sorted(names), file=sys.stderr)\n"
+    )
+    run = [sys.executable, "-c", source, command, *arguments]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    loaded = done.stderr.split()
+    assert loaded == sorted(["aether_guard.command.form", f"aether_guard.command.{command}"])
+
+
+def test_a_plain_check_loads_neither_what_measures_noise_nor_what_writes_other_reports(tmp_path: Path) -> None:
+    source = "import sys\nfrom aether_guard.cli import main\nmain(sys.argv[1:])\nprint(*sys.modules, file=sys.stderr)\n"
+    run = [sys.executable, "-c", source, "check", str(PACK), str(PACK_PLUS10)]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    loaded = set(done.stderr.split())
+    assert "aether_guard.compare" in loaded
+    others = ("noise", "recording", "init", "html", "junit", "machine", "promote", "ab")
+    assert loaded.isdisjoint(f"aether_guard.{name}" for name in others)
+    assert loaded.isdisjoint({"aether_harness", "psutil", "numpy"})
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["chekc"], ["--version"]])
+def test_without_the_name_of_a_command_all_are_known(guard: Guard, arguments: list[str]) -> None:
+    done = guard(*arguments)
+    assert "Traceback" not in done.stderr
+    if arguments == ["--help"]:
+        assert all(f"\n    {name} " in done.stdout for name in COMMANDS)
+    elif arguments == ["chekc"]:
+        assert all(name in done.stderr for name in COMMANDS)
+    assert done.returncode == (0 if arguments[:1] in (["--help"], ["--version"]) else 2)
+
+
 # What a user can cause is never a traceback.
 
 
@@ -876,6 +976,25 @@ def test_a_full_disk_behind_the_standard_output_is_one_line(guard: Guard, argume
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = guard(*arguments, stdout=full.fileno())
     assert_refused_in_a_line(done, "the output cannot be written: no space left on device")
+
+
+@needs_full_device
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["validate", str(PACK)], 2),
+        (["policy"], 2),
+        (["check", str(PACK), str(PACK_PLUS10)], 2),
+        (["check", "--format", "json", str(PACK), str(PACK_PLUS25)], 2),
+        (["noise", "absent.jsonl"], 2),
+    ],
+)
+def test_where_nothing_can_be_said_at_all_the_status_is_that_of_an_error_not_of_a_regression(
+    guard: Guard, arguments: list[str], status: int
+) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = guard(*arguments, stdout=full.fileno(), stderr=full.fileno())
+    assert done.returncode == status
 
 
 @posix_only

@@ -96,6 +96,30 @@ def test_a_folder_of_that_name_is_no_configuration(project: Path) -> None:
     assert gate_of(str(project / "inner")) == 0.1
 
 
+def test_a_link_to_nothing_is_refused_for_it_was_meant_to_be_a_configuration(project: Path) -> None:
+    (project / "aether.toml").symlink_to("moved-away.toml")
+    with pytest.raises(GuardError, match=r"^aether\.toml: no such file or directory$"):
+        find_config(".")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
+@pytest.mark.parametrize("name", ["aether.toml", "pyproject.toml"])
+def test_a_pipe_and_a_device_are_refused_and_not_waited_for(project: Path, name: str) -> None:
+    os.mkfifo(project / name)
+    with pytest.raises(GuardError, match=f"^{name}: not a regular file$"):
+        find_config(".")
+    (project / name).unlink()
+    (project / name).symlink_to("/dev/zero")
+    with pytest.raises(GuardError, match=f"^{name}: not a regular file$"):
+        find_config(".")
+
+
+def test_a_link_to_a_configuration_is_one(project: Path) -> None:
+    (project / "shared.toml").write_text(GUARD)
+    (project / "aether.toml").symlink_to("shared.toml")
+    assert gate_of(".") == 0.1
+
+
 def test_an_empty_file_is_an_empty_configuration(project: Path) -> None:
     (project / "aether.toml").touch()
     empty = PolicyBook(general=(("aether.toml [guard]", Wishes()),))
@@ -238,6 +262,37 @@ def test_an_unknown_key_of_a_bench_or_a_waiver_is_refused_with_the_nearest_known
     message = refusal(project, text)
     assert message.startswith('guard.bench."pack*".' if "guard.bench" in text else "guard.waiver[")
     assert message.endswith(f".{key}: no such key; did you mean {near}?")
+
+
+@pytest.mark.parametrize("name", ["aether.toml", "pyproject.toml"])
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('gaet = "1%"', "gaet: no such key; did you mean gate?"),
+        ("gate = true", "gate: expected `float | str | null`, got `bool`"),
+        ('quantile = "p99"', "quantile: invalid enum value 'p99'"),
+    ],
+)
+def test_of_several_benches_the_table_at_fault_is_named_by_its_glob(
+    project: Path, name: str, line: str, message: str
+) -> None:
+    table = "guard.bench" if name == "aether.toml" else "tool.aether.guard.bench"
+    text = f'[{table}."a*"]\ngate = "1%"\n[{table}."*/[0-9]"]\n{line}\n[{table}."z"]\nwarn-only = true\n'
+    assert refusal(project, text, name) == f'guard.bench."*/[0-9]".{message}'
+
+
+def test_a_bench_that_is_no_table_is_named_by_its_glob(project: Path) -> None:
+    message = refusal(project, '[guard.bench]\n"pack*" = 3\n')
+    assert message == 'guard.bench."pack*": expected `object`, got `int`'
+
+
+def test_a_glob_that_would_command_a_terminal_is_named_escaped(project: Path) -> None:
+    assert refusal(project, '[guard.bench."a\\u001b[2J"]\ngaet = 1\n').startswith('guard.bench."a\\x1b[2J".gaet: ')
+
+
+def test_a_level_at_which_nothing_could_be_a_regression_is_refused(project: Path) -> None:
+    for level in ("0", '"0%"', "0.0"):
+        assert refusal(project, f"[guard]\nlevel = {level}\n").startswith("guard.level: at 0 no evidence ")
 
 
 def test_what_goes_for_all_benches_only_is_no_key_of_one(project: Path) -> None:

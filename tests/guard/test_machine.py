@@ -54,7 +54,7 @@ def test_keys_that_do_not_apply_are_null() -> None:
 
 def test_every_key_of_the_contract_is_there(judgement: Callable[..., Judgement]) -> None:
     named = "bench_id verdict metric unit quantile baseline current change"
-    added = "change_adjusted interval samples_needed reason"
+    added = "change_adjusted change_decisive interval samples_needed reason"
     report = parsed(judgement())
     assert {*named.split(), *added.split()} <= report["benches"][0].keys()
     assert report.keys() == {"verdict", "exit_code", "benches", "level"}

@@ -100,6 +100,38 @@ def test_what_a_pair_would_be_judged_it_is_counted_as(simulated: Callable[..., S
     assert report.outcomes[1].regressions > report.outcomes[0].regressions
 
 
+def test_pairs_that_cannot_be_compared_are_left_out_and_counted_and_the_first_reason_is_given(
+    sampled: Callable[..., Summary],
+) -> None:
+    alike = [sampled([[10.0] * 12] * 5, params={"files": 100}) for _ in range(3)]
+    other = sampled([[10.0] * 12] * 5, params={"files": 1000})
+    report = measured([*alike, other], slowdowns=(0.4,))
+    assert (report.pairs, report.errors) == (12, 6)
+    assert report.problem == "params.files differs: 100 in the baseline, 1000 now"
+    # Shares are of the pairs that were judged.
+    assert [outcome.regressions for outcome in report.outcomes] == [0.0, 1.0]
+
+
+def test_where_every_pair_can_be_compared_none_is_left_out(sampled: Callable[..., Summary]) -> None:
+    report = measured([sampled([[10.0] * 12] * 5)] * 2)
+    assert (report.errors, report.problem) == (0, None)
+
+
+def test_where_no_pair_can_be_compared_that_is_what_is_reported(sampled: Callable[..., Summary]) -> None:
+    report = measured([sampled([[10.0] * 12] * 5)] * 2, Policy(evidence="ruler"))
+    assert report.errors == report.pairs == 2
+    assert report.problem == "the policy asks for the same ruler on both sides"
+
+
+def test_slowed_down_the_figures_that_decide_are_the_surer_ones(sampled: Callable[..., Summary]) -> None:
+    wandering = [[0.4 * near] * 12 for near in (0.8, 0.9, 1.0, 1.1, 1.2)]
+    followed, left = (
+        [sampled([[10.0] * 12] * 5, rulers=rulers) for _ in range(2)] for rulers in ([[0.4] * 12] * 5, wandering)
+    )
+    for runs in (followed, left):
+        assert [outcome.regressions for outcome in measured(runs, slowdowns=(0.3,)).outcomes] == [0.0, 1.0]
+
+
 # The claim, over recorded runs of unchanged code.
 
 

@@ -90,7 +90,7 @@ def test_a_bench_without_a_baseline_is_new_and_passes(write: Callable[..., str])
     write("new/b.json", bench_id="b")
     new, known = judge("old", "new")
     assert verdicts([known, new]) == [("a", "pass"), ("b", "pass")]
-    assert (known.baseline, new.baseline, new.reason) == (10.0, None, "new: it has no baseline yet")
+    assert (known.baseline, new.baseline, new.reason) == (10.0, None, "it has no baseline yet")
 
 
 def test_a_bench_that_vanished_is_an_error_that_names_its_baseline(write: Callable[..., str]) -> None:

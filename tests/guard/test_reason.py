@@ -55,6 +55,36 @@ def test_of_a_ruler_it_says_how_fast_the_machine_is_and_what_that_leaves(
     assert said.endswith("), gate 20 %")
 
 
+def wandering() -> list[list[list[float]]]:
+    """Return two rulers, a side each, that wander beside a steady bench."""
+    paces = (0.9, 1.0, 1.0, 1.0, 1.1), (0.5, 0.6, 1.0, 1.4, 1.5)
+    return [[[0.4 * pace] * 12 for pace in side] for side in paces]
+
+
+def test_of_a_ruler_that_was_left_it_says_what_it_would_have_said_and_that_it_is_less_sure(
+    sampled: Callable[..., Summary],
+) -> None:
+    before, after = wandering()
+    said = reason(sampled(steady(10), rulers=before), sampled(steady(10.5), rulers=after))
+    figures, left = said.split("; ")
+    assert figures == "p95 5.0 % worse (+5.0 % to +5.0 %), gate 20 %"
+    assert left == "the ruler says 14.9 % worse (-28.7 % to +85.3 %), far less sure: it does not follow this bench"
+
+
+def test_of_a_ruler_that_decided_it_does_not_say_that_it_was_left(sampled: Callable[..., Summary]) -> None:
+    assert "does not follow" not in reason(
+        sampled(steady(10), rulers=steady(0.4)), sampled(steady(15), rulers=steady(0.6))
+    )
+
+
+def test_of_rounds_whose_figure_is_another_it_says_so_with_the_ruler_left_too(sampled: Callable[..., Summary]) -> None:
+    before, after = wandering()
+    current = sampled([*steady(10.0, rounds=4), [11.0] * 12], rulers=after)
+    said = reason(sampled(steady(10), rulers=before), current)
+    assert said.startswith("p95 10.0 % worse, 1.9 % worse by its rounds (")
+    assert said.endswith(": it does not follow this bench")
+
+
 def test_of_a_throughput_the_ruler_is_told_the_same_way(sampled: Callable[..., Summary]) -> None:
     baseline = sampled(steady(1000), rulers=steady(0.4), throughput=True)
     current = sampled(steady(750), rulers=steady(0.5), throughput=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,6 +49,39 @@ def test_a_line_says_which_bench_it_is_of_and_what_it_measures(record: Callable[
 def test_a_run_without_a_ruler_has_none(record: Callable[..., str]) -> None:
     (run,) = read_recording(record({"samples": RUN["samples"]}))
     assert run.reference is None
+    assert run.cross_reference is None
+
+
+def test_the_second_kernel_goes_with_its_run(record: Callable[..., str]) -> None:
+    (run,) = read_recording(record({**RUN, "cross_reference": [[0.3], [0.31]]}))
+    assert run.reference is not None
+    assert run.cross_reference is not None
+    assert run.cross_reference.samples == ((0.3,), (0.31,))
+    assert run.cross_reference.kernel != run.reference.kernel
+
+
+@pytest.mark.parametrize("switches", [[[0, 0, 0]], [[0, 0], [0, 0, 0]], [[0, 0, 0, 0], [0, 0, 0]], []])
+def test_switches_of_another_shape_than_the_samples_are_refused(
+    record: Callable[..., str], switches: list[list[int]]
+) -> None:
+    with pytest.raises(GuardError, match=r": line 1: samples, reference and involuntary_switches have not the same"):
+        read_recording(record({**RUN, "involuntary_switches": switches}))
+
+
+def test_a_line_over_the_limit_is_refused_without_reading_on(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.jsonl"
+    path.touch()
+    os.truncate(path, 2**40)
+    with pytest.raises(GuardError, match=r"sparse\.jsonl: line 1: over the limit of 67,108,864 bytes$"):
+        read_recording(str(path))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
+def test_a_pipe_and_a_device_are_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    for path in (str(tmp_path / "pipe.jsonl"), "/dev/zero"):
+        with pytest.raises(GuardError, match=f"^{path}: not a regular file$"):
+            read_recording(path)
 
 
 def test_samples_during_which_the_cpu_was_taken_away_are_left_out_with_their_rulers(record: Callable[..., str]) -> None:

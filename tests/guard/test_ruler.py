@@ -18,7 +18,7 @@ ROUNDS = [[10.0] * 3] * 2
 def test_the_ruler_says_by_how_much_the_machine_is_slower(sampled: Callable[..., Summary]) -> None:
     baseline = sampled(ROUNDS, rulers=[[0.4, 0.4, 9.0], [0.4, 0.4, 0.1]])
     current = sampled(ROUNDS, rulers=[[0.5] * 3] * 2)
-    assert read_ruler(baseline, current) == Ruler(slowdown=pytest.approx(0.25), disagreement=None)
+    assert read_ruler(baseline, current) == Ruler(shift=pytest.approx(math.log(1.25)), disagreement=None)
     ruler = read_ruler(current, baseline)
     assert ruler is not None
     assert ruler.slowdown == pytest.approx(-0.2)
@@ -40,7 +40,7 @@ def test_a_second_kernel_says_how_far_the_first_is_to_be_trusted(
 def test_a_second_kernel_on_one_side_only_says_nothing(sampled: Callable[..., Summary]) -> None:
     baseline = sampled(ROUNDS, rulers=[[0.4] * 3] * 2, crossing=[0.3, 0.3])
     ruler = read_ruler(baseline, sampled(ROUNDS, rulers=[[0.4] * 3] * 2))
-    assert ruler == Ruler(slowdown=0.0, disagreement=None)
+    assert ruler == Ruler(shift=0.0, disagreement=None)
 
 
 def test_without_the_same_ruler_on_both_sides_there_is_none(sampled: Callable[..., Summary]) -> None:

@@ -90,7 +90,7 @@ def test_a_file_that_could_not_be_read_stands_in_the_table_by_its_escaped_path(
 
 
 def test_a_new_bench_is_called_new(judgement: Callable[..., Judgement]) -> None:
-    reason = "new: it has no baseline yet"
+    reason = "it has no baseline yet"
     new = judgement(verdict="pass", baseline=None, current=None, change=None, reason=reason)
     assert table(new)[1].endswith("  new")
     assert f"\nnew: packaging: {reason}\n" in rendered(new)
@@ -143,9 +143,14 @@ def test_what_is_no_pass_shows_its_figure_whatever_the_interval(
     assert f"  +25.0 %  {verdict}" in table(judgement(verdict=verdict, interval=(-0.1, 0.6)))[1]
 
 
-def test_the_figure_by_the_ruler_is_the_one_in_the_table(judgement: Callable[..., Judgement]) -> None:
-    judged = judgement(verdict="pass", change=0.3, change_adjusted=0.02, interval=(0.01, 0.03))
-    assert "  +2.0 %  pass" in table(judged)[1]
+@pytest.mark.parametrize(("decisive", "shown"), [(0.02, "+2.0 %"), (0.31, "+31.0 %")])
+def test_the_figure_that_decided_is_the_one_in_the_table(
+    judgement: Callable[..., Judgement], decisive: float, shown: str
+) -> None:
+    judged = judgement(
+        verdict="pass", change=0.3, change_adjusted=0.02, change_decisive=decisive, interval=(0.01, 0.03)
+    )
+    assert f"  {shown}  pass" in table(judged)[1]
 
 
 def test_a_pass_on_evidence_gives_its_reason(judgement: Callable[..., Judgement]) -> None:

@@ -71,11 +71,12 @@ def test_the_level_goes_with_the_report(judgement: Callable[..., Judgement]) -> 
 def test_the_better_evidence_says_which_bench_is_the_worst(judgement: Callable[..., Judgement]) -> None:
     benches = [
         judgement(bench_id="raw", change=0.5),
-        judgement(bench_id="explained", change=2.0, change_adjusted=0.3),
-        judgement(bench_id="revealed", change=0.0, change_adjusted=0.9),
+        judgement(bench_id="explained", change=2.0, change_adjusted=0.3, change_decisive=0.3),
+        judgement(bench_id="revealed", change=0.0, change_adjusted=0.9, change_decisive=0.9),
+        judgement(bench_id="ruler left", change=0.4, change_adjusted=7.0, change_decisive=0.4),
     ]
     ordered = build_report(benches, strict=False).benches
-    assert [judged.bench_id for judged in ordered] == ["revealed", "raw", "explained"]
+    assert [judged.bench_id for judged in ordered] == ["revealed", "raw", "ruler left", "explained"]
 
 
 @given(verdicts=VERDICTS, random=st.randoms(use_true_random=False))

@@ -9,6 +9,11 @@ from aether_guard.policy import Policy
 from aether_guard.ruler import Ruler
 from aether_schema import Summary
 
+#: The figures as they came decide where they are surer than those by the ruler by this factor. Where they are not
+#: as much surer, it is luck which of the two looks it, and the one chosen for its looks would promise too much.
+MUCH_SURER = 1.5
+_ROUNDING = 1e-9
+
 
 class Assessment(Struct, frozen=True, kw_only=True):
     """All that is known of one bench before the verdict, which depends on the other benches too.
@@ -31,11 +36,14 @@ class Assessment(Struct, frozen=True, kw_only=True):
 
     @property
     def deciding(self) -> Estimate | None:
-        """The better evidence, which is the surer one; None for the plain rule.
+        """The better evidence, that by the ruler unless it is left; None for the plain rule."""
+        return self.raw if self.ruled is None or self.ruler_left else self.ruled
 
-        That is mostly the one by the ruler. A ruler that does not follow its bench brings more into the figures
-        than it takes out, and is then left.
-        """
+    @property
+    def ruler_left(self) -> bool:
+        """Whether the ruler does not follow its bench: it brings more into the figures than it takes out."""
         if self.raw is None or self.ruled is None:
-            return self.raw
-        return min(self.ruled, self.raw, key=lambda found: found.reach)
+            return False
+        # What the second kernel doubts is the same for both.
+        raw, ruled = (found.reach - found.widened for found in (self.raw, self.ruled))
+        return raw * MUCH_SURER + _ROUNDING < ruled

@@ -7,7 +7,7 @@ both sides the same is asked of an estimate, and whether chance alone could have
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -15,7 +15,7 @@ from aether_guard.assessment import Assessment
 from aether_guard.estimate import BOUNDED_SAMPLES, PROBABILITIES, Estimate, estimate
 from aether_guard.policy import Policy, waiver_expired
 from aether_guard.reason import explain
-from aether_guard.ruler import USUAL_DISAGREEMENT, differing_keys, read_ruler, uncertainty
+from aether_guard.ruler import differing_keys, read_ruler, uncertainty
 from aether_guard.verdict import Judgement
 
 if TYPE_CHECKING:
@@ -87,8 +87,18 @@ def incomparable(baseline: Summary, current: Summary) -> str | None:
         for name in sorted(baseline.params.keys() | current.params.keys()):
             theirs, ours = baseline.params.get(name), current.params.get(name)
             if theirs != ours:
-                return f"params.{name} differs: {theirs!r} in the baseline, {ours!r} now"
+                return _other_params(name, baseline.params, current.params)
     return None
+
+
+def _other_params(name: str, before: dict[str, Any], after: dict[str, Any]) -> str:
+    """Return how the two sides differ in a parameter, and what to do where only one of them knows it."""
+    theirs, ours = (repr(side[name]) if name in side else "none" for side in (before, after))
+    said = f"params.{name} differs: {theirs} in the baseline, {ours} now"
+    if name in before and name in after:
+        return said
+    change = "gained" if name in after else "lost"
+    return f"{said}; if the bench {change} this parameter, promote a new baseline"
 
 
 def worsening(before: float, after: float, *, lower_is_better: bool) -> float:
@@ -138,12 +148,12 @@ def _with_evidence(known: Assessment) -> Assessment:
         correction = uncertainty(baseline, current, PROBABILITIES[policy.quantile])
         ruled = replace(ruled, error=math.hypot(ruled.error, correction))
         # As they came, the figures hold all of what the ruler takes out.
-        raw = replace(raw, error=math.hypot(raw.error, math.log1p(ruler.slowdown)))
-        disagreement = ruler.disagreement
-        if differing and disagreement is None:
+        raw = replace(raw, error=math.hypot(raw.error, ruler.shift))
+        if differing and ruler.disagreement is None:
             doubt = "and no second kernel says whether the ruler holds between them"
-        elif disagreement is not None and (differing or disagreement > USUAL_DISAGREEMENT):
-            ruled = replace(ruled, widened=disagreement)
+        # What the machine did is in doubt, and so is what it did to the figures as they came.
+        widened = ruler.doubt(same_machine=not differing)
+        raw, ruled = replace(raw, widened=widened), replace(ruled, widened=widened)
     elif differing and raw is not None:
         doubt = "and no ruler goes with both"
     return replace(known, raw=raw, ruled=ruled, ruler=ruler, differing=tuple(differing), doubt=doubt)
@@ -174,6 +184,7 @@ def _judgement(known: Assessment, *, real: bool, level: float) -> Judgement:
         current=getattr(known.current, policy.quantile),
         change=known.change,
         change_adjusted=None if known.ruled is None else known.ruled.change,
+        change_decisive=known.change if found is None else found.change,
         interval=None if found is None else found.interval,
         samples_needed=None if known.doubt else needed,
         reason=explain(known, verdict, needed=needed, moved=moved),

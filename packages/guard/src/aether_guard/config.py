@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from datetime import date
 
 import msgspec
@@ -102,7 +103,8 @@ def find_config(folder: str) -> Config:
     while True:
         for name in (FILE_NAME, PYPROJECT):
             path = os.path.join(folder, name)
-            if os.path.isfile(path) and (document := _read(path)) is not None:
+            # A link to nothing is read too: it was meant to be a configuration, and fails as one.
+            if os.path.lexists(path) and not os.path.isdir(path) and (document := _read(path)) is not None:
                 return _config(path, document)
         parent = os.path.dirname(folder)
         if parent == folder:
@@ -113,6 +115,8 @@ def find_config(folder: str) -> Config:
 def _read(path: str) -> Document | None:
     """Return the document, or None where a `pyproject.toml` has no table of ours."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise GuardError(f"{_shown(path)}: not a regular file")
         with open(path, "rb") as file:
             data = file.read()
         if os.path.basename(path) == FILE_NAME:
@@ -164,6 +168,9 @@ def _book(path: str, table: GuardTable) -> PolicyBook:
             host_mismatch=part.host_mismatch,
         )
 
+    level = PolicyBook().level if table.level is None else fraction(table.level, "guard.level")
+    if not level:
+        raise GuardError(f"{source}: guard.level: at 0 no evidence would make a regression; the usual is 5%")
     return PolicyBook(
         general=((f"{source} [guard]", wishes(table, "guard")),),
         by_glob=tuple(
@@ -180,7 +187,7 @@ def _book(path: str, table: GuardTable) -> PolicyBook:
             for waiver in table.waiver
         ),
         expected=table.expected,
-        level=PolicyBook().level if table.level is None else fraction(table.level, "guard.level"),
+        level=level,
     )
 
 

@@ -92,10 +92,10 @@ def measure_policy(runs: Sequence[Summary], policy: Policy, question: Question, 
 
 
 def _verdicts(known: Iterable[Assessment], gate: float, slowdown: float, level: float) -> list[Verdict]:
-    return [_verdict(item, gate, slowdown, level) for item in known]
+    return [verdict_when_slowed(item, gate, slowdown, level) for item in known]
 
 
-def _verdict(known: Assessment, gate: float, slowdown: float, level: float) -> Verdict:
+def verdict_when_slowed(known: Assessment, gate: float, slowdown: float, level: float) -> Verdict:
     """Return the verdict with the current side slowed down: its estimate moves, and its error stays."""
     if known.doubt is not None:
         return "inconclusive"

@@ -22,21 +22,23 @@ _SHOWN_KEYS = 4
 def explain(known: Assessment, verdict: Verdict, *, needed: int | None, moved: str | None) -> str:
     """Return why the verdict is what it is, with the figures it rests on."""
     figures = f"{known.policy.quantile} {worse_or_better(known.change)}"
-    if known.ruled is not None and known.ruler is not None:
+    if known.ruled is not None and known.ruler is not None and not known.ruler_left:
         figures += _by_ruler(known.ruler, known.ruled, known.change)
     elif known.raw is not None and abs(known.raw.change - known.change) > _WORTH_SAYING:
         figures += f", {worse_or_better(known.raw.change)} by its rounds"
     if known.deciding is not None:
-        low, high = known.deciding.interval
-        figures += f" ({signed_percentage(low)} to {signed_percentage(high)})"
+        figures += f" ({_bounds(known.deciding)})"
     parts = [f"{figures}, gate {percentage(known.gate)}"]
+    if known.ruled is not None and known.ruler_left:
+        said = f"{worse_or_better(known.ruled.change)} ({_bounds(known.ruled)})"
+        parts.append(f"the ruler says {said}, far less sure: it does not follow this bench")
     if known.differing:
         shown = ", ".join(known.differing[:_SHOWN_KEYS])
         more = len(known.differing) - _SHOWN_KEYS
         others = f" and {more} more" if more > 0 else ""
         parts.append(f"the machines differ in {shown}{others} {known.doubt or ''}".rstrip())
-    elif known.ruled is not None and known.ruled.widened:
-        parts.append(f"the second kernel doubts the ruler by {percentage(round(known.ruled.widened, 3))}")
+    elif known.ruler is not None and known.ruler.disagreement and known.ruler.doubt(same_machine=True):
+        parts.append(f"the second kernel doubts the ruler by {percentage(round(known.ruler.disagreement, 3))}")
     if known.deciding is not None:
         parts += _limits(known, known.deciding, verdict, needed)
     if moved is not None:
@@ -45,6 +47,11 @@ def explain(known: Assessment, verdict: Verdict, *, needed: int | None, moved: s
         waiver = known.policy.waiver
         parts.append(f"waived up to {percentage(waiver.gate)} until {waiver.expires}: {waiver.reason}")
     return printable("; ".join(parts))
+
+
+def _bounds(found: Estimate) -> str:
+    low, high = found.interval
+    return f"{signed_percentage(low)} to {signed_percentage(high)}"
 
 
 def _by_ruler(ruler: Ruler, ruled: Estimate, change: float) -> str:

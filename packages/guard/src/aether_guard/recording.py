@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ from aether_schema import UNIT_OF_METRIC, Metric, Reference, SchemaError, Summar
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: As large as a summary may be.
+LINE_LIMIT_BYTES = 64 * 2**20
+
 Numbers = tuple[tuple[float, ...], ...]
 
 
@@ -27,10 +31,14 @@ class Kept(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """One line: samples as they came, an array a round, the ruler beside them, and the evidence against them."""
+    """One line: samples as they came, an array a round, the ruler beside them, and the evidence against them.
+
+    `cross_reference` is the second kernel's value a round, in an array of its own.
+    """
 
     samples: Numbers
     reference: Numbers | None = None
+    cross_reference: Numbers | None = None
     involuntary_switches: tuple[tuple[int | None, ...], ...] | None = None
     kept: Kept | None = None
     bench_id: str | None = None
@@ -70,16 +78,26 @@ def summary_of(run: Run, name: str) -> Summary:
         n=len(flat),
         timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
         samples=samples,
-        reference=None if reference is None else Reference(kernel="recorded", unit="ms", samples=reference),
+        reference=_as_ruler(reference, "recorded"),
+        cross_reference=_as_ruler(run.cross_reference, "recorded beside it"),
     )
+
+
+def _as_ruler(samples: Numbers | None, kernel: str) -> Reference | None:
+    return None if samples is None else Reference(kernel=kernel, unit="ms", samples=samples)
 
 
 def _runs(path: str) -> Iterator[Summary]:
     name = os.path.splitext(os.path.basename(path))[0]
     decode = msgspec.json.Decoder(Run).decode
     try:
+        # A pipe might never say anything, and a device never stop.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise GuardError(f"{printable(path)}: not a regular file")
         with open(path, "rb") as file:
-            for number, line in enumerate(file, start=1):
+            for number, line in enumerate(iter(lambda: file.readline(LINE_LIMIT_BYTES + 1), b""), start=1):
+                if len(line) > LINE_LIMIT_BYTES:
+                    raise GuardError(f"{printable(path)}: line {number}: over the limit of {LINE_LIMIT_BYTES:,} bytes")
                 if not line.strip():
                     continue
                 try:
@@ -95,6 +113,10 @@ def _kept(run: Run) -> tuple[Numbers, Numbers | None]:
         return run.kept.samples, run.kept.reference
     if run.involuntary_switches is None:
         return run.samples, run.reference
+    parts = (run.samples, run.reference, run.involuntary_switches)
+    shapes = {tuple(map(len, part)) for part in parts if part is not None}
+    if len(shapes) > 1:
+        raise SchemaError("samples, reference and involuntary_switches have not the same shape")
     calm = [[index for index, switches in enumerate(counts) if not switches] for counts in run.involuntary_switches]
 
     def chosen(numbers: Numbers) -> Numbers:

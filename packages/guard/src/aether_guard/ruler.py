@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 #: Two kernels may disagree this much about one and the same machine before the ruler is doubted, in logarithms.
 USUAL_DISAGREEMENT = 0.1
-
-
 #: A correction by the ruler is itself uncertain by this part of its size: no kernel is slowed by a busy
 #: machine exactly as the bench is. Found on recordings of unchanged code, where it makes the interval hold
 #: what it promises although the machine's speed differs from run to run.
@@ -25,12 +23,25 @@ UNCERTAIN_PART = 0.125
 class Ruler(Struct, frozen=True, kw_only=True):
     """What the references say about the two machines, or about one at two times.
 
-    `slowdown` is by which fraction the current one is slower. `disagreement` is how far the second kernel
-    says otherwise, in logarithms; None where there is none to ask.
+    `shift` is by how much the current one is slower, `disagreement` how far the second kernel says otherwise,
+    both in logarithms; None where there is none to ask.
     """
 
-    slowdown: float
+    shift: float
     disagreement: float | None
+
+    @property
+    def slowdown(self) -> float:
+        """The fraction by which the current machine is slower."""
+        return math.expm1(min(self.shift, 700.0))
+
+    def doubt(self, *, same_machine: bool) -> float:
+        """Return how far off the ruler may be, in logarithms: what the second kernel says, or nothing without one.
+
+        Of one and the same machine only what is unusual is counted.
+        """
+        usual = USUAL_DISAGREEMENT if same_machine else 0.0
+        return max(0.0, (self.disagreement or 0.0) - usual)
 
 
 def read_ruler(baseline: Summary, current: Summary) -> Ruler | None:
@@ -39,7 +50,7 @@ def read_ruler(baseline: Summary, current: Summary) -> Ruler | None:
     if moved is None or baseline.metric == "value":
         return None
     crossed = _log_ratio(baseline.cross_reference, current.cross_reference)
-    return Ruler(slowdown=math.expm1(min(moved, 700.0)), disagreement=None if crossed is None else abs(moved - crossed))
+    return Ruler(shift=moved, disagreement=None if crossed is None else abs(moved - crossed))
 
 
 def uncertainty(baseline: Summary, current: Summary, probability: float) -> float:

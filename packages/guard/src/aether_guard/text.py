@@ -46,7 +46,7 @@ def label(judgement: Judgement) -> str:
 def table_row(judgement: Judgement) -> tuple[str, str, str, str, str]:
     """Return the cells of one bench, or of a file: `-` for nothing to show, `~` for no change to be seen."""
     unit = judgement.unit or ""
-    change = judgement.change if judgement.change_adjusted is None else judgement.change_adjusted
+    change = judgement.change_decisive
     unchanged = judgement.verdict == "pass" and judgement.interval is not None and spans_zero(judgement.interval)
     return (
         printable(judgement.bench_id or judgement.current_path or NOTHING),

@@ -27,8 +27,9 @@ class Judgement(Struct, frozen=True, kw_only=True):
     """The verdict on one bench. `change` is the worsening as a fraction: positive is worse.
 
     `baseline` and `current` are the quantile's figures in `unit`. `change_adjusted` is the worsening by the
-    ruler, `interval` that of the better evidence, each bound one-sided at 95 %. With `warn_only` a regression
-    does not fail the build. What does not apply is None.
+    ruler, `change_decisive` that of the better evidence, on which the verdict rests, and `interval` holds its
+    bounds, each one-sided at 95 %. With `warn_only` a regression does not fail the build. What does not apply
+    is None.
     """
 
     bench_id: str | None
@@ -40,6 +41,7 @@ class Judgement(Struct, frozen=True, kw_only=True):
     current: float | None = None
     change: float | None = None
     change_adjusted: float | None = None
+    change_decisive: float | None = None
     interval: tuple[float, float] | None = None
     samples_needed: int | None = None
     reason: str
@@ -83,5 +85,4 @@ def build_report(judgements: Iterable[Judgement], *, strict: bool, level: float 
 
 
 def _badness(judgement: Judgement) -> tuple[int, float]:
-    change = judgement.change if judgement.change_adjusted is None else judgement.change_adjusted
-    return SEVERITY[judgement.verdict], change or 0.0
+    return SEVERITY[judgement.verdict], judgement.change_decisive or 0.0

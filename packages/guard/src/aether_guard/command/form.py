@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -93,5 +94,6 @@ def percentage_argument(text: str) -> float:
 
 
 def complain(message: str) -> None:
-    """Say on the error stream what is wrong."""
-    print(f"aether-guard: error: {message}", file=sys.stderr)
+    """Say on the error stream what is wrong; where that is full or gone, the exit status has to say it."""
+    with contextlib.suppress(OSError):
+        print(f"aether-guard: error: {message}", file=sys.stderr)

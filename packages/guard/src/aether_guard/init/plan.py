@@ -95,19 +95,23 @@ def write_init(plan: InitPlan) -> tuple[str, ...]:
         GuardError: one cannot be written, or is there by now; those before it were.
 
     """
-    written = []
+    written: list[str] = []
     for file in plan.files:
         if file.state != "new":
             continue
         path = os.path.join(plan.folder, file.path)
         if os.path.lexists(path):
-            raise GuardError(f"{file.path}: appeared meanwhile; left alone")
+            raise GuardError(f"{file.path}: appeared meanwhile; left alone{_before(written)}")
         try:
             write_atomically(path, file.contents.encode())
         except SchemaError as error:
-            raise GuardError(str(error)) from None
+            raise GuardError(f"{error}{_before(written)}") from None
         written.append(file.path)
     return tuple(written)
+
+
+def _before(written: Sequence[str]) -> str:
+    return f"; written before it: {', '.join(written)}" if written else ""
 
 
 def describe_init(plan: InitPlan, written: Iterable[str]) -> tuple[str, ...]:
