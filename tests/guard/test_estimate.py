@@ -244,6 +244,14 @@ def test_a_change_and_its_logarithm_are_one(*, change: float, lower_is_better: b
 
 
 @pytest.mark.parametrize("lower_is_better", [True, False])
+@pytest.mark.parametrize("change", [-1.0, 1.0])
+def test_a_change_by_all_there_is_has_a_logarithm(change: float, *, lower_is_better: bool) -> None:
+    logarithm = as_log(change, lower_is_better=lower_is_better)
+    assert math.isfinite(logarithm)
+    assert (logarithm > 0) == (change > 0)
+
+
+@pytest.mark.parametrize("lower_is_better", [True, False])
 @pytest.mark.parametrize("logarithm", [-2000.0, -709.0, 709.0, 2000.0])
 def test_no_logarithm_is_too_large_to_be_a_change(logarithm: float, *, lower_is_better: bool) -> None:
     change = as_change(logarithm, lower_is_better=lower_is_better)

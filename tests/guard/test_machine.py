@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from aether_guard.machine import generate_check_schema, published_check_schema, render_json
+from aether_guard.machine import (
+    generate_ab_schema,
+    generate_check_schema,
+    published_ab_schema,
+    published_check_schema,
+    render_json,
+)
 from aether_guard.verdict import Judgement, build_report
 
 if TYPE_CHECKING:
@@ -22,6 +28,14 @@ def parsed(judged: Judgement) -> dict[str, Any]:
 
 def test_the_published_schema_is_the_one_of_the_types() -> None:
     assert published_check_schema() == generate_check_schema()
+
+
+def test_the_published_schema_of_a_comparison_is_the_one_of_the_types() -> None:
+    assert published_ab_schema() == generate_ab_schema()
+    schema = Draft202012Validator(json.loads(published_ab_schema()))
+    schema.check_schema(schema.schema)
+    assert not schema.is_valid({"verdict": "pass", "exit_code": 0})
+    assert schema.is_valid({"verdict": "pass", "exit_code": 0, "benches": []})
 
 
 def test_the_published_schema_is_itself_valid() -> None:

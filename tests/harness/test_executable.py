@@ -196,3 +196,27 @@ def test_a_command_is_not_told_of_what_the_worker_is_told(run: Callable[..., sub
     names = "[name for name in os.environ if name.startswith('AETHER_')]"
     finished = run("--exec", f'{PYTHON} "import os, sys; sys.exit(str({names} or 0))"')
     assert "exit status 1: 0" in finished.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a command does not inherit its parent's peak")
+def test_memory_that_is_the_workers_own_is_not_taken_for_the_commands(place: Place) -> None:
+    params = CommandParams(command="true", measure="memory")
+    with CommandBench("tool").open(params, place) as session, pytest.raises(BenchError, match=r"memory below .* MB"):
+        session.sample()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell")
+def test_the_most_memory_a_command_held_is_its_figure(place: Place) -> None:
+    params = CommandParams(command=f"{PYTHON} 'x = b\"x\" * 300_000_000'", measure="memory")
+    with CommandBench("tool").open(params, place) as session:
+        cost = session.sample().cost
+    assert cost is not None
+    assert 300 < cost < 400
+
+
+def test_what_comes_before_and_after_a_command_must_succeed_even_where_the_command_need_not(place: Place) -> None:
+    params = CommandParams(command="false", prepare="true", cleanup="false", ignore_exit_code=True)
+    with CommandBench("tool").open(params, place) as session:
+        session.prepare()
+        with pytest.raises(BenchError, match="false: exit status 1"):
+            session.sample()

@@ -1,17 +1,27 @@
+"""Repositories, simulated pairs, and runs of `aether-guard ab` with a folder for scratch that marks all they start."""
+
 from __future__ import annotations
 
+import json
 import math
 import os
 import subprocess
-from typing import TYPE_CHECKING
+import sys
+import time
+from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
+from jsonschema import Draft202012Validator
 
 from aether_guard.ab.bet import Pair
+from aether_guard.ab.contest import Contested, Question
+from aether_guard.ab.trial import Rule
 from aether_guard.estimate import as_log
+from aether_guard.machine import published_ab_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from random import Random
 
@@ -21,6 +31,73 @@ INSTALL = (
     "folder = pathlib.Path(sysconfig.get_path('purelib'))\n"
     "folder.joinpath('side.pth').write_text(str(pathlib.Path('src').resolve()))\n"
 )
+
+SCHEMA = Draft202012Validator(json.loads(published_ab_schema()))
+
+# Of these benches `pace` and `rate` do what they are told, and misbehave from their fourth sample on.
+BENCHES = """
+from __future__ import annotations
+
+import os, sys, time
+from contextlib import contextmanager
+from msgspec import Struct
+from aether_harness import Sampled
+
+print("what a file prints is no report")
+count = 0
+
+
+class Params(Struct, frozen=True, kw_only=True):
+    ms: float = 2.0
+    kb: int = 10
+    fault: str = ""
+
+
+class Session:
+    def __init__(self, params):
+        self.params = params
+
+    def sample(self):
+        global count
+        count += 1
+        time.sleep(self.params.ms / 1000)
+        if self.params.fault and count > 3:
+            return FAULTS[self.params.fault]()
+        return Sampled(moved_bytes=1000 * self.params.kb)
+
+    def verify(self):
+        pass
+
+
+FAULTS = {
+    "raise": lambda: 1 / 0,
+    "crash": lambda: os.kill(os.getpid(), 9),
+    "hang": lambda: time.sleep(600),
+    "print": lambda: print("progress", flush=True),
+    "fork": os.fork,
+    "exit": lambda: sys.exit(4),
+    "end": lambda: os._exit(4),
+    "zero": lambda: Sampled(cost=0.0),
+    "nothing": lambda: None,
+}
+
+
+class Bench:
+    params_type = Params
+    about = "sleeps"
+
+    def __init__(self, name, metric):
+        self.bench_id = self.name = name
+        self.metric = metric
+
+    @contextmanager
+    def open(self, params, place):
+        yield Session(params)
+
+
+pace = Bench("pace", "duration_ms")
+rate = Bench("rate", "throughput_mbs")
+"""
 
 
 class Project:
@@ -116,3 +193,114 @@ def lives() -> Callable[..., list[tuple[Pair, ...]]]:
         return drawn
 
     return build
+
+
+@pytest.fixture
+def ab_env(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Yield what marks the processes of a test; end those that are left."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (tmp_path / "benches.py").write_text(BENCHES, encoding="utf-8")
+    env = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
+    yield env
+    for process in _processes(scratch):
+        process.kill()
+
+
+@pytest.fixture
+def ab(
+    guard: Callable[..., subprocess.CompletedProcess[str]], ab_env: dict[str, str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return a function that runs `aether-guard ab` in the test's folder, where `benches.py` lies."""
+
+    def run(*arguments: str, env: dict[str, str] | None = None, **how: Any) -> subprocess.CompletedProcess[str]:
+        done = guard("ab", *arguments, env={**ab_env, **(env or {})}, **how)
+        assert "Traceback" not in (done.stderr or ""), done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def started(tmp_path: Path, ab_env: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Yield a function that starts `aether-guard ab` and does not wait for it."""
+    running: list[subprocess.Popen[str]] = []
+
+    def started(*arguments: str) -> subprocess.Popen[str]:
+        running.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "aether_guard", "ab", *arguments],
+                cwd=tmp_path,
+                env={**os.environ, **ab_env},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+            )
+        )
+        return running[-1]
+
+    yield started
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], Any]], Any]:
+    """Return a function that waits until a condition holds, and returns what it then is."""
+
+    def eventually(condition: Callable[[], Any]) -> Any:
+        while not (result := condition()):
+            time.sleep(0.02)
+        return result
+
+    return eventually
+
+
+@pytest.fixture
+def processes(tmp_path: Path, ab_env: dict[str, str]) -> Callable[[], list[psutil.Process]]:
+    """Return a function that gives the processes of the test's runs."""
+    assert ab_env
+    return lambda: _processes(tmp_path / "scratch")
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Callable[[], list[str]]:
+    """Return a function that gives what lies in the folder for scratch."""
+    return lambda: os.listdir(tmp_path / "scratch")
+
+
+@pytest.fixture
+def json_of() -> Callable[[str], dict[str, Any]]:
+    """Return a function that reads what `--format json` printed, and holds it against the published schema."""
+
+    def json_of(text: str) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(text)
+        assert list(SCHEMA.iter_errors(document)) == []
+        return document
+
+    return json_of
+
+
+@pytest.fixture(scope="session")
+def contested() -> Callable[..., Contested]:
+    """Return a function that begins a bench in milliseconds."""
+
+    def contested(bench_id: str = "thing", **rule: Any) -> Contested:
+        question = Question(
+            bench_id=bench_id, metric="duration_ms", unit="ms", old_side="before", new_side="after", rule=Rule(**rule)
+        )
+        return Contested(question)
+
+    return contested
+
+
+def _processes(scratch: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("TMPDIR") == str(scratch) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found

@@ -61,7 +61,8 @@ def main() -> int:
     """Answer and return the exit status."""
     # What a bench's file prints when it is loaded is not the answer.
     answer = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
     try:
         described = describe(msgspec.json.decode(sys.stdin.buffer.read(), type=Wanted))
     except (HarnessError, msgspec.MsgspecError) as error:

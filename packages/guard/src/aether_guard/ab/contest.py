@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from aether_guard.ab.bet import Pair
+
 
 class Question(Struct, frozen=True, kw_only=True):
     """What is asked about one bench: the unit of its figures, the names of its two sides, and the rule."""
@@ -101,13 +103,21 @@ class Contested:
             GuardError: a figure has no ratio; names the bench and the side.
 
         """
+        self.trial.add(*map(self.costs_of, bet))
+        self.drawn += bet
+
+    def costs_of(self, drawn: Drawn) -> Pair:
+        """Return what both versions cost by a pair.
+
+        Raises:
+            GuardError: a figure has no ratio; names the bench and the side.
+
+        """
         question = self.question
         try:
-            pairs = [pair_of(drawn, question.metric, (question.old_side, question.new_side)) for drawn in bet]
+            return pair_of(drawn, question.metric, (question.old_side, question.new_side))
         except GuardError as error:
             raise GuardError(f"{question.bench_id}: {error}") from None
-        self.trial.add(*pairs)
-        self.drawn += bet
 
 
 class Watcher(Protocol):

@@ -113,7 +113,7 @@ def commands(old: CommandParams, new: CommandParams) -> list[Match]:
 def _described_here(wanted: Wanted) -> list[Described]:
     """Return the wanted benches of this process's environment; what their files print is no report."""
     try:
-        with redirect_stdout(sys.stderr):
+        with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
             return describe(wanted)
     except HarnessError as error:
         raise GuardError(str(error)) from None

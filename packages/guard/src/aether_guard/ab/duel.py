@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 PAIRS_A_LIFE = 5
 #: Of commands every sample is a process of its own, and so every pair a bet; their workers may live longer.
 BETS_OF_COMMANDS = 20
-WARMUPS = 1
+#: Starting takes longer than a life: so many lives' workers are on their way.
+LIVES_AHEAD = 2
 #: Whether samples did what they claim is checked in the first of so many lives.
 _LIVES_A_VERIFICATION = 20
 #: Disturbed pairs are taken again, up to this share of all: on a machine that is never quiet they are kept, for
@@ -71,7 +72,7 @@ class Duel:
         self._draw = draw
         self._lives = self._bets = 0
         self._iterations: int | None = None
-        self._waiting: list[Worker] = []
+        self._waiting: list[list[Worker]] = []
         self._pairs = self._retaken = 0
         self._evidence: tuple[list[Evidence], list[Evidence]] = ([], [])
 
@@ -81,8 +82,9 @@ class Duel:
 
     def __exit__(self, *_: object) -> None:
         """End the workers that wait for their turn."""
-        for worker in self._waiting:
-            worker.kill()
+        for workers in self._waiting:
+            for worker in workers:
+                worker.kill()
 
     @property
     def bets_a_life(self) -> int:
@@ -103,16 +105,14 @@ class Duel:
         """
         self._lives += 1
         with ExitStack() as stack:
-            workers, self._waiting = self._waiting or self._start(), []
+            workers = self._waiting.pop(0) if self._waiting else self._start()
             for worker in workers:
                 stack.callback(worker.kill)
             for index in self._order():
                 self._open(self._sides[index], workers[index], stack)
             if self._terms.assignment.companion_cpus != self._terms.assignment.worker_cpus:
-                # The next two come up on the other CPUs meanwhile.
-                self._waiting = self._start()
-            for _ in range(WARMUPS):
-                self._both(workers, self._order())
+                # Those of the next lives come up on the other CPUs meanwhile.
+                self._waiting += [self._start() for _ in range(LIVES_AHEAD - len(self._waiting))]
             yield lambda: self._bet(workers)
             if self._lives % _LIVES_A_VERIFICATION == 1:
                 for side, worker in zip(self._sides, workers, strict=True):

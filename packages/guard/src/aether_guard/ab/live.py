@@ -8,8 +8,8 @@ import sys
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from aether_guard.ab.outcome import pairs_in
-from aether_guard.figure import signed_percentage, worse_or_better
+from aether_guard.ab.outcome import counted_pairs, pairs_in
+from aether_guard.figure import percentage, signed_percentage, worse_or_better
 from aether_schema import printable
 
 if TYPE_CHECKING:
@@ -94,10 +94,10 @@ def progress_line(contested: Contested, interval: tuple[float, float] | None, le
     trial = contested.trial
     bounds = "" if interval is None else f" ({signed_percentage(interval[0])} to {signed_percentage(interval[1])})"
     change = "" if trial.change is None else f", {worse_or_better(trial.change)}{bounds}"
-    worse, not_worse = (evidence_share(wager, trial.rule.alpha) for wager in (trial.worse, trial.not_worse))
+    worse, not_worse = (round(evidence_share(wager, trial.rule.alpha), 2) for wager in (trial.worse, trial.not_worse))
     return printable(
-        f"{contested.question.bench_id}: {len(contested.drawn):,} pairs{change}; "
-        f"worse {worse:.0%}, not worse {not_worse:.0%} shown; at most {max(0.0, left_s):.0f} s more"
+        f"{contested.question.bench_id}: {counted_pairs(contested)}{change}; "
+        f"worse {percentage(worse)}, not worse {percentage(not_worse)} shown; at most {max(0.0, left_s):.0f} s more"
     )
 
 

@@ -94,8 +94,13 @@ def outcome_of(contested: Contested, seed: int, *, strict: bool, warn_only: bool
 
 def pairs_in(contested: Contested) -> str:
     """Return how much was measured: `40 pairs in 1.2 s`."""
+    return f"{counted_pairs(contested)} in {contested.elapsed_s:.1f} s"
+
+
+def counted_pairs(contested: Contested) -> str:
+    """Return `1 pair`, `40 pairs`."""
     count = len(contested.drawn)
-    return f"{count:,} pair{'' if count == 1 else 's'} in {contested.elapsed_s:.1f} s"
+    return f"{count:,} pair{'' if count == 1 else 's'}"
 
 
 def versus(question: Question) -> str:

@@ -82,6 +82,8 @@ def replay(path: str, wishes: Mapping[str, object]) -> tuple[list[Contested], in
         bet: list[Line] = []
         for number, text in enumerate(lines[1:], start=2):  # noqa: B007 - the messages below name it
             line = decode(text)
+            # Now, while the line is known, and not when the last of its bet has been read.
+            benches[line.bench].costs_of(line.pair)
             if bet and (line.bench, line.pair.life) != (bet[0].bench, bet[0].pair.life):
                 _add(benches, bet)
                 bet = []

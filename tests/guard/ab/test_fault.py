@@ -1,0 +1,217 @@
+"""Whatever goes wrong is a line that names whose it is, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from aether_guard.ab.duel import Contestant, Duel, Terms
+from aether_guard.error import GuardError
+from aether_harness.affinity import Assignment
+from aether_harness.target import CommandAddress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import psutil
+
+    Ab = Callable[..., subprocess.CompletedProcess[str]]
+    Processes = Callable[[], list[psutil.Process]]
+
+ALIKE = ("--exec-a", "sleep 0.02", "--exec-b", "sleep 0.02", "--max-time", "600")
+SLOWER = ("--exec-a", "sleep 0.01", "--exec-b", "sleep 0.03", "--max-time", "20")
+TASKSET = shutil.which("taskset") or ""
+posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and files")
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("raise", "sample: ZeroDivisionError: division by zero (benches.py:"),
+        ("crash", "sample: the worker was killed by SIGKILL"),
+        ("hang", "sample: no answer within 1 s"),
+        ("print", "verification: sample() printed to the standard output"),
+        ("fork", "sample: sample() forked this process"),
+        ("exit", "sample: SystemExit: 4"),
+        ("end", "sample: the worker exited with status 4"),
+        ("zero", "a sample of 0 cannot be compared with anything"),
+    ],
+)
+@posix_only
+def test_a_version_that_fails_midway_is_named(
+    ab: Ab, processes: Processes, scratch: Callable[[], list[str]], fault: str, words: str
+) -> None:
+    done = ab("benches.py::pace", "-A", "ms=2", "-B", f"fault={fault}", "--max-time", "20", "--timeout", "1")
+    seed, line = done.stderr.splitlines()
+    assert (done.returncode, seed[:5]) == (2, "seed ")
+    assert line.startswith(f"aether-guard: error: pace: fault={fault}: {words}")
+    assert (processes(), scratch()) == ([], [])
+
+
+def test_a_throughput_without_bytes_is_named(ab: Ab) -> None:
+    done = ab("benches.py::rate", "-A", "fault=nothing", "-B", "kb=10", "--max-time", "20")
+    assert done.returncode == 2
+    assert "rate: fault=nothing: sample: sample() did not say how many bytes it moved" in done.stderr
+
+
+def test_one_bench_that_fails_leaves_the_verdict_on_the_other(ab: Ab) -> None:
+    done = ab("benches.py", "-B", "pace.fault=raise", "-B", "rate.kb=40", "--alpha", "0.05", "--max-time", "120")
+    assert done.returncode == 2
+    assert "\nrate " in done.stdout
+    assert "improvement: rate: kb=40 against default" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("no-such-tool", "no-such-tool: no-such-tool: set-up: no-such-tool: no such file"),
+        ("false", "false: set-up: false: exit status 1"),
+        ("sleep 600", "sleep 600: set-up: no answer within 1 s"),
+    ],
+)
+@posix_only
+def test_a_command_that_fails_is_named(
+    ab: Ab, processes: Processes, scratch: Callable[[], list[str]], command: str, words: str
+) -> None:
+    done = ab("--exec-a", "true", "--exec-b", command, "--max-time", "20", "--timeout", "1", "-q")
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert words.removeprefix("no-such-tool: ") in line
+    assert (processes(), scratch()) == ([], [])
+
+
+def test_a_file_with_a_syntax_error_is_named_with_its_line(ab: Ab, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("x = 1\n) (\n", encoding="utf-8")
+    done = ab("broken.py", "-A", "x=1", "-B", "x=2")
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert "broken.py:2: SyntaxError: unmatched ')'" in line
+
+
+@posix_only
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interruption_keeps_the_pairs_and_leaves_nothing_running(  # noqa: PLR0913, PLR0917 - fixtures
+    started: Callable[..., subprocess.Popen[str]],
+    ab: Ab,
+    processes: Processes,
+    scratch: Callable[[], list[str]],
+    eventually: Callable[..., Any],
+    number: signal.Signals,
+) -> None:
+    running = started(*ALIKE, "--save", "pairs.jsonl")
+    eventually(lambda: len(scratch()) >= 2)
+    running.send_signal(number)
+    stdout, stderr = running.communicate()
+    assert (running.returncode, stdout) == (2, "")
+    assert "aether-guard: error: interrupted after " in stderr.splitlines()[-1]
+    assert len(stderr.splitlines()) == 2
+    assert (processes(), scratch()) == ([], [])
+    assert ab("--replay", "pairs.jsonl").returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a worker ends at its next request")
+def test_a_guard_that_is_killed_takes_its_workers_with_it(
+    started: Callable[..., subprocess.Popen[str]],
+    processes: Processes,
+    scratch: Callable[[], list[str]],
+    eventually: Callable[..., Any],
+) -> None:
+    running = started(*ALIKE)
+    eventually(lambda: len(scratch()) >= 2)
+    running.kill()
+    running.communicate()
+    eventually(lambda: not processes())
+
+
+@posix_only
+@pytest.mark.parametrize("option", ["--save", "-o"])
+def test_what_cannot_be_written_is_found_out_before_the_measuring(ab: Ab, tmp_path: Path, option: str) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for path in ("/dev/full", str(tmp_path), "file/report"):
+        done = ab(*ALIKE, option, path)
+        (line,) = done.stderr.splitlines()
+        assert (done.returncode, done.stdout) == (2, "")
+        assert line.startswith(f"aether-guard: error: {path}: cannot be written: ")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_under_the_output_is_told_in_a_line(ab: Ab, processes: Processes) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = ab(*SLOWER, "-q", stdout=full.fileno())
+    assert (done.returncode, processes()) == (2, [])
+    assert done.stderr == "aether-guard: error: the output cannot be written: no space left on device\n"
+
+
+@posix_only
+def test_a_closed_output_is_told_before_the_measuring(tmp_path: Path, ab_env: dict[str, str]) -> None:
+    command = ["sh", "-c", 'exec "$@" >&-', "-", sys.executable, "-m", "aether_guard", "ab", *ALIKE]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, **ab_env}, stderr=subprocess.PIPE, encoding="utf-8", check=False
+    )
+    assert (done.returncode, done.stderr) == (2, "aether-guard: error: the standard output is closed\n")
+
+
+@pytest.mark.skipif(not TASKSET, reason="needs taskset")
+def test_one_cpu_is_enough(tmp_path: Path, ab_env: dict[str, str], processes: Processes) -> None:
+    cpu = str(max(os.sched_getaffinity(0)))
+    done = subprocess.run(
+        [TASKSET, "-c", cpu, sys.executable, "-m", "aether_guard", "ab", *SLOWER],
+        cwd=tmp_path,
+        env={**os.environ, **ab_env},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (done.returncode, processes()) == (1, [])
+    assert f"one CPU only: the worker shares CPU {cpu}" in done.stderr
+
+
+@posix_only
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("""echo '{"type":"Hello","protocol":99,"pid":1}'; cat""", "the worker does not speak version 1"),
+        ("echo hello; cat", "the worker answered nonsense: b'hello"),
+        ("echo out of order >&2; exit 3", "the worker exited with status 3: out of order"),
+    ],
+)
+def test_a_worker_of_another_kind_is_named_with_its_side(tmp_path: Path, script: str, words: str) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    python.chmod(0o755)
+    address, params = CommandAddress("thing"), msgspec.Raw(b'{"command":"true"}')
+    sides = [
+        Contestant(side=name, python=interpreter, folder=str(tmp_path), address=address, params=params)
+        for name, interpreter in (("old", sys.executable), ("new", str(python)))
+    ]
+    terms = Terms(assignment=Assignment(), timeout_s=20)
+    with (
+        Duel("thing", (sides[0], sides[1]), terms, Random(1)) as duel,
+        pytest.raises(GuardError, match=f"^thing: new: start: {words}"),
+        duel.life(),
+    ):
+        pass
+
+
+def test_an_interpreter_that_is_not_there_is_named_with_its_side(tmp_path: Path) -> None:
+    address, params = CommandAddress("thing"), msgspec.Raw(b'{"command":"true"}')
+    sides = [
+        Contestant(side=name, python=interpreter, folder=str(tmp_path), address=address, params=params)
+        for name, interpreter in (("old", sys.executable), ("new", str(tmp_path / "nowhere")))
+    ]
+    terms = Terms(assignment=Assignment(), timeout_s=20)
+    with (
+        Duel("thing", (sides[0], sides[1]), terms, Random(1)) as duel,
+        pytest.raises(GuardError, match=r"^thing: new: start: the worker cannot be started: No such file"),
+        duel.life(),
+    ):
+        pass
