@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 CLEAR = "\r\x1b[K"
 SLEEPS = ("--exec-a", "sleep 0.01", "--exec-b", "sleep 0.03", "--max-time", "20")
-ALIKE = ("--exec-a", "sleep 0.01", "--exec-b", "sleep 0.01", "--max-time", "1")
+ALIKE = ("--exec-a", "sleep 0.01", "--exec-b", "sleep 0.01", "--gate", "0%", "--max-time", "1")
 
 
 @pytest.fixture

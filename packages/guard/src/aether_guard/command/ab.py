@@ -32,7 +32,7 @@ EXAMPLE = """examples:
     the working tree against that revision, each in an environment of its own
   aether-guard ab packaging -A pack.level=1 -B pack.level=6
     two settings of one bench
-  aether-guard ab --exec-a 'gzip -k -c {input}' --exec-b 'pigz -k -c {input}' \\
+  aether-guard ab --exec-a 'gzip -c {input}' --exec-b 'pigz -c {input}' \\
                   --input big.tar
     two commands, in any language
 
