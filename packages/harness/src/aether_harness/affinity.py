@@ -78,15 +78,15 @@ def pin(cpus: Sequence[int]) -> str | None:
     return None
 
 
-def go_first() -> None:
-    """Ask for the CPU before other processes, where this one may: what runs beside it then takes less from it.
+def go_first(pid: int | None = None) -> None:
+    """Have a process, by default this one, get the CPU before others: what runs beside it takes less from it.
 
     It takes a privilege on most systems, and a run without it is only noisier.
     """
     with suppress(AttributeError, OSError, psutil.Error):
-        psutil.Process().nice(getattr(psutil, "HIGH_PRIORITY_CLASS", _FIRST))
+        psutil.Process(pid).nice(getattr(psutil, "HIGH_PRIORITY_CLASS", _FIRST))
     # Where Linux groups processes by session, a process's own niceness counts within its group only.
-    with suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as group:
+    with suppress(OSError), open(f"/proc/{pid or 'self'}/autogroup", "w", encoding="ascii") as group:
         group.write(str(_FIRST))
 
 

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 import msgspec
 import psutil
 
+from aether_harness.affinity import go_first
 from aether_harness.error import HarnessError
 from aether_harness.lifeline import Lifeline
 from aether_harness.protocol import (
@@ -78,6 +79,8 @@ class Worker:
             self._lifeline.let_go()
             raise WorkerError(f"the worker cannot be started: {error.strerror}") from None
         self._lifeline.started()
+        # From outside, so that it comes up before others too.
+        go_first(self._process.pid)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def __enter__(self) -> Self:

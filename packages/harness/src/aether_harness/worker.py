@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 import psutil
 
-from aether_harness.affinity import allowed_cpus, go_first, pin
+from aether_harness.affinity import allowed_cpus, pin
 from aether_harness.error import BenchError, HarnessError
 from aether_harness.kernel import KERNELS, kernel_of
 from aether_harness.lifeline import hold_on
@@ -197,6 +197,5 @@ def take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
 
 if __name__ == "__main__":
     die_with_parent()
-    go_first()
     hold_on()
     serve(*take_standard_streams())

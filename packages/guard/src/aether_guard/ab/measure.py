@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aether_guard.ab.contest import Contested, Watcher, contest
 from aether_guard.ab.duel import Duel, Terms
 from aether_guard.error import GuardError
-from aether_harness.affinity import allowed_cpus, assign_cpus, pin
+from aether_harness.affinity import allowed_cpus, assign_cpus, go_first, pin
 from aether_harness.error import HarnessError
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def plan_terms(cpus: Sequence[int], timeout_s: float) -> Terms:
     except HarnessError as error:
         raise GuardError(str(error)) from None
     pin(terms.assignment.companion_cpus)
+    # Between two samples the workers wait for this process.
+    go_first()
     return terms
 
 
