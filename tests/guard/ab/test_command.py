@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,12 @@ def test_two_settings_of_an_installed_bench_are_compared(ab: Ab) -> None:
     done = ab("packaging", "-A", "files=5", "-B", "files=60", "-p", "pack.size=64", *SOON)
     assert done.returncode == 1
     assert "packaging: files=60 against files=5: p50 " in done.stdout
+
+
+def test_the_table_shows_by_how_much_it_is_worse(ab: Ab) -> None:
+    done = ab("--exec-a", "sleep 0.01", "--exec-b", "sleep 0.03", "--max-time", "20")
+    row = next(line for line in done.stdout.splitlines() if line.startswith("sleep "))
+    assert re.search(r"\+\d+\.\d %  regression$", row)
 
 
 @pytest.mark.parametrize(("old", "new"), [("ms=2", "ms=6"), ("pace.ms=2", "pace.ms=6")])

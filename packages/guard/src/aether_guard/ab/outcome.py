@@ -125,6 +125,7 @@ def judgement_of(outcome: Outcome, *, warn_only: bool) -> Judgement:
         baseline=outcome.old_figure,
         current=outcome.new_figure,
         change=outcome.change,
+        change_decisive=outcome.change,
         interval=outcome.interval,
         samples_needed=outcome.pairs_needed,
         reason=outcome.reason,
