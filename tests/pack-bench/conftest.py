@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,17 +117,3 @@ def bench(tmp_path: Path, bench_command: Callable[..., list[str]]) -> Callable[.
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=tmp_path)
 
     return bench
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], Any]], Any]:
-    """Return a function that waits until a condition holds, and returns what it then is."""
-
-    def eventually(condition: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + 30
-        while not (result := condition()):
-            assert time.monotonic() < deadline, "waited for in vain"
-            time.sleep(0.02)
-        return result
-
-    return eventually

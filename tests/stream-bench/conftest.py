@@ -8,8 +8,7 @@ import struct
 import subprocess
 import sys
 import threading
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -115,33 +114,6 @@ def close_hard() -> Callable[[socket.socket], None]:
         connection.close()
 
     return close_hard
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], Any]], Any]:
-    """Return a function that waits until a condition holds, and returns what it then is."""
-
-    def eventually(condition: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + LIMIT_S
-        while not (result := condition()):
-            assert time.monotonic() < deadline, "waited for in vain"
-            time.sleep(0.02)
-        return result
-
-    return eventually
-
-
-@pytest.fixture
-def is_running() -> Callable[[int], bool]:
-    """Return a function that says whether a process runs, and is not just waiting to be buried."""
-
-    def is_running(pid: int) -> bool:
-        try:
-            return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
-
-    return is_running
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import math
 import os
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -243,18 +242,6 @@ def started(tmp_path: Path, ab_env: dict[str, str]) -> Iterator[Callable[..., su
     for process in running:
         process.kill()
         process.communicate()
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], Any]], Any]:
-    """Return a function that waits until a condition holds, and returns what it then is."""
-
-    def eventually(condition: Callable[[], Any]) -> Any:
-        while not (result := condition()):
-            time.sleep(0.02)
-        return result
-
-    return eventually
 
 
 @pytest.fixture

@@ -129,7 +129,7 @@ def test_a_guard_that_is_killed_takes_its_workers_with_it(
     eventually(lambda: len(scratch()) >= 2)
     running.kill()
     running.communicate()
-    eventually(lambda: not processes())
+    assert eventually(lambda: not processes())
 
 
 @posix_only
