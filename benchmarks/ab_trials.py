@@ -15,8 +15,8 @@ from random import Random
 
 import msgspec
 
-from aether_guard.ab.contest import Contested, Question, contest
-from aether_guard.ab.contestant import Match, commands, settings
+from aether_guard.ab.contest import Contested, contest
+from aether_guard.ab.contestant import Match, commands, question_of, settings
 from aether_guard.ab.duel import Duel
 from aether_guard.ab.live import Quiet
 from aether_guard.ab.measure import plan_terms
@@ -57,19 +57,10 @@ def main() -> None:
     options = parser.parse_args()
     match = match_of(options.bench, options.share)
     terms = plan_terms((), 60.0)
-    rule = Rule(gate=options.gate, alpha=options.alpha, lower_is_better=match.metric == "duration_ms")
+    rule = Rule(gate=options.gate, alpha=options.alpha)
     done = []
     for number in range(options.runs):
-        old, new = match.sides
-        question = Question(
-            bench_id=match.bench_id,
-            metric=match.metric,
-            unit=match.unit,
-            old_side=old.side,
-            new_side=new.side,
-            rule=rule,
-        )
-        contested = Contested(question)
+        contested = Contested(question_of(match, rule))
         with Duel(match.bench_id, match.sides, terms, Random(f"{options.seed}/{number}")) as duel:  # noqa: S311
             contest([(contested, duel)], options.max_time, Quiet())
         if contested.problem:

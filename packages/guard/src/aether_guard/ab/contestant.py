@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from aether_guard.ab.contest import Question
 from aether_guard.ab.duel import Contestant
 from aether_guard.ab.side import Side
 from aether_guard.error import GuardError
@@ -25,6 +26,8 @@ from aether_schema import UNIT_OF_METRIC, Metric, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from aether_guard.ab.trial import Rule
 
 _DESCRIBE_LIMIT_S = 60.0
 #: What a command is called that only a shell can read.
@@ -39,6 +42,19 @@ class Match(Struct, frozen=True, kw_only=True):
     metric: Metric
     unit: str
     sides: tuple[Contestant, Contestant]
+
+
+def question_of(match: Match, rule: Rule) -> Question:
+    """Return what is asked about a match: by `rule`, in the direction of its metric."""
+    old, new = match.sides
+    return Question(
+        bench_id=match.bench_id,
+        metric=match.metric,
+        unit=match.unit,
+        old_side=old.side,
+        new_side=new.side,
+        rule=replace(rule, lower_is_better=match.metric != "throughput_mbs"),
+    )
 
 
 def revisions(sides: tuple[Side, Side], wanted: Wanted) -> list[Match]:

@@ -112,7 +112,8 @@ class Duel:
                 self._open(self._sides[index], workers[index], stack)
             if self._terms.assignment.companion_cpus != self._terms.assignment.worker_cpus:
                 # Those of the next lives come up on the other CPUs meanwhile.
-                self._waiting += [self._start() for _ in range(LIVES_AHEAD - len(self._waiting))]
+                while len(self._waiting) < LIVES_AHEAD:
+                    self._waiting.append(self._start())
             yield lambda: self._bet(workers)
             if self._lives % _LIVES_A_VERIFICATION == 1:
                 for side, worker in zip(self._sides, workers, strict=True):

@@ -9,8 +9,6 @@ import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from msgspec.structs import replace
-
 from aether_guard.command.deliver import add_delivery, check_writable, deliver
 from aether_guard.command.form import EXIT_STATUSES, Commands, add_command, percentage_argument
 from aether_guard.config import find_config
@@ -19,9 +17,8 @@ from aether_guard.error import GuardError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aether_guard.ab.contest import Contested, Question
+    from aether_guard.ab.contest import Contested
     from aether_guard.ab.contestant import Match
-    from aether_guard.ab.trial import Rule
 
 DEFAULT_GATE = 0.02
 DEFAULT_ALPHA = 0.001
@@ -144,6 +141,7 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
     """Take pairs until all is decided or the time is over; what was taken is saved whatever happens."""
     try:
         from aether_guard.ab.contest import Contested
+        from aether_guard.ab.contestant import question_of
         from aether_guard.ab.live import watcher_of_stderr
         from aether_guard.ab.measure import measure, plan_terms
         from aether_guard.ab.record import save
@@ -168,7 +166,7 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
                 alpha=alpha / len(matches),
                 quantile=options.quantile or "p50",
             )
-            contested += [Contested(_question(match, rule)) for match in matches]
+            contested += [Contested(question_of(match, rule)) for match in matches]
             measure(
                 list(zip(contested, matches, strict=True)),
                 terms,
@@ -183,21 +181,6 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
             if options.save and contested:
                 save(options.save, contested, seed)
     return contested
-
-
-def _question(match: Match, rule: Rule) -> Question:
-    from aether_guard.ab.contest import Question
-
-    old, new = match.sides
-    lower_is_better = match.metric != "throughput_mbs"
-    return Question(
-        bench_id=match.bench_id,
-        metric=match.metric,
-        unit=match.unit,
-        old_side=old.side,
-        new_side=new.side,
-        rule=replace(rule, lower_is_better=lower_is_better),
-    )
 
 
 @contextmanager
