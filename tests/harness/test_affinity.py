@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from aether_harness import UsageError
 from aether_harness.affinity import Assignment, allowed_cpus, assign_cpus, pin
+from aether_harness.process import Worker
 
 CPUS = st.lists(st.integers(0, 255), min_size=1, max_size=16, unique=True)
 
@@ -84,3 +87,34 @@ def test_pinning_to_a_cpu_that_is_not_there_is_told_and_not_raised() -> None:
     assert note is not None
     assert note.startswith("not pinned to CPU 100000: ")
     assert allowed_cpus() == before
+
+
+def autogroup_nice(pid: int) -> int:
+    with open(f"/proc/{pid}/autogroup", encoding="ascii") as group:
+        return int(group.read().split()[-1])
+
+
+may_go_first = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0 or not os.path.exists("/proc/self/autogroup"),
+    reason="needs root, and a system that groups processes by session",
+)
+
+
+@may_go_first
+def test_a_worker_goes_before_others_on_its_cpu() -> None:
+    with Worker():
+        (worker,) = (child for child in psutil.Process().children() if "aether_harness.worker" in child.cmdline())
+        assert (worker.nice(), autogroup_nice(worker.pid)) == (-20, -20)
+
+
+@may_go_first
+def test_who_goes_first_does_not_take_the_others_of_its_session_along() -> None:
+    # As a shell starts its commands: in a session that it leads and that goes on after them.
+    script = (
+        "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]], check=True); "
+        "print(open('/proc/self/autogroup').read().split()[-1])"
+    )
+    command = "from aether_harness.affinity import go_first; go_first()"
+    shell = [sys.executable, "-c", script, command]
+    done = subprocess.run(shell, capture_output=True, text=True, check=True, start_new_session=True)
+    assert int(done.stdout) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import psutil
 from msgspec import Struct
 
 from aether_harness.error import UsageError
+from aether_harness.system import NOT_TOLD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +65,7 @@ def allowed_cpus(pid: int | None = None) -> list[int] | None:
     """Return the CPUs this process, or another, may use, or None where the system does not say (macOS)."""
     try:
         return sorted(psutil.Process(pid).cpu_affinity())
-    except (AttributeError, NotImplementedError, OSError, psutil.Error):
+    except NOT_TOLD:
         return None
 
 
@@ -73,7 +75,7 @@ def pin(cpus: Sequence[int]) -> str | None:
         return None
     try:
         psutil.Process().cpu_affinity(list(cpus))
-    except (AttributeError, NotImplementedError, OSError, ValueError, psutil.Error) as error:
+    except (*NOT_TOLD, ValueError) as error:
         return f"not pinned to CPU {_listed(cpus)}: {error or type(error).__name__}"
     return None
 
@@ -83,11 +85,15 @@ def go_first(pid: int | None = None) -> None:
 
     It takes a privilege on most systems, and a run without it is only noisier.
     """
-    with suppress(AttributeError, OSError, psutil.Error):
+    pid = os.getpid() if pid is None else pid
+    with suppress(*NOT_TOLD):
         psutil.Process(pid).nice(getattr(psutil, "HIGH_PRIORITY_CLASS", _FIRST))
-    # Where Linux groups processes by session, a process's own niceness counts within its group only.
-    with suppress(OSError), open(f"/proc/{pid or 'self'}/autogroup", "w", encoding="ascii") as group:
-        group.write(str(_FIRST))
+    with suppress(AttributeError, OSError):
+        # Where Linux groups processes by session, niceness counts within a group only. A session that the process
+        # does not lead is somebody else's, a terminal's say, and would stay so after it.
+        if os.getsid(pid) == pid:
+            with open(f"/proc/{pid}/autogroup", "w", encoding="ascii") as group:
+                group.write(str(_FIRST))
 
 
 def _listed(cpus: Sequence[int]) -> str:

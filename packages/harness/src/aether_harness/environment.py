@@ -60,7 +60,7 @@ def readings() -> dict[str, Any]:
     try:
         if (frequency := psutil.cpu_freq()) is not None:
             state["cpu_mhz"] = round(frequency.current)
-    except (AttributeError, NotImplementedError, OSError, psutil.Error):
+    except system.NOT_TOLD:
         pass
     if sys.platform == "linux":
         state["steal_percent"] = round(psutil.cpu_times_percent(interval=None).steal, 1)

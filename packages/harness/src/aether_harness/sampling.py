@@ -268,10 +268,10 @@ def figure_of(elapsed_ns: int, iterations: int, answers: Sequence[Sampled], metr
 
 
 def own_ns(answers: list[Sampled]) -> int:
-    """Return how long a bench itself says that its samples took, 0 if it does not; what it says has to be counts.
+    """Return how long a bench itself says that its samples took, 0 if it does not.
 
     Raises:
-        BenchError: one is not; the message says which.
+        BenchError: something it says is no count, or a cost is no positive number; the message says which.
 
     """
     total = 0
@@ -280,6 +280,9 @@ def own_ns(answers: list[Sampled]) -> int:
         for name, count in counts:
             if count is not None and (not isinstance(count, int) or count < 0):
                 raise BenchError(f"sample() says that {name} is {count!r}, which is no count")
+        cost = answer.cost
+        if cost is not None and not (isinstance(cost, (int, float)) and 0 < cost < math.inf):
+            raise BenchError(f"sample() says that cost is {cost!r}, which is no positive number")
         total += answer.elapsed_ns or 0
     return total
 

@@ -13,6 +13,10 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+#: How psutil says that a system does not tell something, or does not allow it: some systems lack some of its
+#: functions, and a container some of what they read.
+NOT_TOLD = (AttributeError, NotImplementedError, OSError, psutil.Error)
+
 CPU_ROOT = "/sys/devices/system/cpu"
 
 
@@ -118,7 +122,7 @@ def on_battery() -> bool | None:
     """Return whether the machine runs on its battery; None where it has none."""
     try:
         battery = psutil.sensors_battery()
-    except (AttributeError, NotImplementedError, OSError, psutil.Error):
+    except NOT_TOLD:
         return None
     return None if battery is None else not battery.power_plugged
 
