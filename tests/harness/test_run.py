@@ -111,6 +111,8 @@ def summary_in(folder: Path, name: str = "mine") -> dict[str, Any]:
             id="moves less than nothing",
         ),
         pytest.param(IN_SAMPLE.format("return Sampled(elapsed_ns=-1)"), "elapsed_ns is -1", id="ends before it began"),
+        pytest.param(IN_SAMPLE.format("return Sampled(cost=float('nan'))"), "cost is nan", id="costs no number"),
+        pytest.param(IN_SAMPLE.format("return Sampled(cost='much')"), "cost is 'much'", id="costs a word"),
         pytest.param(
             IN_SAMPLE.format("return Sampled(phases_ns={'walk': 0.5})"), "walk is 0.5", id="takes half a nanosecond"
         ),
@@ -386,8 +388,14 @@ def test_a_worker_whose_cpu_others_want_too_ends_in_time_and_says_how_it_fared(
 ) -> None:
     spins = "@bench\ndef mine():\n    end = time.process_time() + 0.02\n    while time.process_time() < end: pass"
     cpu = max(os.sched_getaffinity(0))
-    hog = [sys.executable, "-c", f"import os\nos.sched_setaffinity(0, {{{cpu}}})\nwhile True: pass"]
-    with subprocess.Popen(hog) as running:
+    # It goes first as the worker does, or it would get nothing from it where the worker may.
+    spin = (
+        "import sys, psutil; from aether_harness.affinity import go_first; go_first(); "
+        "psutil.Process().cpu_affinity([int(sys.argv[1])])\n"
+        "while True: pass"
+    )
+    hog = [sys.executable, "-c", spin, str(cpu)]
+    with subprocess.Popen(hog, start_new_session=True) as running:
         try:
             done = run_benches(spins, "--samples", "3")
         finally:
