@@ -101,6 +101,19 @@ def test_of_too_few_samples_for_a_bound_it_says_so_for_p95_only(sampled: Callabl
     assert note not in reason(few, few, Policy(quantile="p50"))
 
 
+def test_samples_that_would_settle_it_and_those_that_bound_a_p95_are_told_once_where_they_are_the_same(
+    sampled: Callable[..., Summary],
+) -> None:
+    said = reason(sampled([[10.0] * 3, [10.5] * 3]), sampled([[11.0] * 3, [11.6] * 3]))
+    assert said.endswith("; about 59 samples a side would settle it, the fewest that give a p95 an upper bound")
+
+
+def test_a_bound_so_far_off_that_it_says_nothing_is_not_spelt_out(sampled: Callable[..., Summary]) -> None:
+    assert "(over -1000.0 % to +" in reason(
+        sampled([[90.0] * 12, [100.0] * 12], throughput=True), sampled([[9.0] * 12, [300.0] * 12], throughput=True)
+    )
+
+
 def test_of_one_process_it_says_what_the_interval_lacks(sampled: Callable[..., Summary]) -> None:
     note = "one process only, and its own luck is not in the interval"
     assert reason(sampled(steady(10, rounds=1, samples=60)), sampled(steady(10))).endswith(f"; {note}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from aether_guard.estimate import BOUNDED_SAMPLES, MOST_SAMPLES
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 #: A machine whose speed changed by less than this is not worth a word.
 _WORTH_SAYING = 0.02
 _SHOWN_KEYS = 4
+#: A bound beyond ten times the figure is as good as none, and its digits say nothing.
+_FARTHEST_BOUND = 10.0
 
 
 def explain(known: Assessment, verdict: Verdict, *, needed: int | None, moved: str | None) -> str:
@@ -50,8 +53,13 @@ def explain(known: Assessment, verdict: Verdict, *, needed: int | None, moved: s
 
 
 def _bounds(found: Estimate) -> str:
-    low, high = found.interval
-    return f"{signed_percentage(low)} to {signed_percentage(high)}"
+    return " to ".join(map(_bound, found.interval))
+
+
+def _bound(change: float) -> str:
+    if abs(change) <= _FARTHEST_BOUND:
+        return signed_percentage(change)
+    return f"over {signed_percentage(math.copysign(_FARTHEST_BOUND, change))}"
 
 
 def _by_ruler(ruler: Ruler, ruled: Estimate, change: float) -> str:
@@ -67,10 +75,13 @@ def _by_ruler(ruler: Ruler, ruled: Estimate, change: float) -> str:
 
 def _limits(known: Assessment, found: Estimate, verdict: Verdict, needed: int | None) -> list[str]:
     parts = []
+    unbounded = known.policy.quantile == "p95" and min(known.baseline.n, known.current.n) < BOUNDED_SAMPLES
     if verdict == "inconclusive" and known.doubt is None and needed is not None:
         count = f"over {MOST_SAMPLES:,}" if needed >= MOST_SAMPLES else f"about {needed:,}"
-        parts.append(f"{count} samples a side would settle it")
-    if known.policy.quantile == "p95" and min(known.baseline.n, known.current.n) < BOUNDED_SAMPLES:
+        fewest = ", the fewest that give a p95 an upper bound" if unbounded and needed == BOUNDED_SAMPLES else ""
+        parts.append(f"{count} samples a side would settle it{fewest}")
+        unbounded = unbounded and not fewest
+    if unbounded:
         parts.append(f"fewer than {BOUNDED_SAMPLES} samples leave p95 itself without an upper bound")
     if found.single_process:
         parts.append("one process only, and its own luck is not in the interval")
