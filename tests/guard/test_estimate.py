@@ -331,21 +331,21 @@ def test_over_simulated_runs_the_interval_holds_a_true_worsening_as_often(simula
 
 
 @pytest.mark.parametrize(
-    ("recording", "name", "least"),
+    ("recording", "name", "least", "most"),
     [
-        ("train_quiet", "p95", 0.88),
-        ("train_quiet", "p50", 0.87),
-        ("train_noisy", "p50", 0.86),
-        # One to three other processes burn CPU in a third of these runs, and in some rounds only.
-        ("train_noisy", "p95", 0.79),
+        # Of sixty runs the share has a standard error of three in a hundred.
+        ("train_quiet", "p95", 0.88, 0.95),
+        ("train_quiet", "p50", 0.87, 0.92),
+        ("train_noisy", "p50", 0.86, 0.92),
+        ("train_noisy", "p95", 0.87, 0.92),
     ],
 )
 def test_over_recorded_runs_the_interval_by_the_ruler_holds_about_as_often_as_it_says(
-    recorded: Callable[[str], list[Summary]], recording: str, name: Quantile, least: float
+    recorded: Callable[[str], list[Summary]], recording: str, name: Quantile, least: float, most: float
 ) -> None:
     pairs = list(permutations(recorded(recording), 2))
     intervals = [found(*pair, name, by_ruler=True).interval for pair in pairs]
-    assert least <= sum(low <= 0 <= high for low, high in intervals) / len(pairs) <= 0.92
+    assert least <= sum(low <= 0 <= high for low, high in intervals) / len(pairs) <= most
 
 
 @pytest.mark.parametrize("recording", ["train_quiet", "train_noisy"])

@@ -3,8 +3,12 @@
 The samples of one process are not independent; the processes are. So each round is made into one number,
 the logarithm of its own quantile, and the rounds are what is compared: the difference of their means, with
 Welch's interval (Welch 1947, The generalization of Student's problem when several different population
-variances are involved). By the ruler every sample is first divided by the reference beside it (a throughput
-is multiplied), so that what made both slower is out.
+variances are involved).
+
+By the ruler, what made the reference slower too is out: for the middle every sample is divided by the reference
+beside it (a throughput is multiplied) before the quantile is taken; for the tail the round's quantile is divided
+by the same quantile of its references. The tail of the ratios would be made of the samples whose reference was
+fast by accident, which says nothing of the bench.
 
 A round's quantile of few samples lies nearer the middle than that of many; rounds of different lengths are
 therefore cut to pieces of the same length, and the pieces of a round averaged.
@@ -21,7 +25,7 @@ from aether_guard.student import quantile_of_t, upper_tail
 from aether_schema import quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from aether_guard.verdict import Quantile
     from aether_schema import Rounds, Summary
@@ -106,14 +110,17 @@ def estimate(baseline: Summary, current: Summary, name: Quantile, *, by_ruler: b
 
     `by_ruler` needs references of the same kernel on both sides.
     """
-    sides = [_measured(summary, by_ruler=by_ruler) for summary in (baseline, current)]
+    sides = [summary.samples or () for summary in (baseline, current)]
     lengths = [_usual_length(rounds) for rounds in sides]
     single = any(len(rounds) < _LEAST_UNITS for rounds in sides)
     # Of a single process, pieces of it have to do for independent rounds.
     piece = max(LEAST_SAMPLES, min(lengths) // 4) if single else min(lengths)
     if piece < LEAST_SAMPLES:
         return None
-    units = [_units(rounds, piece, PROBABILITIES[name], apart=single) for rounds in sides]
+    figure_of = _by_ruler if by_ruler else _as_they_came
+    units = [
+        _units(list(figure_of(summary, piece, PROBABILITIES[name])), apart=single) for summary in (baseline, current)
+    ]
     if any(len(side) < _LEAST_UNITS for side in units):
         return None
     before, after = (_moments(side) for side in units)
@@ -146,15 +153,23 @@ class _Moments(Struct, frozen=True):
     count: int
 
 
-def _measured(summary: Summary, *, by_ruler: bool) -> Rounds:
-    rounds = summary.samples or ()
-    if not by_ruler or summary.reference is None:
-        return rounds
-    divide = summary.lower_is_better
-    return tuple(
-        tuple(value / ruler if divide else value * ruler for value, ruler in zip(values, rulers, strict=True))
-        for values, rulers in zip(rounds, summary.reference.samples, strict=True)
-    )
+def _as_they_came(summary: Summary, piece: int, probability: float) -> Iterator[list[float]]:
+    """Yield the quantile of every piece, a list a round."""
+    for values in summary.samples or ():
+        yield [quantile(part, probability) for part in _pieces(values, piece)]
+
+
+def _by_ruler(summary: Summary, piece: int, probability: float) -> Iterator[list[float]]:
+    """Yield the quantile of every piece by the ruler, a list a round."""
+    assert summary.reference is not None
+    for values, rulers in zip(summary.samples or (), summary.reference.samples, strict=True):
+        # What a duration is divided by; a throughput is divided by the speed of the ruler.
+        scale = rulers if summary.lower_is_better else [1 / ruler for ruler in rulers]
+        parts = zip(_pieces(values, piece), _pieces(scale, piece), strict=True)
+        if probability == PROBABILITIES["p50"]:
+            yield [quantile([value / by for value, by in zip(*part, strict=True)], probability) for part in parts]
+        else:
+            yield [quantile(part, probability) / quantile(by, probability) for part, by in parts]
 
 
 def _usual_length(rounds: Rounds) -> int:
@@ -162,15 +177,18 @@ def _usual_length(rounds: Rounds) -> int:
     return lengths[len(lengths) // 2] if lengths else 0
 
 
-def _units(rounds: Rounds, piece: int, probability: float, *, apart: bool) -> list[float]:
-    """Return a number a round, or with `apart` a number a piece; a round of less than half a piece has none."""
+def _pieces(values: Sequence[float], piece: int) -> list[Sequence[float]]:
+    """Return the whole pieces of a round; of one shorter than a piece itself, unless it is less than half of it."""
+    parts = [values[start : start + piece] for start in range(0, len(values), piece)]
+    return [part for part in parts if len(part) == piece] or [
+        part for part in parts if len(part) >= max(LEAST_SAMPLES, piece / 2)
+    ]
+
+
+def _units(rounds: Sequence[Sequence[float]], *, apart: bool) -> list[float]:
+    """Return the logarithm of a round's quantiles, their mean, or with `apart` each of them."""
     units: list[float] = []
-    for values in rounds:
-        pieces = [values[start : start + piece] for start in range(0, len(values), piece)]
-        whole = [part for part in pieces if len(part) == piece] or [
-            part for part in pieces if len(part) >= max(LEAST_SAMPLES, piece / 2)
-        ]
-        quantiles = [quantile(part, probability) for part in whole]
+    for quantiles in rounds:
         if not quantiles or min(quantiles) <= 0 or not math.isfinite(max(quantiles)):
             continue  # nothing in it, or a figure of 0, of which there is no ratio
         logs = [math.log(value) for value in quantiles]
