@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from aether_guard.ab.duel import Contestant, Duel, Terms
+from aether_guard.ab.duel import Duel
+from aether_guard.ab.length import Always
+from aether_guard.ab.terms import Contestant, Match, Terms
 from aether_guard.error import GuardError
 from aether_harness.affinity import Assignment
 from aether_harness.target import CommandAddress
@@ -194,8 +196,9 @@ def test_a_worker_of_another_kind_is_named_with_its_side(tmp_path: Path, script:
         for name, interpreter in (("old", sys.executable), ("new", str(python)))
     ]
     terms = Terms(assignment=Assignment(), timeout_s=20)
+    match = Match(bench_id="thing", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
     with (
-        Duel("thing", (sides[0], sides[1]), terms, Random(1)) as duel,
+        Duel(match, terms, Always(1), Random(1)) as duel,
         pytest.raises(GuardError, match=f"^thing: new: start: {words}"),
         duel.life(),
     ):
@@ -209,8 +212,9 @@ def test_an_interpreter_that_is_not_there_is_named_with_its_side(tmp_path: Path)
         for name, interpreter in (("old", sys.executable), ("new", str(tmp_path / "nowhere")))
     ]
     terms = Terms(assignment=Assignment(), timeout_s=20)
+    match = Match(bench_id="thing", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
     with (
-        Duel("thing", (sides[0], sides[1]), terms, Random(1)) as duel,
+        Duel(match, terms, Always(1), Random(1)) as duel,
         pytest.raises(GuardError, match=r"^thing: new: start: the worker cannot be started: No such file"),
         duel.life(),
     ):
