@@ -188,9 +188,10 @@ def told(done: Sequence[Done]) -> str:
             f"{median(lambda item: item.elapsed_s):.2f} s "
             f"(9 of 10 within {quantile([item.elapsed_s for item in items], 0.9):.2f} s), "
             f"spread of a pair {median(lambda item: item.spread):.2%}, of a life "
-            f"{median(lambda item: item.life_spread):.2%}; of Wald's {median(lambda item: item.wald):.0f} pairs "
-            f"{median(lambda item: item.pairs / item.wald):.2f} times, of its {median(lambda item: item.wald_with_luck):.0f}"
-            f" with luck {median(lambda item: item.pairs / item.wald_with_luck):.2f} times"
+            f"{median(lambda item: item.life_spread):.2%}; Wald's bound {median(lambda item: item.wald):.0f} pairs "
+            f"({median(lambda item: item.pairs / item.wald):.2f} times), with luck "
+            f"{median(lambda item: item.wald_with_luck):.0f} "
+            f"({median(lambda item: item.pairs / item.wald_with_luck):.2f} times)"
         )
     return "\n".join(lines)
 

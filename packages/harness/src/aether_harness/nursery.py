@@ -75,7 +75,8 @@ class Nursery:
                 raise NurseryError(f"cannot be started: {error.strerror}") from None
         # From outside, so that it comes up before others too.
         go_first(self._process.pid)
-        self._tell(Load(address))
+        with suppress(NurseryError):  # which whoever waits for it is told
+            self._tell(Load(address))
 
     def is_ready(self) -> bool:
         """Return whether `wait_until_ready` has nothing to wait for."""

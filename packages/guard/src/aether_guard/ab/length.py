@@ -87,8 +87,8 @@ class Soonest:
 def growth(squared_distance: float) -> float:
     """Return about what a bet adds to the logarithm of the wealth, of a change that is so many standard deviations off.
 
-    The distance is squared. For small ones the growth is half of that, as for Wald's test, and a bet cannot but double the wealth. In between this is
-    right within a tenth.
+    The distance is squared. For small ones the growth is half of that, as for Wald's test, and a bet cannot but double
+    the wealth. In between this is right within a tenth.
     """
     most = math.log(2)
     return -most * math.expm1(-squared_distance / (2 * most))
