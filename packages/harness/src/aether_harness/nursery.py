@@ -41,6 +41,8 @@ AnswerT = TypeVar("AnswerT", Ready, Born, Reaped)
 #: Elsewhere forks are not told from their parent, or a system's own libraries do not stand being forked.
 CAN_FORK = sys.platform == "linux"
 _POLL_INTERVAL_S = 0.005
+#: Forking takes milliseconds, as does the end of what was killed.
+_ANSWER_LIMIT_S = 30.0
 
 
 class NurseryError(HarnessError):
@@ -91,7 +93,7 @@ class Nursery:
         """
         self._line.settimeout(limit_s)
         ready = self._told(Ready)
-        self._line.settimeout(None)
+        self._line.settimeout(_ANSWER_LIMIT_S)
         if ready.version != FORKING_VERSION:
             raise NurseryError(f"it forks by version {ready.version}, not {FORKING_VERSION}")
         if ready.problem is not None:
@@ -144,6 +146,8 @@ class Nursery:
         try:
             answer = decode_answer(self._line.recv(MESSAGE_BYTES))
         except (OSError, msgspec.MsgspecError):
+            # Of one that is only late the answer would be taken for the next one.
+            self._process.kill()
             raise NurseryError("it has ended") from None
         if not isinstance(answer, kind):
             raise NurseryError(f"it answered {type(answer).__name__}")

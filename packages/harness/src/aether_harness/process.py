@@ -71,6 +71,7 @@ class Worker:
         self._deadline: float | None = None
         self._timed_out = False
         self._ended = threading.Event()
+        self._lock = threading.Lock()
         self._lifeline = Lifeline()
         try:
             self._process = (
@@ -156,9 +157,10 @@ class Worker:
 
     def kill(self) -> None:
         """End the worker and everything it started, whatever they are doing."""
-        if self._ended.is_set():
-            return
-        self._ended.set()
+        with self._lock:  # for it may be ended from two threads
+            if self._ended.is_set():
+                return
+            self._ended.set()
         _kill_tree(self._process)
         self._process.wait()
         self._lifeline.let_go()

@@ -84,11 +84,13 @@ class Couples:
                     ending.result()
         with self._lock:
             self._is_over = True
+            couples = tuple(self._all)
         # What is still being waited for ends with it.
-        for couple in tuple(self._all):
+        for couple in couples:
             couple.kill()
+        self._nests.kill()
         self._aside.shutdown(cancel_futures=True)
-        for couple in tuple(self._all):
+        for couple in couples:
             self._remove(couple)
         self._nests.kill()
 
@@ -144,15 +146,15 @@ class Couples:
         with self._timed():
             self._made += 1
             couple = Couple()
-            couple.nest = self._nests.current()
-            nurseries = [None, None] if couple.nest is None else couple.nest.begin_life()
+            couple.nest = self._nests.begin_life()
+            nurseries = (None, None) if couple.nest is None else couple.nest.nurseries
             env = {"PYTHONHASHSEED": str(self._draw.randrange(2**32))}
-            self._all.add(couple)
             for side, nursery in zip(self._sides, nurseries, strict=True):
                 # Whoever ends all finds either the worker or nobody who starts it.
                 with self._lock, blaming(self._bench_id, side, "start"):
                     if self._is_over:
-                        raise GuardError(f"{self._bench_id}: interrupted")
+                        raise GuardError(f"{self._bench_id}: it is over")
+                    self._all.add(couple)
                     worker = Worker(worker_command(side.python), side.changes | env, side.folder, nursery)
                     couple.workers.append(worker)
             if couple.nest is not None:

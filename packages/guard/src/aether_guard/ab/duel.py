@@ -85,9 +85,6 @@ class Duel:
         started = perf_counter()
         try:
             self._couples.begin(couple)
-            if not self._fresh_samples:
-                # What the move has emptied of the caches is filled by a sample that does not count.
-                self._both(couple.workers, self._order())
             self._begin_s = perf_counter() - started
             yield lambda: self._bet(couple.workers)
             if self._lives % _LIVES_A_VERIFICATION == 1:

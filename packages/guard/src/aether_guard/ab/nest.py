@@ -6,6 +6,7 @@ it stays for a few of them only, and its successor comes up meanwhile.
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from aether_harness.nursery import CAN_FORK, Nursery, NurseryError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from aether_guard.ab.terms import Contestant
 
 #: So many lives are forked by the same two processes.
-LIVES_A_NEST = 10
+LIVES_A_NEST = 5
 
 
 class Nest:
@@ -57,11 +58,10 @@ class Nest:
         for nursery in self._nurseries:
             nursery.wait_until_ready(START_LIMIT_S)
 
-    def begin_life(self) -> list[Nursery]:
-        """Return where the old and the new worker of one more life come from."""
-        self.lives += 1
-        self.living += 1
-        return self._nurseries
+    @property
+    def nurseries(self) -> tuple[Nursery, ...]:
+        """Where the old and the new worker of a life come from."""
+        return tuple(self._nurseries)
 
     def kill(self) -> None:
         """End both, and with them their forks."""
@@ -76,17 +76,19 @@ class Nests:
         """Begin without one."""
         self._sides = sides
         self._draw = draw
+        self._lock = Lock()
         self._used: list[Nest] = []
         self._next: Nest | None = None
         # A command's worker does nothing itself that could be lucky, and stays for many samples.
         self._may_fork = CAN_FORK and not any(isinstance(side.address, CommandAddress) for side in sides)
 
-    def current(self) -> Nest | None:
-        """Return the nest for the next life; None where either side cannot be forked, so that neither is."""
+    def begin_life(self) -> Nest | None:
+        """Return the nest of the next life; None where either side cannot be forked, so that neither is."""
         if not self._may_fork:
             return None
         try:
-            return self._current()
+            with self._lock:
+                return self._current()
         except NurseryError:
             # Workers that are started from nothing say what is wrong, if anything is.
             self._may_fork = False
@@ -99,18 +101,23 @@ class Nests:
             self._next.wait_until_ready()
             self._used.append(self._next)
             self._next = None
-        return self._used[-1]
+        nest = self._used[-1]
+        nest.lives += 1
+        nest.living += 1
+        return nest
 
     def end_life(self, nest: Nest) -> None:
-        """Let go of a nest, one of whose lives has ended."""
-        nest.living -= 1
-        for old in self._used[:-1]:
-            if not old.living:
-                old.kill()
-                self._used.remove(old)
+        """Take note that a life of a nest has ended, and end the nests that are not needed any more."""
+        with self._lock:
+            nest.living -= 1
+            for old in self._used[:-1]:
+                if not old.living:
+                    old.kill()
+                    self._used.remove(old)
 
     def kill(self) -> None:
-        """End all."""
+        """End all; no further life begins."""
+        self._may_fork = False
         for nest in (*self._used, self._next):
             if nest is not None:
                 nest.kill()
