@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 ALIKE = ("--exec-a", "sleep 0.02", "--exec-b", "sleep 0.02", "--max-time", "600")
 SLOWER = ("--exec-a", "sleep 0.01", "--exec-b", "sleep 0.03", "--max-time", "20")
+#: The guard, and a worker of each side.
+WITH_WORKERS = 3
 TASKSET = shutil.which("taskset") or ""
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and files")
 
@@ -110,7 +112,7 @@ def test_an_interruption_keeps_the_pairs_and_leaves_nothing_running(  # noqa: PL
     number: signal.Signals,
 ) -> None:
     running = started(*ALIKE, "--save", "pairs.jsonl")
-    eventually(lambda: len(scratch()) >= 2)
+    eventually(lambda: len(processes()) >= WITH_WORKERS)
     running.send_signal(number)
     stdout, stderr = running.communicate()
     assert (running.returncode, stdout) == (2, "")
@@ -124,11 +126,10 @@ def test_an_interruption_keeps_the_pairs_and_leaves_nothing_running(  # noqa: PL
 def test_a_guard_that_is_killed_takes_its_workers_with_it(
     started: Callable[..., subprocess.Popen[str]],
     processes: Processes,
-    scratch: Callable[[], list[str]],
     eventually: Callable[..., Any],
 ) -> None:
     running = started(*ALIKE)
-    eventually(lambda: len(scratch()) >= 2)
+    eventually(lambda: len(processes()) >= WITH_WORKERS)
     running.kill()
     running.communicate()
     assert eventually(lambda: not processes())

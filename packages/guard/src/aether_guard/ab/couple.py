@@ -6,6 +6,8 @@ both are started from nothing, and set up when it is their turn.
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +42,7 @@ class Couple:
     def __init__(self) -> None:
         """Begin without a worker."""
         self.workers: list[Worker] = []
-        self.folders: list[tempfile.TemporaryDirectory[str]] = []
+        self.folders: list[str] = []
         self.nest: Nest | None = None
         self.is_open = False
 
@@ -67,11 +69,15 @@ class Couples:
         self._lock = Lock()
         self._is_over = False
         self._aside = ThreadPoolExecutor(1)
-        self._made = 0
+        # Apart, for a file system takes its time.
+        self._removing = ThreadPoolExecutor(1)
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._opened = self._made = 0
         self._aside_s = 0.0
 
     def __enter__(self) -> Self:
-        """Be ended by the end of a `with`."""
+        """Make room for what workers write."""
+        self._folder = tempfile.TemporaryDirectory(prefix="aether-", ignore_cleanup_errors=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -90,9 +96,10 @@ class Couples:
             couple.kill()
         self._nests.kill()
         self._aside.shutdown(cancel_futures=True)
-        for couple in couples:
-            self._remove(couple)
+        self._removing.shutdown(cancel_futures=True)
         self._nests.kill()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     @property
     def aside_s(self) -> float:
@@ -166,7 +173,7 @@ class Couples:
     def _open(self, couple: Couple, index: int, set_up_cpus: tuple[int, ...] = ()) -> None:
         side, worker, assignment = self._sides[index], couple.workers[index], self._terms.assignment
         with blaming(self._bench_id, side, "start"):
-            folder = tempfile.TemporaryDirectory(prefix="aether-", ignore_cleanup_errors=True)
+            folder = self._new_folder()
             couple.folders.append(folder)
             worker.__enter__()
         with blaming(self._bench_id, side, "set-up"):
@@ -174,7 +181,7 @@ class Couples:
                 Open(
                     address=side.address,
                     params=side.params,
-                    folder=folder.name,
+                    folder=folder,
                     worker_cpus=assignment.worker_cpus,
                     companion_cpus=assignment.companion_cpus,
                     iterations=self._iterations,
@@ -199,15 +206,23 @@ class Couples:
                 self._remove(couple)
 
     def _remove(self, couple: Couple) -> None:
-        """Remove what an ended couple has left, once."""
+        """Remove what an ended couple has left, if nobody did."""
         with self._lock:
             if couple not in self._all:
                 return
             self._all.remove(couple)
-        for folder in couple.folders:
-            folder.cleanup()
         if couple.nest is not None:
             self._nests.end_life(couple.nest)
+        for folder in couple.folders:
+            self._removing.submit(shutil.rmtree, folder, ignore_errors=True)
+
+    def _new_folder(self) -> str:
+        assert self._folder is not None
+        self._opened += 1
+        # Of the same length for all.
+        path = os.path.join(self._folder.name, f"{self._opened:06d}")
+        os.mkdir(path)
+        return path
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
