@@ -170,7 +170,7 @@ def test_what_starts_threads_when_it_is_imported_is_measured_in_processes_of_its
 
 
 def test_a_tear_down_that_fails_is_named_with_its_side(scene: Scene, eventually: Callable[..., object]) -> None:
-    scene.write(tear_down="{1 / 0}")
+    scene.write(tear_down="1 / 0")
 
     def fails() -> bool:
         try:
