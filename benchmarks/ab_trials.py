@@ -11,19 +11,28 @@ import math
 import os
 import sys
 from collections import Counter
+from itertools import groupby
 from random import Random
+from time import monotonic
+from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct
 
 from aether_guard.ab.contest import Contested, contest
-from aether_guard.ab.contestant import Match, commands, question_of, settings
-from aether_guard.ab.duel import Duel
+from aether_guard.ab.contestant import commands, question_of, settings
 from aether_guard.ab.live import Quiet
-from aether_guard.ab.measure import plan_terms
+from aether_guard.ab.measure import duel_of, plan_terms
+from aether_guard.ab.spread import MEDIAN_TO_STANDARD, middle
 from aether_guard.ab.trial import Rule
 from aether_harness.described import Wanted
 from aether_harness.executable import CommandParams
 from aether_schema import quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from aether_guard.ab.terms import Match
 
 SLOWED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "slowed.py")
 #: A command of about 50 ms in which the share is more work, not a longer sleep.
@@ -43,61 +52,148 @@ def match_of(bench: str, share: float) -> Match:
     return settings(wanted, [texts[0]], [texts[1]])[0]
 
 
+class Done(Struct, frozen=True, kw_only=True):
+    """One comparison: what was asked, and what came of it. Spreads are standard deviations of logarithms.
+
+    `spread` is that of a pair among all, and `life_spread` that of a life's middle, which has the luck in it; both are
+    told by medians, as single figures may be anything.
+    """
+
+    bench: str
+    share: float
+    gate: float
+    alpha: float
+    seed: int
+    number: int
+    verdict: str
+    pairs: int
+    lives: int
+    elapsed_s: float
+    median: float
+    spread: float
+    life_spread: float
+
+    @property
+    def wald(self) -> float:
+        """The pairs that Wald's test takes on average, told a pair's spread and the change beforehand, without luck."""
+        return self._wald(self.spread**2)
+
+    @property
+    def wald_with_luck(self) -> float:
+        """The same in lives as long as these, which have their luck in them."""
+        return self._wald(self.life_spread**2 * self.pairs / max(self.lives, 1))
+
+    def _wald(self, variance: float) -> float:
+        distance = abs(math.log1p(self.gate) - math.log1p(self.share))
+        return -math.log(self.alpha) * 2 * variance / distance**2 if distance else math.inf
+
+
 def main() -> None:
-    """Compare as often as was asked, print, and keep a line a comparison."""
+    """Compare as often as was asked, keep a line a comparison, and print what all of them come to."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("bench", choices=("pack", "stream", "command"))
+    parser.add_argument("bench", choices=("pack", "stream", "command", "totals"), help="totals: of --out, and no more")
     parser.add_argument("--share", type=float, default=0.0, help="the slowdown, such as 0.05")
     parser.add_argument("--gate", type=float, default=0.02)
     parser.add_argument("--alpha", type=float, default=0.001)
-    parser.add_argument("--max-time", type=float, default=60.0)
+    parser.add_argument("--max-time", type=float, default=60.0, help="seconds a comparison")
     parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--for", type=float, default=math.inf, dest="seconds", help="begin none after so many seconds")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", help="JSON lines, one a comparison, appended")
+    parser.add_argument("--out", help="JSON lines, one a comparison; appended to, and counted on from there")
     options = parser.parse_args()
+    done = _kept(options.out) if options.out else []
+    if options.bench != "totals":
+        numbers = {item.number for item in done if _asked(item) == _asked(options) and item.seed == options.seed}
+        start = max(numbers, default=-1) + 1
+        for item in _compared(options, range(start, start + options.runs)):
+            done.append(item)
+            if options.out:
+                with open(options.out, "ab") as file:
+                    file.write(msgspec.json.encode(item) + b"\n")
+    print(told(done))
+
+
+def _kept(path: str) -> list[Done]:
+    if not os.path.exists(path):
+        return []
+    with open(path, "rb") as file:
+        return msgspec.json.Decoder(Done).decode_lines(file.read())
+
+
+def _asked(item: Done | argparse.Namespace) -> tuple[str, float, float, float]:
+    return item.bench, item.share, item.gate, item.alpha
+
+
+def _compared(options: argparse.Namespace, numbers: Iterable[int]) -> Iterable[Done]:
+    """Yield what came of each comparison, with fresh workers for every one."""
     match = match_of(options.bench, options.share)
     terms = plan_terms((), 60.0)
     rule = Rule(gate=options.gate, alpha=options.alpha)
-    done = []
-    for number in range(options.runs):
+    ends = monotonic() + options.seconds
+    for number in numbers:
+        if monotonic() >= ends:
+            return
         contested = Contested(question_of(match, rule))
-        with Duel(match.bench_id, match.sides, terms, Random(f"{options.seed}/{number}")) as duel:  # noqa: S311
+        with duel_of(contested, match, terms, Random(f"{options.seed}/{number}")) as duel:  # noqa: S311
             contest([(contested, duel)], options.max_time, Quiet())
         if contested.problem:
             print(contested.problem, file=sys.stderr)
-        done.append(line_of(contested))
-        if options.out:
-            with open(options.out, "ab") as file:
-                file.write(msgspec.json.encode({**vars(options), **done[-1]}) + b"\n")
-    print(told(options, done))
+        if contested.drawn:
+            yield done_of(contested, options, number)
 
 
-def line_of(contested: Contested) -> dict[str, float | str]:
-    """Return what came of one comparison, with the spread of its pairs."""
-    logs = sorted(pair.log_ratio for pair in contested.trial.pairs)
-    middle = quantile(logs, 0.5)
-    return {
-        "verdict": contested.trial.verdict_at_end,
-        "pairs": len(logs),
-        "elapsed_s": contested.elapsed_s,
-        "median": middle,
-        "deviation": math.sqrt(sum((value - middle) ** 2 for value in logs) / len(logs)),
-        "robust_deviation": 1.4826 * quantile([abs(value - middle) for value in logs], 0.5),
-    }
-
-
-def told(options: argparse.Namespace, done: list[dict[str, float | str]]) -> str:
-    """Return the verdicts in counts, and the median of what they took beside Wald's bound."""
-    distance = abs(math.log1p(options.gate) - math.log1p(options.share))
-    medians = {key: quantile([float(item[key]) for item in done], 0.5) for key in done[0] if key != "verdict"}
-    deviation = medians["robust_deviation"]
-    bound = -math.log(options.alpha) / (distance**2 / (2 * deviation**2)) if distance else math.inf
-    counts = dict(Counter(str(item["verdict"]) for item in done))
-    return (
-        f"{options.bench}, {options.share:+.1%} at a gate of {options.gate:.1%}: {counts}; medians: "
-        f"{medians['pairs']:.0f} pairs, {medians['elapsed_s']:.2f} s, spread of a pair {deviation:.2%} "
-        f"(Wald's bound for that: {bound:.0f} pairs)"
+def done_of(contested: Contested, options: argparse.Namespace, number: int) -> Done:
+    """Return what came of one comparison."""
+    lives = [
+        [math.log(pair.new / pair.old) for pair in life]
+        for life in ([*group] for _, group in groupby(contested.drawn, key=lambda drawn: drawn.life))
+    ]
+    logs = [log_ratio for life in lives for log_ratio in life]
+    return Done(
+        bench=options.bench,
+        share=options.share,
+        gate=options.gate,
+        alpha=options.alpha,
+        seed=options.seed,
+        number=number,
+        verdict=contested.trial.verdict_at_end if contested.problem is None else "error",
+        pairs=len(logs),
+        lives=len(lives),
+        elapsed_s=contested.elapsed_s,
+        median=quantile(logs, 0.5),
+        spread=spread_of(logs),
+        life_spread=spread_of([middle(life) for life in lives]),
     )
+
+
+def spread_of(values: Sequence[float]) -> float:
+    """Return the standard deviation that a normal distribution with their median absolute deviation has."""
+    centre = quantile(values, 0.5)
+    return MEDIAN_TO_STANDARD * quantile([abs(value - centre) for value in values], 0.5)
+
+
+def told(done: Sequence[Done]) -> str:
+    """Return a line for each thing asked: the verdicts in counts, and medians of what they took beside Wald's bound."""
+    lines = []
+    for bench, share, gate, alpha in dict.fromkeys(map(_asked, done)):
+        items = [item for item in done if _asked(item) == (bench, share, gate, alpha)]
+
+        def median(figure: Callable[[Done], float], items: Sequence[Done] = items) -> float:
+            return quantile([figure(item) for item in items], 0.5)
+
+        lines.append(
+            f"{bench}, {share:+.1%} at a gate of {gate:.1%}, alpha {alpha:g}: "
+            f"{dict(Counter(item.verdict for item in items))}; medians: "
+            f"{median(lambda item: item.pairs):.0f} pairs in {median(lambda item: item.lives):.0f} lives, "
+            f"{median(lambda item: item.elapsed_s):.2f} s "
+            f"(9 of 10 within {quantile([item.elapsed_s for item in items], 0.9):.2f} s), "
+            f"spread of a pair {median(lambda item: item.spread):.2%}, of a life "
+            f"{median(lambda item: item.life_spread):.2%}; Wald's bound {median(lambda item: item.wald):.0f} pairs "
+            f"({median(lambda item: item.pairs / item.wald):.2f} times), with luck "
+            f"{median(lambda item: item.wald_with_luck):.0f} "
+            f"({median(lambda item: item.pairs / item.wald_with_luck):.2f} times)"
+        )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -7,15 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.ab.bet import MOST_STAKE, Pair, ShiftScore, TailScore, Wager, edge_of_refuted, refuted
+from aether_guard.ab.bet import MOST_STAKES, TAIL_STAKES, Pair, ShiftScore, TailScore, Wager, edge_of_refuted, refuted
 
 LOGARITHM = st.floats(-1, 1)
 WAY = st.sampled_from((1, -1))
-SHARES = (0.25, 0.75)
-STAKES = st.tuples(st.floats(0, MOST_STAKE), st.floats(0, MOST_STAKE))
-SHIFT = st.builds(ShiftScore, LOGARITHM, st.floats(1e-9, 1), STAKES)
-TAIL = st.builds(TailScore, st.lists(LOGARITHM, max_size=4).map(tuple), st.integers(0, 4), STAKES)
-SCORED = st.lists(SHIFT | TAIL, max_size=30)
+SHARES = (0.25, 0.5, 0.25)
+TAIL_SHARES = (0.1, 0.2, 0.3, 0.4)
+SHIFT = st.builds(ShiftScore, LOGARITHM, st.tuples(*[st.floats(0, 1e4)] * len(SHARES)))
+TAIL = st.builds(TailScore, st.lists(LOGARITHM, max_size=4).map(tuple), st.integers(0, 4))
+SCORED = st.lists(SHIFT, max_size=30).map(lambda lives: (lives, SHARES)) | st.lists(TAIL, max_size=30).map(
+    lambda lives: (lives, TAIL_SHARES)
+)
 
 
 def test_a_pairs_log_ratio_is_positive_where_the_new_code_costs_more() -> None:
@@ -24,26 +26,30 @@ def test_a_pairs_log_ratio_is_positive_where_the_new_code_costs_more() -> None:
 
 
 @given(scored=SHIFT | TAIL, bounds=st.tuples(LOGARITHM, LOGARITHM))
-def test_a_score_lies_between_minus_1_and_1_and_falls_in_the_bound(
+def test_a_gain_lies_between_minus_1_and_1_and_falls_in_the_bound(
     scored: ShiftScore | TailScore, bounds: tuple[float, float]
 ) -> None:
-    low, high = (scored.score(bound) for bound in sorted(bounds))
-    assert -1 <= high <= low <= 1
+    for low, high in zip(*(scored.gains(bound) for bound in sorted(bounds, reverse=True)), strict=True):
+        assert -1 < low <= high < 1
 
 
-@given(distance=LOGARITHM, bound=LOGARITHM, reach=st.floats(1e-9, 1))
+@given(distance=LOGARITHM, bound=LOGARITHM, slope=st.floats(0, 1e4))
 def test_a_shift_as_far_above_the_bound_as_another_is_below_says_as_much(
-    distance: float, bound: float, reach: float
+    distance: float, bound: float, slope: float
 ) -> None:
-    above, below = (ShiftScore(way * distance, reach, ()).score(0) for way in (1, -1))
-    assert above == -below
-    assert ShiftScore(bound, reach, ()).score(bound) == 0
+    slopes = (slope,) * len(MOST_STAKES)
+    above, below = (ShiftScore(way * distance, slopes).gains(0) for way in (1, -1))
+    assert above == tuple(-gain for gain in below)
+    assert ShiftScore(bound, slopes).gains(bound) == (0, 0, 0)
 
 
-def test_a_shift_beyond_the_reach_counts_as_one_at_the_reach() -> None:
-    assert [ShiftScore(value, 0.1, ()).score(0.02) for value in (0.02, 0.07, 0.12, 5.0)] == pytest.approx(
-        [0, 0.5, 1, 1]
-    )
+def test_a_shift_gains_as_its_likelihood_over_the_mean_of_its_own_and_its_opposites_up_to_the_most() -> None:
+    change, variance = 0.02, 0.03**2
+    for shift in (-0.05, 0.001, 0.03):
+        density, opposite = (math.exp(-((sign * shift - change) ** 2) / (2 * variance)) for sign in (1, -1))
+        (_, gain, _) = ShiftScore(shift, (0, change / variance, 0)).gains(0)
+        assert 1 + gain / MOST_STAKES[1] == pytest.approx(2 * density / (density + opposite))
+    assert ShiftScore(5.0, (1e4,) * 3).gains(0) == MOST_STAKES
 
 
 @pytest.mark.parametrize(
@@ -61,14 +67,15 @@ def test_a_shift_beyond_the_reach_counts_as_one_at_the_reach() -> None:
 def test_a_tail_says_on_which_side_more_are_over_the_threshold(
     excesses: tuple[float, ...], old_over: int, score: float
 ) -> None:
-    assert TailScore(excesses, old_over, ()).score(0.02) == score
+    assert TailScore(excesses, old_over).gains(0.02) == tuple(score * stake for stake in TAIL_STAKES)
 
 
-@given(lives=SCORED, bound=LOGARITHM, way=WAY)
+@given(scored=SCORED, bound=LOGARITHM, way=WAY)
 def test_a_wealth_is_never_negative_and_its_peak_is_the_highest_it_ever_was(
-    lives: list[ShiftScore | TailScore], bound: float, way: int
+    scored: tuple[list[ShiftScore | TailScore], tuple[float, ...]], bound: float, way: int
 ) -> None:
-    wager, seen = Wager(bound, way, SHARES), [1.0]
+    lives, shares = scored
+    wager, seen = Wager(bound, way, shares), [1.0]
     for life in lives:
         wager.add(life)
         seen.append(wager.wealth)
@@ -77,17 +84,18 @@ def test_a_wealth_is_never_negative_and_its_peak_is_the_highest_it_ever_was(
 
 
 def test_a_bet_gains_and_loses_what_was_staked_on_it() -> None:
-    won, lost = Wager(0.0, 1, SHARES), Wager(0.0, -1, SHARES)
+    won, lost = Wager(0.0, 1, TAIL_SHARES), Wager(0.0, -1, TAIL_SHARES)
     for wager in (won, lost):
-        wager.add(ShiftScore(0.05, 0.1, (0.2, 0.8)))
-    assert won.wealth == pytest.approx(0.25 * 1.1 + 0.75 * 1.4)
-    assert lost.wealth == pytest.approx(0.25 * 0.9 + 0.75 * 0.6)
+        wager.add(TailScore((0.05,), 0))
+    gained = math.fsum(share * stake for share, stake in zip(TAIL_SHARES, TAIL_STAKES, strict=True))
+    assert won.wealth == pytest.approx(1 + gained)
+    assert lost.wealth == pytest.approx(1 - gained)
 
 
 def test_a_wealth_that_has_said_all_stays_a_finite_number() -> None:
     wager = Wager(0.0, 1, SHARES)
     for _ in range(3000):
-        wager.add(ShiftScore(1.0, 0.1, (MOST_STAKE, MOST_STAKE)))
+        wager.add(ShiftScore(1.0, (1e4,) * 3))
     assert 1e299 < wager.wealth < math.inf
 
 
@@ -98,24 +106,28 @@ def test_over_all_the_ways_a_fair_game_can_go_the_wealth_comes_to_1_and_seldom_t
     for signs in product((1, -1), repeat=len(sizes)):
         wager = Wager(0.02, way, SHARES)
         for sign, size in zip(signs, sizes, strict=True):
-            wager.add(ShiftScore(0.02 + sign * size, 0.1, (0.3, MOST_STAKE)))
+            wager.add(ShiftScore(0.02 + sign * size, (5, 10, 100)))
         games.append(wager)
     assert math.fsum(wager.wealth for wager in games) / len(games) == pytest.approx(1, rel=1e-12)
     for alpha in (0.5, 0.2, 0.1, 0.05):
         assert 0 < sum(wager.peak * alpha >= 1 for wager in games) <= alpha * len(games)
 
 
-@given(lives=SCORED, bounds=st.tuples(LOGARITHM, LOGARITHM), way=WAY, alpha=st.floats(0.01, 0.9))
+@given(scored=SCORED, bounds=st.tuples(LOGARITHM, LOGARITHM), way=WAY, alpha=st.floats(0.01, 0.9))
 def test_what_lies_farther_off_is_refuted_too(
-    lives: list[ShiftScore | TailScore], bounds: tuple[float, float], way: int, alpha: float
+    scored: tuple[list[ShiftScore | TailScore], tuple[float, ...]],
+    bounds: tuple[float, float],
+    way: int,
+    alpha: float,
 ) -> None:
+    lives, shares = scored
     farther, nearer = sorted(bounds, reverse=way < 0)
-    if refuted(lives, nearer, way, SHARES, alpha):
-        assert refuted(lives, farther, way, SHARES, alpha)
+    if refuted(lives, nearer, way, shares, alpha):
+        assert refuted(lives, farther, way, shares, alpha)
 
 
 def test_what_was_refuted_once_stays_refuted() -> None:
-    for_it, against_it = (ShiftScore(value, 0.1, (0.5, 0.5)) for value in (0.2, -0.2))
+    for_it, against_it = (ShiftScore(value, (3.0,) * 3) for value in (0.2, -0.2))
     assert not refuted([for_it] * 5, 0.0, 1, SHARES, 0.1)
     assert refuted([for_it] * 6, 0.0, 1, SHARES, 0.1)
     assert refuted([for_it] * 6 + [against_it] * 50, 0.0, 1, SHARES, 0.1)

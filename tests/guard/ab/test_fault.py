@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from aether_guard.ab.duel import Contestant, Duel, Terms
+from aether_guard.ab.duel import Duel
+from aether_guard.ab.length import Always
+from aether_guard.ab.terms import Contestant, Match, Terms
 from aether_guard.error import GuardError
 from aether_harness.affinity import Assignment
 from aether_harness.target import CommandAddress
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 
 ALIKE = ("--exec-a", "sleep 0.02", "--exec-b", "sleep 0.02", "--max-time", "600")
 SLOWER = ("--exec-a", "sleep 0.01", "--exec-b", "sleep 0.03", "--max-time", "20")
+BENCH_ALIKE = ("benches.py::pace", "-A", "ms=2", "-B", "ms=2", "--alpha", "1e-12", "--max-time", "600")
+BENCH_SLOWER = ("benches.py::pace", "-A", "ms=2", "-B", "ms=4", "--max-time", "60")
+#: The guard, and a worker of each side, or what forks it.
+WITH_WORKERS = 3
 TASKSET = shutil.which("taskset") or ""
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and files")
 
@@ -98,7 +104,10 @@ def test_a_file_with_a_syntax_error_is_named_with_its_line(ab: Ab, tmp_path: Pat
 
 
 @posix_only
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("number", "asked"),
+    [(signal.SIGINT, ALIKE), (signal.SIGTERM, ALIKE), (signal.SIGHUP, BENCH_ALIKE), (signal.SIGINT, BENCH_ALIKE)],
+)
 def test_an_interruption_keeps_the_pairs_and_leaves_nothing_running(  # noqa: PLR0913, PLR0917 - fixtures
     started: Callable[..., subprocess.Popen[str]],
     ab: Ab,
@@ -106,9 +115,10 @@ def test_an_interruption_keeps_the_pairs_and_leaves_nothing_running(  # noqa: PL
     scratch: Callable[[], list[str]],
     eventually: Callable[..., Any],
     number: signal.Signals,
+    asked: tuple[str, ...],
 ) -> None:
-    running = started(*ALIKE, "--save", "pairs.jsonl")
-    eventually(lambda: len(scratch()) >= 2)
+    running = started(*asked, "--save", "pairs.jsonl")
+    eventually(lambda: len(processes()) >= WITH_WORKERS)
     running.send_signal(number)
     stdout, stderr = running.communicate()
     assert (running.returncode, stdout) == (2, "")
@@ -119,14 +129,15 @@ def test_an_interruption_keeps_the_pairs_and_leaves_nothing_running(  # noqa: PL
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a worker ends at its next request")
+@pytest.mark.parametrize("asked", [ALIKE, BENCH_ALIKE])
 def test_a_guard_that_is_killed_takes_its_workers_with_it(
     started: Callable[..., subprocess.Popen[str]],
     processes: Processes,
-    scratch: Callable[[], list[str]],
     eventually: Callable[..., Any],
+    asked: tuple[str, ...],
 ) -> None:
-    running = started(*ALIKE)
-    eventually(lambda: len(scratch()) >= 2)
+    running = started(*asked)
+    eventually(lambda: len(processes()) >= WITH_WORKERS)
     running.kill()
     running.communicate()
     assert eventually(lambda: not processes())
@@ -161,10 +172,13 @@ def test_a_closed_output_is_told_before_the_measuring(tmp_path: Path, ab_env: di
 
 
 @pytest.mark.skipif(not TASKSET, reason="needs taskset")
-def test_one_cpu_is_enough(tmp_path: Path, ab_env: dict[str, str], processes: Processes) -> None:
+@pytest.mark.parametrize("asked", [SLOWER, BENCH_SLOWER])
+def test_one_cpu_is_enough(
+    tmp_path: Path, ab_env: dict[str, str], processes: Processes, asked: tuple[str, ...]
+) -> None:
     cpu = str(max(os.sched_getaffinity(0)))
     done = subprocess.run(
-        [TASKSET, "-c", cpu, sys.executable, "-m", "aether_guard", "ab", *SLOWER],
+        [TASKSET, "-c", cpu, sys.executable, "-m", "aether_guard", "ab", *asked],
         cwd=tmp_path,
         env={**os.environ, **ab_env},
         capture_output=True,
@@ -194,8 +208,9 @@ def test_a_worker_of_another_kind_is_named_with_its_side(tmp_path: Path, script:
         for name, interpreter in (("old", sys.executable), ("new", str(python)))
     ]
     terms = Terms(assignment=Assignment(), timeout_s=20)
+    match = Match(bench_id="thing", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
     with (
-        Duel("thing", (sides[0], sides[1]), terms, Random(1)) as duel,
+        Duel(match, terms, Always(1), Random(1)) as duel,
         pytest.raises(GuardError, match=f"^thing: new: start: {words}"),
         duel.life(),
     ):
@@ -209,8 +224,9 @@ def test_an_interpreter_that_is_not_there_is_named_with_its_side(tmp_path: Path)
         for name, interpreter in (("old", sys.executable), ("new", str(tmp_path / "nowhere")))
     ]
     terms = Terms(assignment=Assignment(), timeout_s=20)
+    match = Match(bench_id="thing", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
     with (
-        Duel("thing", (sides[0], sides[1]), terms, Random(1)) as duel,
+        Duel(match, terms, Always(1), Random(1)) as duel,
         pytest.raises(GuardError, match=r"^thing: new: start: the worker cannot be started: No such file"),
         duel.life(),
     ):

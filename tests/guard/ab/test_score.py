@@ -9,21 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.ab.bet import Pair
-from aether_guard.ab.score import (
-    CLIPPED_AT,
-    LEARNING_LIVES,
-    MOST_STAKES,
-    TAIL_LEARNING_PAIRS,
-    ShiftScorer,
-    TailScorer,
-)
+from aether_guard.ab.bet import MOST_STAKES, Pair
+from aether_guard.ab.score import TAIL_LEARNING_PAIRS, ShiftScorer, TailScorer
+from aether_guard.ab.spread import LEARNING_LIVES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 COST = st.floats(0.5, 2)
-LIFE = st.lists(st.builds(Pair, old=COST, new=COST), min_size=1, max_size=3)
+PAIR = st.builds(Pair, old=COST, new=COST)
+LIFE = st.lists(PAIR, min_size=1, max_size=3)
 LIVES = st.lists(LIFE, min_size=LEARNING_LIVES + 1, max_size=30)
 TAIL_LIVES = st.lists(LIFE, min_size=TAIL_LEARNING_PAIRS + 1, max_size=TAIL_LEARNING_PAIRS + 10)
 
@@ -42,11 +37,11 @@ def tail_after(scorer: TailScorer, learned: Sequence[float]) -> TailScorer:
     return scorer
 
 
-@pytest.mark.parametrize("pairs", [1, 3])
-def test_lives_from_which_the_scale_is_learned_are_not_bet_on(pairs: int) -> None:
+@pytest.mark.parametrize(("pairs", "learning"), [(1, 3), (2, 2), (3, 1), (20, 1)])
+def test_lives_from_which_the_spread_is_learned_are_not_bet_on(pairs: int, learning: int) -> None:
     scorer = ShiftScorer(0.02)
-    scores = [scorer.score(of_ratios(*[0.01 * number] * pairs)) for number in range(LEARNING_LIVES + 3)]
-    assert [score is None for score in scores] == [True] * LEARNING_LIVES + [False] * 3
+    scores = [scorer.score(of_ratios(*[0.01 * number] * pairs)) for number in range(learning + 3)]
+    assert [score is None for score in scores] == [True] * learning + [False] * 3
 
 
 @pytest.mark.parametrize(("pairs", "learning"), [(1, 40), (3, 14), (40, 1), (41, 1)])
@@ -56,15 +51,15 @@ def test_a_tail_is_learned_from_so_many_pairs_in_however_many_lives(pairs: int, 
     assert [score is None for score in scores] == [True] * learning + [False] * 2
 
 
-@given(lives=LIVES, last=LIFE)
-def test_a_shifts_reach_and_stakes_depend_on_the_past_only(lives: list[list[Pair]], last: list[Pair]) -> None:
+@given(lives=LIVES, last=PAIR)
+def test_what_is_bet_on_a_shift_depends_on_the_past_only(lives: list[list[Pair]], last: Pair) -> None:
     one, other = ShiftScorer(0.02), ShiftScorer(0.02)
     for life in lives[:-1]:
         assert one.score(life) == other.score(life)
-    this, that = one.score(lives[-1]), other.score(last)
+    this, that = one.score(lives[-1]), other.score([last] * len(lives[-1]))
     assert this is not None
     assert that is not None
-    assert (this.reach, this.stakes) == (that.reach, that.stakes)
+    assert this.slopes == that.slopes
 
 
 @given(lives=TAIL_LIVES, last=COST)
@@ -76,63 +71,59 @@ def test_a_tails_threshold_depends_on_the_past_only(lives: list[list[Pair]], las
     this, that = one.score([Pair(old=0.1, new=1.0)]), other.score([Pair(old=last, new=1.0)])
     assert this is not None
     assert that is not None
-    assert (this.log_excesses, this.stakes) == (that.log_excesses, that.stakes)
+    assert this.log_excesses == that.log_excesses
 
 
-def test_the_scale_is_learned_anew_as_what_was_seen_grows_by_a_quarter() -> None:
-    scorer, anew, reach = ShiftScorer(0.02), [], 0.0
+def test_the_spread_is_learned_anew_as_what_was_seen_grows_by_a_quarter() -> None:
+    scorer, anew, slopes = ShiftScorer(0.02), [], (0.0,)
     for seen in range(60):
         score = scorer.score(of_ratios(0.001 * 1.1**seen))
-        if score is not None and score.reach != reach:
+        if score is not None and score.slopes != slopes:
             anew.append(seen)
-            reach = score.reach
+            slopes = score.slopes
     assert anew == [3, 4, 5, 7, 9, 12, 15, 19, 24, 30, 38, 48]
 
 
-def test_of_normal_noise_the_reach_is_a_set_number_of_standard_deviations() -> None:
+def test_of_normal_noise_the_bet_is_that_of_a_likelihood() -> None:
     draw, scorer = Random(2), ShiftScorer(0.02)
     scores = [scorer.score(of_ratios(draw.gauss(0.5, 0.03))) for _ in range(3000)]
     assert scores[-1] is not None
-    assert scores[-1].reach == pytest.approx(CLIPPED_AT * 0.03, rel=0.06)
+    assert scores[-1].slopes[1] == pytest.approx(0.02 / 0.03**2, rel=0.1)
 
 
-def test_of_a_life_the_median_ratio_is_scored() -> None:
+def test_of_a_life_the_middle_ratio_is_scored() -> None:
     scorer = ShiftScorer(0.02)
-    for number in range(LEARNING_LIVES):
-        scorer.score(of_ratios(0.01 * number))
-    score = scorer.score(of_ratios(0.03, 5.0, 0.01))
+    scorer.score(of_ratios(0.0, 0.01, 0.02))
+    score = scorer.score(of_ratios(0.03, 5.0, 0.01, 0.02, 0.04))
     assert score is not None
-    assert score.log_ratio == pytest.approx(0.03)
+    assert score.log_ratio == pytest.approx(0.03, abs=0.006)
 
 
-def test_the_quieter_the_pairs_the_more_is_staked_and_never_more_than_most() -> None:
-    stakes = []
+def test_the_quieter_the_pairs_the_more_is_bet() -> None:
+    slopes = []
     for spread in (0.5, 0.05, 0.005):
         draw, scorer = Random(3), ShiftScorer(0.02)
         score = [scorer.score(of_ratios(draw.gauss(0, spread))) for _ in range(20)][-1]
         assert score is not None
-        assert len(score.stakes) == len(scorer.shares)
-        stakes.append(score.stakes)
-    for noisy, quiet in pairwise(stakes):
-        assert all(
-            0 < less < more or less == more == most for less, more, most in zip(noisy, quiet, MOST_STAKES, strict=True)
-        )
-    assert stakes[-1] == MOST_STAKES
+        assert len(score.slopes) == len(scorer.shares)
+        slopes.append(score.slopes)
+    for noisy, quiet in pairwise(slopes):
+        assert all(0 < less < more for less, more in zip(noisy, quiet, strict=True))
 
 
-def test_even_for_a_gate_of_nothing_something_is_staked() -> None:
+def test_even_for_a_gate_of_nothing_something_is_bet() -> None:
     scorer = ShiftScorer(0.0)
     score = [scorer.score(of_ratios(0.01 * number)) for number in range(8)][-1]
     assert score is not None
-    assert min(score.stakes) > 0
+    assert min(score.slopes) > 0
 
 
 def test_pairs_that_are_all_alike_are_scored_by_their_side_of_the_bound() -> None:
     scorer = ShiftScorer(0.02)
     score = [scorer.score(of_ratios(0.01)) for _ in range(8)][-1]
     assert score is not None
-    assert [score.score(bound) for bound in (-0.02, 0.0099, 0.0101, 0.02)] == [1, 1, -1, -1]
-    assert score.stakes == MOST_STAKES
+    for bound, sign in ((-0.02, 1), (0.0099, 1), (0.0101, -1), (0.02, -1)):
+        assert score.gains(bound) == tuple(sign * most for most in MOST_STAKES)
 
 
 @pytest.mark.parametrize(("probability", "threshold"), [(0.95, 38.05), (0.05, 2.95)])

@@ -20,7 +20,13 @@ _WAIT_AND_END_THE_GROUP = "read -r _; kill -9 0"
 def hold_on() -> None:
     """Start who waits, in this process's group, if the parent has handed over an end."""
     end = os.environ.pop(VARIABLE, None)
-    if end is None or sys.platform == "win32":
+    if end is not None:
+        hold_on_to(int(end))
+
+
+def hold_on_to(end: int) -> None:
+    """Start who waits at `end`, and close it here."""
+    if sys.platform == "win32":
         return
     quiet = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
     with suppress(OSError):  # without a shell, what the kernel does for the worker alone has to suffice
@@ -28,9 +34,9 @@ def hold_on() -> None:
             _SHELL,
             [_SHELL, "-c", _WAIT_AND_END_THE_GROUP],
             os.environ,
-            file_actions=[(os.POSIX_SPAWN_DUP2, int(end), 0), *quiet],
+            file_actions=[(os.POSIX_SPAWN_DUP2, end, 0), *quiet],
         )
-    os.close(int(end))
+    os.close(end)
 
 
 class Lifeline:

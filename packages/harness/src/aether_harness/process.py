@@ -16,6 +16,7 @@ import msgspec
 import psutil
 
 from aether_harness.affinity import go_first
+from aether_harness.descendant import descendants
 from aether_harness.error import HarnessError
 from aether_harness.lifeline import Lifeline
 from aether_harness.protocol import (
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from aether_harness.nursery import Forked, Nursery
+
 ReplyT = TypeVar("ReplyT", bound=Message)
 
 START_LIMIT_S = 30.0
@@ -54,34 +57,57 @@ class Worker:
     """One worker process. Use it as a context manager: leaving it ends the process and all it started."""
 
     def __init__(
-        self, command: Sequence[str] | None = None, env: Mapping[str, str] | None = None, folder: str | None = None
+        self,
+        command: Sequence[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        folder: str | None = None,
+        nursery: Nursery | None = None,
     ) -> None:
-        """Start `command` (this Python's worker, if none) in `folder`, with `env` on top of this one's environment."""
+        """Start `command` (this Python's worker, if none) in `folder`, with `env` on top of this one's environment.
+
+        With a `nursery` it is forked there instead, where all that is settled.
+        """
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         self._deadline: float | None = None
         self._timed_out = False
         self._ended = threading.Event()
+        self._lock = threading.Lock()
         self._lifeline = Lifeline()
         try:
-            self._process = subprocess.Popen(
-                list(command or worker_command(sys.executable)),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._log,
-                cwd=folder,
-                env={**os.environ, **(env or {}), **self._lifeline.env},
-                pass_fds=self._lifeline.handed_over,
-                # A group of its own: a Ctrl-C reaches this parent alone, and the group can be killed whole.
-                start_new_session=os.name == "posix",
+            self._process = (
+                self._start(command or worker_command(sys.executable), env or {}, folder)
+                if nursery is None
+                else nursery.fork(self._log, self._lifeline)
             )
-        except OSError as error:
+        except (OSError, HarnessError) as error:
             self._log.close()
             self._lifeline.let_go()
-            raise WorkerError(f"the worker cannot be started: {error.strerror}") from None
+            problem = error.strerror if isinstance(error, OSError) else error
+            raise WorkerError(f"the worker cannot be started: {problem}") from None
         self._lifeline.started()
         # From outside, so that it comes up before others too.
         go_first(self._process.pid)
         threading.Thread(target=self._watch, daemon=True).start()
+
+    def _start(
+        self, command: Sequence[str], env: Mapping[str, str], folder: str | None
+    ) -> subprocess.Popen[bytes] | Forked:
+        return subprocess.Popen(
+            list(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            cwd=folder,
+            env={**os.environ, **env, **self._lifeline.env},
+            pass_fds=self._lifeline.handed_over,
+            # A group of its own: a Ctrl-C reaches this parent alone, and the group can be killed whole.
+            start_new_session=os.name == "posix",
+        )
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
 
     def __enter__(self) -> Self:
         """Wait for the worker's greeting.
@@ -131,9 +157,10 @@ class Worker:
 
     def kill(self) -> None:
         """End the worker and everything it started, whatever they are doing."""
-        if self._ended.is_set():
-            return
-        self._ended.set()
+        with self._lock:  # for it may be ended from two threads
+            if self._ended.is_set():
+                return
+            self._ended.set()
         _kill_tree(self._process)
         self._process.wait()
         self._lifeline.let_go()
@@ -189,12 +216,9 @@ def worker_command(python: str) -> tuple[str, ...]:
     return (python, "-P", "-m", "aether_harness.worker")
 
 
-def _kill_tree(process: subprocess.Popen[bytes]) -> None:
-    try:
-        # First, while it can still be told whose they are: some may have left the group for one of their own.
-        children = psutil.Process(process.pid).children(recursive=True)
-    except psutil.Error:
-        children = []
+def _kill_tree(process: subprocess.Popen[bytes] | Forked) -> None:
+    # First, while it can still be told whose they are: some may have left the group for one of their own.
+    children = descendants(process.pid)
     try:
         if os.name == "posix":
             os.killpg(process.pid, signal.SIGKILL)

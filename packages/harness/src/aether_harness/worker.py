@@ -12,13 +12,13 @@ import signal
 import sys
 import tempfile
 import traceback
-from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, BinaryIO
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import msgspec
-import psutil
 
-from aether_harness.affinity import allowed_cpus, pin
+from aether_harness.affinity import allowed_cpus, pin, pin_threads
+from aether_harness.descendant import end_descendants
 from aether_harness.error import BenchError, HarnessError
 from aether_harness.kernel import KERNELS, kernel_of
 from aether_harness.lifeline import hold_on
@@ -30,6 +30,8 @@ from aether_harness.protocol import (
     Failed,
     Hello,
     Message,
+    Move,
+    Moved,
     Open,
     Opened,
     Reply,
@@ -45,18 +47,28 @@ from aether_harness.witness import Witness, peak_memory_bytes
 from aether_schema import printable
 
 if TYPE_CHECKING:
-    from aether_harness.plugin import Session
+    from aether_harness.plugin import Benchmark, Session
+    from aether_harness.target import Address
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
+class Loaded(NamedTuple):
+    """A bench that was imported before, and where."""
+
+    address: Address
+    bench: Benchmark
+
+
 class Round:
     """The worker's side of a round: one bench, opened once and sampled as asked."""
 
-    def __init__(self, stack: ExitStack) -> None:
-        """Tear the bench down when `stack` is left."""
+    def __init__(self, stack: ExitStack, loaded: Loaded | None = None) -> None:
+        """Tear the bench down when `stack` is left; that of `loaded` need not be looked for."""
         self._stack = stack
+        self._loaded = loaded
+        self._cpus: tuple[int, ...] = ()
         self._session: Session | None = None
         self._sampler: Sampler | None = None
         self._pinned: list[int] | None = None
@@ -68,20 +80,24 @@ class Round:
             return self._open(request)
         if isinstance(request, Close):
             self._stack.close()
-            end_children()
+            # What the bench has left behind too, in sessions and groups of its own.
+            end_descendants(os.getpid())
             return Closed()
         if self._sampler is None or self._session is None:
             return Failed(problem="nothing is open")
         if isinstance(request, Sample):
             return self._sampler.take()
+        if isinstance(request, Move):
+            return self._move()
         self._session.verify()
         self._check_manners()
         return _usage(self._sampler.cross_reference_ms())
 
     def _open(self, request: Open) -> Reply:
-        note = pin(request.worker_cpus)
+        self._cpus = request.worker_cpus
+        note = pin(request.set_up_cpus or request.worker_cpus)
         self._pinned = allowed_cpus()
-        bench = load_bench(request.address)
+        bench = self._bench(request.address)
         params = msgspec.json.decode(request.params, type=bench.params_type)
         place = Place(folder=request.folder, worker_cpus=request.worker_cpus, companion_cpus=request.companion_cpus)
         rulers = None
@@ -107,6 +123,16 @@ class Round:
             versions=dict(getattr(bench, "versions", {})),
             note=note,
         )
+
+    def _bench(self, address: Address) -> Benchmark:
+        if self._loaded is not None and self._loaded.address == address:
+            return self._loaded.bench
+        return load_bench(address)
+
+    def _move(self) -> Moved:
+        note = pin_threads(self._cpus)
+        self._pinned = allowed_cpus()
+        return Moved(note=note)
 
     def _check_manners(self) -> None:
         """Refuse figures that the bench itself has spoilt.
@@ -142,8 +168,8 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}{where}"
 
 
-def serve(requests: BinaryIO, replies: BinaryIO) -> None:
-    """Answer requests until told to close, or until the parent is gone."""
+def serve(requests: BinaryIO, replies: BinaryIO, loaded: Loaded | None = None) -> None:
+    """Answer requests until told to close, or until the parent is gone; `loaded` was imported before."""
 
     def say(message: Message) -> None:
         replies.write(encode_message(message) + b"\n")
@@ -152,7 +178,7 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     own = os.getpid()
     say(Hello(protocol=PROTOCOL_VERSION, pid=own))
     with ExitStack() as stack:
-        current = Round(stack)
+        current = Round(stack, loaded)
         for line in requests:
             request = decode_request(line)
             try:
@@ -167,13 +193,6 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
             say(reply)
             if isinstance(request, Close):
                 return
-
-
-def end_children() -> None:
-    """End what the bench has started and left behind, in sessions and groups of its own too."""
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            child.kill()
 
 
 def die_with_parent() -> None:

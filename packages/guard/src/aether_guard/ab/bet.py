@@ -1,20 +1,22 @@
 """Bets on pairs: a wealth that grows if a change is beyond a bound, and seldom grows if it is not. Pure.
 
 A pair is what one operation cost in the old code and in the new, one just after the other, in an order drawn
-at random. What two processes, one a version, say in their life is made into one score between -1 and 1, positive
-where the new code looks more than `exp(bound)` times as expensive as the old. If the true change is at most the
-bound, the score's expectation is at most 0 whatever came before: the coin that drew the orders lets the noise of
-a pair fall on either side alike, and that the processes are fresh lets their luck do so. That holds for noise of
-any shape, drifting, or depending on its own past. So whoever stakes a share of the wealth on the score, a share
-fixed before the processes start, owns a supermartingale that is never negative:
+at random. What two processes, one a version, say in their life is made into one gain between -1 and 1, positive
+where the new code looks more than `exp(bound)` times as expensive as the old, and turned round where their pairs
+are. If the true change is at most the bound, the gain's expectation is at most 0 whatever came before: the coin that
+drew the orders lets the noise of a pair fall on either side alike, and that the processes are fresh lets their luck
+do so. That holds for noise of any shape, drifting, or depending on its own past. So whoever bets on the gain, by
+rules fixed before the processes' first pair, owns a supermartingale that is never negative:
 
-    wealth = product over lives of (1 + stake * score)
+    wealth = product over lives of (1 + gain)
 
 The chance that it ever reaches 1/alpha is then at most alpha, however often and whenever one looks (Ville 1939,
-Etude critique de la notion de collectif). Staking of bounded scores is by Waudby-Smith and Ramdas (2024,
-Estimating means of bounded random variables by betting); several stakes at once are an average of wealths, which
-is a wealth again. The bounds that are not refuted make a confidence sequence (Howard, Ramdas, McAuliffe and
-Sekhon 2021, Time-uniform, nonparametric, nonasymptotic confidence sequences).
+Etude critique de la notion de collectif). Betting is by Waudby-Smith and Ramdas (2024, Estimating means of bounded
+random variables by betting); several bets at once are an average of wealths, which is a wealth again. Of the middle
+the gain is a hyperbolic tangent: where a figure x is as likely as -x if there is no change, and normal with a standard
+deviation s and a mean d if there is one, no bet grows faster than 1 + tanh(d x / s^2), which is the likelihood of x
+over the mean of its own and that of -x. The bounds that are not refuted make a confidence sequence (Howard, Ramdas,
+McAuliffe and Sekhon 2021, Time-uniform, nonparametric, nonasymptotic confidence sequences).
 
 Assumed: the new code costs `exp(change)` times what the old would have cost at that moment in that process, up to
 noise that is exchangeable between the two sides given all lives before. A process's luck, such as where its memory
@@ -38,8 +40,11 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-#: No larger share is staked: a lost bet must not cost all.
-MOST_STAKE = 0.9
+#: The most of each bet's wealth that is staked: a lost one must not cost all. The first keeps half: what is rarely
+#: wrong, but then wholly, ruins the others.
+MOST_STAKES = (0.5, 0.97, 0.97)
+#: How many lives have more of one side in the tail is not known beforehand: shares of every size are staked.
+TAIL_STAKES = (0.1, 0.3, 0.6, 0.9)
 #: No bound is looked for beyond a factor of a thousand.
 _FARTHEST = math.log(1000)
 _FIRST_STEP = 0.01
@@ -59,26 +64,22 @@ class Pair(Struct, frozen=True, kw_only=True):
 
 
 class Scored(Protocol):
-    """A life's pairs in terms of what was known before: what they say of a bound, and what is staked on that."""
+    """A life's pairs in terms of what was known before."""
 
-    @property
-    def stakes(self) -> tuple[float, ...]:
-        """The shares of the wealths staked on this life."""
-
-    def score(self, bound: float) -> float:
-        """Return how much it speaks for a change above `bound`, a logarithm: from -1 to 1, falling in it."""
+    def gains(self, bound: float) -> tuple[float, ...]:
+        """Return what bets on a change above `bound`, a logarithm, win or lose by it: from -1 to 1, falling in it."""
 
 
 class ShiftScore(Struct, frozen=True):
-    """Of the middle: how far the log ratio is off the bound, in units of `reach`, beyond which it counts alike."""
+    """Of the middle: a life's log ratio, and by how much each bet grows with it and can win at the most."""
 
     log_ratio: float
-    reach: float
-    stakes: tuple[float, ...]
+    slopes: tuple[float, ...]
 
-    def score(self, bound: float) -> float:
-        """Return the clipped distance from `bound`."""
-        return max(-1.0, min(1.0, (self.log_ratio - bound) / self.reach))
+    def gains(self, bound: float) -> tuple[float, ...]:
+        """Return shares that grow with the distance from `bound`, and come to an end."""
+        distance = self.log_ratio - bound
+        return tuple(most * math.tanh(slope * distance) for most, slope in zip(MOST_STAKES, self.slopes, strict=True))
 
 
 class TailScore(Struct, frozen=True):
@@ -89,12 +90,12 @@ class TailScore(Struct, frozen=True):
 
     log_excesses: tuple[float, ...]
     old_over: int
-    stakes: tuple[float, ...]
 
-    def score(self, bound: float) -> float:
-        """Return 1 where more of the new ones are over the threshold, -1 where more of the old ones are, else 0."""
+    def gains(self, bound: float) -> tuple[float, ...]:
+        """Return the stakes: won where more of the new ones are over the threshold, lost where more of the old are."""
         new_over = sum(excess > bound for excess in self.log_excesses)
-        return float((new_over > self.old_over) - (new_over < self.old_over))
+        sign = (new_over > self.old_over) - (new_over < self.old_over)
+        return tuple(stake * sign for stake in TAIL_STAKES)
 
 
 class Wager:
@@ -114,10 +115,10 @@ class Wager:
 
     def add(self, life: Scored) -> None:
         """Bet on one more life."""
-        score = self._way * life.score(self._bound)
         # A wealth of more than any 1/alpha has said all; it need not grow past what a float can hold.
         self._wealths = [
-            min(wealth * (1 + stake * score), 1e300) for wealth, stake in zip(self._wealths, life.stakes, strict=True)
+            min(wealth * (1 + self._way * gain), 1e300)
+            for wealth, gain in zip(self._wealths, life.gains(self._bound), strict=True)
         ]
         self.peak = max(self.peak, self.wealth)
 

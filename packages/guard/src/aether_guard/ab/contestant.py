@@ -11,12 +11,11 @@ from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from aether_guard.ab.contest import Question
-from aether_guard.ab.duel import Contestant
 from aether_guard.ab.side import Side
+from aether_guard.ab.terms import Contestant, Match
 from aether_guard.error import GuardError
 from aether_harness.described import Described, Wanted, describe
 from aether_harness.error import HarnessError
@@ -33,15 +32,6 @@ _DESCRIBE_LIMIT_S = 60.0
 #: What a command is called that only a shell can read.
 _ANY_COMMAND = "command"
 _NO_BENCH_NAMED = re.compile(r"[^.=]+=.*", re.DOTALL)
-
-
-class Match(Struct, frozen=True, kw_only=True):
-    """Two versions of one bench, the old and the new."""
-
-    bench_id: str
-    metric: Metric
-    unit: str
-    sides: tuple[Contestant, Contestant]
 
 
 def question_of(match: Match, rule: Rule) -> Question:

@@ -7,7 +7,9 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from aether_guard.ab.contest import Contested, Watcher, contest
-from aether_guard.ab.duel import Duel, Terms
+from aether_guard.ab.duel import Duel
+from aether_guard.ab.length import TAIL_LENGTH, Always, Soonest
+from aether_guard.ab.terms import Terms
 from aether_guard.error import GuardError
 from aether_harness.affinity import allowed_cpus, assign_cpus, go_first, pin
 from aether_harness.error import HarnessError
@@ -15,7 +17,7 @@ from aether_harness.error import HarnessError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aether_guard.ab.contestant import Match
+    from aether_guard.ab.terms import Match
 
 
 def plan_terms(cpus: Sequence[int], timeout_s: float) -> Terms:
@@ -42,7 +44,13 @@ def measure(
     draw = Random(seed)  # noqa: S311 - orders, not secrets
     with ExitStack() as stack:
         duels = [
-            (contested, stack.enter_context(Duel(match.bench_id, match.sides, terms, Random(draw.randrange(2**64)))))  # noqa: S311
+            (contested, stack.enter_context(duel_of(contested, match, terms, Random(draw.randrange(2**64)))))  # noqa: S311
             for contested, match in benches
         ]
         contest(duels, budget_s, watcher)
+
+
+def duel_of(contested: Contested, match: Match, terms: Terms, draw: Random) -> Duel:
+    """Return where the pairs of a bench come from."""
+    lengths = Always(TAIL_LENGTH) if contested.question.rule.quantile == "p95" else Soonest(contested.trial.distance)
+    return Duel(match, terms, lengths, draw)

@@ -42,8 +42,10 @@ class Trial:
         """Bet by `rule`: on worse than the gate and on not, on better than it and on not."""
         self.rule = rule
         worse, better = self._log(rule.gate), self._log(-rule.gate)
+        #: How far the gate is off no change at all, as a logarithm.
+        self.distance = max(abs(worse), abs(better))
         if rule.quantile == "p50":
-            self._scorer: Scorer = ShiftScorer(max(abs(worse), abs(better)))
+            self._scorer: Scorer = ShiftScorer(self.distance)
         else:
             # The largest throughputs are the smallest costs.
             self._scorer = TailScorer(TAIL if rule.lower_is_better else 1 - TAIL)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aether_guard.ab.contest import Contested
-    from aether_guard.ab.contestant import Match
+    from aether_guard.ab.terms import Match
 
 DEFAULT_GATE = 0.02
 DEFAULT_ALPHA = 0.001

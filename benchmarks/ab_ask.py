@@ -1,0 +1,72 @@
+"""Times what it costs to ask a worker for a sample, outside of what is timed: `hatch run guard:ask-cost`.
+
+Two workers are asked in turn, as for a comparison, for samples of an operation of a few milliseconds. Said is how much
+longer an answer takes than the operation, of either of the two and in the quietest run of samples.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from contextlib import ExitStack
+from statistics import median
+from time import perf_counter_ns
+
+import msgspec
+
+from aether_harness import bench
+from aether_harness.affinity import allowed_cpus, assign_cpus, go_first, pin
+from aether_harness.nursery import CAN_FORK, Nursery
+from aether_harness.process import Worker
+from aether_harness.protocol import Open, Opened, Sample, Taken
+from aether_harness.target import FileAddress
+
+SAMPLES = 2000
+RUN = 100
+
+
+@bench
+def spin() -> None:
+    """Spin for about 2 ms."""
+    ends = perf_counter_ns() + 2_000_000
+    while perf_counter_ns() < ends:
+        pass
+
+
+def main() -> None:
+    """Ask and print."""
+    assignment = assign_cpus(allowed_cpus())
+    pin(assignment.companion_cpus)
+    go_first()
+    address = FileAddress(os.path.abspath(__file__), "spin")
+    around_ns = []
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        nursery = None
+        if CAN_FORK:
+            nursery = Nursery(sys.executable, address, {}, folder)
+            stack.callback(nursery.kill)
+            nursery.wait_until_ready(30)
+        workers = [stack.enter_context(Worker(nursery=nursery)) for _ in range(2)]
+        for worker in workers:
+            request = Open(
+                address=address,
+                params=msgspec.Raw(b"{}"),
+                folder=folder,
+                worker_cpus=assignment.worker_cpus,
+                companion_cpus=assignment.companion_cpus,
+                iterations=1,
+                ruler=False,
+            )
+            worker.ask(request, Opened, 30)
+        for number in range(SAMPLES):
+            started = perf_counter_ns()
+            taken = workers[number % 2].ask(Sample(), Taken, 30)
+            around_ns.append(perf_counter_ns() - started - taken.evidence.elapsed_ns)
+    quietest = min(median(around_ns[start : start + RUN]) for start in range(0, SAMPLES, RUN))
+    print(f"median {median(around_ns) / 1e3:.1f} us, in the quietest {RUN} {quietest / 1e3:.1f} us, n {SAMPLES}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""Workers in twos, a version each: made ready on the other CPUs while those before them are measured, and ended there.
+
+They are forked by processes that have imported their version's bench; where that cannot be, on either side, those of
+both are started from nothing, and set up when it is their turn.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from threading import Lock
+from time import perf_counter
+from typing import TYPE_CHECKING, Self
+
+from aether_guard.ab.nest import Nests
+from aether_guard.ab.terms import blaming
+from aether_guard.error import GuardError
+from aether_harness.affinity import pin_process
+from aether_harness.process import CLOSE_LIMIT_S, Worker, worker_command
+from aether_harness.protocol import Close, Closed, Move, Moved, Open, Opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Future
+    from random import Random
+
+    from aether_guard.ab.nest import Nest
+    from aether_guard.ab.terms import Contestant, Terms
+
+#: So many lives' workers are on their way while one is measured.
+LIVES_AHEAD = 2
+_BOTH = (0, 1)
+
+
+class Couple:
+    """A worker of each side, the old one first, what they write to, and where they come from if they were forked."""
+
+    def __init__(self) -> None:
+        """Begin without a worker."""
+        self.workers: list[Worker] = []
+        self.folders: list[str] = []
+        self.nest: Nest | None = None
+        self.is_open = False
+
+    def kill(self) -> None:
+        """End both, whatever they are doing."""
+        for worker in self.workers:
+            worker.kill()
+
+
+class Couples:
+    """Where couples come from, and where they go. Leaving its `with` ends all of them."""
+
+    def __init__(self, bench_id: str, sides: tuple[Contestant, Contestant], terms: Terms, draw: Random) -> None:
+        """Make them of `sides` by `terms`; `draw` decides their hash seeds."""
+        self._bench_id = bench_id
+        self._sides = sides
+        self._terms = terms
+        self._draw = draw
+        self._nests = Nests(sides, draw)
+        self._iterations: int | None = None
+        self._ahead: deque[Future[Couple]] = deque()
+        self._endings: deque[Future[None]] = deque()
+        self._all: set[Couple] = set()
+        self._lock = Lock()
+        self._is_over = False
+        self._aside = ThreadPoolExecutor(1)
+        # Apart, for a file system takes its time.
+        self._removing = ThreadPoolExecutor(1)
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._opened = self._made = 0
+        self._aside_s = 0.0
+
+    def __enter__(self) -> Self:
+        """Make room for what workers write."""
+        self._folder = tempfile.TemporaryDirectory(prefix="aether-", ignore_cleanup_errors=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End all: in good order what has been measured, unless something went wrong, and by force what waits."""
+        for future in self._ahead:
+            future.cancel()
+        if kind is None:
+            for ending in self._endings:
+                with suppress(GuardError):
+                    ending.result()
+        with self._lock:
+            self._is_over = True
+            couples = tuple(self._all)
+        # What is still being waited for ends with it.
+        for couple in couples:
+            couple.kill()
+        self._nests.kill()
+        self._aside.shutdown(cancel_futures=True)
+        self._removing.shutdown(cancel_futures=True)
+        self._nests.kill()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    @property
+    def aside_s(self) -> float:
+        """How long it takes to make a couple ready and to end it, beside the measuring."""
+        return self._aside_s / max(self._made, 1) if self._terms.others_cpus else 0.0
+
+    def take(self) -> Couple:
+        """Return the next couple.
+
+        Raises:
+            GuardError: a side could not be set up, or one before it not be torn down; names both.
+
+        """
+        while self._endings and self._endings[0].done():
+            self._endings.popleft().result()
+        couple = (self._ahead.popleft() if self._ahead else self._aside.submit(self._make)).result()
+        if self._terms.others_cpus:
+            while len(self._ahead) < LIVES_AHEAD:
+                self._ahead.append(self._aside.submit(self._make))
+        return couple
+
+    def begin(self, couple: Couple) -> None:
+        """Have a couple ready where it is measured.
+
+        Raises:
+            GuardError: a side could not be set up; names both.
+
+        """
+        for index in _BOTH:
+            if not couple.is_open:
+                self._open(couple, index)
+            elif self._terms.others_cpus:
+                with blaming(self._bench_id, self._sides[index], "set-up"):
+                    couple.workers[index].ask(Move(), Moved, self._terms.timeout_s)
+        couple.is_open = True
+
+    def put_away(self, couple: Couple) -> None:
+        """Tear a couple down and end it, off the CPU that it was measured on."""
+        ending = self._aside.submit(self._end, couple)
+        if not self._terms.others_cpus:
+            ending.result()
+        self._endings.append(ending)
+
+    def drop(self, couple: Couple) -> None:
+        """End a couple of which something has gone wrong."""
+        couple.kill()
+        self._remove(couple)
+
+    def _make(self) -> Couple:
+        """Start both workers, alike in all that is not the code, and set forked ones up."""
+        with self._timed():
+            self._made += 1
+            couple = Couple()
+            couple.nest = self._nests.begin_life()
+            nurseries = (None, None) if couple.nest is None else couple.nest.nurseries
+            env = {"PYTHONHASHSEED": str(self._draw.randrange(2**32))}
+            for side, nursery in zip(self._sides, nurseries, strict=True):
+                # Whoever ends all finds either the worker or nobody who starts it.
+                with self._lock, blaming(self._bench_id, side, "start"):
+                    if self._is_over:
+                        raise GuardError(f"{self._bench_id}: it is over")
+                    self._all.add(couple)
+                    worker = Worker(worker_command(side.python), side.changes | env, side.folder, nursery)
+                    couple.workers.append(worker)
+            if couple.nest is not None:
+                for index in _BOTH:
+                    self._open(couple, index, self._terms.others_cpus)
+                couple.is_open = True
+            return couple
+
+    def _open(self, couple: Couple, index: int, set_up_cpus: tuple[int, ...] = ()) -> None:
+        side, worker, assignment = self._sides[index], couple.workers[index], self._terms.assignment
+        with blaming(self._bench_id, side, "start"):
+            folder = self._new_folder()
+            couple.folders.append(folder)
+            worker.__enter__()
+        with blaming(self._bench_id, side, "set-up"):
+            opened = worker.ask(
+                Open(
+                    address=side.address,
+                    params=side.params,
+                    folder=folder,
+                    worker_cpus=assignment.worker_cpus,
+                    companion_cpus=assignment.companion_cpus,
+                    iterations=self._iterations,
+                    ruler=False,
+                    set_up_cpus=set_up_cpus,
+                ),
+                Opened,
+                self._terms.timeout_s,
+            )
+        # What the first worker found out holds for all: figures that are compared are made alike.
+        self._iterations = opened.iterations
+
+    def _end(self, couple: Couple) -> None:
+        with self._timed():
+            try:
+                for side, worker in zip(self._sides, couple.workers, strict=True):
+                    pin_process(worker.pid, self._terms.others_cpus)
+                    with blaming(self._bench_id, side, "tear-down"):
+                        worker.ask(Close(), Closed, CLOSE_LIMIT_S)
+            finally:
+                couple.kill()
+                self._remove(couple)
+
+    def _remove(self, couple: Couple) -> None:
+        """Remove what an ended couple has left, if nobody did."""
+        with self._lock:
+            if couple not in self._all:
+                return
+            self._all.remove(couple)
+        if couple.nest is not None:
+            self._nests.end_life(couple.nest)
+        for folder in couple.folders:
+            self._removing.submit(shutil.rmtree, folder, ignore_errors=True)
+
+    def _new_folder(self) -> str:
+        assert self._folder is not None
+        self._opened += 1
+        # Of the same length for all.
+        path = os.path.join(self._folder.name, f"{self._opened:06d}")
+        os.mkdir(path)
+        return path
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            self._aside_s += perf_counter() - started

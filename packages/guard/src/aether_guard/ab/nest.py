@@ -1,0 +1,123 @@
+"""Processes that fork the workers of both sides, and others in their place after a while.
+
+What the forks of one process have in common (the layout of its addresses, its hash seed) is in all of their lives. So
+it stays for a few of them only, and its successor comes up meanwhile.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from aether_harness.nursery import CAN_FORK, Nursery, NurseryError
+from aether_harness.process import START_LIMIT_S
+from aether_harness.target import CommandAddress
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from aether_guard.ab.terms import Contestant
+
+#: So many lives are forked by the same two processes.
+LIVES_A_NEST = 5
+
+
+class Nest:
+    """A nursery for each side, started alike but for the code."""
+
+    def __init__(self, sides: tuple[Contestant, Contestant], draw: Random) -> None:
+        """Start both, with a hash seed that is drawn.
+
+        Raises:
+            NurseryError: one cannot be started.
+
+        """
+        self._nurseries: list[Nursery] = []
+        self.lives = 0
+        self.living = 0
+        env = {"PYTHONHASHSEED": str(draw.randrange(2**32))}
+        try:
+            for side in sides:
+                self._nurseries.append(Nursery(side.python, side.address, side.changes | env, side.folder))
+        except NurseryError:
+            self.kill()
+            raise
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is nothing to wait for."""
+        return all(nursery.is_ready() for nursery in self._nurseries)
+
+    def wait_until_ready(self) -> None:
+        """Wait until both can fork; once.
+
+        Raises:
+            NurseryError: one cannot.
+
+        """
+        for nursery in self._nurseries:
+            nursery.wait_until_ready(START_LIMIT_S)
+
+    @property
+    def nurseries(self) -> tuple[Nursery, ...]:
+        """Where the old and the new worker of a life come from."""
+        return tuple(self._nurseries)
+
+    def kill(self) -> None:
+        """End both, and with them their forks."""
+        for nursery in self._nurseries:
+            nursery.kill()
+
+
+class Nests:
+    """One nest after the other."""
+
+    def __init__(self, sides: tuple[Contestant, Contestant], draw: Random) -> None:
+        """Begin without one."""
+        self._sides = sides
+        self._draw = draw
+        self._lock = Lock()
+        self._used: list[Nest] = []
+        self._next: Nest | None = None
+        # A command's worker does nothing itself that could be lucky, and stays for many samples.
+        self._may_fork = CAN_FORK and not any(isinstance(side.address, CommandAddress) for side in sides)
+
+    def begin_life(self) -> Nest | None:
+        """Return the nest of the next life; None where either side cannot be forked, so that neither is."""
+        if not self._may_fork:
+            return None
+        try:
+            with self._lock:
+                return self._current()
+        except NurseryError:
+            # Workers that are started from nothing say what is wrong, if anything is.
+            self._may_fork = False
+            return None
+
+    def _current(self) -> Nest:
+        if self._next is None and (not self._used or self._used[-1].lives >= LIVES_A_NEST):
+            self._next = Nest(self._sides, self._draw)
+        if self._next is not None and (not self._used or self._next.is_ready):
+            self._next.wait_until_ready()
+            self._used.append(self._next)
+            self._next = None
+        nest = self._used[-1]
+        nest.lives += 1
+        nest.living += 1
+        return nest
+
+    def end_life(self, nest: Nest) -> None:
+        """Take note that a life of a nest has ended, and end the nests that are not needed any more."""
+        with self._lock:
+            nest.living -= 1
+            for old in self._used[:-1]:
+                if not old.living:
+                    old.kill()
+                    self._used.remove(old)
+
+    def kill(self) -> None:
+        """End all; no further life begins."""
+        self._may_fork = False
+        for nest in (*self._used, self._next):
+            if nest is not None:
+                nest.kill()

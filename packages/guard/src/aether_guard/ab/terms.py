@@ -1,0 +1,71 @@
+"""What is measured, on which terms, and whose fault it is when it cannot be."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from aether_guard.error import GuardError
+from aether_harness.affinity import Assignment
+from aether_harness.process import WorkerError
+from aether_harness.target import Address
+from aether_schema import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Contestant(Struct, frozen=True, kw_only=True):
+    """One version of a bench: what it is called, and where and how a worker measures it.
+
+    `changes` are the variables set for the worker on top of this process's environment.
+    """
+
+    side: str
+    python: str
+    folder: str
+    changes: dict[str, str] = {}
+    address: Address
+    params: msgspec.Raw
+
+
+class Match(Struct, frozen=True, kw_only=True):
+    """Two versions of one bench, the old and the new."""
+
+    bench_id: str
+    metric: Metric
+    unit: str
+    sides: tuple[Contestant, Contestant]
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """What holds for both sides alike. `timeout_s` bounds each step of a worker."""
+
+    assignment: Assignment
+    timeout_s: float
+
+    @property
+    def others_cpus(self) -> tuple[int, ...]:
+        """The CPUs on which something can be done without disturbing the workers, empty if there is none."""
+        assignment = self.assignment
+        return () if assignment.companion_cpus == assignment.worker_cpus else assignment.companion_cpus
+
+
+@contextmanager
+def blaming(bench_id: str, side: Contestant, step: str) -> Iterator[None]:
+    """Say of what goes wrong whose it is and where.
+
+    Raises:
+        GuardError: in place of what a worker or the system raised; names the bench, the side and the step.
+
+    """
+    try:
+        yield
+    except WorkerError as error:
+        raise GuardError(f"{bench_id}: {side.side}: {step}: {error}") from None
+    except OSError as error:
+        problem = (error.strerror or str(error)).lower()
+        raise GuardError(f"{bench_id}: {side.side}: {step}: {problem}") from None

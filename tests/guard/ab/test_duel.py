@@ -1,0 +1,183 @@
+"""Where pairs come from: real workers, forked where both sides can be."""
+
+from __future__ import annotations
+
+import os
+import sys
+from random import Random
+from typing import TYPE_CHECKING
+
+import msgspec
+import psutil
+import pytest
+
+from aether_guard.ab.duel import Duel
+from aether_guard.ab.length import Always
+from aether_guard.ab.nest import LIVES_A_NEST
+from aether_guard.ab.terms import Contestant, Match, Terms
+from aether_guard.error import GuardError
+from aether_harness.affinity import allowed_cpus, assign_cpus
+from aether_harness.nursery import CAN_FORK
+from aether_harness.target import FileAddress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from aether_guard.ab.drawn import Drawn
+
+BENCH = """
+import os
+from contextlib import contextmanager
+from aether_harness import NoParams
+
+
+class Session:
+    def sample(self):
+        sum(range(20_000))
+
+    def verify(self):
+        pass
+
+
+class Bench:
+    bench_id = name = "logs"
+    about = "writes down whose worker it was"
+    metric = "duration_ms"
+    params_type = NoParams
+
+    @contextmanager
+    def open(self, params, place):
+        with open({log!r}, "a") as log:
+            log.write(f"{os.getpid()} {os.getppid()} {place.folder}\\n")
+        yield Session()
+        with open({log!r}, "a") as log:
+            log.write(f"{os.getpid()} closed {TEAR_DOWN}\\n")
+
+
+logs = Bench()
+"""
+posix_only = pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+
+
+class Scene:
+    """A bench that writes down its workers, and duels of it against itself."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.log = tmp_path / "log"
+        self.log.touch()
+        self.path = tmp_path / "benches.py"
+        self.write()
+        self.folder = str(tmp_path)
+
+    def write(self, before: str = "", tear_down: str = "''") -> None:
+        text = BENCH.replace("{log!r}", repr(str(self.log))).replace("TEAR_DOWN", tear_down)
+        self.path.write_text(
+            before
+            + text.replace("import NoParams", "import Place\nfrom msgspec import Struct\nclass NoParams(Struct): pass"),
+            encoding="utf-8",
+        )
+
+    def duel(self, *, new_python: str = sys.executable, length: int = 1) -> Duel:
+        sides = [
+            Contestant(
+                side=name,
+                python=python,
+                folder=self.folder,
+                address=FileAddress(str(self.path), "logs"),
+                params=msgspec.Raw(b"{}"),
+            )
+            for name, python in (("old", sys.executable), ("new", new_python))
+        ]
+        match = Match(bench_id="logs", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
+        terms = Terms(assignment=assign_cpus(allowed_cpus()), timeout_s=30)
+        return Duel(match, terms, Always(length), Random(1))
+
+    def parents(self) -> dict[int, list[int]]:
+        """Return the workers by who started them."""
+        found: dict[int, list[int]] = {}
+        for pid, parent, _ in self.lines():
+            if parent != "closed":
+                found.setdefault(int(parent), []).append(int(pid))
+        return found
+
+    def lines(self) -> list[list[str]]:
+        return [line.split() + [""] * (3 - len(line.split())) for line in self.log.read_text().splitlines()]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def live(duel: Duel, lives: int = 1) -> list[tuple[Drawn, ...]]:
+    taken = []
+    for _ in range(lives):
+        with duel.life() as take:
+            taken.append(take())
+    return taken
+
+
+@pytest.mark.parametrize("length", [1, 4])
+def test_a_life_has_so_many_pairs_of_two_fresh_processes(scene: Scene, length: int) -> None:
+    with scene.duel(length=length) as duel:
+        lives = live(duel, 4)
+    assert [[drawn.life for drawn in pairs] for pairs in lives] == [[number] * length for number in range(4)]
+    workers = [pid for pids in scene.parents().values() for pid in pids]
+    assert len(set(workers)) == len(workers) >= 8
+    assert not any(psutil.pid_exists(pid) for pid in (*workers, *set(scene.parents()) - {os.getpid()}))
+    folders = [folder for _, parent, folder in scene.lines() if parent != "closed"]
+    assert len(set(folders)) == len(folders)
+    assert not any(os.path.exists(os.path.dirname(folder)) for folder in folders)
+
+
+def test_what_was_measured_is_torn_down(scene: Scene) -> None:
+    with scene.duel() as duel:
+        live(duel, 3)
+    assert len([pid for pid, parent, _ in scene.lines() if parent == "closed"]) == 6
+
+
+@pytest.mark.skipif(not CAN_FORK, reason="workers are forked on Linux only")
+def test_those_that_fork_make_room_for_others_after_a_few_lives(scene: Scene) -> None:
+    with scene.duel() as duel:
+        live(duel, LIVES_A_NEST)
+        for _ in range(200):
+            live(duel)
+            if len(scene.parents()) >= 4:
+                break
+    parents = scene.parents()
+    assert os.getpid() not in parents
+    assert len(parents) >= 4
+    assert all(len(workers) >= LIVES_A_NEST for workers in list(parents.values())[:2])
+
+
+@posix_only
+def test_where_one_side_cannot_be_forked_neither_is(scene: Scene, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\ncase "$*" in *forking*) exit 1;; esac\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    with scene.duel(new_python=str(python)) as duel:
+        assert len(live(duel, 3)) == 3
+    assert list(scene.parents()) == [os.getpid()]
+
+
+@posix_only
+def test_what_starts_threads_when_it_is_imported_is_measured_in_processes_of_its_own(scene: Scene) -> None:
+    scene.write("import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n")
+    with scene.duel() as duel:
+        assert len(live(duel, 2)) == 2
+    assert list(scene.parents()) == [os.getpid()]
+
+
+def test_a_tear_down_that_fails_is_named_with_its_side(scene: Scene, eventually: Callable[..., object]) -> None:
+    scene.write(tear_down="1 / 0")
+
+    def fails() -> bool:
+        try:
+            live(duel)
+        except GuardError as error:
+            return str(error).startswith("logs: old: tear-down: ZeroDivisionError: division by zero")
+        return False
+
+    with scene.duel() as duel:
+        assert eventually(fails)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import math
+from itertools import combinations_with_replacement
+from random import Random
+from statistics import median
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aether_guard.ab.spread import LEAST_OF_NOISE, LEAST_VARIANCE, Spread, middle
+
+RATIOS = st.lists(st.floats(-1, 1), min_size=1, max_size=8)
+
+
+def spread_of(draw: Random, count: int, pairs: int, *, noise: float, luck: float) -> Spread:
+    spread = Spread()
+    for _ in range(count):
+        centre = draw.gauss(0, luck)
+        spread.add([draw.gauss(centre, noise) for _ in range(pairs)])
+    return spread
+
+
+@given(ratios=RATIOS)
+def test_the_middle_is_the_median_of_all_means_of_two(ratios: list[float]) -> None:
+    means = [(a + b) / 2 for a, b in combinations_with_replacement(ratios, 2)]
+    assert middle(ratios) == pytest.approx(median(means))
+
+
+@given(ratios=RATIOS)
+def test_what_turns_round_turns_its_middle_round(ratios: list[float]) -> None:
+    assert middle([-ratio for ratio in ratios]) == pytest.approx(-middle(ratios), abs=1e-15)
+
+
+@pytest.mark.parametrize(("pairs", "wanted"), [(1, 3), (2, 2), (3, 1), (9, 1)])
+def test_it_tells_something_once_there_are_repeats_or_some_lives(pairs: int, wanted: int) -> None:
+    spread, told = Spread(), []
+    for _ in range(wanted + 1):
+        told.append(spread.tells)
+        spread.add([0.1] * pairs)
+    assert told == [False] * wanted + [True]
+
+
+@pytest.mark.parametrize("pairs", [2, 3, 10])
+def test_noise_and_luck_are_told_apart(pairs: int) -> None:
+    varying = spread_of(Random(1), 2000, pairs, noise=0.03, luck=0.02).varying()
+    assert math.sqrt(varying.noise) == pytest.approx(0.03, rel=0.12)
+    for wanted in (1, 3, 20):
+        true = 0.02**2 + 0.03**2 / wanted
+        assert math.sqrt(varying.variance(wanted)) == pytest.approx(math.sqrt(true), rel=0.15)
+
+
+def test_a_single_life_tells_of_its_noise_and_luck_is_expected() -> None:
+    varying = spread_of(Random(2), 1, 20, noise=0.03, luck=0.0).varying()
+    assert varying.variance(20) == pytest.approx(1.5 * varying.noise / 20)
+
+
+def test_an_outlying_life_counts_as_one_at_the_edge() -> None:
+    draw = Random(3)
+    plain, spiked = (spread_of(Random(4), 40, 3, noise=0.03, luck=0.01) for _ in range(2))
+    spiked.add([draw.gauss(5, 0.03) for _ in range(3)])
+    assert spiked.varying().variance(3) == pytest.approx(plain.varying().variance(3), rel=0.3)
+
+
+def test_lives_that_are_all_alike_still_vary_by_some_of_their_noise() -> None:
+    spread = Spread()
+    for _ in range(50):
+        spread.add([-0.1, 0.1])
+    varying = spread.varying()
+    assert varying.variance(2) >= LEAST_OF_NOISE * varying.noise / 2 > 0
+
+
+def test_what_does_not_vary_at_all_varies_by_something_that_can_be_divided_by() -> None:
+    spread = Spread()
+    for _ in range(3):
+        spread.add([0.01])
+    assert spread.varying().variance(1) == LEAST_VARIANCE
