@@ -67,5 +67,5 @@ def test_the_threads_own_time_goes_on_while_it_works() -> None:
 def test_leaving_it_closes_all_it_has_opened() -> None:
     before = len(os.listdir("/proc/self/fd"))
     with Witness((os.getpid(), os.getppid()), CPUS[:1]):
-        assert len(os.listdir("/proc/self/fd")) == before + 5
+        assert len(os.listdir("/proc/self/fd")) == before + 3
     assert len(os.listdir("/proc/self/fd")) == before

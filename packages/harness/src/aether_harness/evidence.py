@@ -27,12 +27,13 @@ class Evidence(Struct, frozen=True, kw_only=True):
     """What the kernel says about one sample.
 
     `involuntary_switches` counts how often a CPU was taken from the sampling thread, from the processes it
-    waited for, and from the companions the bench named (a server). `voluntary_switches` counts how often
-    the sampling thread waited of its own accord. `cpu_ns` is that thread's CPU time, `steal_ns` what the
-    hypervisor took from the worker's CPU. `companion_cpu_ns` is the companions' CPU time, and
-    `companion_delay_ns` how long they were ready to run and had no CPU. With `shared_cpu` the companions run on
-    the thread's own CPU: each of them takes it from the other as a part of the operation. `reference_drift`
-    is the reference kernel's time just after the sample over that just before it. What a system does not tell is None.
+    waited for, and, where their delay is not told, from the companions the bench named (a server).
+    `voluntary_switches` counts how often the sampling thread waited of its own accord. `cpu_ns` is that thread's CPU
+    time, `steal_ns` what the hypervisor took from the worker's CPU. `companion_cpu_ns` is the companions' CPU time, as
+    far as it is booked by then, and `companion_delay_ns` how long they were ready to run and had no CPU. With
+    `shared_cpu` the companions run on the thread's own CPU: each of them takes it from the other as a part of the
+    operation. `reference_drift` is the reference kernel's time just after the sample over that just before it. What a
+    system does not tell is None.
     """
 
     elapsed_ns: int

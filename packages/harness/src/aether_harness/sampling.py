@@ -49,13 +49,14 @@ class Rulers(NamedTuple):
 class Timed(Struct, frozen=True, kw_only=True):
     """What the operation of one sample took and returned, and what was counted just before it and just after.
 
-    `own` is of the sampling thread, `children` the switches of finished children, `companions` None without any.
+    `own` is of the sampling thread, `companions` None without any; `children_switches` are those of children that
+    ended during the sample.
     """
 
     elapsed_ns: int
     answers: list[Sampled]
     own: tuple[Counters, Counters]
-    children: tuple[int, int]
+    children_switches: int
     companions: tuple[Scheduled | None, Scheduled | None]
 
 
@@ -65,14 +66,15 @@ class Sampler:
     def __init__(self, session: Session, metric: Metric, rulers: Rulers | None, witness: Witness) -> None:
         """Sample `session`, timing the kernels `rulers`, if any, beside it and reading the counters of `witness`."""
         self._session = session
-        self._taken = 0
-        self._cross_ms: list[float] = []
+        self._rulers_ns: list[int] = []
+        self._cross_ratios: list[float] = []
         self._after_ns = 0
         self._fresh_until = -1
         self._metric = metric
         self._rulers = rulers
         self._witness = witness
         self._prepare: Callable[[], None] | None = getattr(session, "prepare", None)
+        self._wake: Callable[[], None] | None = getattr(session, "wake", None)
         self._children = witness.children_involuntary()
         self._forked = False
         self._is_left_behind = False
@@ -104,18 +106,24 @@ class Sampler:
         began = perf_counter_ns()
         if steal is not None:
             steal.begin(began)
+        if self._wake is not None:
+            self._wake()
         before = self._reference_before(began)
+        spent = perf_counter_ns() - began
         timed = self._timed()
+        sampled = perf_counter_ns()
         after = self._reference_after()
-        steal_ns = None if steal is None else steal.end(perf_counter_ns())
+        ended = perf_counter_ns()
+        steal_ns = None if steal is None else steal.end(ended)
         reference_ms = drift = None
         if before is not None and after is not None:
             reference_ms, drift = ruler_ns(before, after) / 1e6, after / before
         return Taken(
             value=figure_of(timed.elapsed_ns, self.iterations, timed.answers, self._metric),
             reference_ms=reference_ms,
+            rulers_ns=spent + ended - sampled,
             evidence=evidence_of(timed, steal_ns, drift, shared_cpu=self._witness.shared_cpu),
-            phases_ns=mean_phases(timed.answers),
+            phases_ns=mean_phases(timed.answers) if timed.answers else {},
         )
 
     def _reference_before(self, began: int) -> int | None:
@@ -130,14 +138,20 @@ class Sampler:
             return None
         after = self._after_ns = time_ns(self._rulers.reference)
         self._fresh_until = perf_counter_ns() + FRESH_NS
-        if self._taken % CROSS_CHECK_EVERY == 0:
-            self._cross_ms.append(time_ns(self._rulers.cross_reference) / 1e6)
-        self._taken += 1
+        if len(self._rulers_ns) % CROSS_CHECK_EVERY == 0:
+            self._cross_ratios.append(time_ns(self._rulers.cross_reference) / after)
+        self._rulers_ns.append(after)
         return after
 
     def cross_reference_ms(self) -> float | None:
-        """Return the median of the second kernel's times among the samples, None where it was not timed."""
-        return quantile(self._cross_ms, 0.5) if self._cross_ms else None
+        """Return the second kernel's usual time, None where it was not timed.
+
+        What it took of the ruler's time just before it, each time, is less blurred than its times are: both are of one
+        moment. So it is the median of that, of the median ruler.
+        """
+        if not self._cross_ratios:
+            return None
+        return quantile(self._cross_ratios, 0.5) * quantile(self._rulers_ns, 0.5) / 1e6
 
     def _timed(self) -> Timed:
         """Do the operation as often as a sample wants, and nothing else, between two readings of the clock."""
@@ -147,9 +161,8 @@ class Sampler:
         if self._prepare is not None:
             self._prepare()
             self._children = witness.children_involuntary()
-        results: list[object]
+        results: list[object] | None = None
         companions = witness.companions()
-        children = self._children
         gc.disable()
         try:
             if iterations == 1:
@@ -158,7 +171,8 @@ class Sampler:
                 result = sample()
                 ended = perf_counter_ns()
                 counted_after = counters()
-                results = [result]
+                if result is not None:
+                    results = [result]
             elif self._keep_results:
                 counted = counters()
                 started = perf_counter_ns()
@@ -173,24 +187,29 @@ class Sampler:
                     sample()
                 ended = perf_counter_ns()
                 counted_after = counters()
-                results = []
         finally:
             gc.enable()
             if self._is_left_behind:
                 os._exit(0)  # a child that the bench left behind must not go on as a second worker
         if self._forked:
             raise BenchError("sample() forked this process; start others with subprocess, or spawn them")
-        # Nothing waits for children between two samples but what prepares one.
-        self._children = witness.children_involuntary()
         companions_after = witness.companions()
-        answers = [result for result in results if isinstance(result, Sampled)]
+        answers = [result for result in results if isinstance(result, Sampled)] if results else []
         return Timed(
-            elapsed_ns=own_ns(answers) or ended - started,
+            elapsed_ns=(own_ns(answers) if answers else 0) or ended - started,
             answers=answers,
             own=(counted, counted_after),
-            children=(children, self._children),
+            children_switches=self._children_switches(counted, counted_after),
             companions=(companions, companions_after),
         )
+
+    def _children_switches(self, before: Counters, after: Counters) -> int:
+        """Return how often the CPU was taken from children that the sample waited for."""
+        # Who starts a child waits for it, once at least, and nothing waits between samples but what prepares one.
+        if before.voluntary == after.voluntary:
+            return 0
+        known, self._children = self._children, self._witness.children_involuntary()
+        return self._children - known
 
     def _note_fork(self) -> None:
         self._forked = True
@@ -224,9 +243,8 @@ def freeze_heap() -> None:
 def evidence_of(timed: Timed, steal_ns: int | None, reference_drift: float | None, *, shared_cpu: bool) -> Evidence:
     """Return the evidence on what was timed, with what the whole sample saw of steal and ruler."""
     before, after = timed.own
-    children, children_after = timed.children
     others, others_after = timed.companions
-    switches = after.involuntary - before.involuntary + children_after - children
+    switches = after.involuntary - before.involuntary + timed.children_switches
     cpu_ns = delay_ns = None
     if others is not None and others_after is not None:
         switches += others_after.involuntary - others.involuntary
@@ -256,8 +274,7 @@ def figure_of(elapsed_ns: int, iterations: int, answers: Sequence[Sampled], metr
         BenchError: the metric is a throughput and an iteration did not say how many bytes it moved.
 
     """
-    costs = [answer.cost for answer in answers if answer.cost is not None]
-    if costs:
+    if answers and (costs := [answer.cost for answer in answers if answer.cost is not None]):
         return sum(costs) / len(costs)
     if metric == "duration_ms":
         return elapsed_ns / iterations / 1e6
