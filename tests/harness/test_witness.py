@@ -47,7 +47,7 @@ def test_a_companion_on_the_same_cpu_shares_it(sleeping_on: Callable[..., int]) 
 def test_nothing_is_shared_without_companions_or_without_pinning() -> None:
     with Witness((), CPUS) as witness:
         assert not witness.shared_cpu
-        assert witness.companions() is None
+        assert witness.companions is None
     with Witness((os.getpid(),), ()) as witness:
         assert not witness.shared_cpu
         assert witness.steal is None

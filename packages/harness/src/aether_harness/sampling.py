@@ -73,6 +73,7 @@ class Sampler:
         self._metric = metric
         self._rulers = rulers
         self._witness = witness
+        self._steal = witness.steal
         self._prepare: Callable[[], None] | None = getattr(session, "prepare", None)
         self._wake: Callable[[], None] | None = getattr(session, "wake", None)
         self._children = witness.children_involuntary()
@@ -102,46 +103,46 @@ class Sampler:
 
         """
         gc.collect(1)
-        steal = self._witness.steal
+        steal = self._steal
         began = perf_counter_ns()
         if steal is not None:
             steal.begin(began)
         if self._wake is not None:
             self._wake()
-        before = self._reference_before(began)
-        spent = perf_counter_ns() - began
-        timed = self._timed()
-        sampled = perf_counter_ns()
-        after = self._reference_after()
-        ended = perf_counter_ns()
-        steal_ns = None if steal is None else steal.end(ended)
+        rulers = self._rulers
         reference_ms = drift = None
-        if before is not None and after is not None:
+        before = rulers_ns = 0
+        if rulers is not None:
+            # The ruler just after the last sample is that just before this one, if it is fresh.
+            if began <= self._fresh_until:
+                before = self._after_ns
+            else:
+                before = rulers_ns = time_ns(rulers.reference)
+        timed = self._timed()
+        ended = perf_counter_ns()
+        if rulers is not None:
+            rulers.reference()
+            started, ended = ended, perf_counter_ns()
+            after = self._after_ns = ended - started
+            self._fresh_until = ended + FRESH_NS
+            rulers_ns += after
             reference_ms, drift = ruler_ns(before, after) / 1e6, after / before
+            if len(self._rulers_ns) % CROSS_CHECK_EVERY == 0:
+                cross = time_ns(rulers.cross_reference)
+                rulers_ns += cross
+                self._cross_ratios.append(cross / after)
+            self._rulers_ns.append(after)
+        answers = timed.answers
+        elapsed_ns = timed.elapsed_ns
         return Taken(
-            value=figure_of(timed.elapsed_ns, self.iterations, timed.answers, self._metric),
+            value=figure_of(elapsed_ns, self.iterations, answers, self._metric),
             reference_ms=reference_ms,
-            rulers_ns=spent + ended - sampled,
-            evidence=evidence_of(timed, steal_ns, drift, shared_cpu=self._witness.shared_cpu),
-            phases_ns=mean_phases(timed.answers) if timed.answers else {},
+            rulers_ns=rulers_ns,
+            evidence=evidence_of(
+                timed, None if steal is None else steal.end(ended), drift, shared_cpu=self._witness.shared_cpu
+            ),
+            phases_ns=mean_phases(answers) if answers else {},
         )
-
-    def _reference_before(self, began: int) -> int | None:
-        """Return the ruler's time just before a sample: that just after the last one, if that is fresh."""
-        if self._rulers is None:
-            return None
-        return self._after_ns if began <= self._fresh_until else time_ns(self._rulers.reference)
-
-    def _reference_after(self) -> int | None:
-        """Return the ruler's time just after a sample, and time the second kernel where it is its turn."""
-        if self._rulers is None:
-            return None
-        after = self._after_ns = time_ns(self._rulers.reference)
-        self._fresh_until = perf_counter_ns() + FRESH_NS
-        if len(self._rulers_ns) % CROSS_CHECK_EVERY == 0:
-            self._cross_ratios.append(time_ns(self._rulers.cross_reference) / after)
-        self._rulers_ns.append(after)
-        return after
 
     def cross_reference_ms(self) -> float | None:
         """Return the second kernel's usual time, None where it was not timed.
@@ -156,13 +157,13 @@ class Sampler:
     def _timed(self) -> Timed:
         """Do the operation as often as a sample wants, and nothing else, between two readings of the clock."""
         sample, iterations = self._session.sample, self.iterations
-        witness = self._witness
-        counters = witness.counters
+        counters, read_companions = self._witness.counters, self._witness.companions
         if self._prepare is not None:
             self._prepare()
-            self._children = witness.children_involuntary()
-        results: list[object] | None = None
-        companions = witness.companions()
+            self._new_children_switches()
+        results: list[object] = []
+        children_switches = 0
+        companions = read_companions and read_companions()
         gc.disable()
         try:
             if iterations == 1:
@@ -193,21 +194,22 @@ class Sampler:
                 os._exit(0)  # a child that the bench left behind must not go on as a second worker
         if self._forked:
             raise BenchError("sample() forked this process; start others with subprocess, or spawn them")
-        companions_after = witness.companions()
-        answers = [result for result in results if isinstance(result, Sampled)] if results else []
+        companions_after = read_companions and read_companions()
+        # Who starts a child waits for it, once at least.
+        if counted.voluntary != counted_after.voluntary:
+            children_switches = self._new_children_switches()
+        answers = [result for result in results if isinstance(result, Sampled)]
         return Timed(
             elapsed_ns=(own_ns(answers) if answers else 0) or ended - started,
             answers=answers,
             own=(counted, counted_after),
-            children_switches=self._children_switches(counted, counted_after),
+            children_switches=children_switches,
             companions=(companions, companions_after),
         )
 
-    def _children_switches(self, before: Counters, after: Counters) -> int:
-        """Return how often the CPU was taken from children that the sample waited for."""
-        # Who starts a child waits for it, once at least, and nothing waits between samples but what prepares one.
-        if before.voluntary == after.voluntary:
-            return 0
+    def _new_children_switches(self) -> int:
+        """Return how often the CPU was taken from children that ended since the last call."""
+        # Nothing waits for children between samples but what prepares one.
         known, self._children = self._children, self._witness.children_involuntary()
         return self._children - known
 

@@ -44,8 +44,8 @@ class Witness:
     def __init__(self, companions: Sequence[int] = (), cpus: Sequence[int] = ()) -> None:
         """Watch the processes `companions` too, and steal on `cpus`, which are this process's own.
 
-        `companions()` returns what is counted of them by now, None without any. `shared_cpu` says whether a companion
-        runs on the same CPUs. `steal` is None where the system does not tell it.
+        `companions()` returns what is counted of them by now, and is None without any. `shared_cpu` says whether a
+        companion runs on the same CPUs. `steal` is None where the system does not tell it.
         """
         self._opened = ExitStack()
         self.companions = companions_reader([schedule_of(pid, self._opened) for pid in companions])
@@ -85,13 +85,11 @@ class Witness:
         return resource.getrusage(resource.RUSAGE_CHILDREN).ru_nivcsw if sys.platform != "win32" else 0
 
 
-def companions_reader(schedules: Sequence[Schedule]) -> Callable[[], Scheduled | None]:
-    """Return what reads what is counted of all companions; it returns None if there are none."""
-    if not schedules:
-        return lambda: None
+def companions_reader(schedules: Sequence[Schedule]) -> Callable[[], Scheduled] | None:
+    """Return what reads what is counted of all companions, or None if there are none."""
     if len(schedules) == 1:
         return schedules[0].read
-    return lambda: total([schedule.read() for schedule in schedules])
+    return (lambda: total([schedule.read() for schedule in schedules])) if schedules else None
 
 
 def peak_memory_bytes() -> int | None:
