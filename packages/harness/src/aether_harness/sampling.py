@@ -49,8 +49,8 @@ class Rulers(NamedTuple):
 class Timed(Struct, frozen=True, kw_only=True):
     """What the operation of one sample took and returned, and what was counted just before it and just after.
 
-    `own` is of the sampling thread, `companions` None without any; `children_switches` are those of children that
-    ended during the sample.
+    `own` is of the sampling thread, `companions` None without any, `delay_ns` None of a thread that is not known to
+    wait; `children_switches` are those of children that ended during the sample.
     """
 
     elapsed_ns: int
@@ -58,6 +58,7 @@ class Timed(Struct, frozen=True, kw_only=True):
     own: tuple[Counters, Counters]
     children_switches: int
     companions: tuple[Scheduled | None, Scheduled | None]
+    delay_ns: int | None
 
 
 class Sampler:
@@ -80,6 +81,9 @@ class Sampler:
         self._forked = False
         self._is_left_behind = False
         self._keep_results = False
+        # What waited once will wait again: its time between being woken and running is then evidence too, unless it
+        # is a companion's turn.
+        self._waits = False
         self.iterations = 1
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_parent=self._note_fork, after_in_child=self._note_birth)
@@ -163,6 +167,7 @@ class Sampler:
             self._new_children_switches()
         results: list[object] = []
         children_switches = 0
+        delay = self._own_delay_ns()
         companions = read_companions and read_companions()
         gc.disable()
         try:
@@ -195,8 +200,10 @@ class Sampler:
         if self._forked:
             raise BenchError("sample() forked this process; start others with subprocess, or spawn them")
         companions_after = read_companions and read_companions()
+        delay_after = self._own_delay_ns()
         # Who starts a child waits for it, once at least.
         if counted.voluntary != counted_after.voluntary:
+            self._waits = not self._witness.shared_cpu
             children_switches = self._new_children_switches()
         answers = [result for result in results if isinstance(result, Sampled)]
         return Timed(
@@ -205,7 +212,12 @@ class Sampler:
             own=(counted, counted_after),
             children_switches=children_switches,
             companions=(companions, companions_after),
+            delay_ns=_difference(delay, delay_after),
         )
+
+    def _own_delay_ns(self) -> int | None:
+        """Return how long this thread was ready and had no CPU until now, None if it is not known to wait."""
+        return self._witness.own_schedule().delay_ns if self._waits else None
 
     def _new_children_switches(self) -> int:
         """Return how often the CPU was taken from children that ended since the last call."""
@@ -257,6 +269,7 @@ def evidence_of(timed: Timed, steal_ns: int | None, reference_drift: float | Non
         involuntary_switches=switches,
         voluntary_switches=after.voluntary - before.voluntary,
         cpu_ns=after.cpu_ns - before.cpu_ns,
+        delay_ns=timed.delay_ns,
         steal_ns=steal_ns,
         companion_cpu_ns=cpu_ns,
         companion_delay_ns=delay_ns,

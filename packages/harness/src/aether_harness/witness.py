@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack
 from time import thread_time_ns
@@ -44,10 +45,12 @@ class Witness:
     def __init__(self, companions: Sequence[int] = (), cpus: Sequence[int] = ()) -> None:
         """Watch the processes `companions` too, and steal on `cpus`, which are this process's own.
 
-        `companions()` returns what is counted of them by now, and is None without any. `shared_cpu` says whether a
+        `own_schedule()` returns what the scheduler counts of this process's main thread, and `companions()`
+        the same of them; it is None without any. `shared_cpu` says whether a
         companion runs on the same CPUs. `steal` is None where the system does not tell it.
         """
         self._opened = ExitStack()
+        self.own_schedule = schedule_of(os.getpid(), self._opened).read
         self.companions = companions_reader([schedule_of(pid, self._opened) for pid in companions])
         self.shared_cpu = bool(cpus) and any(allowed_cpus(pid) == sorted(cpus) for pid in companions)
         self.steal = self._steal_meter(cpus)
