@@ -86,12 +86,13 @@ class StreamingBench:
         """Start the server, connect, and yield the session."""
         payload = Payload(size=params.payload, chunk=params.chunk, seed=params.seed)
         cpus = place.worker_cpus if params.one_cpu else place.companion_cpus
-        # Whoever has a CPU of its own need not sleep on it.
+        # Whoever has a CPU of its own need not sleep on it; a machine may have one for both, whatever is asked for.
         is_busy = bool(cpus) and set(cpus).isdisjoint(place.worker_cpus)
+        one_cpu = bool(cpus) and not is_busy
         with (
-            running_server(cpus, is_busy=is_busy, one_cpu=params.one_cpu) as greeting,
-            Uploader(greeting.port, is_busy=is_busy, one_cpu=params.one_cpu) as uploader,
-            Limit(greeting.limit_port, payload, is_busy=is_busy, one_cpu=params.one_cpu) as limit,
+            running_server(cpus, is_busy=is_busy, one_cpu=one_cpu) as greeting,
+            Uploader(greeting.port, is_busy=is_busy, one_cpu=one_cpu) as uploader,
+            Limit(greeting.limit_port, payload, is_busy=is_busy, one_cpu=one_cpu) as limit,
         ):
             yield StreamSession(uploader, payload, greeting.pid, limit)
 
