@@ -7,17 +7,15 @@ the machine's of the moment, and none of the code. A burst says first how long i
 
 from __future__ import annotations
 
-import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import anyio
-
 from aether_harness import BenchError
 from aether_harness.drain import ACKNOWLEDGEMENT, tune_for_loopback
-from aether_stream_bench.busy_wait import Wire, shrink_for_one_cpu
+from aether_stream_bench.wire import connected, receive_into
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator, Sequence
     from types import TracebackType
     from typing import Self
@@ -35,7 +33,6 @@ PIECE_BYTES = 2**16
 MOST_PIECES = 64
 CROSS_BYTES = 6 * PIECE_BYTES
 LENGTH_BYTES = 8
-_LOOPBACK = "127.0.0.1"
 
 
 class Limit:
@@ -52,16 +49,7 @@ class Limit:
         piece = payload.distinct[0][:PIECE_BYTES]
         pieces = [piece] * min(MOST_PIECES, -(-CROSS_BYTES // len(piece)))
         self._cross_burst = len(piece) * len(pieces), pieces
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            tune_for_loopback(self._socket)
-            if one_cpu:
-                shrink_for_one_cpu(self._socket)
-            self._socket.connect((_LOOPBACK, port))
-        except OSError as error:
-            self._socket.close()
-            raise BenchError(f"no connection to {_LOOPBACK}:{port}: {error.strerror}") from None
-        self._wire = Wire(self._socket, is_busy=is_busy)
+        self._wire = connected(port, is_busy=is_busy, one_cpu=one_cpu)
 
     def __enter__(self) -> Self:
         """Be closed by the end of a `with`."""
@@ -71,7 +59,7 @@ class Limit:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the connection."""
-        self._socket.close()
+        self._wire.close()
 
     def wake(self) -> None:
         """Have the server awake: send a burst of nothing."""
@@ -123,21 +111,13 @@ async def take_bursts(connection: socket.socket, buffer: memoryview) -> None:
     with connection, suppress(OSError):
         connection.setblocking(False)
         tune_for_loopback(connection)
-        while length := await _received(connection, buffer[:LENGTH_BYTES]):
+        while length := await receive_into(connection, buffer[:LENGTH_BYTES]):
             if length < LENGTH_BYTES:
                 return
             pending = int.from_bytes(buffer[:LENGTH_BYTES], "big")
             while pending:
-                received = await _received(connection, buffer[: min(pending, len(buffer))])
+                received = await receive_into(connection, buffer[: min(pending, len(buffer))])
                 if not received:
                     return
                 pending -= received
             connection.send(ACKNOWLEDGEMENT)
-
-
-async def _received(connection: socket.socket, buffer: memoryview) -> int:
-    while True:
-        try:
-            return connection.recv_into(buffer)
-        except BlockingIOError:
-            await anyio.wait_readable(connection)

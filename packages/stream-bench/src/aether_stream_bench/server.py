@@ -31,8 +31,8 @@ from msgspec import Struct
 
 from aether_harness.affinity import pin
 from aether_harness.drain import tune_for_loopback
-from aether_stream_bench.busy_wait import BusySelector, shrink_for_one_cpu
 from aether_stream_bench.limit import take_bursts
+from aether_stream_bench.wire import LOOPBACK, BusySelector, receive_into, shrink_for_one_cpu
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
 DIGEST_HEADER = "aether-digest"
-LOOPBACK = "127.0.0.1"
 RECEIVE_BYTES = 2**17
 #: A connection gives way to the others after so long: seldom enough to cost an upload nothing.
 TURN_S = 0.02
@@ -137,15 +136,6 @@ async def handle(connection: socket.socket, buffer: memoryview) -> None:
                 # What always has more to be received never waits, and would keep all others waiting.
                 await anyio.lowlevel.checkpoint()
                 turn_ends = monotonic() + TURN_S
-
-
-async def receive_into(connection: socket.socket, buffer: memoryview) -> int:
-    """Wait for bytes and return how many there are in `buffer` now; none, once the other side has closed."""
-    while True:
-        try:
-            return connection.recv_into(buffer)
-        except BlockingIOError:
-            await anyio.wait_readable(connection)
 
 
 async def send_all(connection: socket.socket, data: bytes) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
 import h11
 import msgspec
 
 from aether_harness import BenchError
-from aether_harness.drain import tune_for_loopback
-from aether_stream_bench.busy_wait import Wire, shrink_for_one_cpu
-from aether_stream_bench.server import DIGEST_HEADER, LOOPBACK, Receipt
+from aether_stream_bench.server import DIGEST_HEADER, Receipt
+from aether_stream_bench.wire import LOOPBACK, connected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,16 +32,7 @@ class Uploader:
         """
         self._host = f"{LOOPBACK}:{port}"
         self._protocol = h11.Connection(h11.CLIENT)
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            tune_for_loopback(self._socket)
-            if one_cpu:
-                shrink_for_one_cpu(self._socket)
-            self._socket.connect((LOOPBACK, port))
-        except OSError as error:
-            self._socket.close()
-            raise BenchError(f"no connection to {self._host}: {error.strerror}") from None
-        self._wire = Wire(self._socket, is_busy=is_busy)
+        self._wire = connected(port, is_busy=is_busy, one_cpu=one_cpu)
 
     def __enter__(self) -> Self:
         """Be closed by the end of a `with`."""
@@ -53,7 +42,7 @@ class Uploader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the connection."""
-        self._socket.close()
+        self._wire.close()
 
     def upload(self, chunks: Iterable[memoryview], *, digest: bool = False) -> Receipt:
         """Send `chunks`, an HTTP chunk each, and return what the server says it took in.

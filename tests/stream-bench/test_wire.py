@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aether_stream_bench.bench import running_server
-from aether_stream_bench.busy_wait import PATIENCE_NS, BusySelector, Wire
 from aether_stream_bench.payload import Payload
 from aether_stream_bench.server import Receipt
 from aether_stream_bench.uploader import Uploader
+from aether_stream_bench.wire import PATIENCE_NS, BusySelector, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

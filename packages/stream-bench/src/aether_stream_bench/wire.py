@@ -1,4 +1,4 @@
-"""Waiting without sleep: whoever waits asks again and again for a while before it lets its CPU go.
+"""A connection on the loopback, and how its ends wait for one another: asleep, or asking again and again for a while.
 
 To wake a sleeping process on another CPU takes 10 µs or 100, as it pleases the machine, and on a virtual one the
 hypervisor: over an upload that adds up to more than the upload itself takes. So an end of a connection that has a CPU
@@ -12,8 +12,15 @@ import socket
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
+import anyio
+
+from aether_harness import BenchError
+from aether_harness.drain import tune_for_loopback
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+LOOPBACK = "127.0.0.1"
 
 #: How long is asked before sleeping: longer than what lies between two requests of a sample and its rulers, and
 #: short enough that whatever else wants the CPU is not kept from it.
@@ -46,8 +53,12 @@ class Wire:
     def __init__(self, connection: socket.socket, *, is_busy: bool) -> None:
         """Wait for `connection` busily, or have the kernel wake this process."""
         self._socket = connection
-        self._is_busy = is_busy
-        connection.setblocking(not is_busy)
+        if is_busy:
+            connection.setblocking(False)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
 
     def send(self, pieces: Sequence[Buffer]) -> None:
         """Send all of `pieces`, by one call where the system takes so much at once."""
@@ -96,6 +107,34 @@ class Wire:
                 selector.register(self._socket, event)
                 selector.select()
         return ends
+
+
+def connected(port: int, *, is_busy: bool, one_cpu: bool) -> Wire:
+    """Return a connection to `port` on the loopback, whose ends wait busily, or share one CPU, or neither.
+
+    Raises:
+        BenchError: nothing listens there.
+
+    """
+    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        tune_for_loopback(connection)
+        if one_cpu:
+            shrink_for_one_cpu(connection)
+        connection.connect((LOOPBACK, port))
+    except OSError as error:
+        connection.close()
+        raise BenchError(f"no connection to {LOOPBACK}:{port}: {error.strerror}") from None
+    return Wire(connection, is_busy=is_busy)
+
+
+async def receive_into(connection: socket.socket, buffer: memoryview) -> int:
+    """Wait for bytes and return how many there are in `buffer` now; none, once the other side has closed."""
+    while True:
+        try:
+            return connection.recv_into(buffer)
+        except BlockingIOError:
+            await anyio.wait_readable(connection)
 
 
 def shrink_for_one_cpu(connection: socket.socket) -> None:
