@@ -37,14 +37,14 @@ class BusySelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready, as any selector does."""
-        if ready := super().select(0):
+        ends = perf_counter_ns() + PATIENCE_NS
+        if timeout is not None:
+            ends = min(ends, perf_counter_ns() + max(0, int(timeout * 1e9)))
+        while not (ready := super().select(0)) and perf_counter_ns() < ends:
+            pass
+        if ready or (timeout is not None and timeout * 1e9 <= PATIENCE_NS):
             return ready
-        if timeout is None or timeout > 0:
-            ends = perf_counter_ns() + (PATIENCE_NS if timeout is None else min(PATIENCE_NS, int(timeout * 1e9)))
-            while perf_counter_ns() < ends:
-                if ready := super().select(0):
-                    return ready
-        return super().select(timeout)
+        return super().select(None if timeout is None else timeout - PATIENCE_NS / 1e9)
 
 
 class Wire:
