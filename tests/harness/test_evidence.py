@@ -92,6 +92,20 @@ def test_companions_that_ran_beside_the_thread_make_no_negative_loss() -> None:
     assert lost_ns(waiting(companion_cpu_ns=30 * MS)) == 0
 
 
+@pytest.mark.parametrize(("delay_ns", "disturbed"), [(0, False), (50_000, False), (200_000, True)])
+def test_a_thread_that_was_woken_and_had_no_cpu_was_robbed_whatever_it_waited_for(
+    delay_ns: int, *, disturbed: bool
+) -> None:
+    assert is_disturbed(waiting(delay_ns=delay_ns)) is disturbed
+    assert not is_disturbed(waiting(delay_ns=delay_ns, companion_cpu_ns=8 * MS, shared_cpu=True))
+
+
+def test_a_delay_that_every_sample_has_is_the_operations_own() -> None:
+    usual = usual_of([waiting(delay_ns=300_000), waiting(delay_ns=310_000), waiting(delay_ns=2_000_000)])
+    assert not is_disturbed(waiting(delay_ns=500_000), usual)
+    assert is_disturbed(waiting(delay_ns=2_000_000), usual)
+
+
 @pytest.mark.parametrize(("delay_ns", "disturbed"), [(0, False), (MS // 10, False), (MS // 5, True)])
 def test_companions_that_were_ready_and_had_no_cpu_disturb(delay_ns: int, *, disturbed: bool) -> None:
     assert is_disturbed(waiting(companion_cpu_ns=8 * MS, companion_delay_ns=delay_ns)) is disturbed

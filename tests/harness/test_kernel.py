@@ -118,3 +118,21 @@ def test_a_bench_may_choose_its_kernel_by_its_parameters() -> None:
 def test_a_kernel_that_does_not_exist_is_refused_with_a_suggestion() -> None:
     with pytest.raises(UsageError, match="len: reference 'memory': no such kernel; did you mean memory-1"):
         kernel_of(bench(reference="memory")(len), NO_PARAMS)
+
+
+def test_a_bench_may_bring_its_ruler_and_the_one_that_cross_checks_it() -> None:
+    mine = bench(reference="len/mine-1")(len)
+    assert (kernel_of(mine, NO_PARAMS).kernel_id, kernel_of(mine, NO_PARAMS).cross_kernel_id) == (
+        "len/mine-1",
+        "memory-1",
+    )
+    mine.cross_reference = "len/other-1"  # type: ignore[attr-defined]
+    assert kernel_of(mine, NO_PARAMS).cross_kernel_id == "len/other-1"
+
+
+@pytest.mark.parametrize("named", ["other/mine-1", "len", 7])
+def test_a_ruler_that_is_not_under_the_name_of_the_bench_is_refused(named: object) -> None:
+    mine = bench(reference="len/mine-1")(len)
+    mine.cross_reference = named  # type: ignore[attr-defined]
+    with pytest.raises(UsageError, match="no such kernel"):
+        kernel_of(mine, NO_PARAMS)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aether_harness.noise import (
     GATES,
@@ -132,8 +133,9 @@ def test_a_slowdown_within_the_gate_is_not_found(round_of: RoundOf) -> None:
     assert {rate.gate for rate in report.rates if rate.power == 1} == {0.01, 0.02}
 
 
-def test_the_rulers_share_counts_both_timings_of_every_attempt(taken: Callable[..., Taken], round_of: RoundOf) -> None:
-    assert reference_share([[round_of(taken(9.0, reference_ms=0.5))]]) == pytest.approx(0.1)
+def test_the_rulers_share_counts_every_timing_of_every_attempt(taken: Callable[..., Taken], round_of: RoundOf) -> None:
+    attempts = [replace(taken(9.0), rulers_ns=ns) for ns in (1_500_000, 500_000)]
+    assert reference_share([[round_of(*attempts, wanted=1)]]) == pytest.approx(0.1)
 
 
 def test_the_cross_check_tells_when_the_two_kernels_see_different_machines(round_of: RoundOf) -> None:

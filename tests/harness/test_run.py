@@ -374,6 +374,51 @@ def test_the_ruler_is_the_kernel_that_the_bench_names(run_benches: Run, tmp_path
     assert all(value > 0 for values in summary["reference"]["samples"] for value in values)
 
 
+OWN_RULER = """
+class Session:
+    {0}
+    def sample(self):
+        time.sleep(0.002)
+    def verify(self):
+        pass
+
+class Params(Struct):
+    pass
+
+class Mine:
+    bench_id = name = "mine"
+    about = "brings its rulers"
+    metric = "duration_ms"
+    reference, cross_reference = "mine/sum-1", "mine/count-1"
+    params_type = Params
+    @contextmanager
+    def open(self, params, place):
+        yield Session()
+
+mine = Mine()
+"""
+
+
+def test_a_session_may_bring_its_rulers_which_are_woken_and_timed(
+    run_benches: Run, noted: Noted, tmp_path: Path
+) -> None:
+    brought = "rulers = {'mine/sum-1': lambda: sum(range(10**4)), 'mine/count-1': lambda: len(str(9**999))}"
+    assert run_benches(OWN_RULER.format(brought + "; wake = staticmethod(lambda: note('woken'))")).returncode == 0
+    summary = summary_in(tmp_path)
+    assert [summary[key]["kernel"] for key in ("reference", "cross_reference")] == ["mine/sum-1", "mine/count-1"]
+    assert all(value > 0 for values in summary["reference"]["samples"] for value in values)
+    assert len(noted("woken")) >= summary["n"]
+
+
+@pytest.mark.parametrize("brought", ["", "rulers = {'mine/sum-1': lambda: 1}"])
+def test_a_ruler_that_the_session_does_not_bring_is_a_line(run_benches: Run, brought: str) -> None:
+    done = run_benches(OWN_RULER.format(brought))
+    assert done.returncode == 1
+    assert "round 1: set-up: reference 'mine/" in done.stderr
+    assert done.stderr.endswith("the session has no ruler of that id\n")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_a_rounds_cost_is_recorded(run_benches: Run, tmp_path: Path) -> None:
     assert run_benches(GOOD.replace("good", "mine")).returncode == 0
     (usage,) = summary_in(tmp_path)["rounds"]

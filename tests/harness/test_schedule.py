@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from aether_harness.schedule import LinuxSchedule, PortableSchedule, Scheduled, scheduled_of, total
+from aether_harness.schedule import LinuxSchedule, PortableSchedule, Scheduled, schedule_of, scheduled_of, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-STATUS = b"Name:\tx\nvoluntary_ctxt_switches:\t12\nnonvoluntary_ctxt_switches:\t34\n"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
 
@@ -38,18 +37,14 @@ def ask(process: subprocess.Popen[bytes]) -> None:
     assert process.stdout.readline() == b"x\n"
 
 
-def test_the_files_tell_switches_cpu_time_and_delay() -> None:
-    assert scheduled_of(b"56 78 9\n", STATUS) == Scheduled(34, 56, 78)
+def test_the_file_tells_cpu_time_and_delay() -> None:
+    assert scheduled_of(b"56 78 9\n") == Scheduled(0, 56, 78)
 
 
-def test_without_a_schedule_the_switches_are_told_all_the_same() -> None:
-    assert scheduled_of(b"", STATUS) == Scheduled(34, None, None)
-
-
-@pytest.mark.parametrize(("schedule", "status"), [(b"1 2 3\n", b"Name:\tx\n"), (b"1 2\n", STATUS), (b"a b c", STATUS)])
-def test_files_that_say_something_else_are_refused(schedule: bytes, status: bytes) -> None:
+@pytest.mark.parametrize("schedule", [b"", b"1 2\n", b"a b c"])
+def test_a_file_that_says_something_else_is_refused(schedule: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
-        scheduled_of(schedule, status)
+        scheduled_of(schedule)
 
 
 def test_the_total_is_unknown_where_a_part_is() -> None:
@@ -71,15 +66,37 @@ def test_what_a_process_does_between_two_readings_is_seen(echo: subprocess.Popen
 
 
 @linux
-def test_the_switches_are_those_that_the_system_counts(
+def test_the_delay_of_a_process_whose_cpu_is_taken_grows(echo: subprocess.Popen[bytes]) -> None:
+    cpu = psutil.Process(echo.pid).cpu_affinity()[-1:]
+    hog = [sys.executable, "-c", "while True: pass"]
+    with ExitStack() as opened, subprocess.Popen(hog, start_new_session=True) as taker:
+        try:
+            for pid in (echo.pid, taker.pid):
+                psutil.Process(pid).cpu_affinity(cpu)
+            schedule = schedule_of(echo.pid, opened)
+            before = schedule.read()
+            for _ in range(50):
+                ask(echo)
+            after = schedule.read()
+        finally:
+            taker.kill()
+    assert before.delay_ns is not None
+    assert after.delay_ns is not None
+    assert after.delay_ns > before.delay_ns
+
+
+def test_a_process_that_is_not_there_is_told_nothing_of() -> None:
+    with ExitStack() as opened:
+        assert schedule_of(2**22 + 1, opened).read() == Scheduled()
+
+
+def test_a_system_that_tells_no_delay_tells_the_switches(
     echo: subprocess.Popen[bytes], eventually: Callable[..., Any]
 ) -> None:
-    with ExitStack() as opened:
-        schedule, process = LinuxSchedule(echo.pid, opened), psutil.Process(echo.pid)
-        for _ in range(50):
-            ask(echo)
-            eventually(lambda: process.status() == psutil.STATUS_SLEEPING)
-            assert schedule.read().involuntary == process.num_ctx_switches().involuntary
+    schedule, process = PortableSchedule(echo.pid), psutil.Process(echo.pid)
+    ask(echo)
+    eventually(lambda: process.status() == psutil.STATUS_SLEEPING)
+    assert schedule.read().involuntary == process.num_ctx_switches().involuntary
 
 
 def schedules(pid: int, opened: ExitStack) -> list[LinuxSchedule | PortableSchedule]:
@@ -101,5 +118,5 @@ def test_the_files_are_closed_with_what_they_were_opened_in(echo: subprocess.Pop
     before = len(os.listdir("/proc/self/fd"))
     with ExitStack() as opened:
         LinuxSchedule(echo.pid, opened)
-        assert len(os.listdir("/proc/self/fd")) == before + 2
+        assert len(os.listdir("/proc/self/fd")) == before + 1
     assert len(os.listdir("/proc/self/fd")) == before

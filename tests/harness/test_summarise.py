@@ -11,7 +11,14 @@ from msgspec import Struct
 from aether_harness import bench
 from aether_harness.affinity import Assignment
 from aether_harness.function import NoParams
-from aether_harness.summarise import Circumstances, combined_notes, rounded, summarise, summarise_phases
+from aether_harness.summarise import (
+    Circumstances,
+    combined_notes,
+    notes_on_machine,
+    rounded,
+    summarise,
+    summarise_phases,
+)
 from aether_harness.target import EntryPointAddress, Found, Target
 from aether_schema import Phase, decode_summary, encode_summary, quantile
 
@@ -131,3 +138,26 @@ def test_figures_are_rounded_to_six_significant_digits(figure: float, written: f
 def test_no_notes_are_none() -> None:
     assert combined_notes([None, ""]) is None
     assert combined_notes(["b", None, "a", "b"]) == "b; a"
+
+
+@pytest.mark.parametrize(
+    ("quota", "step_s", "words"),
+    [
+        (None, 0.0, ()),
+        (1.0, 0.9, ()),
+        (0.5, 0.0, ("a quota of 0.5 CPUs",)),
+        (2.0, 3600.2, ("the clock was set by +3600 s",)),
+        (0.25, -7.0, ("a quota of 0.25 CPUs", "the clock was set by -7 s")),
+    ],
+)
+def test_a_small_quota_and_a_clock_that_was_set_are_noted(
+    quota: float | None, step_s: float, words: tuple[str, ...]
+) -> None:
+    notes = notes_on_machine(quota, step_s)
+    assert len(notes) == len(words)
+    assert all(note.startswith(word) for note, word in zip(notes, words, strict=True))
+
+
+def test_what_is_noted_of_the_machine_stands_in_the_summary(round_of: RoundOf, plan: PlanOf) -> None:
+    circumstances = Circumstances(ended=datetime.now(UTC), notes=("the machine is odd",))
+    assert "the machine is odd" in (summarise(target(), [round_of(1.0)], plan(), circumstances).notes or "")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from aether_harness.witness import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 CPUS = tuple(allowed_cpus() or ())
 needs_two_cpus = pytest.mark.skipif(len(CPUS) < 2, reason="needs two CPUs to choose from")
@@ -47,7 +49,7 @@ def test_a_companion_on_the_same_cpu_shares_it(sleeping_on: Callable[..., int]) 
 def test_nothing_is_shared_without_companions_or_without_pinning() -> None:
     with Witness((), CPUS) as witness:
         assert not witness.shared_cpu
-        assert witness.companions() is None
+        assert witness.companions is None
     with Witness((os.getpid(),), ()) as witness:
         assert not witness.shared_cpu
         assert witness.steal is None
@@ -67,5 +69,35 @@ def test_the_threads_own_time_goes_on_while_it_works() -> None:
 def test_leaving_it_closes_all_it_has_opened() -> None:
     before = len(os.listdir("/proc/self/fd"))
     with Witness((os.getpid(), os.getppid()), CPUS[:1]):
-        assert len(os.listdir("/proc/self/fd")) == before + 5
+        assert len(os.listdir("/proc/self/fd")) == before + 4
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize("waits_for", ["disk", "socket"])
+def test_a_wait_that_ends_while_another_has_the_cpu_is_seen_as_a_delay(tmp_path: Path, waits_for: str) -> None:
+    allowed = psutil.Process().cpu_affinity()
+    hog = [sys.executable, "-c", "while True: pass"]
+    near, far = socket.socketpair()
+    with Witness() as witness, near, far, subprocess.Popen(hog, start_new_session=True) as taker:
+        try:
+            for process in (psutil.Process(), psutil.Process(taker.pid)):
+                process.cpu_affinity(allowed[:1])
+            before = witness.own_schedule().delay_ns
+            for _ in range(20):
+                if waits_for == "disk":
+                    with open(tmp_path / "written", "wb") as file:
+                        file.write(bytes(100_000))
+                        os.fsync(file.fileno())
+                else:
+                    near.settimeout(0.002)
+                    with pytest.raises(TimeoutError):
+                        near.recv(1)
+                sum(range(200_000))
+            after = witness.own_schedule().delay_ns
+        finally:
+            taker.kill()
+            psutil.Process().cpu_affinity(allowed)
+    assert before is not None
+    assert after is not None
+    assert after - before > 0

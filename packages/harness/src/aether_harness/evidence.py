@@ -27,18 +27,21 @@ class Evidence(Struct, frozen=True, kw_only=True):
     """What the kernel says about one sample.
 
     `involuntary_switches` counts how often a CPU was taken from the sampling thread, from the processes it
-    waited for, and from the companions the bench named (a server). `voluntary_switches` counts how often
-    the sampling thread waited of its own accord. `cpu_ns` is that thread's CPU time, `steal_ns` what the
-    hypervisor took from the worker's CPU. `companion_cpu_ns` is the companions' CPU time, and
-    `companion_delay_ns` how long they were ready to run and had no CPU. With `shared_cpu` the companions run on
-    the thread's own CPU: each of them takes it from the other as a part of the operation. `reference_drift`
-    is the reference kernel's time just after the sample over that just before it. What a system does not tell is None.
+    waited for, and, where their delay is not told, from the companions the bench named (a server).
+    `voluntary_switches` counts how often the sampling thread waited of its own accord. `cpu_ns` is that thread's CPU
+    time, `delay_ns` how long it was ready to run and had no CPU, asked of a thread that waits (for a disk, a socket,
+    another process) and of no other, and `steal_ns` what the hypervisor took from the worker's CPU. `companion_cpu_ns`
+    is the companions' CPU time, as far as it is booked by then, and `companion_delay_ns` how long they were ready to
+    run and had no CPU. With `shared_cpu` the companions run on the thread's own CPU: each of them takes it from the
+    other as a part of the operation. `reference_drift` is the reference kernel's time just after the sample over that
+    just before it. What a system does not tell is None.
     """
 
     elapsed_ns: int
     involuntary_switches: int | None = None
     voluntary_switches: int | None = None
     cpu_ns: int | None = None
+    delay_ns: int | None = None
     steal_ns: int | None = None
     companion_cpu_ns: int | None = None
     companion_delay_ns: int | None = None
@@ -49,26 +52,29 @@ class Evidence(Struct, frozen=True, kw_only=True):
 class Usual(Struct, frozen=True, kw_only=True):
     """What is the operation's own doing, and so no evidence against one of its samples.
 
-    It inflicts `involuntary_switches` on itself, and leaves caches in a state that makes the reference after
-    it differ from the one before by the factor `reference_drift`.
+    It inflicts `involuntary_switches` and `delay_ns` on itself, and leaves caches in a state that makes the reference
+    after it differ from the one before by the factor `reference_drift`.
     """
 
     involuntary_switches: int = 0
+    delay_ns: int = 0
     reference_drift: float = 1.0
 
 
 NOTHING_USUAL = Usual()
 
 
-def lost_ns(evidence: Evidence) -> int:
+def lost_ns(evidence: Evidence, usual: Usual = NOTHING_USUAL) -> int:
     """Return how long the CPUs that the sample needed were demonstrably doing something else.
 
     A thread that never waited of its own accord and yet had less CPU time than time passed was robbed of
     the difference. One that waited for its companions, or shares its CPU with them, should see them busy
     meanwhile: the time in which neither it nor they ran was taken from them. One that waited for anything
-    else tells nothing that way.
+    else was robbed of the time that passed between its being woken and its running.
     """
-    known = max(evidence.steal_ns or 0, 0 if evidence.shared_cpu else evidence.companion_delay_ns or 0)
+    own_delay = (evidence.delay_ns or 0) - usual.delay_ns
+    delay = 0 if evidence.shared_cpu else max(own_delay, evidence.companion_delay_ns or 0)
+    known = max(evidence.steal_ns or 0, delay)
     if evidence.cpu_ns is None:
         return known
     missing = evidence.elapsed_ns - evidence.cpu_ns
@@ -84,12 +90,14 @@ def usual_of(taken: Sequence[Evidence]) -> Usual:
 
     A command takes the CPU from the worker that started it, every time. Disturbance comes and goes, so what
     three quarters of the samples are not without is the operation's own; it is granted to every sample,
-    with one more, for it varies. The usual drift of the reference is the median one.
+    with one more, or as much again, for it varies. The usual drift of the reference is the median one.
     """
     counts = sorted(evidence.involuntary_switches or 0 for evidence in taken)
     drifts = sorted(evidence.reference_drift for evidence in taken if evidence.reference_drift is not None)
+    delays = sorted(evidence.delay_ns or 0 for evidence in taken)
     switches = counts[len(counts) // 4] if counts else 0
     return Usual(
+        delay_ns=2 * delays[len(delays) // 4] if delays else 0,
         involuntary_switches=switches + 1 if switches else 0,
         reference_drift=drifts[len(drifts) // 2] if drifts else 1.0,
     )
@@ -105,7 +113,7 @@ def severity(evidence: Evidence, usual: Usual = NOTHING_USUAL) -> float:
     tolerated_switches = max(usual.involuntary_switches, evidence.elapsed_ns // TOLERATED_EVERY_NS)
     taken = 0 if evidence.shared_cpu else evidence.involuntary_switches or 0
     switches = max(0, taken - tolerated_switches)
-    loss = lost_ns(evidence) / max(evidence.elapsed_ns, 1)
+    loss = lost_ns(evidence, usual) / max(evidence.elapsed_ns, 1)
     drift = excess_drift(evidence, usual)
     return switches + (100 * loss if loss > TOLERATED_LOSS else 0.0) + (drift if drift > TOLERATED_DRIFT else 0.0)
 

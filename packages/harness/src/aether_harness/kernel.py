@@ -28,9 +28,11 @@ from aether_harness.plugin import Place
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aether_harness.plugin import Benchmark
+    from aether_harness.plugin import Benchmark, Session
 
 DEFAULT_KERNEL = "interpreter-1"
+#: What cross-checks a ruler of a bench's own, unless it brings another.
+CROSS_OF_OWN = "memory-1"
 PIECE_BYTES = 128 * 1024
 _MASK = 0xFFFF_FFFF
 
@@ -38,7 +40,8 @@ _MASK = 0xFFFF_FFFF
 class Kernel(Struct, frozen=True, kw_only=True):
     """A kernel by its id, what it resembles, and a second one that cross-checks it.
 
-    `open` yields the work. What the work returns proves that it was done, and is the same everywhere.
+    `open` yields the work. What the work returns proves that it was done, and is the same everywhere. It is not asked
+    of one that a bench's session brings.
     """
 
     kernel_id: str
@@ -218,14 +221,40 @@ KERNELS = {
 
 
 def kernel_of(bench: Benchmark, params: Struct) -> Kernel:
-    """Return the kernel that resembles `bench` under `params`: the one it names as `reference`, or the interpreter.
+    """Return what resembles `bench` under `params`: what it names as `reference`, or the interpreter.
 
     Raises:
-        UsageError: it names one that does not exist.
+        UsageError: it names a kernel that does not exist, and that its sessions cannot bring.
 
     """
     named = getattr(bench, "reference", DEFAULT_KERNEL)
     kernel_id = named(params) if callable(named) else named
-    if kernel_id not in KERNELS:
-        raise UsageError(f"{bench.bench_id}: reference {kernel_id!r}: no such kernel{suggestion(kernel_id, KERNELS)}")
-    return KERNELS[kernel_id]
+    if kernel_id in KERNELS:
+        return KERNELS[kernel_id]
+    cross_kernel_id = getattr(bench, "cross_reference", CROSS_OF_OWN)
+    for named_id in (kernel_id, cross_kernel_id):
+        if named_id not in KERNELS and not _is_own(bench, named_id):
+            hint = suggestion(str(named_id), KERNELS)
+            raise UsageError(f"{bench.bench_id}: reference {named_id!r}: no such kernel{hint}")
+    return Kernel(kernel_id=kernel_id, about="the bench's own", cross_kernel_id=cross_kernel_id, open=_brought)
+
+
+def _brought(_place: Place) -> AbstractContextManager[Callable[[], int]]:
+    raise NotImplementedError("it is the session's")
+
+
+def _is_own(bench: Benchmark, kernel_id: object) -> bool:
+    return isinstance(kernel_id, str) and kernel_id.startswith(f"{bench.bench_id}/")
+
+
+def work_of(kernel_id: str, session: Session) -> Callable[[], int]:
+    """Return the work of a kernel that a session brings.
+
+    Raises:
+        BenchError: it does not.
+
+    """
+    work: Callable[[], int] | None = getattr(session, "rulers", {}).get(kernel_id)
+    if work is None:
+        raise BenchError(f"reference {kernel_id!r}: the session has no ruler of that id")
+    return work

@@ -52,7 +52,7 @@ class NoiseReport(Struct, frozen=True, kw_only=True):
     """What a machine's noise does to gates, for one bench.
 
     `smallest_gates` are by quantile and rule the smallest that cry wolf in at most the share `wished_rate`
-    of pairs. `reference_share` is the ruler's share of the time the samples took.
+    of pairs. `reference_share` is the share of the rulers in the time of sampling.
     """
 
     bench_id: str
@@ -144,21 +144,26 @@ def smallest_gate(worsenings: Sequence[float], wished_rate: float) -> float:
 
 
 def reference_share(runs: Sequence[Sequence[RoundRecord]]) -> float:
-    """Return the ruler's share of the time spent on samples and ruler together."""
+    """Return the share of both kernels in the time spent on samples and kernels together."""
     taken = [taken for rounds in runs for round_ in rounds for taken in round_.attempts]
-    ruler_ns = sum(2e6 * sample.ruler_ms for sample in taken)
-    return ruler_ns / (ruler_ns + sum(sample.evidence.elapsed_ns for sample in taken))
+    rulers_ns = sum(sample.rulers_ns for sample in taken)
+    return rulers_ns / max(1, rulers_ns + sum(sample.evidence.elapsed_ns for sample in taken))
 
 
 def cross_check_spread(runs: Sequence[Sequence[RoundRecord]]) -> float:
     """Return how far the two kernels disagree on the machine's speed: the widest run from the median run.
 
-    Each run has a median ruler and a median second kernel; their ratio is the same in every run if both
-    see the same machine.
+    Each round has a median ruler and a time of the second kernel; their ratio is the same in every run if both see the
+    same machine.
     """
     ratios = [
-        quantile((taken.ruler_ms for round_ in rounds for taken in round_.samples), 0.5)
-        / quantile((round_.usage.cross_ruler_ms for round_ in rounds), 0.5)
+        quantile(
+            (
+                quantile((taken.ruler_ms for taken in round_.samples), 0.5) / round_.usage.cross_ruler_ms
+                for round_ in rounds
+            ),
+            0.5,
+        )
         for rounds in runs
     ]
     middle = quantile(ratios, 0.5)

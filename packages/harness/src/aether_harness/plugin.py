@@ -49,10 +49,13 @@ class Sampled(Struct, frozen=True, kw_only=True):
 class Session(Protocol):
     """One open bench, ready to be sampled.
 
-    Two more members are optional. `prepare()` is called before every sample, untimed; an operation that
+    More members are optional. `prepare()` is called before every sample, untimed; an operation that
     needs it is never done more than once in a sample. `companion_pids: tuple[int, ...]` are other
     processes that the sample waits for (a server): samples during which the kernel took the CPU from one
     of them count as disturbed too. One that is pinned to the worker's CPU runs in turn with it.
+    `rulers: Mapping[str, Callable[[], int]]` are works of its own by which the bench can be measured, by their ids;
+    `Benchmark.reference` says which of them is timed. `wake()` is called before the ruler that precedes a sample,
+    untimed, so that no companion has to be woken from sleep by the one and not by the other.
     """
 
     def sample(self) -> Sampled | None:
@@ -74,6 +77,11 @@ class Benchmark(Protocol):
     Two more attributes are optional: `reference`, the id of the reference kernel that resembles it
     (`aether_harness.kernel.KERNELS`) or a method that returns it for given parameters, and `versions`, a
     mapping from what it measures to its version.
+
+    A reference may be one that the bench's sessions bring, to share in what no kernel elsewhere does: a server's
+    process, where the data lies. Its id begins with the bench's own and a slash and ends with its version,
+    `streaming/limit-1`, for it is a promise as a kernel's is: always the same work, and nothing of what is measured.
+    `cross_reference` then names the one that cross-checks it, unless memory does.
     """
 
     @property

@@ -80,12 +80,14 @@ class Moved(Message, frozen=True):
 class Taken(Message, frozen=True):
     """One sample: its figure in the metric's unit, and its phases in nanoseconds, all per iteration.
 
-    `reference_ms` is the reference kernel's time beside it, where one is timed.
+    `reference_ms` is the reference kernel's time beside it, where one is timed, and `rulers_ns` how long all
+    kernels took that were timed for this sample.
     """
 
     value: float
     reference_ms: float | None
     evidence: Evidence
+    rulers_ns: int = 0
     phases_ns: dict[str, int] = {}
 
     @property
@@ -98,7 +100,7 @@ class Taken(Message, frozen=True):
 class Verified(Message, frozen=True):
     """The samples did what they claim. What the round has cost the worker so far.
 
-    `cross_reference_ms` is the median of the second kernel's times among the samples, where it was timed.
+    `cross_reference_ms` is the second kernel's usual time among the samples, where it was timed.
     """
 
     cross_reference_ms: float | None

@@ -49,14 +49,16 @@ class Rulers(NamedTuple):
 class Timed(Struct, frozen=True, kw_only=True):
     """What the operation of one sample took and returned, and what was counted just before it and just after.
 
-    `own` is of the sampling thread, `children` the switches of finished children, `companions` None without any.
+    `own` is of the sampling thread, `companions` None without any, `delay_ns` None of a thread that is not known to
+    wait; `children_switches` are those of children that ended during the sample.
     """
 
     elapsed_ns: int
     answers: list[Sampled]
     own: tuple[Counters, Counters]
-    children: tuple[int, int]
+    children_switches: int
     companions: tuple[Scheduled | None, Scheduled | None]
+    delay_ns: int | None
 
 
 class Sampler:
@@ -65,18 +67,23 @@ class Sampler:
     def __init__(self, session: Session, metric: Metric, rulers: Rulers | None, witness: Witness) -> None:
         """Sample `session`, timing the kernels `rulers`, if any, beside it and reading the counters of `witness`."""
         self._session = session
-        self._taken = 0
-        self._cross_ms: list[float] = []
+        self._rulers_ns: list[int] = []
+        self._cross_ratios: list[float] = []
         self._after_ns = 0
         self._fresh_until = -1
         self._metric = metric
         self._rulers = rulers
         self._witness = witness
+        self._steal = witness.steal
         self._prepare: Callable[[], None] | None = getattr(session, "prepare", None)
+        self._wake: Callable[[], None] | None = getattr(session, "wake", None)
         self._children = witness.children_involuntary()
         self._forked = False
         self._is_left_behind = False
         self._keep_results = False
+        # What waited once will wait again: its time between being woken and running is then evidence too, unless it
+        # is a companion's turn.
+        self._waits = False
         self.iterations = 1
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_parent=self._note_fork, after_in_child=self._note_birth)
@@ -100,56 +107,68 @@ class Sampler:
 
         """
         gc.collect(1)
-        steal = self._witness.steal
+        steal = self._steal
         began = perf_counter_ns()
         if steal is not None:
             steal.begin(began)
-        before = self._reference_before(began)
-        timed = self._timed()
-        after = self._reference_after()
-        steal_ns = None if steal is None else steal.end(perf_counter_ns())
+        if self._wake is not None:
+            self._wake()
+        rulers = self._rulers
         reference_ms = drift = None
-        if before is not None and after is not None:
+        before = rulers_ns = 0
+        if rulers is not None:
+            # The ruler just after the last sample is that just before this one, if it is fresh.
+            if began <= self._fresh_until:
+                before = self._after_ns
+            else:
+                before = rulers_ns = time_ns(rulers.reference)
+        timed = self._timed()
+        ended = perf_counter_ns()
+        if rulers is not None:
+            rulers.reference()
+            started, ended = ended, perf_counter_ns()
+            after = self._after_ns = ended - started
+            self._fresh_until = ended + FRESH_NS
+            rulers_ns += after
             reference_ms, drift = ruler_ns(before, after) / 1e6, after / before
+            if len(self._rulers_ns) % CROSS_CHECK_EVERY == 0:
+                cross = time_ns(rulers.cross_reference)
+                rulers_ns += cross
+                self._cross_ratios.append(cross / after)
+            self._rulers_ns.append(after)
+        answers = timed.answers
+        elapsed_ns = timed.elapsed_ns
         return Taken(
-            value=figure_of(timed.elapsed_ns, self.iterations, timed.answers, self._metric),
+            value=figure_of(elapsed_ns, self.iterations, answers, self._metric),
             reference_ms=reference_ms,
-            evidence=evidence_of(timed, steal_ns, drift, shared_cpu=self._witness.shared_cpu),
-            phases_ns=mean_phases(timed.answers),
+            rulers_ns=rulers_ns,
+            evidence=evidence_of(
+                timed, None if steal is None else steal.end(ended), drift, shared_cpu=self._witness.shared_cpu
+            ),
+            phases_ns=mean_phases(answers) if answers else {},
         )
 
-    def _reference_before(self, began: int) -> int | None:
-        """Return the ruler's time just before a sample: that just after the last one, if that is fresh."""
-        if self._rulers is None:
-            return None
-        return self._after_ns if began <= self._fresh_until else time_ns(self._rulers.reference)
-
-    def _reference_after(self) -> int | None:
-        """Return the ruler's time just after a sample, and time the second kernel where it is its turn."""
-        if self._rulers is None:
-            return None
-        after = self._after_ns = time_ns(self._rulers.reference)
-        self._fresh_until = perf_counter_ns() + FRESH_NS
-        if self._taken % CROSS_CHECK_EVERY == 0:
-            self._cross_ms.append(time_ns(self._rulers.cross_reference) / 1e6)
-        self._taken += 1
-        return after
-
     def cross_reference_ms(self) -> float | None:
-        """Return the median of the second kernel's times among the samples, None where it was not timed."""
-        return quantile(self._cross_ms, 0.5) if self._cross_ms else None
+        """Return the second kernel's usual time, None where it was not timed.
+
+        What it took of the ruler's time just before it, each time, is less blurred than its times are: both are of one
+        moment. So it is the median of that, of the median ruler.
+        """
+        if not self._cross_ratios:
+            return None
+        return quantile(self._cross_ratios, 0.5) * quantile(self._rulers_ns, 0.5) / 1e6
 
     def _timed(self) -> Timed:
         """Do the operation as often as a sample wants, and nothing else, between two readings of the clock."""
         sample, iterations = self._session.sample, self.iterations
-        witness = self._witness
-        counters = witness.counters
+        counters, read_companions = self._witness.counters, self._witness.companions
         if self._prepare is not None:
             self._prepare()
-            self._children = witness.children_involuntary()
-        results: list[object]
-        companions = witness.companions()
-        children = self._children
+            self._new_children_switches()
+        results: list[object] = []
+        children_switches = 0
+        delay = self._own_delay_ns()
+        companions = read_companions and read_companions()
         gc.disable()
         try:
             if iterations == 1:
@@ -158,7 +177,8 @@ class Sampler:
                 result = sample()
                 ended = perf_counter_ns()
                 counted_after = counters()
-                results = [result]
+                if result is not None:
+                    results = [result]
             elif self._keep_results:
                 counted = counters()
                 started = perf_counter_ns()
@@ -173,24 +193,37 @@ class Sampler:
                     sample()
                 ended = perf_counter_ns()
                 counted_after = counters()
-                results = []
         finally:
             gc.enable()
             if self._is_left_behind:
                 os._exit(0)  # a child that the bench left behind must not go on as a second worker
         if self._forked:
             raise BenchError("sample() forked this process; start others with subprocess, or spawn them")
-        # Nothing waits for children between two samples but what prepares one.
-        self._children = witness.children_involuntary()
-        companions_after = witness.companions()
+        companions_after = read_companions and read_companions()
+        delay_after = self._own_delay_ns()
+        # Who starts a child waits for it, once at least.
+        if counted.voluntary != counted_after.voluntary:
+            self._waits = not self._witness.shared_cpu
+            children_switches = self._new_children_switches()
         answers = [result for result in results if isinstance(result, Sampled)]
         return Timed(
-            elapsed_ns=own_ns(answers) or ended - started,
+            elapsed_ns=(own_ns(answers) if answers else 0) or ended - started,
             answers=answers,
             own=(counted, counted_after),
-            children=(children, self._children),
+            children_switches=children_switches,
             companions=(companions, companions_after),
+            delay_ns=_difference(delay, delay_after),
         )
+
+    def _own_delay_ns(self) -> int | None:
+        """Return how long this thread was ready and had no CPU until now, None if it is not known to wait."""
+        return self._witness.own_schedule().delay_ns if self._waits else None
+
+    def _new_children_switches(self) -> int:
+        """Return how often the CPU was taken from children that ended since the last call."""
+        # Nothing waits for children between samples but what prepares one.
+        known, self._children = self._children, self._witness.children_involuntary()
+        return self._children - known
 
     def _note_fork(self) -> None:
         self._forked = True
@@ -224,9 +257,8 @@ def freeze_heap() -> None:
 def evidence_of(timed: Timed, steal_ns: int | None, reference_drift: float | None, *, shared_cpu: bool) -> Evidence:
     """Return the evidence on what was timed, with what the whole sample saw of steal and ruler."""
     before, after = timed.own
-    children, children_after = timed.children
     others, others_after = timed.companions
-    switches = after.involuntary - before.involuntary + children_after - children
+    switches = after.involuntary - before.involuntary + timed.children_switches
     cpu_ns = delay_ns = None
     if others is not None and others_after is not None:
         switches += others_after.involuntary - others.involuntary
@@ -237,6 +269,7 @@ def evidence_of(timed: Timed, steal_ns: int | None, reference_drift: float | Non
         involuntary_switches=switches,
         voluntary_switches=after.voluntary - before.voluntary,
         cpu_ns=after.cpu_ns - before.cpu_ns,
+        delay_ns=timed.delay_ns,
         steal_ns=steal_ns,
         companion_cpu_ns=cpu_ns,
         companion_delay_ns=delay_ns,
@@ -256,8 +289,7 @@ def figure_of(elapsed_ns: int, iterations: int, answers: Sequence[Sampled], metr
         BenchError: the metric is a throughput and an iteration did not say how many bytes it moved.
 
     """
-    costs = [answer.cost for answer in answers if answer.cost is not None]
-    if costs:
+    if answers and (costs := [answer.cost for answer in answers if answer.cost is not None]):
         return sum(costs) / len(costs)
     if metric == "duration_ms":
         return elapsed_ns / iterations / 1e6

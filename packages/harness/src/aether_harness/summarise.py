@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from aether_harness.target import Target
 
 
+#: Clocks that are only kept on time drift from one another by far less in a run.
+CLOCK_STEP_S = 1.0
+
+
 class Circumstances(Struct, frozen=True, kw_only=True):
     """What a summary says beside its figures."""
 
@@ -27,6 +31,7 @@ class Circumstances(Struct, frozen=True, kw_only=True):
     commit: str | None = None
     environment: dict[str, Any] | None = None
     readings: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circumstances: Circumstances) -> Summary:
@@ -46,7 +51,7 @@ def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circums
         p95=rounded(quantile(flat, 0.95), 9),
         n=len(flat),
         timestamp=circumstances.ended.isoformat(timespec="seconds"),
-        notes=notes_on(rounds, plan),
+        notes=combined_notes([notes_on(rounds, plan), *circumstances.notes]),
         schema_version=SCHEMA_VERSION,
         samples=samples,
         reference=Reference(kernel=kernel.kernel_id, unit="ms", samples=references),
@@ -89,6 +94,19 @@ def notes_on(rounds: Sequence[RoundRecord], plan: Plan) -> str | None:
             busy if kept_disturbed else None,
         ]
     )
+
+
+def notes_on_machine(cpu_quota: float | None, clock_step_s: float) -> tuple[str, ...]:
+    """Return what a reader should know of the machine: a quota too small for one CPU, and a clock that was set.
+
+    `clock_step_s` is what the wall clock went further than the steady one since the run began.
+    """
+    notes = []
+    if cpu_quota is not None and cpu_quota < 1:
+        notes.append(f"a quota of {cpu_quota:g} CPUs: the kernel stops the worker for a part of every period")
+    if abs(clock_step_s) > CLOCK_STEP_S:
+        notes.append(f"the clock was set by {clock_step_s:+.0f} s meanwhile; samples are timed by another one")
+    return tuple(notes)
 
 
 def rounded(figure: float, digits: int = 6) -> float:

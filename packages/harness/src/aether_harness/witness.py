@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack
 from time import thread_time_ns
@@ -11,11 +12,11 @@ import psutil
 from msgspec import Struct
 
 from aether_harness.affinity import allowed_cpus
-from aether_harness.schedule import LinuxSchedule, PortableSchedule, total
+from aether_harness.schedule import schedule_of, total
 from aether_harness.steal import StealFile, StealMeter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -44,14 +45,13 @@ class Witness:
     def __init__(self, companions: Sequence[int] = (), cpus: Sequence[int] = ()) -> None:
         """Watch the processes `companions` too, and steal on `cpus`, which are this process's own.
 
-        `shared_cpu` says whether a companion runs on the same ones. `steal` is None where the system does not
-        tell it.
+        `own_schedule()` returns what the scheduler counts of this process's main thread, and `companions()`
+        the same of them; it is None without any. `shared_cpu` says whether a
+        companion runs on the same CPUs. `steal` is None where the system does not tell it.
         """
         self._opened = ExitStack()
-        linux = sys.platform == "linux"
-        self._schedules: list[Schedule] = [
-            LinuxSchedule(pid, self._opened) if linux else PortableSchedule(pid) for pid in companions
-        ]
+        self.own_schedule = schedule_of(os.getpid(), self._opened).read
+        self.companions = companions_reader([schedule_of(pid, self._opened) for pid in companions])
         self.shared_cpu = bool(cpus) and any(allowed_cpus(pid) == sorted(cpus) for pid in companions)
         self.steal = self._steal_meter(cpus)
 
@@ -87,9 +87,12 @@ class Witness:
         """Return how often the CPU was taken from children that were waited for."""
         return resource.getrusage(resource.RUSAGE_CHILDREN).ru_nivcsw if sys.platform != "win32" else 0
 
-    def companions(self) -> Scheduled | None:
-        """Return what is counted of the companions; None if there are none."""
-        return total([schedule.read() for schedule in self._schedules]) if self._schedules else None
+
+def companions_reader(schedules: Sequence[Schedule]) -> Callable[[], Scheduled] | None:
+    """Return what reads what is counted of all companions, or None if there are none."""
+    if len(schedules) == 1:
+        return schedules[0].read
+    return (lambda: total([schedule.read() for schedule in schedules])) if schedules else None
 
 
 def peak_memory_bytes() -> int | None:

@@ -20,7 +20,7 @@ import msgspec
 from aether_harness.affinity import allowed_cpus, pin, pin_threads
 from aether_harness.descendant import end_descendants
 from aether_harness.error import BenchError, HarnessError
-from aether_harness.kernel import KERNELS, kernel_of
+from aether_harness.kernel import KERNELS, kernel_of, work_of
 from aether_harness.lifeline import hold_on
 from aether_harness.plugin import Place
 from aether_harness.protocol import (
@@ -100,17 +100,14 @@ class Round:
         bench = self._bench(request.address)
         params = msgspec.json.decode(request.params, type=bench.params_type)
         place = Place(folder=request.folder, worker_cpus=request.worker_cpus, companion_cpus=request.companion_cpus)
-        rulers = None
-        if request.ruler:
-            kernel = kernel_of(bench, params)
-            rulers = Rulers(
-                self._stack.enter_context(kernel.open(place)),
-                self._stack.enter_context(KERNELS[kernel.cross_kernel_id].open(place)),
-            )
+        kernel = kernel_of(bench, params)
+        kernel_ids = (kernel.kernel_id, kernel.cross_kernel_id) if request.ruler else ()
+        works = {each: self._stack.enter_context(KERNELS[each].open(place)) for each in kernel_ids if each in KERNELS}
         own = os.getpid()
         session = self._stack.enter_context(bench.open(params, place))
         if os.getpid() != own:
             os._exit(0)  # a child that the set-up left behind must not go on as a second worker
+        rulers = Rulers(*(works.get(each) or work_of(each, session) for each in kernel_ids)) if kernel_ids else None
         witness = self._stack.enter_context(Witness(getattr(session, "companion_pids", ()), request.worker_cpus))
         sampler = Sampler(session, bench.metric, rulers, witness)
         freeze_heap()

@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 BLOCK_BYTES = 32 * 2**20
 
@@ -25,6 +25,11 @@ class Payload:
         drawn = b"".join(draw.randbytes(min(BLOCK_BYTES, wanted - start)) for start in range(0, wanted, BLOCK_BYTES))
         block = memoryview(drawn)
         self._views = [block[start : start + chunk] for start in range(0, len(block), chunk)]
+
+    @property
+    def distinct(self) -> Sequence[memoryview]:
+        """The chunks that differ, in their order."""
+        return self._views
 
     def __iter__(self) -> Iterator[memoryview]:
         """Yield the chunks, the last one shorter where the size is no multiple."""

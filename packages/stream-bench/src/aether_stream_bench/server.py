@@ -1,7 +1,8 @@
 """The mock server: takes uploads over HTTP/1.1 on the loopback, drains them as they come, and counts.
 
-`python -m aether_stream_bench.server` prints one JSON line, `{"port": …, "pid": …, "note": …}`, serves, and stops
-when its standard input is closed: it never outlives whoever started it. Nothing of a payload is kept.
+`python -m aether_stream_bench.server` prints one JSON line, `{"port": …, "limit_port": …, "pid": …, "note": …}`,
+serves, and stops when its standard input is closed: it never outlives whoever started it. Bursts of the ruler go to the
+second port. Nothing of a payload is kept.
 
 `PUT` or `POST` to any path answers `{"bytes": …}`, with `"sha256"` added where the request carried the
 header `aether-digest: sha256`.
@@ -10,14 +11,16 @@ header `aether-digest: sha256`.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import hashlib
 import os
 import socket
 import sys
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
@@ -28,14 +31,15 @@ from msgspec import Struct
 
 from aether_harness.affinity import pin
 from aether_harness.drain import tune_for_loopback
+from aether_stream_bench.limit import take_bursts
+from aether_stream_bench.wire import LOOPBACK, BusySelector, receive_into, shrink_for_one_cpu
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from anyio.abc import TaskGroup
 
 DIGEST_HEADER = "aether-digest"
-LOOPBACK = "127.0.0.1"
 RECEIVE_BYTES = 2**17
 #: A connection gives way to the others after so long: seldom enough to cost an upload nothing.
 TURN_S = 0.02
@@ -47,6 +51,7 @@ class Greeting(Struct, frozen=True, kw_only=True):
     """What the server says once it listens."""
 
     port: int
+    limit_port: int
     pid: int
     note: str | None = None
 
@@ -115,11 +120,9 @@ def response(status: HTTPStatus, body: bytes, *, closing: bool) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-async def handle(connection: socket.socket) -> None:
-    """Serve one connection until either side closes it."""
+async def handle(connection: socket.socket, buffer: memoryview) -> None:
+    """Serve one connection until either side closes it, taking what arrives into `buffer`."""
     exchange = Exchange()
-    # One buffer for all that arrives: memory that is new for every piece costs more than the copy into it.
-    buffer = memoryview(bytearray(RECEIVE_BYTES))
     # Whatever befalls one connection is no other's business.
     with connection, suppress(OSError):
         connection.setblocking(False)
@@ -135,15 +138,6 @@ async def handle(connection: socket.socket) -> None:
                 turn_ends = monotonic() + TURN_S
 
 
-async def receive_into(connection: socket.socket, buffer: memoryview) -> int:
-    """Wait for bytes and return how many there are in `buffer` now; none, once the other side has closed."""
-    while True:
-        try:
-            return connection.recv_into(buffer)
-        except BlockingIOError:
-            await anyio.wait_readable(connection)
-
-
 async def send_all(connection: socket.socket, data: bytes) -> None:
     """Send all of `data`, waiting where the other side is slow to take it."""
     rest = memoryview(data)
@@ -154,8 +148,10 @@ async def send_all(connection: socket.socket, data: bytes) -> None:
             await anyio.wait_writable(connection)
 
 
-async def accept_all(listener: socket.socket, tasks: TaskGroup) -> None:
-    """Serve every connection that comes."""
+async def accept_all(
+    listener: socket.socket, tasks: TaskGroup, handler: Callable[[socket.socket], Coroutine[Any, Any, None]]
+) -> None:
+    """Have every connection that comes served by `handler`."""
     while True:
         await anyio.wait_readable(listener)
         try:
@@ -166,17 +162,34 @@ async def accept_all(listener: socket.socket, tasks: TaskGroup) -> None:
             # Out of descriptors or of memory: who waits goes on waiting, until connections have ended.
             await anyio.sleep(ACCEPT_PAUSE_S)
             continue
-        tasks.start_soon(handle, connection)
+        tasks.start_soon(handler, connection)
 
 
-async def serve(cpus: Sequence[int]) -> None:
-    """Listen on a free loopback port, say which, and serve until the standard input is closed."""
+def listening(*, one_cpu: bool) -> socket.socket:
+    """Return a socket that listens on a free loopback port, for a client on the same CPU if `one_cpu`."""
+    listener = socket.create_server((LOOPBACK, 0), backlog=1024)
+    listener.setblocking(False)
+    if one_cpu:
+        shrink_for_one_cpu(listener)  # what it accepts is like it
+    return listener
+
+
+async def serve(cpus: Sequence[int], *, one_cpu: bool = False) -> None:
+    """Listen on free loopback ports, say which, and serve until the standard input is closed."""
     note = pin(cpus)
-    with socket.create_server((LOOPBACK, 0), backlog=1024) as listener:
-        listener.setblocking(False)
+    # One buffer for all that arrives, which is used up before the next arrives: memory that is new for every piece
+    # costs more than the copy into it, and where it lies is the same luck for all.
+    buffer = memoryview(bytearray(RECEIVE_BYTES))
+    with listening(one_cpu=one_cpu) as listener, listening(one_cpu=one_cpu) as limit_listener:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(accept_all, listener, tasks)
-            greeting = Greeting(port=listener.getsockname()[1], pid=os.getpid(), note=note)
+            tasks.start_soon(accept_all, listener, tasks, partial(handle, buffer=buffer))
+            tasks.start_soon(accept_all, limit_listener, tasks, partial(take_bursts, buffer=buffer))
+            greeting = Greeting(
+                port=listener.getsockname()[1],
+                limit_port=limit_listener.getsockname()[1],
+                pid=os.getpid(),
+                note=note,
+            )
             sys.stdout.buffer.write(msgspec.json.encode(greeting) + b"\n")
             sys.stdout.buffer.flush()
             await anyio.to_thread.run_sync(sys.stdin.buffer.read)
@@ -187,7 +200,11 @@ def main() -> None:
     """Run the server."""
     parser = argparse.ArgumentParser(prog="python -m aether_stream_bench.server", description="The mock server.")
     parser.add_argument("--cpus", type=int, nargs="*", default=(), metavar="CPU", help="CPUs to be pinned to")
-    anyio.run(serve, parser.parse_args().cpus)
+    parser.add_argument("--busy", action="store_true", help="keep the CPU while waiting: it is the server's own")
+    parser.add_argument("--one-cpu", action="store_true", help="the client is on the same CPU")
+    options = parser.parse_args()
+    loop_factory = partial(asyncio.SelectorEventLoop, BusySelector()) if options.busy else None
+    anyio.run(partial(serve, options.cpus, one_cpu=options.one_cpu), backend_options={"loop_factory": loop_factory})
 
 
 if __name__ == "__main__":

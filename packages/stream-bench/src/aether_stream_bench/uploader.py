@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
 import h11
 import msgspec
 
 from aether_harness import BenchError
-from aether_harness.drain import tune_for_loopback
-from aether_stream_bench.server import DIGEST_HEADER, LOOPBACK, Receipt
+from aether_stream_bench.server import DIGEST_HEADER, Receipt
+from aether_stream_bench.wire import LOOPBACK, connected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +23,8 @@ _OK = 200
 class Uploader:
     """A connection to the mock server on `port`, for one upload after another."""
 
-    def __init__(self, port: int) -> None:
-        """Connect.
+    def __init__(self, port: int, *, is_busy: bool = False, one_cpu: bool = False) -> None:
+        """Connect; wait busily if the server has a CPU of its own, or share `one_cpu` with it.
 
         Raises:
             BenchError: nothing listens on the port.
@@ -33,13 +32,7 @@ class Uploader:
         """
         self._host = f"{LOOPBACK}:{port}"
         self._protocol = h11.Connection(h11.CLIENT)
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            tune_for_loopback(self._socket)
-            self._socket.connect((LOOPBACK, port))
-        except OSError as error:
-            self._socket.close()
-            raise BenchError(f"no connection to {self._host}: {error.strerror}") from None
+        self._wire = connected(port, is_busy=is_busy, one_cpu=one_cpu)
 
     def __enter__(self) -> Self:
         """Be closed by the end of a `with`."""
@@ -49,7 +42,7 @@ class Uploader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the connection."""
-        self._socket.close()
+        self._wire.close()
 
     def upload(self, chunks: Iterable[memoryview], *, digest: bool = False) -> Receipt:
         """Send `chunks`, an HTTP chunk each, and return what the server says it took in.
@@ -75,22 +68,14 @@ class Uploader:
 
     def _send(self, event: h11.Event) -> None:
         pieces = self._protocol.send_with_data_passthrough(event) or []
-        if not hasattr(self._socket, "sendmsg"):  # Windows
-            for piece in pieces:
-                self._socket.sendall(piece)
-            return
-        sent = self._socket.sendmsg(pieces) if pieces else 0
-        for piece in pieces:
-            # A blocking socket takes all at once but for a signal in between.
-            if sent < len(piece):
-                self._socket.sendall(memoryview(piece)[sent:])
-            sent = max(0, sent - len(piece))
+        if pieces:
+            self._wire.send(pieces)
 
     def _receive(self) -> Receipt:
         status, body = 0, b""
         while not isinstance(event := self._protocol.next_event(), h11.EndOfMessage):
             if event is h11.NEED_DATA:
-                received = self._socket.recv(_RECEIVE_BYTES)
+                received = self._wire.receive(_RECEIVE_BYTES)
                 if not received and not status:
                     raise BenchError(f"{self._host}: the server closed the connection without an answer")
                 self._protocol.receive_data(received)

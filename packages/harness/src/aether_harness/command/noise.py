@@ -181,8 +181,8 @@ def render(report: NoiseReport) -> str:
     lines += [
         f"smallest gate: with at most {report.wished_rate * 100:g} % false alarms",
         (
-            f"the ruler took {report.reference_share * 100:.1f} % of the sampling time; "
-            f"its second kernel agreed within {report.cross_check_spread * 100:.1f} %"
+            f"the rulers took {report.reference_share * 100:.1f} % of the sampling time; "
+            f"the second agreed with the first within {report.cross_check_spread * 100:.1f} %"
         ),
     ]
     return "\n".join(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,8 @@ from aether_harness.executable import command_targets
 from aether_harness.plan import DEFAULT_PROFILE
 from aether_harness.progress import observing, results_table
 from aether_harness.run import run_targets
-from aether_harness.summarise import Circumstances, summarise
+from aether_harness.summarise import Circumstances, notes_on_machine, summarise
+from aether_harness.system import cpu_quota
 from aether_harness.target import check_bench, check_distinct
 from aether_schema import UNIT_OF_METRIC, InvalidSummaryError, SummaryFileError, write_summary
 
@@ -76,6 +78,7 @@ def execute(options: argparse.Namespace) -> int:
     if not options.quiet:
         announce(plan)
     units = {target.found.bench.bench_id: UNIT_OF_METRIC[target.found.bench.metric] for target in targets}
+    clocks_apart_s = time.time() - time.monotonic()
     readings()  # so that the later ones tell of the time in between
     with observing(plan.profile, units, quiet=options.quiet) as observer:
         outcomes = run_targets(targets, plan, observer)
@@ -84,6 +87,7 @@ def execute(options: argparse.Namespace) -> int:
         commit=_commit(),
         environment=fingerprint(plan.assignment),
         readings=readings(),
+        notes=notes_on_machine(cpu_quota(), time.time() - time.monotonic() - clocks_apart_s),
     )
     written, failed = _written(outcomes, plan, circumstances, options.out)
     if written and not options.quiet:

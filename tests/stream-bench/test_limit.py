@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import socket
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aether_harness import BenchError
+from aether_stream_bench.limit import BURST_BYTES, BURST_CHUNKS, LENGTH_BYTES, Limit, bursts_of
+from aether_stream_bench.payload import Payload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aether_stream_bench.server import Greeting
+
+LIMIT_S = 30.0
+
+
+@given(size=st.integers(1, 300_000), chunk=st.integers(1, 2_000_000))
+def test_bursts_send_the_payload_from_where_it_lies_over_and_over(size: int, chunk: int) -> None:
+    payload = Payload(size=size, chunk=max(chunk, size // 500), seed=1)
+    whole = b"".join(payload.distinct)
+    sent = b"".join(piece for _, burst in islice(bursts_of(payload), 3) for piece in burst)
+    assert sent == (whole * (len(sent) // len(whole) + 1))[: len(sent)]
+
+
+@given(size=st.integers(1, 3_000_000), chunk=st.integers(1, 2_000_000))
+def test_a_burst_is_short_whatever_the_chunks_are(size: int, chunk: int) -> None:
+    payload = Payload(size=size, chunk=max(chunk, size // 500), seed=1)
+    for length, burst in islice(bursts_of(payload), 4):
+        assert length == sum(map(len, burst))
+        assert 0 < length < 2 * BURST_BYTES
+        assert len(burst) <= BURST_CHUNKS
+        assert length >= BURST_BYTES or len(burst) == BURST_CHUNKS
+
+
+@pytest.mark.parametrize("how", [{}, {"is_busy": True}, {"one_cpu": True}])
+def test_a_burst_returns_once_all_of_it_is_taken_in(server: Greeting, how: dict[str, bool]) -> None:
+    payload = Payload(size=2**21, chunk=2**17, seed=1)
+    with Limit(server.limit_port, payload, **how) as limit:
+        assert [limit.burst() for _ in range(5)] == [BURST_BYTES] * 5
+        assert limit.cross_burst() == limit.cross_burst() > 0
+        limit.wake()
+        assert limit.burst() == BURST_BYTES
+
+
+def test_a_payload_of_one_byte_makes_bursts_too(server: Greeting) -> None:
+    with Limit(server.limit_port, Payload(size=1, chunk=1, seed=1)) as limit:
+        assert limit.burst() == BURST_CHUNKS
+        assert limit.cross_burst() > 0
+
+
+def test_a_server_that_goes_away_is_one_line(scripted_server: Callable[..., int]) -> None:
+    port = scripted_server(lambda connection: connection.recv(1))
+    with (
+        Limit(port, Payload(size=2**20, chunk=2**17, seed=1)) as limit,
+        pytest.raises(BenchError, match="the limit's connection"),
+    ):
+        limit.burst()
+
+
+def test_a_server_that_is_not_there_is_one_line() -> None:
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        port = unheard.getsockname()[1]
+        with pytest.raises(BenchError, match=rf"^no connection to 127\.0\.0\.1:{port}: "):
+            Limit(port, Payload(size=1, chunk=1, seed=1))
+
+
+@pytest.mark.parametrize("sent", [b"\0", b"\xff" * LENGTH_BYTES + b"x", (5).to_bytes(LENGTH_BYTES, "big") + b"abc"])
+def test_a_burst_that_breaks_off_is_no_burst_and_leaves_the_server_at_work(server: Greeting, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.limit_port), timeout=LIMIT_S) as broken:
+        broken.sendall(sent)
+        broken.shutdown(socket.SHUT_WR)
+        assert broken.recv(1) == b""
+    with Limit(server.limit_port, Payload(size=10, chunk=10, seed=1)) as limit:
+        assert limit.burst() > 0
