@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from aether_harness import BenchError
+from aether_pack_bench.ignore import Rules, is_ignored, rules_of
 
 FILES_A_FOLDER = 100
 #: A large file is drawn in pieces: `randbytes` takes no more than some 256 MiB, and memory is not for that.
@@ -40,22 +41,24 @@ def write_seeded_tree(root: str, *, files: int, size: int, seed: int) -> None:
             file.writelines(draw.randbytes(min(DRAWN_AT_ONCE, size - start)) for start in range(0, size, DRAWN_AT_ONCE))
 
 
-def walk(root: str) -> list[Entry]:
+def walk(root: str, ignore: str | None = None) -> list[Entry]:
     """Return everything below the folder `root`, a folder before what is in it, names in byte order.
 
-    Links are entries of their own and are never followed.
+    Links are entries of their own and are never followed. What files of the name `ignore`, in any of the folders,
+    say is left out.
 
     Raises:
         BenchError: a folder cannot be read, or holds something that is no file, folder or link.
 
     """
     entries: list[Entry] = []
-    pending = _children(root, "")
+    pending: list[tuple[Entry, Rules | None]] = []
+    _push(pending, root, "", ignore, None)
     while pending:
-        entry = pending.pop()
+        entry, rules = pending.pop()
         entries.append(entry)
         if entry.kind == "folder":
-            pending += _children(entry.location, entry.path + "/")
+            _push(pending, entry.location, entry.path + "/", ignore, rules)
     return entries
 
 
@@ -64,12 +67,21 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _children(location: str, prefix: str) -> list[Entry]:
-    """Return what is in one folder, last name first, as a stack wants it."""
+def _push(
+    pending: list[tuple[Entry, Rules | None]], location: str, prefix: str, ignore: str | None, rules: Rules | None
+) -> None:
+    """Put what is in one folder on the stack, last name first."""
     try:
         with os.scandir(location) as found:
             children = sorted(found, key=_name_in_bytes, reverse=True)
-        return [Entry(prefix + as_utf8(child.name), child.path, _kind(child)) for child in children]
+        if ignore is not None and any(child.name == ignore and child.is_file() for child in children):
+            where = os.path.join(location, ignore)
+            with open(where, encoding="utf-8", errors="surrogateescape") as file:
+                rules = rules_of(file.read(), where, prefix, rules)
+        for child in children:
+            path = prefix + as_utf8(child.name)
+            if rules is None or not is_ignored(rules, path, folder=child.is_dir(follow_symlinks=False)):
+                pending.append((Entry(path, child.path, _kind(child)), rules))
     except OSError as error:
         raise BenchError(f"{error.filename or location}: {reason(error)}") from None
 
