@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from aether_harness import BenchError
 from aether_pack_bench.archive import pack
 from aether_pack_bench.manifest import hash_tree
-from aether_pack_bench.tree import write_seeded_tree
+from aether_pack_bench.seeded import write_seeded_tree
 from aether_pack_bench.verify import verify_artifact
 
 if TYPE_CHECKING:

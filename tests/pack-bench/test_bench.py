@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="POSIX only")
 
 PHASES = {"walk", "read", "hash", "tar", "compress", "write", "manifest"}
+DEFAULTS: dict[str, Any] = {
+    "files": 100,
+    "size": 1024,
+    "seed": 1,
+    "profile": "tiny",
+    "scale": 1.0,
+    "tree": None,
+    "ignore": None,
+    "cache": "warm",
+    "packer": "gzip",
+    "level": None,
+    "threads": 1,
+    "command": None,
+}
 
 
 @pytest.fixture
@@ -61,7 +75,7 @@ def test_by_default_a_hundred_files_of_a_kibibyte_are_packed(
     bench: Callable[..., subprocess.CompletedProcess[str]], params_of: Callable[[], dict[str, Any]]
 ) -> None:
     bench()
-    assert params_of() == {"files": 100, "size": 1024, "seed": 1, "tree": None, "level": 6}
+    assert params_of() == DEFAULTS
 
 
 def test_parameters_are_taken_and_recorded(
@@ -70,7 +84,7 @@ def test_parameters_are_taken_and_recorded(
     settings = ("pack.files=3", "pack.size=2K", "packaging.seed=-5", "pack.level=0")
     finished = bench(*(argument for setting in settings for argument in ("-p", setting)))
     assert (finished.returncode, finished.stderr) == (0, "")
-    assert params_of() == {"files": 3, "size": 2048, "seed": -5, "tree": None, "level": 0}
+    assert params_of() == {**DEFAULTS, "files": 3, "size": 2048, "seed": -5, "level": 0}
 
 
 @pytest.mark.parametrize("setting", ["pack.files=0", "pack.size=0"])
@@ -165,7 +179,11 @@ def test_a_name_with_an_end_of_line_does_not_break_the_line(
         ("pack.files=1000001", "expected `int` <= 1000000"),
         ("pack.size=-1", "pack.size=-1: expected `int` >= 0"),
         ("pack.size=2000G", "pack.size=2000G: expected `int` <= "),
-        ("pack.level=10", "pack.level=10: expected `int` <= 9"),
+        ("pack.level=23", "pack.level=23: expected `int` <= 22"),
+        ("pack.threads=0", "expected `int` >= 1"),
+        ("pack.scale=0", "expected `float` > 0"),
+        ("pack.cache=hot", "invalid enum value 'hot'"),
+        ("pack.packer=a b", "matching regex"),
         ("pack.seed=", "pack.seed=: expected `int`"),
         ("pack.files", "BENCH.KEY=VALUE"),
     ],

@@ -1,19 +1,14 @@
-"""Trees of files: the seeded one that is packed by default, and walking any."""
+"""Trees of files: walking them, always in the same order."""
 
 from __future__ import annotations
 
 import os
-import random
 from typing import Literal
 
 from msgspec import Struct
 
 from aether_harness import BenchError
 from aether_pack_bench.ignore import Rules, is_ignored, rules_of
-
-FILES_A_FOLDER = 100
-#: A large file is drawn in pieces: `randbytes` takes no more than some 256 MiB, and memory is not for that.
-DRAWN_AT_ONCE = 32 * 2**20
 
 Kind = Literal["file", "link", "folder"]
 
@@ -24,21 +19,6 @@ class Entry(Struct, frozen=True):
     path: str
     location: str
     kind: Kind
-
-
-def write_seeded_tree(root: str, *, files: int, size: int, seed: int) -> None:
-    """Fill the new folder `root` with `files` files of `size` bytes each, a hundred a folder.
-
-    The bytes do not compress and are the same for the same seed on every system.
-    """
-    draw = random.Random(seed)  # noqa: S311 - bytes to pack, not a secret
-    os.mkdir(root)
-    for number in range(files):
-        folder = os.path.join(root, f"part-{number // FILES_A_FOLDER:04}")
-        if number % FILES_A_FOLDER == 0:
-            os.mkdir(folder)
-        with open(os.path.join(folder, f"file-{number:06}.bin"), "wb") as file:
-            file.writelines(draw.randbytes(min(DRAWN_AT_ONCE, size - start)) for start in range(0, size, DRAWN_AT_ONCE))
 
 
 def walk(root: str, ignore: str | None = None) -> list[Entry]:
