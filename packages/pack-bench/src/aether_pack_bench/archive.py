@@ -37,7 +37,7 @@ class Packed(Struct, frozen=True, kw_only=True):
     phases_ns: dict[str, int]
 
 
-def pack(
+def pack(  # noqa: PLR0913 - from where, to where, and how
     root: str,
     artifact: str,
     manifest_path: str,

@@ -130,7 +130,8 @@ def _source(params: PackParams, place: Place) -> Source:
         return Source(root)
     _refuse_others(params, f"pack.profile={params.profile}", "files", "size")
     if params.profile not in PROFILES:
-        raise BenchError(f"pack.profile={params.profile}: no such profile{suggestion(params.profile, (TINY, *PROFILES))}")
+        hint = suggestion(params.profile, (TINY, *PROFILES))
+        raise BenchError(f"pack.profile={params.profile}: no such profile{hint}")
     profile = PROFILES[params.profile]
     files = max(1, round(profile.files * params.scale))
     write_planned_tree(root, plan_tree(profile, files=files, seed=params.seed))

@@ -35,7 +35,13 @@ class _Gzip(BlockCompressor):
     was learnt from it.
     """
 
-    def __init__(self, write: Callable[[bytes], None], deflater: Callable[[bytes], Any], zlib_: Any, threads: int) -> None:  # noqa: ANN401 - modules without types
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        deflater: Callable[[bytes], Any],
+        zlib_: Any,  # noqa: ANN401 - modules without types
+        threads: int,
+    ) -> None:
         super().__init__(write, self._deflate, threads)
         self._deflater = deflater
         self._zlib = zlib_
