@@ -25,7 +25,7 @@ OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY"
 CHUNK_BYTES = 64 * 2**10
 
 
-class Item(Struct, frozen=True, omit_defaults=True):
+class Item(Struct, frozen=True, omit_defaults=True, gc=False):
     """One entry: a file has a size and a digest, a link its target, a folder neither.
 
     Where a path or a target is not UTF-8, `raw_path` or `raw_link` is its bytes in base64, and the text beside

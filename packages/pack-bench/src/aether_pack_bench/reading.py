@@ -22,7 +22,7 @@ WHOLE_BYTES = 256 * 2**10
 PIECE_BYTES = 2**20
 
 
-class Content(Struct, frozen=True):
+class Content(Struct, frozen=True, gc=False):
     """A file that was read whole, and how long that took. Its times are added up over threads."""
 
     data: bytes

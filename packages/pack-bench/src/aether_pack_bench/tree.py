@@ -13,7 +13,7 @@ from aether_pack_bench.ignore import Rules, is_ignored, rules_of
 Kind = Literal["file", "link", "folder"]
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, gc=False):
     """One thing in a tree: its path below the root, with slashes, and where it really is."""
 
     path: str
