@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
+MOUNT, UMOUNT = shutil.which("mount") or "no mount", shutil.which("umount") or "no umount"
 LARGE_BYTES = 4 * 2**20
 
 PACK_FOREVER = """
@@ -36,7 +38,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Yield a folder on a file system of its own, of a MiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    command = [MOUNT, "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
     try:
         mounted = subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0
     except OSError:
@@ -44,7 +46,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if not mounted:
         pytest.skip("no file system may be mounted here")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True, timeout=60)
+    subprocess.run([UMOUNT, str(folder)], check=True, timeout=60)
 
 
 @pytest.fixture
@@ -115,15 +117,13 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_behind(
     artifact = small_disk / "artifact.tar.gz"
     for name in ("gzip", "zstd", "store"):
         with pytest.raises(BenchError, match=r"artifact\.tar\.gz: no space left on device$"):
-            pack(
-                str(tree), str(artifact), str(tmp_path / "m"), packer=find_packer(name), level=1, threads=threads
-            )
+            pack(str(tree), str(artifact), str(tmp_path / "m"), packer=find_packer(name), level=1, threads=threads)
         assert os.listdir(small_disk) == []
 
 
 @needs_linux
 def test_a_disk_that_may_not_be_written_to_is_one_line(tree: Path, tmp_path: Path, small_disk: Path) -> None:
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True, timeout=60)
+    subprocess.run([MOUNT, "-o", "remount,ro", str(small_disk)], check=True, timeout=60)
     with pytest.raises(BenchError, match=r"artifact: read-only file system$"):
         pack(str(tree), str(small_disk / "artifact"), str(tmp_path / "manifest.json"))
     with pytest.raises(BenchError, match=r"manifest\.json: read-only file system$"):

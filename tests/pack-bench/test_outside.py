@@ -73,7 +73,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> str:
         "tar -cf {output} -C {tree} .",
         "tar -czf {output} -C {tree} .",
         "tar -cJf {output} -C {tree} .",
-        "sh -c 'cd \"$0\" && tar -cf - * | gzip -{level} > \"$1\"' {tree} {output}",
+        'sh -c \'cd "$0" && tar -cf - * | gzip -{level} > "$1"\' {tree} {output}',
     ],
 )
 def test_a_command_s_artifact_is_verified_whatever_its_format(
@@ -87,7 +87,7 @@ def test_a_command_s_artifact_is_verified_whatever_its_format(
 
 @pytest.mark.parametrize("program", ["bsdtar --zstd", "tar --zstd", "tar --use-compress-program=pigz"])
 def test_the_programs_people_use_are_verified(round_of: Callable[..., dict[str, float]], program: str) -> None:
-    for name in [program.split()[0], program.rpartition("=")[2] if "=" in program else "zstd"]:
+    for name in [program.split(maxsplit=1)[0], program.rpartition("=")[2] if "=" in program else "zstd"]:
         if shutil.which(name) is None:
             pytest.skip(f"no {name} here")
     assert round_of(packer="command", command=f"{program} -cf {{output}} -C {{tree}} .")["output_share"] < 1

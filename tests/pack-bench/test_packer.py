@@ -170,9 +170,7 @@ def test_a_tree_larger_than_a_block_of_xz_is_several_streams(packed: Callable[..
 
 @pytest.mark.parametrize("name", BUILT_IN)
 @pytest.mark.parametrize("cut", ["truncated", "damaged"])
-def test_a_broken_artifact_of_any_packer_is_refused_in_words(
-    tree: Path, tmp_path: Path, name: str, cut: str
-) -> None:
+def test_a_broken_artifact_of_any_packer_is_refused_in_words(tree: Path, tmp_path: Path, name: str, cut: str) -> None:
     (tree / "random.bin").write_bytes(random.Random(1).randbytes(50_000))
     packer = find_packer(name)
     artifact = tmp_path / "artifact"
@@ -182,9 +180,7 @@ def test_a_broken_artifact_of_any_packer_is_refused_in_words(
     broken = whole[:middle] if cut == "truncated" else whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
     artifact.write_bytes(broken)
     with pytest.raises(BenchError, match=r"^the artifact (cannot be unpacked: |differs from the tree at )"):
-        verify_artifact(
-            str(artifact), result.manifest, str(tree), str(tmp_path / "unpacked"), read=packer.read
-        )
+        verify_artifact(str(artifact), result.manifest, str(tree), str(tmp_path / "unpacked"), read=packer.read)
 
 
 @pytest.mark.parametrize(("name", "level"), [("gzip", 10), ("libdeflate", 0), ("zstd", 0), ("xz", 10)])
@@ -201,9 +197,7 @@ def test_a_packer_that_is_not_installed_is_refused_with_those_that_are() -> None
 @pytest.mark.parametrize(
     ("value", "words"), [("no.such.module:x", "cannot be used: ModuleNotFoundError"), ("os:sep", "is no packer: see")]
 )
-def test_an_entry_point_that_is_no_packer_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, value: str, words: str
-) -> None:
+def test_an_entry_point_that_is_no_packer_is_one_line(monkeypatch: pytest.MonkeyPatch, value: str, words: str) -> None:
     entry = EntryPoint("broken", value, ENTRY_POINT_GROUP)
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [entry])
     with pytest.raises(BenchError, match=rf"^pack\.packer=broken: {value} {words}"):

@@ -35,7 +35,7 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfil
 @pytest.mark.parametrize("name", ["/absolute", "//absolute", "../parent", "a/../../parent", "a/..", ".."])
 def test_a_path_out_of_the_folder_is_refused_by_name_and_nothing_is_written_there(tmp_path: Path, name: str) -> None:
     artifact = archive_of(tmp_path / "artifact", member("fine"), member(name))
-    with pytest.raises(BenchError, match="^the artifact holds .*, a path out of the folder it is unpacked into$"):
+    with pytest.raises(BenchError, match=r"^the artifact holds .*, a path out of the folder it is unpacked into$"):
         unpack(artifact, str(tmp_path / "folder"))
     assert sorted(os.listdir(tmp_path)) == ["artifact", "folder"]
 
@@ -51,17 +51,15 @@ def test_another_name_of_a_file_outside_is_refused(tmp_path: Path, target: str) 
 @pytest.mark.skipif(os.name != "posix", reason="links take a privilege on Windows")
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
-    artifact = archive_of(
-        tmp_path / "artifact", member("link", tarfile.SYMTYPE, "../outside"), member("link/file")
-    )
-    with pytest.raises(BenchError, match="^the artifact cannot be unpacked: "):
+    artifact = archive_of(tmp_path / "artifact", member("link", tarfile.SYMTYPE, "../outside"), member("link/file"))
+    with pytest.raises(BenchError, match=r"^the artifact cannot be unpacked: "):
         unpack(artifact, str(tmp_path / "folder"))
     assert os.listdir(tmp_path / "outside") == []
 
 
 @pytest.mark.parametrize("kind", [tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE])
 def test_devices_and_pipes_are_refused_by_name(tmp_path: Path, kind: bytes) -> None:
-    with pytest.raises(BenchError, match="^the artifact holds thing, which is not a file, folder or link$"):
+    with pytest.raises(BenchError, match=r"^the artifact holds thing, which is not a file, folder or link$"):
         unpack(archive_of(tmp_path / "artifact", member("thing", kind)), str(tmp_path / "folder"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,7 @@ def command_packer(command: str | None, level: int | None) -> OutsidePacker:
 
 
 def python_packer(name: str, level: int | None) -> OutsidePacker:
-    """Return the function that `python:module.function` names.
+    """Return the function that `python:module.function` names, of an installed module or one in the working folder.
 
     Raises:
         BenchError: it cannot be imported or is no function, or a level is asked for.
@@ -58,6 +59,8 @@ def python_packer(name: str, level: int | None) -> OutsidePacker:
     module, _, attribute = name.removeprefix(PYTHON).rpartition(".")
     if level is not None:
         raise BenchError(f"pack.level={level}: pack.packer={name} decides that itself")
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     try:
         function: Any = getattr(import_module(module), attribute)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody else's module
