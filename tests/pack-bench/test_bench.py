@@ -34,6 +34,8 @@ DEFAULTS: dict[str, Any] = {
     "level": None,
     "threads": 1,
     "command": None,
+    "incremental": False,
+    "changed": 0,
 }
 
 
@@ -373,3 +375,11 @@ def test_several_threads_leave_the_worker_where_it_is_pinned(tmp_path: Path) -> 
 def test_parameters_that_contradict_each_other_are_refused(tmp_path: Path, params: dict[str, Any], words: str) -> None:
     with pytest.raises(BenchError, match=words), packaging.open(PackParams(**params), Place(folder=str(tmp_path))):
         pass
+
+
+def test_an_incremental_run_is_run_as_asked_for(
+    bench: Callable[..., subprocess.CompletedProcess[str]], params_of: Callable[[], dict[str, Any]]
+) -> None:
+    finished = bench("-p", "pack.incremental=true", "-p", "pack.changed=3", "-p", "pack.packer=zstd")
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert params_of() == {**DEFAULTS, "incremental": True, "changed": 3, "packer": "zstd"}

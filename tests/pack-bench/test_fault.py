@@ -160,6 +160,7 @@ def test_a_killed_process_leaves_a_whole_artifact_or_none(
             threading.Event().wait(delay_s)
             running.send_signal(signal.SIGKILL)
         if artifact.exists():
+            (tmp_path / f"unpacked-{delay_s}").mkdir()
             unpack(str(artifact), str(tmp_path / f"unpacked-{delay_s}"))
         for left in out.iterdir():
             left.unlink()

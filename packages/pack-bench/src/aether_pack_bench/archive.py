@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from functools import partial
-from time import perf_counter_ns
+from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -16,10 +16,12 @@ from aether_pack_bench.header import end_of_archive, header_of, padding
 from aether_pack_bench.manifest import Item, Manifest, item_of, link_target, manifest_of, write_manifest
 from aether_pack_bench.output import overwriting, write_all
 from aether_pack_bench.packer import level_of
-from aether_pack_bench.reading import Content, LargeFile, read_whole
+from aether_pack_bench.reading import Content, LargeFile, is_executable, read_whole, status_of
+from aether_pack_bench.record import Record
 from aether_pack_bench.tree import Entry, as_utf8, reason, walk
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Sequence
 
     from aether_pack_bench.packer import Compressor, Packer
@@ -35,6 +37,7 @@ class Packed(Struct, frozen=True, kw_only=True):
 
     manifest: Manifest
     phases_ns: dict[str, int]
+    record: Record | None = None
 
 
 def pack(  # noqa: PLR0913 - from where, to where, and how
@@ -46,6 +49,8 @@ def pack(  # noqa: PLR0913 - from where, to where, and how
     level: int | None = None,
     threads: int = 1,
     ignore: str | None = None,
+    since: Record | None = None,
+    remember: bool = False,
 ) -> Packed:
     """Pack the folder `root` into the file `artifact`, a compressed tar, and write its manifest.
 
@@ -53,12 +58,17 @@ def pack(  # noqa: PLR0913 - from where, to where, and how
     may be executed. The bytes of the compression itself are those of the packer's library. Threads read and hash
     ahead, others compress behind, and neither gets further from the other than some blocks.
 
+    Files that have not changed `since` an earlier packing are not read: the manifest says of them what it said then,
+    and the artifact leaves them out. Unpacked over the earlier one's, it gives the tree of the manifest, but for what
+    is gone from it. With `remember` the packing can be gone on from: it is told what was seen of each file.
+
     Raises:
         BenchError: something in the tree cannot be read, or changed while it was; the artifact or the manifest
             cannot be written; the packer has no such level. The message names which. No file is left behind.
 
     """
     level = level_of(packer, level)
+    record = Record(time_ns()) if remember else None
     started = perf_counter_ns()
     entries = walk(root, ignore)
     walked = perf_counter_ns()
@@ -67,8 +77,8 @@ def pack(  # noqa: PLR0913 - from where, to where, and how
             overwriting(artifact) as raw,
             closing(packer.open(partial(write_all, raw), level=level, threads=threads)) as compressor,
         ):
-            archive = _Archive(compressor, packer.block_bytes)
-            with in_order(entries, _read_all, threads) as batches:
+            archive = _Archive(compressor, packer.block_bytes, record)
+            with in_order(entries, partial(_read_all, since), threads) as batches:
                 for batch in batches:
                     archive.add_all(batch)
             archive.finish()
@@ -89,30 +99,44 @@ def pack(  # noqa: PLR0913 - from where, to where, and how
         "write": compressor.write_ns,
         "manifest": perf_counter_ns() - archived,
     }
-    return Packed(manifest=manifest, phases_ns=phases_ns)
+    return Packed(manifest=manifest, phases_ns=phases_ns, record=record)
 
 
-def _read_all(entries: Sequence[Entry]) -> list[tuple[Entry, Content | None]]:
-    return [(entry, read_whole(entry.location) if entry.kind == "file" else None) for entry in entries]
+#: A small file's contents, the item of a file that has not changed, or nothing.
+Seen = Content | Item | None
+
+
+def _read_all(since: Record | None, entries: Sequence[Entry]) -> list[tuple[Entry, Seen]]:
+    return [(entry, _seen(since, entry) if entry.kind == "file" else None) for entry in entries]
+
+
+def _seen(since: Record | None, entry: Entry) -> Seen:
+    if since is not None and (unchanged := since.unchanged(entry.path, status_of(entry.location))) is not None:
+        return unchanged
+    return read_whole(entry.location)
 
 
 class _Archive:
     """A tar that goes to a compressor in blocks of its size."""
 
-    def __init__(self, compressor: Compressor, block_bytes: int) -> None:
+    def __init__(self, compressor: Compressor, block_bytes: int, record: Record | None) -> None:
         self.items: list[Item] = []
         self.read_ns = 0
         self.hash_ns = 0
         self.tar_ns = 0
         self._compressor = compressor
+        self._record = record
         self._block_bytes = block_bytes
         self._pieces: list[bytes | memoryview] = []
         self._held_bytes = 0
         self._size = 0
 
-    def add_all(self, entries: Iterable[tuple[Entry, Content | None]]) -> None:
-        """Add entries, with the contents of those that are small files."""
+    def add_all(self, entries: Iterable[tuple[Entry, Seen]]) -> None:
+        """Add entries, with what was seen of those that are files."""
         for entry, content in entries:
+            if isinstance(content, Item):
+                self.items.append(content)
+                continue
             if entry.kind == "file" and content is None:
                 self._add_large(entry)
                 continue
@@ -123,9 +147,9 @@ class _Archive:
                 self.items.append(item_of(entry))
             else:
                 size = len(content.data)
-                header = header_of(entry.path, "file", size=size, executable=content.executable)
+                header = header_of(entry.path, "file", size=size, executable=is_executable(content.status))
                 handed_ns = self._put(header, content.data, padding(size))
-                self.items.append(item_of(entry, size=size, sha256=content.sha256))
+                self._add_item(entry, content.status, item_of(entry, size=size, sha256=content.sha256))
                 self.read_ns += content.read_ns
                 self.hash_ns += content.hash_ns
             self.tar_ns += perf_counter_ns() - started - handed_ns
@@ -138,14 +162,19 @@ class _Archive:
     def _add_large(self, entry: Entry) -> None:
         started = perf_counter_ns()
         with closing(LargeFile(entry.location)) as file:
-            handed_ns = self._put(header_of(entry.path, "file", size=file.size, executable=file.executable))
+            handed_ns = self._put(header_of(entry.path, "file", size=file.size, executable=is_executable(file.status)))
             for piece in file.pieces():
                 handed_ns += self._put(piece)
             handed_ns += self._put(padding(file.size))
-            self.items.append(item_of(entry, size=file.size, sha256=file.sha256))
+            self._add_item(entry, file.status, item_of(entry, size=file.size, sha256=file.sha256))
         self.read_ns += file.read_ns
         self.hash_ns += file.hash_ns
         self.tar_ns += perf_counter_ns() - started - handed_ns - file.read_ns - file.hash_ns
+
+    def _add_item(self, entry: Entry, status: os.stat_result, item: Item) -> None:
+        self.items.append(item)
+        if self._record is not None:
+            self._record.remember(entry.path, status, item)
 
     def _put(self, *pieces: bytes) -> int:
         """Add to the stream, and give the compressor every full block; return the nanoseconds that one took."""

@@ -17,7 +17,7 @@ from aether_pack_bench.outside import PYTHON, command_packer, python_packer
 from aether_pack_bench.packer import find_packer, level_of
 from aether_pack_bench.profile import PROFILES, plan_tree
 from aether_pack_bench.seeded import write_planned_tree, write_seeded_tree
-from aether_pack_bench.session import Cold, OutsideSession, PackSession, Source
+from aether_pack_bench.session import Cold, IncrementalSession, OutsideSession, PackSession, Source
 from aether_pack_bench.spread import on_cpus
 from aether_pack_bench.tree import walk
 
@@ -37,7 +37,8 @@ class PackParams(Struct, frozen=True, kw_only=True):
     `profile` is a seeded tree: `tiny`, of `files` files of `size` bytes each, or one like a real one, `scale` times as
     many files as that has. `tree` is a folder of the user's own instead, `ignore` the name of its ignore files. `cache`
     is whether its files are in the system's cache. `packer` packs, at `level` (None: its own default), with so many
-    `threads` to read and as many to compress; `command` goes with the packer `command`.
+    `threads` to read and as many to compress; `command` goes with the packer `command`. `incremental` packs only what
+    has changed since the tree was first packed: `changed` files of a seeded one.
     """
 
     files: Annotated[int, Meta(ge=0, le=MOST_FILES)] = 100
@@ -52,6 +53,8 @@ class PackParams(Struct, frozen=True, kw_only=True):
     level: Annotated[int, Meta(ge=0, le=22)] | None = None
     threads: Annotated[int, Meta(ge=1, le=64)] = 1
     command: str | None = None
+    incremental: bool = False
+    changed: Annotated[int, Meta(ge=0, le=MOST_FILES)] = 0
 
 
 class PackagingBench:
@@ -78,7 +81,7 @@ class PackagingBench:
         cpus = (*place.worker_cpus, *place.companion_cpus) if params.threads > 1 else ()
         with ExitStack() as stack:
             run: Any = stack.enter_context(on_cpus(cpus)) if params.threads > 1 else _at_once
-            session = self._session(params, source, place, run)
+            session: PackSession | OutsideSession = self._session(params, source, place, run)
             yield Cold(session, source) if params.cache == "cold" else session
 
     def note(self, readings: Mapping[str, float]) -> str:
@@ -91,6 +94,10 @@ class PackagingBench:
         )
 
     def _session(self, params: PackParams, source: Source, place: Place, run: Any) -> PackSession | OutsideSession:  # noqa: ANN401
+        if params.changed and not params.incremental:
+            raise BenchError(f"pack.changed={params.changed}: goes with pack.incremental=true")
+        if params.incremental and (params.packer == "command" or params.packer.startswith(PYTHON)):
+            raise BenchError(f"pack.incremental=true: pack.packer={params.packer} packs everything")
         if params.packer == "command":
             return OutsideSession(source, place.folder, command_packer(params.command, params.level), run)
         if params.command is not None:
@@ -99,7 +106,10 @@ class PackagingBench:
             return OutsideSession(source, place.folder, python_packer(params.packer, params.level), run)
         packer = find_packer(params.packer)
         self.versions = {**self.versions, **packer.versions()}
-        return PackSession(source, place.folder, packer, level_of(packer, params.level), params.threads, run)
+        arguments = (source, place.folder, packer, level_of(packer, params.level), params.threads, run)
+        if params.incremental:
+            return IncrementalSession(*arguments, changed=params.changed)
+        return PackSession(*arguments)
 
 
 packaging = PackagingBench()
@@ -117,7 +127,7 @@ def _source(params: PackParams, place: Place) -> Source:
 
     """
     if params.tree is not None:
-        _refuse_others(params, "pack.tree", "files", "size", "seed", "profile", "scale")
+        _refuse_others(params, "pack.tree", "files", "size", "seed", "profile", "scale", "changed")
         root = os.path.realpath(params.tree)
         if not os.path.isdir(root):
             raise BenchError(f"pack.tree={params.tree}: not a folder")

@@ -22,12 +22,12 @@ WHOLE_BYTES = 256 * 2**10
 PIECE_BYTES = 2**20
 
 
-class Content(Struct, frozen=True, gc=False):
+class Content(Struct, frozen=True):
     """A file that was read whole, and how long that took. Its times are added up over threads."""
 
     data: bytes
     sha256: str
-    executable: bool
+    status: os.stat_result
     read_ns: int
     hash_ns: int
 
@@ -54,7 +54,7 @@ def read_whole(location: str) -> Content | None:
         os.close(descriptor)
     read = perf_counter_ns()
     sha256 = hashlib.sha256(data).hexdigest()
-    return Content(data, sha256, is_executable(before), read - started, perf_counter_ns() - read)
+    return Content(data, sha256, before, read - started, perf_counter_ns() - read)
 
 
 class LargeFile:
@@ -70,10 +70,9 @@ class LargeFile:
         started = perf_counter_ns()
         self._location = location
         self._descriptor = open_file(location)
-        self._before = os.fstat(self._descriptor)
+        self.status = os.fstat(self._descriptor)
         self._digest = hashlib.sha256()
-        self.size = self._before.st_size
-        self.executable = is_executable(self._before)
+        self.size = self.status.st_size
         self.read_ns = perf_counter_ns() - started
         self.hash_ns = 0
 
@@ -100,7 +99,7 @@ class LargeFile:
                 piece = os.read(self._descriptor, min(PIECE_BYTES, self.size + 1 - taken))
                 taken += len(piece)
                 if not piece or taken > self.size:
-                    check_still(self._location, self._before, os.fstat(self._descriptor), taken)
+                    check_still(self._location, self.status, os.fstat(self._descriptor), taken)
                     self.read_ns += perf_counter_ns() - started
                     return
             except OSError as error:
@@ -125,6 +124,19 @@ def check_still(location: str, before: os.stat_result, after: os.stat_result, re
         raise BenchError(f"{location}: became shorter while it was packed")
     if after.st_mtime_ns != before.st_mtime_ns:
         raise BenchError(f"{location}: was written to while it was packed")
+
+
+def status_of(location: str) -> os.stat_result:
+    """Return what the system tells of a file of the tree, without opening it.
+
+    Raises:
+        BenchError: it has gone.
+
+    """
+    try:
+        return os.lstat(location)
+    except OSError as error:
+        raise BenchError(f"{location}: {reason(error)}") from None
 
 
 def is_executable(status: os.stat_result) -> bool:

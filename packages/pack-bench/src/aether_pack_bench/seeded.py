@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aether_pack_bench.profile import Planned
 
 FILES_A_FOLDER = 100
+CHANGED_BYTES = 16
 #: A large file is drawn in pieces: `randbytes` takes no more than some 256 MiB, and memory is not for that.
 DRAWN_AT_ONCE = 32 * 2**20
 
@@ -50,6 +51,13 @@ def write_planned_tree(root: str, planned: Iterable[Planned]) -> None:
             _write(location, each)
         except OSError as error:
             raise BenchError(f"{location}: {reason(error)}") from None
+
+
+def change_files(locations: Iterable[str], *, seed: int) -> None:
+    """Write other bytes over the first few of each file, which keeps its size."""
+    for location in locations:
+        with open(location, "r+b") as file:
+            file.write(random.Random(seed).randbytes(min(CHANGED_BYTES, os.path.getsize(location))))  # noqa: S311
 
 
 def _write(location: str, planned: Planned) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from time import perf_counter_ns, process_time
+from time import perf_counter_ns, process_time, sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
@@ -15,6 +15,8 @@ from aether_pack_bench.archive import Packed, pack
 from aether_pack_bench.cache import evict
 from aether_pack_bench.manifest import Manifest, hash_tree
 from aether_pack_bench.outside import pack_outside, remove
+from aether_pack_bench.record import TICK_NS, Record
+from aether_pack_bench.seeded import change_files
 from aether_pack_bench.tree import walk
 from aether_pack_bench.verify import verify_artifact
 from aether_schema import quantile
@@ -101,7 +103,15 @@ class PackSession:
         manifest = self._last().manifest
         unpacked = os.path.join(self._folder, "unpacked")
         source = self._source
-        verify_artifact(self._artifact, manifest, source.root, unpacked, read=self._packer.read, ignore=source.ignore)
+        verify_artifact(
+            self._artifact,
+            manifest,
+            source.root,
+            unpacked,
+            read=self._packer.read,
+            ignore=source.ignore,
+            base=self._base[0] if self._base else None,
+        )
         again = os.path.join(self._folder, f"again{self._packer.suffix}")
         self._run(lambda: self._pack_to(again))
         if _digest(again) != _digest(self._artifact):
@@ -111,12 +121,17 @@ class PackSession:
         """Return what is told of a round."""
         return self._costs.readings(self._last().manifest, self._artifact)
 
+    @property
+    def _base(self) -> tuple[str, Record] | None:
+        """The artifact that an incremental one goes on from, and the record of its packing."""
+        return None
+
     def _last(self) -> Packed:
         if self._packed is None:
             raise BenchError("nothing was packed yet")
         return self._packed
 
-    def _pack_to(self, artifact: str) -> Packed:
+    def _pack_to(self, artifact: str, *, remember: bool = False) -> Packed:
         return pack(
             self._source.root,
             artifact,
@@ -125,7 +140,41 @@ class PackSession:
             level=self._level,
             threads=self._threads,
             ignore=self._source.ignore,
+            since=self._base[1] if self._base else None,
+            remember=remember,
         )
+
+
+class IncrementalSession(PackSession):
+    """A tree of which every sample packs what has changed since it was first packed: as many files as asked for."""
+
+    def __init__(self, *arguments: Any, changed: int) -> None:  # noqa: ANN401 - a PackSession's
+        """Pack the whole tree once, as what is packed later goes on from.
+
+        Raises:
+            BenchError: so many files are not there to be changed.
+
+        """
+        super().__init__(*arguments)
+        self._known: tuple[str, Record] | None = None
+        self._samples = 0
+        files = [entry.location for entry in walk(self._source.root) if entry.kind == "file"]
+        self._changed = [location for location in files if os.path.getsize(location)][:changed]
+        if len(self._changed) < changed:
+            raise BenchError(f"pack.changed={changed}: only {len(self._changed)} files of the tree have contents")
+        sleep(TICK_NS / 1e9)
+        base = os.path.join(self._folder, f"base{self._packer.suffix}")
+        packed = self._run(lambda: self._pack_to(base, remember=True))
+        self._known = (base, packed.record)
+
+    @property
+    def _base(self) -> tuple[str, Record] | None:
+        return self._known
+
+    def prepare(self) -> None:
+        """Write to the files that are to have changed."""
+        self._samples += 1
+        change_files(self._changed, seed=self._samples)
 
 
 class OutsideSession:
@@ -176,7 +225,7 @@ class Cold:
 
     def prepare(self) -> None:
         """Take the tree's files out of the cache."""
-        if isinstance(self._session, OutsideSession):
+        if isinstance(self._session, (OutsideSession, IncrementalSession)):
             self._session.prepare()
         evict(walk(self._source.root, self._source.ignore))
 

@@ -27,7 +27,7 @@ _DRAINED_AT_ONCE = 2**20
 
 
 def unpack(artifact: str, folder: str, read: Callable[[str], AbstractContextManager[BinaryIO]] | None = None) -> None:
-    """Unpack the tar in `artifact`, opened by `read` or else by what it begins with, into the new folder `folder`.
+    """Unpack the tar in `artifact`, opened by `read` or else by what it begins with, into the folder `folder`.
 
     Raises:
         BenchError: it is broken; or it holds a path that is absolute, leads out of the folder or through a link, or
@@ -35,7 +35,6 @@ def unpack(artifact: str, folder: str, read: Callable[[str], AbstractContextMana
 
     """
     try:
-        os.mkdir(folder)
         with (read or opener_of(artifact))(artifact) as stream:
             with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8") as archive:
                 archive.extractall(folder, filter=_only_below)  # noqa: S202 - the filter refuses

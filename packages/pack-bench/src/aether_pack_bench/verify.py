@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from aether_harness import BenchError
 from aether_pack_bench.manifest import Manifest, hash_tree
-from aether_pack_bench.reading import is_executable
-from aether_pack_bench.tree import reason, walk
+from aether_pack_bench.reading import is_executable, status_of
+from aether_pack_bench.tree import walk
 from aether_pack_bench.unpack import unpack
 
 if TYPE_CHECKING:
@@ -25,14 +25,19 @@ def verify_artifact(  # noqa: PLR0913 - a comparison of so many things
     *,
     read: Callable[[str], AbstractContextManager[BinaryIO]] | None = None,
     ignore: str | None = None,
+    base: str | None = None,
 ) -> None:
     """Unpack `artifact` into the new folder `folder` and compare with the manifest and the tree `root`.
+
+    An incremental artifact is unpacked over the one it goes on from, `base`.
 
     Raises:
         BenchError: it cannot be unpacked, or differs; the message names the first path that does.
 
     """
-    unpack(artifact, folder, read)
+    os.mkdir(folder)
+    for each in filter(None, (base, artifact)):
+        unpack(each, folder, read)
     unpacked = hash_tree(folder)
     if unpacked.tree_sha256 != manifest.tree_sha256:
         raise BenchError(f"the artifact differs from the tree at {_first_difference(unpacked, manifest)}")
@@ -50,7 +55,4 @@ def _first_difference(unpacked: Manifest, manifest: Manifest) -> str:
 
 
 def _executable(location: str) -> bool:
-    try:
-        return is_executable(os.lstat(location))
-    except OSError as error:
-        raise BenchError(f"{location}: {reason(error)}") from None
+    return is_executable(status_of(location))
