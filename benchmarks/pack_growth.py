@@ -19,7 +19,7 @@ from aether_pack_bench.seeded import write_seeded_tree
 from aether_schema import quantile
 
 COUNTS = (1_000, 3_000, 10_000, 30_000, 100_000)
-ROUNDS = 5
+ROUNDS = 3
 
 
 def main() -> None:

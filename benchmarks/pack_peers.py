@@ -36,6 +36,8 @@ OWN = (
     ("gzip", 6),
     ("store", 0),
 )
+#: Writing back what one candidate has written is not to slow the next one down.
+MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 SUMS = "find . -type f -print0 | xargs -0 -P2 -n 64 sha256sum"
 
 
@@ -61,9 +63,11 @@ def main() -> None:
     parser.add_argument("--profile", default="python-wheelhouse", choices=PROFILES, help="or a seeded tree")
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--output", default=MEMORY, help="a folder for what is packed, by default in memory")
     parser.add_argument("--only", nargs="*", default=[], help="parts of the names of what is to run")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory(dir=options.output) as written:
+        output = os.path.join(written, "output")
         root = options.tree or os.path.join(folder, "tree")
         if not options.tree:
             profile = PROFILES[options.profile]
@@ -71,7 +75,6 @@ def main() -> None:
             write_planned_tree(root, planned)
         sizes = [item.size for item in hash_tree(root, threads=THREADS).items if item.size is not None]
         print(f"{len(sizes):,} files, {sum(sizes) / 1e6:,.1f} MB, {THREADS} CPUs, {options.rounds} rounds, medians\n")
-        output = os.path.join(folder, "output")
         packing = [*map(partial(_peer, root, output), PEERS), *(_own(root, output, *each) for each in OWN)]
         hashing = [_shell(root, SUMS, os.devnull), Candidate("hash and manifest", lambda: _hash(root, output))]
         wanted = [

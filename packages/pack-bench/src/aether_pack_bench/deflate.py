@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import zlib
 from contextlib import contextmanager
-from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
@@ -77,22 +76,23 @@ class ZlibPacker:
     suffix = ".tar.gz"
     block_bytes = 2**20
 
-    def __init__(self, name: str, module: str, *, levels: tuple[int, int], default_level: int, top: int) -> None:
-        """Compress with the module `module`; levels above `top` mean that."""
+    levels = (0, 9)
+
+    def __init__(self, name: str, load: Callable[[], Any], *, default_level: int, top: int) -> None:
+        """Compress with the module that `load` imports; levels above `top` mean that."""
         self.name = name
-        self.levels = levels
         self.default_level = default_level
-        self._module = module
+        self._load = load
         self._top = top
 
     def versions(self) -> Mapping[str, str]:
         """Return the library's version, or its distribution's."""
-        import_module(self._module)
-        return {"zlib": zlib.ZLIB_RUNTIME_VERSION} if self._module == "zlib" else {self.name: version(self.name)}
+        module = self._load()
+        return {"zlib": zlib.ZLIB_RUNTIME_VERSION} if module is zlib else {self.name: version(self.name)}
 
     def open(self, write: Callable[[bytes], None], *, level: int, threads: int) -> BlockCompressor:
         """Start a gzip file of one member."""
-        module: Any = import_module(self._module)
+        module = self._load()
 
         def deflater(dictionary: bytes) -> Any:  # noqa: ANN401
             if dictionary:
@@ -115,12 +115,13 @@ class LibdeflatePacker:
 
     def versions(self) -> Mapping[str, str]:
         """Return the version of the distribution."""
-        import_module("deflate")
+        import deflate  # noqa: F401 - that it can be is what is asked
+
         return {"deflate": version("deflate")}
 
     def open(self, write: Callable[[bytes], None], *, level: int, threads: int) -> BlockCompressor:
         """Start a gzip file."""
-        deflate: Any = import_module("deflate")
+        import deflate
 
         def compress(block: bytes | memoryview, before: bytes | memoryview, last: bool) -> bytes:  # noqa: ARG001, FBT001
             # An empty member at the end of others would only be longer.
@@ -131,8 +132,20 @@ class LibdeflatePacker:
     read = staticmethod(read_gzip)
 
 
-gzip_packer = ZlibPacker("gzip", "zlib", levels=(0, 9), default_level=6, top=9)
+def _isal() -> Any:  # noqa: ANN401
+    from isal import isal_zlib
+
+    return isal_zlib
+
+
+def _zlib_ng() -> Any:  # noqa: ANN401
+    from zlib_ng import zlib_ng
+
+    return zlib_ng
+
+
+gzip_packer = ZlibPacker("gzip", lambda: zlib, default_level=6, top=9)
 #: ISA-L's own scale ends at 3; the rest of gzip's is taken, so that it can be swept beside others.
-isal_packer = ZlibPacker("isal", "isal.isal_zlib", levels=(0, 9), default_level=2, top=3)
-zlib_ng_packer = ZlibPacker("zlib-ng", "zlib_ng.zlib_ng", levels=(0, 9), default_level=6, top=9)
+isal_packer = ZlibPacker("isal", _isal, default_level=2, top=3)
+zlib_ng_packer = ZlibPacker("zlib-ng", _zlib_ng, default_level=6, top=9)
 libdeflate_packer = LibdeflatePacker()
