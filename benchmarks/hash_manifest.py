@@ -8,7 +8,7 @@ from time import perf_counter_ns
 
 from aether_harness.affinity import allowed_cpus, assign_cpus, pin
 from aether_pack_bench.manifest import hash_tree, write_manifest
-from aether_pack_bench.tree import write_seeded_tree
+from aether_pack_bench.seeded import write_seeded_tree
 from aether_schema import quantile
 
 SAMPLES = 500

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="POSIX only")
+
+PHASES = {"walk", "read", "hash", "tar", "compress", "write", "manifest"}
+DEFAULTS: dict[str, Any] = {
+    "files": 100,
+    "size": 1024,
+    "seed": 1,
+    "profile": "tiny",
+    "scale": 1.0,
+    "tree": None,
+    "ignore": None,
+    "cache": "warm",
+    "packer": "gzip",
+    "level": None,
+    "threads": 1,
+    "command": None,
+    "incremental": False,
+    "changed": 0,
+}
 
 
 @pytest.fixture
@@ -52,14 +71,14 @@ def test_the_summary_has_the_phases_of_packing(
 ) -> None:
     bench()
     summary = json.loads((tmp_path / "out" / "bench-pack.json").read_bytes())
-    assert set(summary["phases"]) == {"walk", "hash", "archive", "manifest"}
+    assert set(summary["phases"]) == PHASES
 
 
 def test_by_default_a_hundred_files_of_a_kibibyte_are_packed(
     bench: Callable[..., subprocess.CompletedProcess[str]], params_of: Callable[[], dict[str, Any]]
 ) -> None:
     bench()
-    assert params_of() == {"files": 100, "size": 1024, "seed": 1, "tree": None, "level": 6}
+    assert params_of() == DEFAULTS
 
 
 def test_parameters_are_taken_and_recorded(
@@ -68,7 +87,7 @@ def test_parameters_are_taken_and_recorded(
     settings = ("pack.files=3", "pack.size=2K", "packaging.seed=-5", "pack.level=0")
     finished = bench(*(argument for setting in settings for argument in ("-p", setting)))
     assert (finished.returncode, finished.stderr) == (0, "")
-    assert params_of() == {"files": 3, "size": 2048, "seed": -5, "tree": None, "level": 0}
+    assert params_of() == {**DEFAULTS, "files": 3, "size": 2048, "seed": -5, "level": 0}
 
 
 @pytest.mark.parametrize("setting", ["pack.files=0", "pack.size=0"])
@@ -163,7 +182,11 @@ def test_a_name_with_an_end_of_line_does_not_break_the_line(
         ("pack.files=1000001", "expected `int` <= 1000000"),
         ("pack.size=-1", "pack.size=-1: expected `int` >= 0"),
         ("pack.size=2000G", "pack.size=2000G: expected `int` <= "),
-        ("pack.level=10", "pack.level=10: expected `int` <= 9"),
+        ("pack.level=23", "pack.level=23: expected `int` <= 22"),
+        ("pack.threads=0", "expected `int` >= 1"),
+        ("pack.scale=0", "expected `float` > 0"),
+        ("pack.cache=hot", "invalid enum value 'hot'"),
+        ("pack.packer=a b", "matching regex"),
         ("pack.seed=", "pack.seed=: expected `int`"),
         ("pack.files", "BENCH.KEY=VALUE"),
     ],
@@ -235,5 +258,128 @@ def test_a_file_that_changed_after_the_last_sample_fails_verification(tree: Path
 def test_a_sample_reports_the_nanoseconds_of_every_phase(tmp_path: Path) -> None:
     with packaging.open(PackParams(files=3), Place(folder=str(tmp_path))) as session:
         sampled = session.sample()
-    assert set(sampled.phases_ns) == {"walk", "hash", "archive", "manifest"}
+    assert sampled is not None
+    assert set(sampled.phases_ns) == PHASES
     assert sampled.moved_bytes is None
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("pack.profile=static-site", "pack.scale=0.005", "pack.packer=zstd", "pack.threads=2"),
+        ("pack.profile=node-modules", "pack.scale=0.002", "pack.packer=isal", "pack.level=6"),
+        ("pack.profile=duplicates", "pack.scale=0.002", "pack.packer=libdeflate", "pack.threads=3"),
+        ("pack.packer=store",),
+        ("pack.packer=xz", "pack.level=0"),
+        ("pack.packer=zlib-ng", "pack.seed=3"),
+    ],
+)
+def test_profiles_and_packers_are_run_as_asked_for(
+    bench: Callable[..., subprocess.CompletedProcess[str]],
+    params_of: Callable[[], dict[str, Any]],
+    settings: tuple[str, ...],
+) -> None:
+    finished = bench(*(argument for setting in settings for argument in ("-p", setting)))
+    assert (finished.returncode, finished.stderr) == (0, "")
+    recorded = {f"pack.{key}={value}" for key, value in params_of().items()}
+    assert recorded >= set(settings)
+
+
+@pytest.mark.skipif(shutil.which("tar") is None or os.name != "posix", reason="no tar here")
+def test_a_command_is_run_as_asked_for(bench: Callable[..., subprocess.CompletedProcess[str]], tree: Path) -> None:
+    settings = ("-p", f"pack.tree={tree}", "-p", "pack.packer=command")
+    finished = bench(*settings, "-p", "pack.command=tar -czf {output} -C {tree} .")
+    assert (finished.returncode, finished.stderr) == (0, "")
+    finished = bench(*settings, "-p", "pack.command=tar -czf {output} -C {tree} a")
+    assert finished.returncode == 1
+    assert finished.stderr.endswith(": the artifact differs from the tree at a.txt\n")
+
+
+def test_a_function_of_the_working_folder_is_run(
+    bench: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text("import shutil\ndef pack(tree, output):\n    shutil.copy('a.tar', output)\n")
+    finished = bench("-p", "pack.packer=python:mine.pack")
+    assert finished.returncode == 1
+    said = ": pack.packer=python:mine.pack: FileNotFoundError: [Errno 2] No such file or directory: 'a.tar'\n"
+    assert finished.stderr.endswith(said)
+
+
+def test_what_an_ignore_file_leaves_out_is_not_packed(tree: Path, tmp_path: Path) -> None:
+    (tree / ".shipignore").write_text("*.bin\nb/\n.shipignore\n")
+    (tmp_path / "scratch").mkdir()
+    params = PackParams(tree=str(tree), ignore=".shipignore")
+    with packaging.open(params, Place(folder=str(tmp_path / "scratch"))) as session:
+        session.sample()
+        session.verify()
+    recorded = json.loads((tmp_path / "scratch" / "manifest.json").read_bytes())
+    assert [item["path"] for item in recorded["items"]] == ["a", "a/inner.txt", "a.txt"]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_session_reads_sizes_rates_and_cpu_time_of_its_round(tmp_path: Path, threads: int) -> None:
+    cpus = tuple(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else ()
+    with packaging.open(
+        PackParams(files=3, packer="store", threads=threads), Place(folder=str(tmp_path), worker_cpus=cpus)
+    ) as session:
+        session.sample()
+        readings = session.readings()  # type: ignore[attr-defined]
+    assert (readings["files"], readings["input_bytes"], readings["output_bytes"]) == (3, 3072, 10_240)
+    assert readings["output_share"] == 10_240 / 3072
+    assert readings["files_per_s"] * 1024 == pytest.approx(readings["input_mbs"] * 1e6)
+    assert readings["cpu_s"] > 0
+    note = packaging.note({**readings, "input_mbs": 1234.5, "files_per_s": 99_000, "cpu_s": 0.25})
+    assert note == (
+        "3 files, 0.00307 MB, packed to 0.0102 MB (333.3% of its contents) at 1.23e+03 MB/s and 99,000 files a second,"
+        " 0.25 s of CPU time a sample"
+    )
+
+
+def test_an_empty_tree_has_no_share(tmp_path: Path) -> None:
+    with packaging.open(PackParams(files=0), Place(folder=str(tmp_path))) as session:
+        session.sample()
+        readings = session.readings()  # type: ignore[attr-defined]
+    assert "output_share" not in readings
+    assert packaging.note(readings).startswith("0 files, 0 MB, packed to ")
+
+
+def test_several_threads_leave_the_worker_where_it_is_pinned(tmp_path: Path) -> None:
+    if not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("takes a system that pins, and two CPUs")
+    before = os.sched_getaffinity(0)
+    first, *others = sorted(before)
+    os.sched_setaffinity(0, {first})
+    try:
+        place = Place(folder=str(tmp_path), worker_cpus=(first,), companion_cpus=tuple(others))
+        with packaging.open(PackParams(threads=2), place) as session:
+            session.sample()
+            assert os.sched_getaffinity(0) == {first}
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"profile": "node_modules"}, r"^pack\.profile=node_modules: no such profile; did you mean node-modules\?$"),
+        ({"profile": "duplicates", "files": 3}, r"^pack\.files=3: does not go with pack\.profile=duplicates$"),
+        ({"profile": "duplicates", "size": 3}, r"^pack\.size=3: does not go with pack\.profile=duplicates$"),
+        ({"scale": 2.0}, r"^pack\.scale=2\.0: does not go with pack\.profile=tiny$"),
+        ({"tree": ".", "seed": 2}, r"^pack\.seed=2: does not go with pack\.tree$"),
+        ({"tree": ".", "profile": "duplicates"}, r"^pack\.profile=duplicates: does not go with pack\.tree$"),
+        ({"ignore": ".gitignore"}, r"^pack\.ignore=\.gitignore: does not go with a seeded tree$"),
+        ({"level": 10}, r"^pack\.level=10: gzip has levels 0 to 9$"),
+        ({"packer": "zip"}, r"^pack\.packer=zip: no such packer; known: "),
+    ],
+)
+def test_parameters_that_contradict_each_other_are_refused(tmp_path: Path, params: dict[str, Any], words: str) -> None:
+    with pytest.raises(BenchError, match=words), packaging.open(PackParams(**params), Place(folder=str(tmp_path))):
+        pass
+
+
+def test_an_incremental_run_is_run_as_asked_for(
+    bench: Callable[..., subprocess.CompletedProcess[str]], params_of: Callable[[], dict[str, Any]]
+) -> None:
+    finished = bench("-p", "pack.incremental=true", "-p", "pack.changed=3", "-p", "pack.packer=zstd")
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert params_of() == {**DEFAULTS, "incremental": True, "changed": 3, "packer": "zstd"}

@@ -9,7 +9,8 @@ import pytest
 
 from aether_harness import BenchError
 from aether_pack_bench.manifest import hash_tree
-from aether_pack_bench.tree import walk, write_seeded_tree
+from aether_pack_bench.seeded import write_seeded_tree
+from aether_pack_bench.tree import walk
 
 if TYPE_CHECKING:
     from pathlib import Path

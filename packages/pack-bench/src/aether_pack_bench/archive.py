@@ -1,152 +1,195 @@
-"""Packing a tree: one pass that reads each file once, hashes it and writes it to a reproducible tar.gz."""
+"""Packing a tree: one pass that reads each file once, hashes it and writes it to a reproducible archive."""
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import io
-import os
-import stat
-import tarfile
-from time import perf_counter_ns
-from typing import TYPE_CHECKING, cast
+from contextlib import closing
+from functools import partial
+from time import perf_counter_ns, time_ns
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from aether_harness import BenchError
-from aether_pack_bench.manifest import (
-    CHUNK_BYTES,
-    Item,
-    Manifest,
-    item_of,
-    link_target,
-    manifest_of,
-    open_file,
-    overwriting,
-    write_manifest,
-)
+from aether_pack_bench.ahead import in_order
+from aether_pack_bench.deflate import gzip_packer
+from aether_pack_bench.header import end_of_archive, header_of, padding
+from aether_pack_bench.manifest import Item, Manifest, item_of, link_target, manifest_of, write_manifest
+from aether_pack_bench.output import overwriting, write_all
+from aether_pack_bench.packer import level_of
+from aether_pack_bench.reading import Content, LargeFile, is_executable, read_whole, status_of
+from aether_pack_bench.record import Record
 from aether_pack_bench.tree import Entry, as_utf8, reason, walk
 
 if TYPE_CHECKING:
-    from typing import IO
+    import os
+    from collections.abc import Iterable, Sequence
 
-FIXED_TIME = 0
-FOLDER_MODE = 0o755
-EXECUTABLE_MODE = 0o755
-FILE_MODE = 0o644
+    from aether_pack_bench.packer import Compressor, Packer
 
 
 class Packed(Struct, frozen=True, kw_only=True):
     """What was packed, and how long each part of it took, in nanoseconds.
 
-    `walk` lists the tree, `hash` opens, reads and hashes, `manifest` digests the whole and writes the
-    manifest, `archive` is all the rest: tar headers, compression, writing.
+    `walk` lists the tree, `read` opens and reads its files, `hash` hashes them, `tar` makes headers and joins all
+    to blocks, `compress` compresses those, `write` writes what comes of it, `manifest` digests the whole and writes
+    the manifest. Where several threads read or compress, theirs is added up, and may be more than what passed.
     """
 
     manifest: Manifest
     phases_ns: dict[str, int]
+    record: Record | None = None
 
 
-class _HashingReader:
-    """Reads a file for the archive, hashing what passes and keeping the time that takes."""
-
-    def __init__(self, descriptor: int, location: str) -> None:
-        self.digest = hashlib.sha256()
-        self.elapsed_ns = 0
-        self._descriptor = descriptor
-        self._location = location
-
-    def read(self, size: int) -> bytes:
-        started = perf_counter_ns()
-        try:
-            chunk = os.read(self._descriptor, size)
-        except OSError as error:
-            raise BenchError(f"{self._location}: {reason(error)}") from None
-        if len(chunk) < size:
-            raise BenchError(f"{self._location}: became shorter while it was packed")
-        self.digest.update(chunk)
-        self.elapsed_ns += perf_counter_ns() - started
-        return chunk
-
-
-def pack(root: str, artifact: str, manifest_path: str, *, level: int) -> Packed:
-    """Pack the folder `root` into the file `artifact`, a gzip-compressed tar, and write its manifest.
+def pack(  # noqa: PLR0913 - from where, to where, and how
+    root: str,
+    artifact: str,
+    manifest_path: str,
+    *,
+    packer: Packer = gzip_packer,
+    level: int | None = None,
+    threads: int = 1,
+    ignore: str | None = None,
+    since: Record | None = None,
+    remember: bool = False,
+) -> Packed:
+    """Pack the folder `root` into the file `artifact`, a compressed tar, and write its manifest.
 
     The same tree gives the same bytes: order, times, owners and modes are fixed, but for whether a file
-    may be executed. The bytes of the compression itself are those of this Python's zlib.
+    may be executed. The bytes of the compression itself are those of the packer's library. Threads read and hash
+    ahead, others compress behind, and neither gets further from the other than some blocks.
+
+    Files that have not changed `since` an earlier packing are not read: the manifest says of them what it said then,
+    and the artifact leaves them out. Unpacked over the earlier one's, it gives the tree of the manifest, but for what
+    is gone from it. With `remember` the packing can be gone on from: it is told what was seen of each file.
 
     Raises:
-        BenchError: something in the tree cannot be read, or changed while it was; the message names it.
+        BenchError: something in the tree cannot be read, or changed while it was; the artifact or the manifest
+            cannot be written; the packer has no such level. The message names which. No file is left behind.
 
     """
+    level = level_of(packer, level)
+    record = Record(time_ns()) if remember else None
     started = perf_counter_ns()
-    entries = walk(root)
+    entries = walk(root, ignore)
     walked = perf_counter_ns()
-    items: list[Item] = []
-    hash_ns = 0
     try:
         with (
             overwriting(artifact) as raw,
-            gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=level, mtime=FIXED_TIME) as compressed,
-            # Headers and small files reach the compressor together, not one by one.
-            io.BufferedWriter(cast("io.RawIOBase", compressed), CHUNK_BYTES) as buffered,
-            tarfile.TarFile(
-                fileobj=buffered, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8", copybufsize=CHUNK_BYTES
-            ) as archive,
+            closing(packer.open(partial(write_all, raw), level=level, threads=threads)) as compressor,
         ):
-            for entry in entries:
-                item, elapsed_ns = _add(archive, entry)
-                items.append(item)
-                hash_ns += elapsed_ns
+            archive = _Archive(compressor, packer.block_bytes, record)
+            with in_order(entries, partial(_read_all, since), threads) as batches:
+                for batch in batches:
+                    archive.add_all(batch)
+            archive.finish()
     except OSError as error:
         raise BenchError(f"{artifact}: {reason(error)}") from None
     archived = perf_counter_ns()
-    manifest = manifest_of(items)
+    manifest = manifest_of(archive.items)
     try:
         write_manifest(manifest_path, manifest)
     except OSError as error:
         raise BenchError(f"{manifest_path}: {reason(error)}") from None
-    ended = perf_counter_ns()
     phases_ns = {
         "walk": walked - started,
-        "hash": hash_ns,
-        "archive": archived - walked - hash_ns,
-        "manifest": ended - archived,
+        "read": archive.read_ns,
+        "hash": archive.hash_ns,
+        "tar": archive.tar_ns,
+        "compress": compressor.compress_ns,
+        "write": compressor.write_ns,
+        "manifest": perf_counter_ns() - archived,
     }
-    return Packed(manifest=manifest, phases_ns=phases_ns)
+    return Packed(manifest=manifest, phases_ns=phases_ns, record=record)
 
 
-def _add(archive: tarfile.TarFile, entry: Entry) -> tuple[Item, int]:
-    """Add one entry; return its item and the nanoseconds spent reading and hashing."""
-    header = tarfile.TarInfo(entry.path)
-    header.mtime = FIXED_TIME
-    if entry.kind == "file":
-        return _add_file(archive, entry, header)
-    if entry.kind == "folder":
-        header.type = tarfile.DIRTYPE
-        header.mode = FOLDER_MODE
-    else:
-        header.type = tarfile.SYMTYPE
-        header.mode = 0o777
-        header.linkname = as_utf8(link_target(entry.location))
-    archive.addfile(header)
-    return item_of(entry), 0
+#: A small file's contents, the item of a file that has not changed, or nothing.
+Seen = Content | Item | None
 
 
-def _add_file(archive: tarfile.TarFile, entry: Entry, header: tarfile.TarInfo) -> tuple[Item, int]:
-    started = perf_counter_ns()
-    descriptor = open_file(entry.location)
-    try:
-        status = os.fstat(descriptor)
-        header.size = status.st_size
-        header.mode = EXECUTABLE_MODE if status.st_mode & stat.S_IXUSR else FILE_MODE
-        reader = _HashingReader(descriptor, entry.location)
-        opening_ns = perf_counter_ns() - started
-        archive.addfile(header, cast("IO[bytes]", reader))
+def _read_all(since: Record | None, entries: Sequence[Entry]) -> list[tuple[Entry, Seen]]:
+    return [(entry, _seen(since, entry) if entry.kind == "file" else None) for entry in entries]
+
+
+def _seen(since: Record | None, entry: Entry) -> Seen:
+    if since is not None and (unchanged := since.unchanged(entry.path, status_of(entry.location))) is not None:
+        return unchanged
+    return read_whole(entry.location)
+
+
+class _Archive:
+    """A tar that goes to a compressor in blocks of its size."""
+
+    def __init__(self, compressor: Compressor, block_bytes: int, record: Record | None) -> None:
+        self.items: list[Item] = []
+        self.read_ns = 0
+        self.hash_ns = 0
+        self.tar_ns = 0
+        self._compressor = compressor
+        self._record = record
+        self._block_bytes = block_bytes
+        self._pieces: list[bytes | memoryview] = []
+        self._held_bytes = 0
+        self._size = 0
+
+    def add_all(self, entries: Iterable[tuple[Entry, Seen]]) -> None:
+        """Add entries, with what was seen of those that are files."""
+        for entry, content in entries:
+            if isinstance(content, Item):
+                self.items.append(content)
+                continue
+            if entry.kind == "file" and content is None:
+                self._add_large(entry)
+                continue
+            started = perf_counter_ns()
+            if content is None:
+                link = as_utf8(link_target(entry.location)) if entry.kind == "link" else ""
+                handed_ns = self._put(header_of(entry.path, entry.kind, link=link))
+                self.items.append(item_of(entry))
+            else:
+                size = len(content.data)
+                header = header_of(entry.path, "file", size=size, executable=is_executable(content.status))
+                handed_ns = self._put(header, content.data, padding(size))
+                self._add_item(entry, content.status, item_of(entry, size=size, sha256=content.sha256))
+                self.read_ns += content.read_ns
+                self.hash_ns += content.hash_ns
+            self.tar_ns += perf_counter_ns() - started - handed_ns
+
+    def finish(self) -> None:
+        """Add what ends a tar, and hand over the rest."""
+        self._put(end_of_archive(self._size))
+        self._compressor.finish(b"".join(self._pieces))
+
+    def _add_large(self, entry: Entry) -> None:
         started = perf_counter_ns()
-        if os.read(descriptor, 1):
-            raise BenchError(f"{entry.location}: became longer while it was packed")
-    finally:
-        os.close(descriptor)
-    item = item_of(entry, size=header.size, sha256=reader.digest.hexdigest())
-    return item, opening_ns + reader.elapsed_ns + perf_counter_ns() - started
+        with closing(LargeFile(entry.location)) as file:
+            handed_ns = self._put(header_of(entry.path, "file", size=file.size, executable=is_executable(file.status)))
+            for piece in file.pieces():
+                handed_ns += self._put(piece)
+            handed_ns += self._put(padding(file.size))
+            self._add_item(entry, file.status, item_of(entry, size=file.size, sha256=file.sha256))
+        self.read_ns += file.read_ns
+        self.hash_ns += file.hash_ns
+        self.tar_ns += perf_counter_ns() - started - handed_ns - file.read_ns - file.hash_ns
+
+    def _add_item(self, entry: Entry, status: os.stat_result, item: Item) -> None:
+        self.items.append(item)
+        if self._record is not None:
+            self._record.remember(entry.path, status, item)
+
+    def _put(self, *pieces: bytes) -> int:
+        """Add to the stream, and give the compressor every full block; return the nanoseconds that one took."""
+        length = sum(map(len, pieces))
+        self._pieces += pieces
+        self._size += length
+        self._held_bytes += length
+        if self._held_bytes < self._block_bytes:
+            return 0
+        joined = memoryview(b"".join(self._pieces))
+        handed_ns = 0
+        while len(joined) >= self._block_bytes:
+            block, joined = joined[: self._block_bytes], joined[self._block_bytes :]
+            started = perf_counter_ns()
+            self._compressor.add(block)
+            handed_ns += perf_counter_ns() - started
+        self._pieces, self._held_bytes = [joined], len(joined)
+        return handed_ns

@@ -2,94 +2,153 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import zlib
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from aether_harness import BenchError, ByteCount, Place, Sampled
+from aether_harness import BenchError, ByteCount, Place
+from aether_harness.parameter import suggestion
 from aether_pack_bench.__about__ import __version__
-from aether_pack_bench.archive import Packed, pack
-from aether_pack_bench.tree import write_seeded_tree
-from aether_pack_bench.verify import verify_artifact
+from aether_pack_bench.cache import require_eviction
+from aether_pack_bench.outside import PYTHON, command_packer, python_packer
+from aether_pack_bench.packer import find_packer, level_of
+from aether_pack_bench.profile import PROFILES, plan_tree
+from aether_pack_bench.seeded import write_planned_tree, write_seeded_tree
+from aether_pack_bench.session import Cold, IncrementalSession, OutsideSession, PackSession, Source
+from aether_pack_bench.spread import on_cpus
+from aether_pack_bench.tree import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from aether_harness import Session
     from aether_schema import Metric
+
+TINY = "tiny"
+MOST_FILES = 1_000_000
 
 
 class PackParams(Struct, frozen=True, kw_only=True):
-    """What is packed: `files` seeded files of `size` bytes each, or the folder `tree`; at which gzip `level`."""
+    """What is packed, and how.
 
-    files: Annotated[int, Meta(ge=0, le=1_000_000)] = 100
+    `profile` is a seeded tree: `tiny`, of `files` files of `size` bytes each, or one like a real one, `scale` times as
+    many files as that has. `tree` is a folder of the user's own instead, `ignore` the name of its ignore files. `cache`
+    is whether its files are in the system's cache. `packer` packs, at `level` (None: its own default), with so many
+    `threads` to read and as many to compress; `command` goes with the packer `command`. `incremental` packs only what
+    has changed since the tree was first packed: `changed` files of a seeded one.
+    """
+
+    files: Annotated[int, Meta(ge=0, le=MOST_FILES)] = 100
     size: Annotated[ByteCount, Meta(ge=0, le=2**40)] = 1024
     seed: int = 1
+    profile: Annotated[str, Meta(pattern=r"^[\w-]+$")] = TINY
+    scale: Annotated[float, Meta(gt=0, le=50)] = 1.0
     tree: str | None = None
-    level: Annotated[int, Meta(ge=0, le=9)] = 6
-
-
-class PackSession:
-    """A tree, packed anew by every sample."""
-
-    def __init__(self, root: str, folder: str, level: int) -> None:
-        """Pack the folder `root` into `folder`."""
-        self._root = root
-        self._folder = folder
-        self._level = level
-        self._artifact = os.path.join(folder, "artifact.tar.gz")
-        self._manifest = os.path.join(folder, "manifest.json")
-        self._packed: Packed | None = None
-
-    def sample(self) -> Sampled:
-        """Walk, hash, archive, and write artifact and manifest."""
-        self._packed = self._pack_to(self._artifact)
-        return Sampled(phases_ns=self._packed.phases_ns)
-
-    def verify(self) -> None:
-        """Unpack the last artifact and compare it with the tree; pack again and compare the bytes."""
-        if self._packed is None:
-            raise BenchError("nothing was packed yet")
-        verify_artifact(self._artifact, self._packed.manifest, self._root, os.path.join(self._folder, "unpacked"))
-        again = os.path.join(self._folder, "again.tar.gz")
-        self._pack_to(again)
-        if _digest(again) != _digest(self._artifact):
-            raise BenchError("packing the same tree twice gave different bytes")
-
-    def _pack_to(self, artifact: str) -> Packed:
-        return pack(self._root, artifact, self._manifest, level=self._level)
+    ignore: str | None = None
+    cache: Literal["warm", "cold"] = "warm"
+    packer: Annotated[str, Meta(pattern=r"^[\w.:-]+$")] = "gzip"
+    level: Annotated[int, Meta(ge=0, le=22)] | None = None
+    threads: Annotated[int, Meta(ge=1, le=64)] = 1
+    command: str | None = None
+    incremental: bool = False
+    changed: Annotated[int, Meta(ge=0, le=MOST_FILES)] = 0
 
 
 class PackagingBench:
-    """Packs a tree of files into a reproducible tar.gz with a manifest."""
+    """Packs a tree of files into an artifact, and a manifest beside it."""
 
     bench_id = "packaging"
     name = "pack"
-    about = "walk, hash and pack a tree into a reproducible tar.gz"
+    about = "walk, hash and pack a tree into a reproducible artifact"
     metric: Metric = "duration_ms"
     params_type = PackParams
     reference = "archive-1"
-    versions: Mapping[str, str] = {"zlib": zlib.ZLIB_RUNTIME_VERSION, "aether-pack-bench": __version__}
+    axes = ("output_bytes", "p50")
+
+    def __init__(self) -> None:
+        """Know the versions of what every run uses, until one is opened."""
+        self.versions: Mapping[str, str] = {"zlib": zlib.ZLIB_RUNTIME_VERSION, "aether-pack-bench": __version__}
 
     @contextmanager
-    def open(self, params: PackParams, place: Place) -> Iterator[PackSession]:
+    def open(self, params: PackParams, place: Place) -> Iterator[Session]:
         """Write the seeded tree, or take the user's own, and yield the session."""
-        if params.tree is None:
-            root = os.path.join(place.folder, "tree")
-            write_seeded_tree(root, files=params.files, size=params.size, seed=params.seed)
-        else:
-            root = os.path.realpath(params.tree)
-            if not os.path.isdir(root):
-                raise BenchError(f"pack.tree={params.tree}: not a folder")
-        yield PackSession(root, place.folder, params.level)
+        source = _source(params, place)
+        if params.cache == "cold":
+            require_eviction(walk(source.root, source.ignore))
+        cpus = (*place.worker_cpus, *place.companion_cpus) if params.threads > 1 else ()
+        with ExitStack() as stack:
+            run: Any = stack.enter_context(on_cpus(cpus)) if params.threads > 1 else _at_once
+            session: PackSession | OutsideSession = self._session(params, source, place, run)
+            yield Cold(session, source) if params.cache == "cold" else session
+
+    def note(self, readings: Mapping[str, float]) -> str:
+        """Return a sentence about a round's readings."""
+        share = f" ({readings['output_share']:.1%} of its contents)" if "output_share" in readings else ""
+        return (
+            f"{readings['files']:,.0f} files, {readings['input_bytes'] / 1e6:,.3g} MB, packed to"
+            f" {readings['output_bytes'] / 1e6:,.3g} MB{share} at {readings['input_mbs']:,.3g} MB/s and"
+            f" {readings['files_per_s']:,.0f} files a second, {readings['cpu_s']:.3g} s of CPU time a sample"
+        )
+
+    def _session(self, params: PackParams, source: Source, place: Place, run: Any) -> PackSession | OutsideSession:  # noqa: ANN401
+        if params.changed and not params.incremental:
+            raise BenchError(f"pack.changed={params.changed}: goes with pack.incremental=true")
+        if params.incremental and (params.packer == "command" or params.packer.startswith(PYTHON)):
+            raise BenchError(f"pack.incremental=true: pack.packer={params.packer} packs everything")
+        if params.packer == "command":
+            return OutsideSession(source, place.folder, command_packer(params.command, params.level), run)
+        if params.command is not None:
+            raise BenchError("pack.command: goes with pack.packer=command")
+        if params.packer.startswith(PYTHON):
+            return OutsideSession(source, place.folder, python_packer(params.packer, params.level), run)
+        packer = find_packer(params.packer)
+        self.versions = {**self.versions, **packer.versions()}
+        arguments = (source, place.folder, packer, level_of(packer, params.level), params.threads, run)
+        if params.incremental:
+            return IncrementalSession(*arguments, changed=params.changed)
+        return PackSession(*arguments)
 
 
 packaging = PackagingBench()
 
 
-def _digest(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _at_once(work: Any) -> Any:  # noqa: ANN401 - whatever the work returns
+    return work()
+
+
+def _source(params: PackParams, place: Place) -> Source:
+    """Return the folder to pack, which is written here if it is a seeded one.
+
+    Raises:
+        BenchError: parameters that contradict each other, an unknown profile, a tree that is no folder.
+
+    """
+    if params.tree is not None:
+        _refuse_others(params, "pack.tree", "files", "size", "seed", "profile", "scale", "changed")
+        root = os.path.realpath(params.tree)
+        if not os.path.isdir(root):
+            raise BenchError(f"pack.tree={params.tree}: not a folder")
+        return Source(root, params.ignore)
+    _refuse_others(params, "a seeded tree", "ignore")
+    root = os.path.join(place.folder, "tree")
+    if params.profile == TINY:
+        _refuse_others(params, "pack.profile=tiny", "scale")
+        write_seeded_tree(root, files=params.files, size=params.size, seed=params.seed)
+        return Source(root)
+    _refuse_others(params, f"pack.profile={params.profile}", "files", "size")
+    if params.profile not in PROFILES:
+        hint = suggestion(params.profile, (TINY, *PROFILES))
+        raise BenchError(f"pack.profile={params.profile}: no such profile{hint}")
+    profile = PROFILES[params.profile]
+    files = max(1, round(profile.files * params.scale))
+    write_planned_tree(root, plan_tree(profile, files=files, seed=params.seed))
+    return Source(root)
+
+
+def _refuse_others(params: PackParams, chosen: str, *names: str) -> None:
+    for name in names:
+        if getattr(params, name) != getattr(PackParams(), name):
+            raise BenchError(f"pack.{name}={getattr(params, name)}: does not go with {chosen}")

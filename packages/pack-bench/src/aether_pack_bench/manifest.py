@@ -5,17 +5,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from itertools import chain
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
 from aether_harness import BenchError
+from aether_pack_bench.ahead import in_order
+from aether_pack_bench.output import overwriting, write_all
 from aether_pack_bench.tree import Entry, as_utf8, reason, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 # The file is opened, not what a link put in its place since the walk would lead to.
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -23,7 +25,7 @@ OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY"
 CHUNK_BYTES = 64 * 2**10
 
 
-class Item(Struct, frozen=True, omit_defaults=True):
+class Item(Struct, frozen=True, omit_defaults=True, gc=False):
     """One entry: a file has a size and a digest, a link its target, a folder neither.
 
     Where a path or a target is not UTF-8, `raw_path` or `raw_link` is its bytes in base64, and the text beside
@@ -46,14 +48,15 @@ class Manifest(Struct, frozen=True):
     encoded_items: msgspec.Raw
 
 
-def hash_tree(root: str) -> Manifest:
-    """Return the manifest of the folder `root`.
+def hash_tree(root: str, *, ignore: str | None = None, threads: int = 1) -> Manifest:
+    """Return the manifest of the folder `root`, hashed by so many threads.
 
     Raises:
         BenchError: something in the tree cannot be read; the message names it.
 
     """
-    return manifest_of([_hashed(entry) for entry in walk(root)])
+    with in_order(walk(root, ignore), _hashed_all, threads) as batches:
+        return manifest_of(list(chain.from_iterable(batches)))
 
 
 def manifest_of(items: Sequence[Item]) -> Manifest:
@@ -65,21 +68,7 @@ def manifest_of(items: Sequence[Item]) -> Manifest:
 def write_manifest(path: str, manifest: Manifest) -> None:
     """Write the manifest to the file `path`, as a JSON object of `tree_sha256` and `items`."""
     with overwriting(path) as file:
-        file.write(msgspec.json.encode({"tree_sha256": manifest.tree_sha256, "items": manifest.encoded_items}))
-
-
-@contextmanager
-def overwriting(path: str) -> Iterator[BinaryIO]:
-    """Open a file for writing over what it holds; at the end it is as long as what was written.
-
-    Cutting a file to nothing first makes ext4 flush it when it is closed, and a new file in place of a
-    removed one makes it search for an inode that was not freed of late: either costs up to a millisecond,
-    and not always the same.
-    """
-    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
-    with open(os.open(path, flags, 0o666), "wb") as file:
-        yield file
-        file.truncate()
+        write_all(file, msgspec.json.encode({"tree_sha256": manifest.tree_sha256, "items": manifest.encoded_items}))
 
 
 def item_of(entry: Entry, *, size: int | None = None, sha256: str | None = None) -> Item:
@@ -115,6 +104,10 @@ def open_file(location: str) -> int:
         return os.open(location, OPEN_FLAGS)
     except OSError as error:
         raise BenchError(f"{location}: {reason(error)}") from None
+
+
+def _hashed_all(entries: Sequence[Entry]) -> list[Item]:
+    return [_hashed(entry) for entry in entries]
 
 
 def _hashed(entry: Entry) -> Item:

@@ -1,23 +1,19 @@
-"""Trees of files: the seeded one that is packed by default, and walking any."""
+"""Trees of files: walking them, always in the same order."""
 
 from __future__ import annotations
 
 import os
-import random
 from typing import Literal
 
 from msgspec import Struct
 
 from aether_harness import BenchError
-
-FILES_A_FOLDER = 100
-#: A large file is drawn in pieces: `randbytes` takes no more than some 256 MiB, and memory is not for that.
-DRAWN_AT_ONCE = 32 * 2**20
+from aether_pack_bench.ignore import Rules, is_ignored, rules_of
 
 Kind = Literal["file", "link", "folder"]
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, gc=False):
     """One thing in a tree: its path below the root, with slashes, and where it really is."""
 
     path: str
@@ -25,37 +21,24 @@ class Entry(Struct, frozen=True):
     kind: Kind
 
 
-def write_seeded_tree(root: str, *, files: int, size: int, seed: int) -> None:
-    """Fill the new folder `root` with `files` files of `size` bytes each, a hundred a folder.
-
-    The bytes do not compress and are the same for the same seed on every system.
-    """
-    draw = random.Random(seed)  # noqa: S311 - bytes to pack, not a secret
-    os.mkdir(root)
-    for number in range(files):
-        folder = os.path.join(root, f"part-{number // FILES_A_FOLDER:04}")
-        if number % FILES_A_FOLDER == 0:
-            os.mkdir(folder)
-        with open(os.path.join(folder, f"file-{number:06}.bin"), "wb") as file:
-            file.writelines(draw.randbytes(min(DRAWN_AT_ONCE, size - start)) for start in range(0, size, DRAWN_AT_ONCE))
-
-
-def walk(root: str) -> list[Entry]:
+def walk(root: str, ignore: str | None = None) -> list[Entry]:
     """Return everything below the folder `root`, a folder before what is in it, names in byte order.
 
-    Links are entries of their own and are never followed.
+    Links are entries of their own and are never followed. What files of the name `ignore`, in any of the folders,
+    say is left out.
 
     Raises:
         BenchError: a folder cannot be read, or holds something that is no file, folder or link.
 
     """
     entries: list[Entry] = []
-    pending = _children(root, "")
+    pending: list[tuple[Entry, Rules | None]] = []
+    _push(pending, root, "", ignore, None)
     while pending:
-        entry = pending.pop()
+        entry, rules = pending.pop()
         entries.append(entry)
         if entry.kind == "folder":
-            pending += _children(entry.location, entry.path + "/")
+            _push(pending, entry.location, entry.path + "/", ignore, rules)
     return entries
 
 
@@ -64,12 +47,21 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _children(location: str, prefix: str) -> list[Entry]:
-    """Return what is in one folder, last name first, as a stack wants it."""
+def _push(
+    pending: list[tuple[Entry, Rules | None]], location: str, prefix: str, ignore: str | None, rules: Rules | None
+) -> None:
+    """Put what is in one folder on the stack, last name first."""
     try:
         with os.scandir(location) as found:
             children = sorted(found, key=_name_in_bytes, reverse=True)
-        return [Entry(prefix + as_utf8(child.name), child.path, _kind(child)) for child in children]
+        if ignore is not None and any(child.name == ignore and child.is_file() for child in children):
+            where = os.path.join(location, ignore)
+            with open(where, encoding="utf-8", errors="surrogateescape") as file:
+                rules = rules_of(file.read(), where, prefix, rules)
+        for child in children:
+            path = prefix + as_utf8(child.name)
+            if rules is None or not is_ignored(rules, path, folder=child.is_dir(follow_symlinks=False)):
+                pending.append((Entry(path, child.path, _kind(child)), rules))
     except OSError as error:
         raise BenchError(f"{error.filename or location}: {reason(error)}") from None
 

@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
-import gzip
 import os
-import stat
-import tarfile
-import zlib
 from itertools import zip_longest
+from typing import TYPE_CHECKING, BinaryIO
 
 from aether_harness import BenchError
-from aether_pack_bench.manifest import CHUNK_BYTES, Manifest, hash_tree
-from aether_pack_bench.tree import reason, walk
+from aether_pack_bench.manifest import Manifest, hash_tree
+from aether_pack_bench.reading import is_executable, status_of
+from aether_pack_bench.tree import walk
+from aether_pack_bench.unpack import unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
 
-def verify_artifact(artifact: str, manifest: Manifest, root: str, folder: str) -> None:
+def verify_artifact(  # noqa: PLR0913 - a comparison of so many things
+    artifact: str,
+    manifest: Manifest,
+    root: str,
+    folder: str,
+    *,
+    read: Callable[[str], AbstractContextManager[BinaryIO]] | None = None,
+    ignore: str | None = None,
+    base: str | None = None,
+) -> None:
     """Unpack `artifact` into the new folder `folder` and compare with the manifest and the tree `root`.
+
+    An incremental artifact is unpacked over the one it goes on from, `base`.
 
     Raises:
         BenchError: it cannot be unpacked, or differs; the message names the first path that does.
 
     """
-    try:
-        os.mkdir(folder)
-        with gzip.open(artifact) as stream, tarfile.open(fileobj=stream, mode="r:", encoding="utf-8") as archive:
-            # Links may point anywhere, as in the tree; nothing may be written through one.
-            archive.extractall(folder, filter="tar")
-            # The tar ends before the gzip around it does, and that has a checksum of its own to be read.
-            while stream.read(CHUNK_BYTES):
-                pass
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
-        raise BenchError(f"the artifact cannot be unpacked: {error}") from None
+    os.mkdir(folder)
+    for each in filter(None, (base, artifact)):
+        unpack(each, folder, read)
     unpacked = hash_tree(folder)
     if unpacked.tree_sha256 != manifest.tree_sha256:
         raise BenchError(f"the artifact differs from the tree at {_first_difference(unpacked, manifest)}")
-    if hash_tree(root).tree_sha256 != manifest.tree_sha256:
+    if hash_tree(root, ignore=ignore).tree_sha256 != manifest.tree_sha256:
         raise BenchError(f"{root}: the tree changed while it was measured")
-    for entry in walk(root):
+    for entry in walk(root, ignore):
         if entry.kind == "file" and _executable(entry.location) != _executable(os.path.join(folder, entry.path)):
             raise BenchError(f"the artifact differs from the tree at {entry.path}: whether it may be executed")
 
@@ -48,7 +55,4 @@ def _first_difference(unpacked: Manifest, manifest: Manifest) -> str:
 
 
 def _executable(location: str) -> bool:
-    try:
-        return bool(os.lstat(location).st_mode & stat.S_IXUSR)
-    except OSError as error:
-        raise BenchError(f"{location}: {reason(error)}") from None
+    return is_executable(status_of(location))

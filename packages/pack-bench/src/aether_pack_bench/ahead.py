@@ -1,0 +1,48 @@
+"""Work done ahead by threads and taken in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+#: How many are handed over at a time: handing one over costs what reading a small file does.
+BATCH = 32
+
+GivenT = TypeVar("GivenT")
+MadeT = TypeVar("MadeT")
+
+
+@contextmanager
+def in_order(
+    given: Sequence[GivenT], work: Callable[[Sequence[GivenT]], MadeT], threads: int
+) -> Iterator[Iterator[MadeT]]:
+    """Yield an iterator over what `work` makes of one batch of `given` after the other.
+
+    With several threads they are that many batches and one ahead of what was taken, never more.
+    """
+    batches = (given[start : start + BATCH] for start in range(0, len(given), BATCH))
+    if threads == 1:
+        yield map(work, batches)
+        return
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield _ahead(batches, work, pool, threads + 1)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ahead(
+    batches: Iterator[Sequence[GivenT]], work: Callable[[Sequence[GivenT]], MadeT], pool: ThreadPoolExecutor, most: int
+) -> Iterator[MadeT]:
+    pending: deque[Future[MadeT]] = deque()
+    for batch in batches:
+        pending.append(pool.submit(work, batch))
+        if len(pending) == most:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()

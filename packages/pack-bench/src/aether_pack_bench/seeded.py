@@ -1,0 +1,72 @@
+"""Writing seeded trees to disk."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import TYPE_CHECKING
+
+from aether_harness import BenchError
+from aether_pack_bench.content import pieces_of
+from aether_pack_bench.header import EXECUTABLE_MODE
+from aether_pack_bench.tree import reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aether_pack_bench.profile import Planned
+
+FILES_A_FOLDER = 100
+CHANGED_BYTES = 16
+#: A large file is drawn in pieces: `randbytes` takes no more than some 256 MiB, and memory is not for that.
+DRAWN_AT_ONCE = 32 * 2**20
+
+
+def write_seeded_tree(root: str, *, files: int, size: int, seed: int) -> None:
+    """Fill the new folder `root` with `files` files of `size` bytes each, a hundred a folder.
+
+    The bytes do not compress and are the same for the same seed on every system.
+    """
+    draw = random.Random(seed)  # noqa: S311 - bytes to pack, not a secret
+    os.mkdir(root)
+    for number in range(files):
+        folder = os.path.join(root, f"part-{number // FILES_A_FOLDER:04}")
+        if number % FILES_A_FOLDER == 0:
+            os.mkdir(folder)
+        with open(os.path.join(folder, f"file-{number:06}.bin"), "wb") as file:
+            file.writelines(draw.randbytes(min(DRAWN_AT_ONCE, size - start)) for start in range(0, size, DRAWN_AT_ONCE))
+
+
+def write_planned_tree(root: str, planned: Iterable[Planned]) -> None:
+    """Fill the new folder `root` with what was planned.
+
+    Raises:
+        BenchError: something cannot be written; the message names it.
+
+    """
+    os.mkdir(root)
+    for each in planned:
+        location = os.path.join(root, *each.path.split("/"))
+        try:
+            _write(location, each)
+        except OSError as error:
+            raise BenchError(f"{location}: {reason(error)}") from None
+
+
+def change_files(locations: Iterable[str], *, seed: int) -> None:
+    """Write other bytes over the first few of each file, which keeps its size."""
+    for location in locations:
+        with open(location, "r+b") as file:
+            file.write(random.Random(seed).randbytes(min(CHANGED_BYTES, os.path.getsize(location))))  # noqa: S311
+
+
+def _write(location: str, planned: Planned) -> None:
+    if planned.target is not None:
+        os.symlink(planned.target, location)
+    elif planned.sort is None:
+        os.mkdir(location)
+    else:
+        with open(location, "wb") as file:
+            file.writelines(pieces_of(planned.sort.content, planned.size, planned.seed))
+        if planned.sort.executable:
+            os.chmod(location, EXECUTABLE_MODE)

@@ -1,0 +1,70 @@
+"""Unpacking an artifact into a folder, and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from typing import TYPE_CHECKING, BinaryIO
+
+from aether_harness import BenchError
+from aether_pack_bench.deflate import read_gzip
+from aether_pack_bench.packer import BROKEN
+from aether_pack_bench.store import store_packer
+from aether_pack_bench.xz import xz_packer
+from aether_pack_bench.zstd import zstd_packer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+#: How the compressed formats begin (RFC 1952, RFC 8878, the .xz file format 1.2).
+_MAGIC: dict[bytes, Callable[[str], AbstractContextManager[BinaryIO]]] = {
+    b"\x1f\x8b": read_gzip,
+    b"\x28\xb5\x2f\xfd": zstd_packer.read,
+    b"\xfd7zXZ\0": xz_packer.read,
+}
+_DRAINED_AT_ONCE = 2**20
+
+
+def unpack(artifact: str, folder: str, read: Callable[[str], AbstractContextManager[BinaryIO]] | None = None) -> None:
+    """Unpack the tar in `artifact`, opened by `read` or else by what it begins with, into the folder `folder`.
+
+    Raises:
+        BenchError: it is broken; or it holds a path that is absolute, leads out of the folder or through a link, or
+            something that is no file, folder or link. Nothing is written outside of the folder.
+
+    """
+    try:
+        with (read or opener_of(artifact))(artifact) as stream:
+            with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8") as archive:
+                archive.extractall(folder, filter=_only_below)  # noqa: S202 - the filter refuses
+            # The tar ends before the file around it does, and that has a checksum of its own to be read.
+            while stream.read(_DRAINED_AT_ONCE):
+                pass
+    except BROKEN as error:
+        raise BenchError(f"the artifact cannot be unpacked: {error}") from None
+
+
+def opener_of(artifact: str) -> Callable[[str], AbstractContextManager[BinaryIO]]:
+    """Return what opens the stream in `artifact`, by its first bytes; a plain tar has none of its own."""
+    with open(artifact, "rb") as file:
+        head = file.read(8)
+    return next((read for magic, read in _MAGIC.items() if head.startswith(magic)), store_packer.read)
+
+
+def _only_below(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
+    """Refuse what tarfile would quietly make harmless: an artifact must not name such a path at all."""
+    if leads_out(member.name):
+        raise BenchError(f"the artifact holds {member.name}, a path out of the folder it is unpacked into")
+    if member.islnk() and leads_out(member.linkname):
+        raise BenchError(f"the artifact holds {member.name}, another name of {member.linkname}, out of its folder")
+    if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
+        raise BenchError(f"the artifact holds {member.name}, which is not a file, folder or link")
+    # Links may point anywhere, as in the tree; nothing may be written through one.
+    return tarfile.tar_filter(member, folder)
+
+
+def leads_out(path: str) -> bool:
+    """Say whether a path is absolute, on any system, or goes to a parent folder."""
+    parts = path.replace("\\", "/").split("/") if os.name == "nt" else path.split("/")
+    return path.startswith("/") or ".." in parts or (os.name == "nt" and ":" in parts[0])
