@@ -1,0 +1,54 @@
+"""hyperfine: `--export-json`, in seconds. Every run is a process of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from aether_guard.importer.document import first_of
+from aether_guard.importer.series import Series
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aether_guard.importer.document import Document
+    from aether_guard.importer.series import Wishes
+
+ABOUT = "hyperfine --export-json"
+SUFFIXES = (".json",)
+
+
+class _Result(Struct):
+    command: str
+    mean: float
+    median: float | None = None
+    times: tuple[float, ...] | None = None
+    parameters: dict[str, Any] = {}
+    exit_codes: list[int | None] | None = None
+
+
+class _Report(Struct):
+    results: list[_Result]
+
+
+def recognises(document: Document) -> bool:
+    """Return whether the first result is a command with a mean."""
+    results = document.keys.get("results")
+    return results is not None and {"command", "mean"} <= first_of(results).keys()
+
+
+def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+    """Yield a command each, told apart by its parameters where two have one name."""
+    del wishes
+    for result in document.decode(_Report).results:
+        failed = sum(code != 0 for code in result.exit_codes or ())
+        yield Series(
+            name=result.command,
+            unit="s",
+            rounds=(result.times,) if result.times else None,
+            p50=result.mean if result.median is None else result.median,
+            n=len(result.times or ()) or 1,
+            params={key: value for key, value in result.parameters.items() if isinstance(value, (str, int, float))},
+            notes=f"{failed} runs with an exit status other than 0" if failed else None,
+        )

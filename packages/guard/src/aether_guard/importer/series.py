@@ -1,0 +1,48 @@
+"""One bench's figures as a tool wrote them, before they are a summary. Values only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from aether_schema import Better, Rounds, Scalar
+
+
+class Series(Struct, frozen=True, kw_only=True):
+    """The figures of one bench, in the tool's own unit.
+
+    Either `rounds` holds the samples, an array a process, or `p50` (and `p95` where the tool says one) stand for
+    `n` samples that it did not keep. `better` is what the format itself says of the direction, over what the unit
+    says; `phases` has the p50 and p95 of each part in milliseconds.
+    """
+
+    name: str
+    unit: str
+    rounds: Rounds | None = None
+    p50: float | None = None
+    p95: float | None = None
+    n: int = 1
+    better: Better | None = None
+    params: dict[str, Scalar] | None = None
+    phases: dict[str, tuple[float, float]] | None = None
+    environment: dict[str, Any] | None = None
+    timestamp: str | None = None
+    commit: str | None = None
+    notes: str | None = None
+
+
+class Wishes(Struct, frozen=True, kw_only=True):
+    """What whoever imports says beside the file.
+
+    `better` holds pairs of a glob of bench ids, empty for every unit without a direction, and the direction;
+    `columns` names the columns of a CSV by what is in them, and `unit` is that of figures without one.
+    """
+
+    better: tuple[tuple[str, Better], ...] = ()
+    columns: dict[str, str] = {}
+    unit: str | None = None
+    prefix: str = ""
+
+
+PLAIN_WISHES = Wishes()
