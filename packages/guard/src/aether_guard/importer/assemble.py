@@ -8,6 +8,7 @@ import math
 import re
 from collections import Counter
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -93,7 +94,7 @@ def _summary(item: Series, wishes: Wishes, measured_at: datetime) -> Summary:
     known = _directed(conversion(item.unit), item, wishes)
     rounds = None if item.rounds is None else tuple(known.all(values) for values in item.rounds if values)
     # Sorted once, which is what takes the time, for both.
-    kept = sorted(value for values in rounds for value in values) if rounds else []
+    kept = sorted(chain.from_iterable(rounds)) if rounds else []
     if kept:
         p50, p95, n = quantile(kept, 0.5), quantile(kept, 0.95), len(kept)
     elif item.p50 is not None:

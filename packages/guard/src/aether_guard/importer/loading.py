@@ -70,6 +70,8 @@ class Reader:
             return self._summaries(document)
         except RecursionError:
             raise ImportProblem("nested too deeply") from None
+        except OSError as error:
+            raise ImportProblem(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
         except MemoryError:
             raise ImportProblem("too large for this machine's memory") from None
 
@@ -82,7 +84,7 @@ class Reader:
         importer = self._importer or recognise(document)[1]
         if document.is_folder and importer.SUFFIXES:
             raise ImportProblem("a folder, not a file")
-        if not document.is_folder and not document.data.strip():
+        if not document.is_folder and (not document.data or document.data.isspace()):
             raise ImportProblem("empty")
         return import_document(document, importer, self._wishes)
 

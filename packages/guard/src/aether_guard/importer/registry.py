@@ -76,7 +76,7 @@ def recognise(document: Document) -> tuple[str, Importer]:
         return found[0], importers[found[0]]
     if found:
         raise ImportProblem(f"may be {' or '.join(found)}: name the format")
-    if not document.is_folder and not document.data.strip():
+    if not document.is_folder and (not document.data or document.data.isspace()):
         raise ImportProblem("empty")
     raise ImportProblem(f"of no known format; known: {', '.join(importers)}")
 
