@@ -62,18 +62,11 @@ def _digest(text: str, length: int) -> str:
 
 
 def _distinct(series: Sequence[Series]) -> list[Series]:
-    """Return the series, those of one name told apart by their parameters, and else by their number."""
-    names = Counter(item.name for item in series)
-    named = [
-        replace(item, name=bench_id_of(f"{item.name} [{_said(item)}]"))
-        if names[item.name] > 1 and item.params
-        else item
-        for item in series
-    ]
+    """Return the series, those of one name told apart by their number."""
     seen: Counter[str] = Counter()
     apart: list[Series] = []
-    taken = {item.name for item in named}
-    for item in named:
+    taken = {item.name for item in series}
+    for item in series:
         seen[item.name] += 1
         name = item.name
         if seen[name] > 1:
@@ -84,10 +77,6 @@ def _distinct(series: Sequence[Series]) -> list[Series]:
             taken.add(name)
         apart.append(item if name == item.name else replace(item, name=name))
     return apart
-
-
-def _said(item: Series) -> str:
-    return ", ".join(f"{key}={value}" for key, value in (item.params or {}).items())
 
 
 def _summary(item: Series, wishes: Wishes, measured_at: datetime) -> Summary:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from aether_guard.importer.document import first_of
-from aether_guard.importer.series import Series
+from aether_guard.importer.series import Series, swept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,16 +39,17 @@ def recognises(document: Document) -> bool:
 
 
 def read(document: Document, wishes: Wishes) -> Iterator[Series]:
-    """Yield a command each, told apart by its parameters where two have one name."""
+    """Yield a command each, its parameters behind its name."""
     del wishes
     for result in document.decode(_Report).results:
+        params = {key: value for key, value in result.parameters.items() if isinstance(value, (str, int, float))}
         failed = sum(code != 0 for code in result.exit_codes or ())
         yield Series(
-            name=result.command,
+            name=swept(result.command, params),
             unit="s",
             rounds=(result.times,) if result.times else None,
             p50=result.mean if result.median is None else result.median,
             n=len(result.times or ()) or 1,
-            params={key: value for key, value in result.parameters.items() if isinstance(value, (str, int, float))},
+            params=params,
             notes=f"{failed} runs with an exit status other than 0" if failed else None,
         )

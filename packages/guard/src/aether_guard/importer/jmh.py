@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series
+from aether_guard.importer.series import Series, swept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
         rounds = tuple(fork for fork in metric.raw_data if fork) or _expanded(metric)
         percentiles = {key: value for key, value in metric.score_percentiles.items() if isinstance(value, (int, float))}
         yield Series(
-            name=f"{result.benchmark} {result.mode}" if several else result.benchmark,
+            name=swept(f"{result.benchmark} {result.mode}" if several else result.benchmark, dict(result.params)),
             unit=metric.score_unit,
             rounds=rounds or None,
             p50=percentiles.get("50.0", score),

@@ -46,3 +46,8 @@ class Wishes(Struct, frozen=True, kw_only=True):
 
 
 PLAIN_WISHES = Wishes()
+
+
+def swept(name: str, params: dict[str, Scalar]) -> str:
+    """Return the name of one point of a sweep, its parameters behind it."""
+    return f"{name} [{', '.join(f'{key}={value}' for key, value in params.items())}]" if params else name
