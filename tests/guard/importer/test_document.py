@@ -94,16 +94,17 @@ def test_xml_may_say_its_encoding(tmp_path: Path) -> None:
 
 def test_a_place_is_named(tmp_path: Path) -> None:
     text = b'{"results": [{"command": "a", "mean": "much"}]}'
-    assert problem_of("hyperfine", tmp_path / "a", text) == "results[...].mean: expected `float`, got `str`"
-    assert problem_of("go", tmp_path / "a", b"BenchmarkX 1 5 ns/op 3") == "line 1: a figure without a unit: it is cut off"
+    assert problem_of("hyperfine", tmp_path / "a", text) == "results[0].mean: expected `float`, got `str`"
+    cut_off = b"BenchmarkX 1 5 ns/op 3"
+    assert problem_of("go", tmp_path / "a", cut_off) == "line 1: a figure without a unit: it is cut off"
     assert problem_of("csv", tmp_path / "a", b"name,value,unit\na,x,ms\n") == "line 2, column value: 'x' is no number"
     assert problem_of("catch2", tmp_path / "a", b"<Catch>\n<x></Catch>") == "line 2: malformed XML: mismatched tag"
     assert problem_of("auto", tmp_path / "a", b"hello").startswith("of no known format; known: asv, ")
 
 
 def test_more_values_than_memory_should_hold_are_refused_before_they_are_made(tmp_path: Path) -> None:
-    data = b'{"benchmarks":[' + b"[]," * VALUES_LIMIT + b"[]]}"
-    assert problem_of("pytest-benchmark", tmp_path / "a", data) == f"more than {VALUES_LIMIT:,} values"
+    data = b"[" + b"[]," * (VALUES_LIMIT + 1) + b"[]]"
+    assert problem_of("jmh", tmp_path / "a", data) == f"more than {VALUES_LIMIT:,} values"
 
 
 def test_what_is_no_file_is_told(tmp_path: Path) -> None:
@@ -124,5 +125,5 @@ def test_a_text_may_come_as_utf_16_from_a_shell_on_windows() -> None:
 
 def test_a_criterion_folder_that_goes_on_for_ever_is_left(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path)
-    with pytest.raises(ImportProblem, match="no new/sample.json"):
+    with pytest.raises(ImportProblem, match="no new/sample"):
         Reader("criterion").read(str(tmp_path))

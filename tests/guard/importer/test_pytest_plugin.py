@@ -36,13 +36,13 @@ def session(tmp_path: Path) -> Session:
     return run
 
 
-def baseline(tmp_path: Path, factor: float, name: str = "base.json", fullname: str = "test_benches.py::test_wait") -> str:
+def baseline(tmp_path: Path, factor: float, fullname: str = "test_benches.py::test_wait") -> str:
     """Write a file of the tool's with times of a millisecond and some, multiplied."""
     data = [0.00115 * factor + 1e-6 * index for index in range(8)]
     stats = {"median": data[4], "rounds": 8, "iterations": 1, "data": data}
     report = {"benchmarks": [{"fullname": fullname, "name": "test_wait", "params": None, "stats": stats}]}
-    (tmp_path / name).write_text(json.dumps(report), encoding="utf-8")
-    return name
+    (tmp_path / "base.json").write_text(json.dumps(report), encoding="utf-8")
+    return "base.json"
 
 
 def test_a_session_that_got_no_worse_passes(session: Session, tmp_path: Path) -> None:
@@ -59,7 +59,8 @@ def test_a_session_that_got_worse_fails_with_a_warning(session: Session, tmp_pat
 
 
 def test_a_bench_that_vanished_fails_the_session_in_another_way(session: Session, tmp_path: Path) -> None:
-    done = session("--aether-check", "--aether-baseline", baseline(tmp_path, 100, fullname="test_benches.py::test_gone"))
+    gone = baseline(tmp_path, 100, "test_benches.py::test_gone")
+    done = session("--aether-check", "--aether-baseline", gone)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "there is no current summary of the bench test_benches.py::test_gone" in done.stdout
 

@@ -50,7 +50,7 @@ def test_a_unit_says_what_it_is_of(unit: str, metric: str, becomes: str, factor:
 
 @given(
     st.floats(min_value=1e-200, max_value=1e200),
-    st.sampled_from(["s", "us", "ns", "ps", "min", "GB/s", "kB/s", "B/s", "KiB/s", "MiB/s", "GiB/s", "Mbit/s", "ops/us"]),
+    st.sampled_from(["s", "us", "ns", "ps", "min", "GB/s", "kB/s", "B/s", "KiB/s", "GiB/s", "Mbit/s", "ops/us"]),
 )
 def test_a_conversion_is_the_number_nearest_to_the_exact_one(value: float, unit: str) -> None:
     known = conversion(unit)

@@ -12,7 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from aether_guard.verdict import Report
 
-_NAME = "aether-guard"
+_SECTION = "aether-guard"
+_PLUGIN = "aether-guard-gate"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if not config.pluginmanager.hasplugin("benchmark"):
         raise pytest.UsageError("--aether-check judges what pytest-benchmark measures: pip install pytest-benchmark")
-    config.pluginmanager.register(_Gate(config), _NAME)
+    config.pluginmanager.register(_Gate(config), _PLUGIN)
 
 
 class _Gate:
@@ -75,7 +76,7 @@ class _Gate:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the report and its annotations."""
-        terminalreporter.section(_NAME)
+        terminalreporter.section(_SECTION)
         if self._report is None:
             terminalreporter.line(f"aether-guard: error: {self._problem or 'the session ended before its end'}")
             return
