@@ -10,7 +10,7 @@ from aether_guard.error import GuardError
 from aether_guard.importer import Document, ImportProblem
 from aether_guard.importer.document import read_document
 from aether_guard.importer.loading import Reader
-from aether_guard.importer.registry import Importer, format_names, load_importer, recognise
+from aether_guard.importer.registry import Importer, all_importers, format_names, load_importer, recognise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,10 +105,10 @@ def test_an_importer_that_cannot_be_imported_is_one_line() -> None:
     with pytest.raises(GuardError, match=r"^broken: nowhere_at_all cannot be imported: ModuleNotFoundError: [^\n]*$"):
         load_importer("broken")
     with pytest.raises(GuardError, match="cannot be imported"):
-        recognise(Document("a", b"WATCH 1"))
+        all_importers()
 
 
 def test_what_may_be_two_formats_has_to_be_named() -> None:
     text = b"BenchmarkA 1 5 ns/op\ntest a ... bench: 1 ns/iter (+/- 0)\n"
     with pytest.raises(ImportProblem, match=r"^may be go or libtest: name the format$"):
-        recognise(Document("a.txt", text))
+        recognise(Document("a.txt", text), all_importers())

@@ -53,9 +53,7 @@ class Matched(Struct, frozen=True):
     current: Loaded
 
 
-def judge_sides(
-    sides: Sides, book: PolicyBook, today: date, import_all: Importing | None = None
-) -> list[Judgement]:
+def judge_sides(sides: Sides, book: PolicyBook, today: date, import_all: Importing | None = None) -> list[Judgement]:
     """Load both sides, pair them, and return a judgement a bench, an error where there can be none.
 
     With `import_all` the files are other tools', which it reads, many benches a file, and paired by their names.

@@ -50,7 +50,11 @@ def _bench(summary: Summary) -> dict[str, Any]:
         "param": None,
         "extra_info": {},
         "options": {
-            "disable_gc": False, "timer": "perf_counter", "min_rounds": 1, "max_time": 1.0, "min_time": 0.0,
+            "disable_gc": False,
+            "timer": "perf_counter",
+            "min_rounds": 1,
+            "max_time": 1.0,
+            "min_time": 0.0,
             "warmup": False,
         },
         "stats": _stats(summary),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aether_schema import Better
 
 ABOUT = "a results file of asv, versions 1 and 2"
-SUFFIXES = (".json",)
+SUFFIXES: tuple[str, ...] = (".json",)
 #: What asv itself takes from the name of a function; only `track_` may have any unit.
 _KINDS = {"time": "seconds", "timeraw": "seconds", "mem": "bytes", "peakmem": "bytes"}
 COMBINATIONS_LIMIT = 1_000_000

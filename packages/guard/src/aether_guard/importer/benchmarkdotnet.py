@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aether_guard.importer.series import Wishes
 
 ABOUT = "BenchmarkDotNet JSON, full or brief"
-SUFFIXES = (".json",)
+SUFFIXES: tuple[str, ...] = (".json",)
 
 
 class _Statistics(Struct, rename="pascal"):

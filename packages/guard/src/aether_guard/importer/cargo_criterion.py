@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aether_guard.importer.series import Wishes
 
 ABOUT = "cargo criterion --message-format=json"
-SUFFIXES = (".json", ".jsonl", ".ndjson", ".txt")
+SUFFIXES: tuple[str, ...] = (".json", ".jsonl", ".ndjson", ".txt")
 _COMPLETE = '"benchmark-complete"'
 
 
@@ -31,11 +31,14 @@ class _Message(Struct):
 
 def recognises(document: Document) -> bool:
     """Return whether a line near the beginning is one of its messages."""
-    return any(
-        bytes(keys_of(line.encode()).get("reason", b"")) in {_COMPLETE.encode(), b'"group-complete"'}
-        for line in document.head.splitlines()
-        if line.startswith("{") and '"reason"' in line
-    ) or bytes(document.keys.get("reason", b"")) == _COMPLETE.encode()
+    return (
+        any(
+            bytes(keys_of(line.encode()).get("reason", b"")) in {_COMPLETE.encode(), b'"group-complete"'}
+            for line in document.head.splitlines()
+            if line.startswith("{") and '"reason"' in line
+        )
+        or bytes(document.keys.get("reason", b"")) == _COMPLETE.encode()
+    )
 
 
 def read(document: Document, wishes: Wishes) -> Iterator[Series]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aether_guard.importer.series import Wishes
 
 ABOUT = "Catch2 --reporter xml"
-SUFFIXES = (".xml",)
+SUFFIXES: tuple[str, ...] = (".xml",)
 _ROOTS = {"Catch", "Catch2TestRun"}
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aether_schema import Better
 
 ABOUT = "CSV with columns for name, value and unit (--column, --unit)"
-SUFFIXES = (".csv", ".tsv")
+SUFFIXES: tuple[str, ...] = (".csv", ".tsv")
 #: By what names a column is found, where none was given.
 USUAL: dict[str, tuple[str, ...]] = {
     "name": ("bench_id", "name", "bench", "benchmark"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aether_guard.importer.series import Wishes
 
 ABOUT = "github-action-benchmark, custom (bigger or smaller is better)"
-SUFFIXES = (".json",)
+SUFFIXES: tuple[str, ...] = (".json",)
 
 
 class _Result(Struct):

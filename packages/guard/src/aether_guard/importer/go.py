@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aether_schema import Better
 
 ABOUT = "go test -bench, as text or -json"
-SUFFIXES = (".txt", ".log", ".json")
+SUFFIXES: tuple[str, ...] = (".txt", ".log", ".json")
 TIME = "ns/op"
 _LINE = re.compile(r"Benchmark(?![a-z])\S*\s+\d+\s+\S")
 _KEY = re.compile(r"(pkg|goos|goarch|cpu): *(.*)")
@@ -153,4 +153,3 @@ def _common_cpus(lines: Iterable[_Line]) -> int | None:
     found = {match[2] if (match := _CPUS.fullmatch(line.name)) else "" for line in lines}
     (only,) = found if len(found) == 1 else ("",)
     return int(only) if only and len(only) <= 4 else None
-

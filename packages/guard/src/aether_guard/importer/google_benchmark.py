@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aether_guard.importer.series import Wishes
 
 ABOUT = "google-benchmark JSON"
-SUFFIXES = (".json",)
+SUFFIXES: tuple[str, ...] = (".json",)
 #: How releases without `run_type` call their aggregates.
 _AGGREGATES = ("_mean", "_median", "_stddev", "_cv")
 _FITS = ("_BigO", "_RMS")

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
     from aether_guard.importer.document import Document
     from aether_guard.importer.series import Wishes
+    from aether_schema import Scalar
 
 ABOUT = "hyperfine --export-json"
-SUFFIXES = (".json",)
+SUFFIXES: tuple[str, ...] = (".json",)
 
 
 class _Result(Struct):
@@ -42,7 +43,9 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
     """Yield a command each, its parameters behind its name."""
     del wishes
     for result in document.decode(_Report).results:
-        params = {key: value for key, value in result.parameters.items() if isinstance(value, (str, int, float))}
+        params: dict[str, Scalar] = {
+            key: value for key, value in result.parameters.items() if isinstance(value, (str, int, float))
+        }
         failed = sum(code != 0 for code in result.exit_codes or ())
         yield Series(
             name=swept(result.command, params),

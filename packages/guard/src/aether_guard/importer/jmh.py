@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aether_guard.importer.series import Wishes
 
 ABOUT = "JMH -rf json"
-SUFFIXES = (".json",)
+SUFFIXES: tuple[str, ...] = (".json",)
 #: A histogram of more samples than these is told by its percentiles.
 HISTOGRAM_LIMIT = 1_000_000
 

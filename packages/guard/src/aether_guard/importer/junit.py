@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aether_guard.importer.series import Wishes
 
 ABOUT = "the times of tests in JUnit XML"
-SUFFIXES = (".xml",)
+SUFFIXES: tuple[str, ...] = (".xml",)
 _ASIDE = {"failure", "error", "skipped", "rerunFailure"}
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aether_schema import Better
 
 ABOUT = "k6 summary, --summary-export or handleSummary"
-SUFFIXES = (".json",)
+SUFFIXES: tuple[str, ...] = (".json",)
 _WHOLE = "http_req_duration"
 _PARTS = ("blocked", "connecting", "tls_handshaking", "sending", "waiting", "receiving")
 _PART_NAMES = frozenset(f"http_req_{part}" for part in _PARTS)

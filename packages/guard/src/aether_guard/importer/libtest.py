@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aether_guard.importer.series import Wishes
 
 ABOUT = "cargo bench of the compiler's own harness, as text"
-SUFFIXES = (".txt", ".log")
+SUFFIXES: tuple[str, ...] = (".txt", ".log")
 _LINE = re.compile(
     r"^test (?P<name>.{1,500}?)\s+\.\.\. bench:\s+(?P<median>[\d,]+(?:\.\d+)?) (?P<unit>\S+?)/iter"
     r" \(\+/- (?P<spread>[\d,]+(?:\.\d+)?)\)"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aether_guard.importer.assemble import summaries_of
 from aether_guard.importer.document import Document, read_document
 from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.registry import AUTO, load_importer, recognise
+from aether_guard.importer.registry import AUTO, all_importers, load_importer, recognise
 from aether_guard.importer.series import PLAIN_WISHES
 from aether_guard.source import Loaded, Problem, expand
 from aether_schema import InvalidSummaryError, decode_summary, printable
@@ -33,6 +33,7 @@ class Reader:
 
         """
         self._importer = None if name == AUTO else load_importer(name)
+        self._known = all_importers() if name == AUTO else {}
         self._wishes = wishes
 
     def load_all(self, paths: Iterable[str]) -> tuple[list[Loaded], list[Problem]]:
@@ -81,7 +82,7 @@ class Reader:
                 return [decode_summary(document.data)]
             except InvalidSummaryError as error:
                 raise ImportProblem(str(error)) from None
-        importer = self._importer or recognise(document)[1]
+        importer = self._importer or recognise(document, self._known)[1]
         if document.is_folder and importer.SUFFIXES:
             raise ImportProblem("a folder, not a file")
         if not document.is_folder and (not document.data or document.data.isspace()):
@@ -95,7 +96,7 @@ class Reader:
         if self._importer is None:
             document = Document(path, b"", is_folder=True)
             try:
-                recognise(document)
+                recognise(document, self._known)
             except ImportProblem:
                 suffixes: tuple[str, ...] = (".json", ".json.gz", ".xml", ".csv", ".txt")
             else:

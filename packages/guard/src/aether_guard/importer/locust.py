@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aether_guard.importer.series import Wishes
 
 ABOUT = "Locust --csv, the file of statistics"
-SUFFIXES = ("_stats.csv",)
+SUFFIXES: tuple[str, ...] = ("_stats.csv",)
 _COLUMNS = ("Type", "Name", "Request Count", "Failure Count", "Requests/s", "50%", "95%")
 _ALL = "Aggregated"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aether_schema import Better
 
 ABOUT = "pyperf JSON, plain or gzip"
-SUFFIXES = (".json", ".json.gz")
+SUFFIXES: tuple[str, ...] = (".json", ".json.gz")
 #: pyperf's own units. What is counted in bytes there is memory that was taken; an integer may be anything.
 _UNITS: dict[str, tuple[str, Better | None]] = {"second": ("s", None), "byte": ("B", "lower")}
 

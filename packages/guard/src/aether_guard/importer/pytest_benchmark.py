@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aether_guard.importer.series import Wishes
 
 ABOUT = "pytest-benchmark JSON"
-SUFFIXES = (".json",)
+SUFFIXES: tuple[str, ...] = (".json",)
 
 
 class _Stats(Struct):

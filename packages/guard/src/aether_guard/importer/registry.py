@@ -9,7 +9,7 @@ from aether_guard.importer.problem import ImportProblem
 from aether_schema import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from importlib.metadata import EntryPoint
 
     from aether_guard.importer.document import Document
@@ -63,14 +63,23 @@ def load_importer(name: str) -> Importer:
     return _load(entries[name])
 
 
-def recognise(document: Document) -> tuple[str, Importer]:
-    """Return the format that the document is of, and its importer.
+def all_importers() -> dict[str, Importer]:
+    """Return every installed importer by the name of its format.
+
+    Raises:
+        GuardError: one cannot be imported.
+
+    """
+    return {name: _load(entry) for name, entry in sorted(_entries().items())}
+
+
+def recognise(document: Document, importers: Mapping[str, Importer]) -> tuple[str, Importer]:
+    """Return the format of `importers` that the document is of, and its importer.
 
     Raises:
         ImportProblem: it is of none that is known, or of more than one.
 
     """
-    importers = {name: _load(entry) for name, entry in sorted(_entries().items())}
     found = [name for name, importer in importers.items() if importer.recognises(document)]
     if len(found) == 1:
         return found[0], importers[found[0]]

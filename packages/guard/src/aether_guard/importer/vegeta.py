@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aether_guard.importer.series import Wishes
 
 ABOUT = "vegeta report -type=json, or encode -to=json"
-SUFFIXES = (".json", ".jsonl", ".ndjson")
+SUFFIXES: tuple[str, ...] = (".json", ".jsonl", ".ndjson")
 _TIME = "vegeta latency"
 _RATE = "vegeta throughput"
 

@@ -21,6 +21,8 @@ from aether_schema import SchemaError, printable, read_summary
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aether_guard.importer.registry import Importer
+
 ENTRIES_LIMIT = 50_000
 DEPTH_LIMIT = 12
 JSON_LIMIT_BYTES = 16 * 2**20
@@ -84,6 +86,7 @@ class _Walk:
         self.texts: dict[str, str] = {}
         self.unread: list[str] = []
         self._json_bytes = 0
+        self._importers: dict[str, Importer] = {}
 
     def look(self) -> None:
         """Look, and leave what was found in the attributes."""
@@ -135,7 +138,7 @@ class _Walk:
         """Keep a file of another tool's, of those that say enough to be compared as they are."""
         from aether_guard.importer import ImportProblem
         from aether_guard.importer.document import read_document
-        from aether_guard.importer.registry import recognise
+        from aether_guard.importer.registry import all_importers, recognise
 
         place = os.path.join(self.folder, path)
         if is_example(path) or len(self.results) >= RESULTS_LIMIT:
@@ -145,7 +148,8 @@ class _Walk:
             if self._json_bytes + size > ALL_JSON_LIMIT_BYTES or size > JSON_LIMIT_BYTES:
                 return
             self._json_bytes += size
-            form, _ = recognise(read_document(place))
+            self._importers = self._importers or all_importers()
+            form, _ = recognise(read_document(place), self._importers)
         except (OSError, ImportProblem, GuardError):
             return
         if form not in _UNSAID:
