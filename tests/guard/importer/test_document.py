@@ -76,6 +76,7 @@ def test_a_gzip_that_is_cut_off_or_damaged_is_refused(data: bytes) -> None:
         b'{"benchmarks": [{"fullname": "a", "stats": {"median": "NaN", "rounds": 1}}]}',
         b'{"results": [{"command": "a", "mean": NaN}]}',
     ],
+    ids=lambda data: repr(data[:20]) if isinstance(data, bytes) else data,
 )
 def test_nonsense_is_one_line_in_every_format(tmp_path: Path, form: str, data: bytes) -> None:
     assert problem_of(form, tmp_path / "file", data)
