@@ -1,4 +1,7 @@
-"""The bench harness of the Rust compiler, as text: `test name ... bench: 1,234 ns/iter (+/- 56)`."""
+"""The bench harness of the Rust compiler, as text: `test name ... bench: 1,234 ns/iter (+/- 56)`.
+
+Harnesses that print like it write other units, such as `cycles/iter`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 ABOUT = "cargo bench of the compiler's own harness, as text"
 SUFFIXES: tuple[str, ...] = (".txt", ".log")
 _LINE = re.compile(
-    r"^test (?P<name>.{1,500}?)\s+\.\.\. bench:\s+(?P<median>[\d,]+(?:\.\d+)?) (?P<unit>\S+?)/iter"
+    r"^test (?P<name>.{1,500}?)\s+\.\.\. bench:\s+(?P<median>[\d,]+(?:\.\d+)?) (?P<unit>\S+)"
     r" \(\+/- (?P<spread>[\d,]+(?:\.\d+)?)\)"
 )
 _SHORT = 2000
@@ -33,7 +36,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
     for _, line in document.lines():
         if found := _matched(line):
             median = float(found["median"].replace(",", ""))
-            notes = f"+/- {found['spread']} {found['unit']}/iter, from the fastest sample to the slowest"
+            notes = f"+/- {found['spread']} {found['unit']}, from the fastest sample to the slowest"
             yield Series(name=found["name"], unit=found["unit"], p50=median, notes=notes)
 
 
