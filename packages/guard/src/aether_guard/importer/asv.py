@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series
+from aether_guard.importer.series import Series, fixed_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,7 @@ ABOUT = "a results file of asv, versions 1 and 2"
 SUFFIXES: tuple[str, ...] = (".json",)
 #: What asv itself takes from the name of a function; only `track_` may have any unit.
 _KINDS = {"time": "seconds", "timeraw": "seconds", "mem": "bytes", "peakmem": "bytes"}
+_FIXED = {"os": "os", "machine": "arch", "cpu_model": "cpu", "host": "machine", "python": "python"}
 COMBINATIONS_LIMIT = 1_000_000
 
 
@@ -83,7 +84,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
                 better=better,
                 rounds=(kept,) if kept else None,
                 p50=value,
-                environment=_machine(report.params),
+                environment=fixed_of(report.params, **_FIXED),
                 timestamp=_moment(figures.started_at or report.date),
                 commit=report.commit_hash,
             )
@@ -147,9 +148,3 @@ def _moment(milliseconds: float | None) -> str | None:
         return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
     except (ValueError, OverflowError, OSError):
         return None
-
-
-def _machine(params: dict[str, Any]) -> dict[str, Any]:
-    keys = {"os": "os", "machine": "arch", "cpu_model": "cpu", "host": "machine", "python": "python"}
-    found = {ours: params.get(theirs) for ours, theirs in keys.items()}
-    return {key: value for key, value in found.items() if isinstance(value, str) and value}

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from aether_guard.importer.document import first_of
 from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series
+from aether_guard.importer.series import Series, fixed_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 ABOUT = "BenchmarkDotNet JSON, full or brief"
 SUFFIXES: tuple[str, ...] = (".json",)
+_FIXED = {
+    "os": "OsVersion",
+    "cpu_model": "ProcessorName",
+    "cpus_logical": "LogicalCoreCount",
+    "machine": "Architecture",
+    "runtime": "RuntimeVersion",
+    "build": "Configuration",
+}
 
 
 class _Statistics(Struct, rename="pascal"):
@@ -75,7 +83,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
             p50=_number(bench.statistics.mean) if median is None else median,
             p95=_number(percentiles.get("P95")),
             n=max(1, bench.statistics.n or 1),
-            environment=_machine(report.host_environment_info),
+            environment=fixed_of(report.host_environment_info, **_FIXED),
         )
 
 
@@ -103,16 +111,3 @@ def _rounds(bench: _Bench, name: str) -> tuple[tuple[float, ...], ...]:
 def _number(value: float | str | None) -> float | None:
     """Return a figure; one that could not be had is written as text."""
     return None if isinstance(value, str) else value
-
-
-def _machine(info: dict[str, Any]) -> dict[str, Any]:
-    """Return what is fixed about the machine and the build; the clock that is told too is not."""
-    keys = {
-        "os": "OsVersion",
-        "cpu_model": "ProcessorName",
-        "cpus_logical": "LogicalCoreCount",
-        "machine": "Architecture",
-        "runtime": "RuntimeVersion",
-        "build": "Configuration",
-    }
-    return {ours: info[theirs] for ours, theirs in keys.items() if isinstance(info.get(theirs), (str, int))}

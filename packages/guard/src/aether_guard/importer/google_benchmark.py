@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from aether_guard.importer.document import first_of
 from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series
+from aether_guard.importer.series import Series, fixed_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,8 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
             runs.setdefault(name, []).append(run)
     date = report.context.get("date")
     timestamp = date if isinstance(date, str) else None
-    common: dict[str, Any] = {"environment": _machine(report.context), "timestamp": timestamp}
+    machine = fixed_of(report.context, cpus_logical="num_cpus", build="library_build_type")
+    common: dict[str, Any] = {"environment": machine, "timestamp": timestamp}
     for name, repeated in runs.items():
         units = {run.time_unit for run in repeated}
         times = [run.real_time for run in repeated if run.real_time is not None]
@@ -89,9 +90,3 @@ def _is_fit(run: _Run) -> bool:
 
 def _is_old_aggregate(name: str, names: set[str]) -> bool:
     return any(name.endswith(end) and name.removesuffix(end) in names for end in _AGGREGATES)
-
-
-def _machine(context: dict[str, Any]) -> dict[str, Any]:
-    """Return what is fixed about the machine: how many processors it has, not how fast they just went."""
-    keys = {"cpus_logical": "num_cpus", "build": "library_build_type"}
-    return {ours: context[theirs] for ours, theirs in keys.items() if isinstance(context.get(theirs), (str, int))}

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from aether_guard.importer.document import first_of
 from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series
+from aether_guard.importer.series import Series, fixed_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,14 @@ ABOUT = "pyperf JSON, plain or gzip"
 SUFFIXES: tuple[str, ...] = (".json", ".json.gz")
 #: pyperf's own units. What is counted in bytes there is memory that was taken; an integer may be anything.
 _UNITS: dict[str, tuple[str, Better | None]] = {"second": ("s", None), "byte": ("B", "lower")}
+#: What is fixed about a machine, by pyperf's names.
+_FIXED = {
+    "cpu_model": "cpu_model_name",
+    "cpus_logical": "cpu_count",
+    "platform": "platform",
+    "python": "python_version",
+    "python_implementation": "python_implementation",
+}
 
 
 class _Run(Struct):
@@ -62,18 +70,6 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
             unit=written,
             better=better,
             rounds=rounds,
-            environment=_machine(metadata),
+            environment=fixed_of(metadata, **_FIXED),
             timestamp=max((date for date in dates if isinstance(date, str)), default=None),
         )
-
-
-def _machine(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return what is fixed about the machine, not its temperature or the clock it ran at."""
-    keys = {
-        "cpu_model": "cpu_model_name",
-        "cpus_logical": "cpu_count",
-        "platform": "platform",
-        "python": "python_version",
-        "python_implementation": "python_implementation",
-    }
-    return {ours: metadata[theirs] for ours, theirs in keys.items() if isinstance(metadata.get(theirs), (str, int))}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from aether_schema import Better, Rounds, Scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Series(Struct, frozen=True, kw_only=True):
@@ -51,3 +54,12 @@ PLAIN_WISHES = Wishes()
 def swept(name: str, params: dict[str, Scalar]) -> str:
     """Return the name of one point of a sweep, its parameters behind it."""
     return f"{name} [{', '.join(f'{key}={value}' for key, value in params.items())}]" if params else name
+
+
+def fixed_of(info: Mapping[str, Any], **keys: str) -> dict[str, Any]:
+    """Return what a tool's table says of the machine under `keys`, our names to its: texts and whole numbers.
+
+    An importer names what is fixed, never a clock or a temperature that was read while measuring.
+    """
+    found = {ours: info.get(theirs) for ours, theirs in keys.items()}
+    return {ours: value for ours, value in found.items() if value and isinstance(value, (str, int))}
