@@ -117,6 +117,13 @@ def test_what_is_no_file_is_told(tmp_path: Path) -> None:
         read_document(os.devnull)
 
 
+def test_a_file_over_the_limit_is_refused_without_being_read(tmp_path: Path) -> None:
+    with (tmp_path / "large.json").open("wb") as file:
+        file.truncate(SIZE_LIMIT_BYTES + 1)
+    with pytest.raises(ImportProblem, match=r"^268,435,457 bytes, over the limit of 268,435,456$"):
+        read_document(str(tmp_path / "large.json"))
+
+
 def test_a_text_may_come_as_utf_16_from_a_shell_on_windows() -> None:
     text = "BenchmarkA-2  10  5.5 ns/op\r\n"
     for encoding in ("utf-16", "utf-8-sig"):

@@ -171,16 +171,17 @@ def read_document(path: str) -> Document:
             return Document(path, b"", is_folder=True, modified_s=status.st_mtime)
         if not stat.S_ISREG(status.st_mode):
             raise ImportProblem("not a regular file")
+        if status.st_size > SIZE_LIMIT_BYTES:
+            raise ImportProblem(f"{status.st_size:,} bytes, over the limit of {SIZE_LIMIT_BYTES:,}")
         with open(path, "rb") as file:
-            data = file.read(SIZE_LIMIT_BYTES + 1)
+            # A file of the kernel's says that it has no size, and one that is being written to grows.
+            data = file.read(SIZE_LIMIT_BYTES)
     except FileNotFoundError:
         raise ImportProblem("no such file") from None
     except (OSError, ValueError) as error:
         raise ImportProblem(f"cannot be read: {(getattr(error, 'strerror', None) or str(error)).lower()}") from None
     if data.startswith(_GZIP):
         data = unpack(data)
-    if len(data) > SIZE_LIMIT_BYTES:
-        raise ImportProblem(f"over the limit of {SIZE_LIMIT_BYTES:,} bytes")
     return Document(path, data, modified_s=status.st_mtime)
 
 
