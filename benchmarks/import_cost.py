@@ -45,11 +45,19 @@ def write_large(path: Path, benches: int) -> int:
     return kept
 
 
-def timed_ms(command: list[str]) -> float:
-    """Return how long one run of the command takes, in milliseconds."""
-    started = perf_counter()
+def timed_ms(command: list[str]) -> tuple[float, float]:
+    """Return how long one run of the command takes and how much of a CPU, in milliseconds."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return (perf_counter() - started) * 1e3
+    elapsed_s, after = perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return elapsed_s * 1e3, cpu_s * 1e3
+
+
+def medians(runs: list[tuple[float, float]]) -> str:
+    """Return the medians of what `timed_ms` gave, to be printed."""
+    elapsed, cpu = ([run[index] for run in runs] for index in (0, 1))
+    return f"median {quantile(elapsed, 0.5):,.0f} ms, {quantile(cpu, 0.5):,.0f} ms of a CPU, n {len(runs)}"
 
 
 def main() -> None:
@@ -68,12 +76,12 @@ def main() -> None:
             "check --from hyperfine": [guard, "check", "--from", "hyperfine", str(small), str(small)],
             "check --from auto": [guard, "check", "--from", "auto", str(small), str(small)],
         }
-        elapsed: dict[str, list[float]] = {name: [] for name in commands}
+        elapsed: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
         for _ in range(RUNS):
             for name, command in commands.items():
                 elapsed[name].append(timed_ms(command))
         for name, values in elapsed.items():
-            print(f"{name}: median {quantile(values, 0.5):.1f} ms, n {RUNS}")
+            print(f"{name}: {medians(values)}")
         samples = write_large(large, benches)
         for form in ("pytest-benchmark", "auto"):
             command = [guard, "import", form, str(large), "--out", os.path.join(place, "large")]
@@ -82,7 +90,7 @@ def main() -> None:
             size_mb = large.stat().st_size / 1e6
             print(
                 f"import {form}, {size_mb:.0f} MB, {benches} benches, {samples:,} samples: "
-                f"median {quantile(times, 0.5):,.0f} ms, n {LARGE_RUNS}, peak {peak_mb:,.0f} MB"
+                f"{medians(times)}, peak {peak_mb:,.0f} MB"
             )
 
 
