@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import random
 import re
-import shutil
 import sys
 import tempfile
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 from time import perf_counter
 
@@ -23,7 +24,7 @@ from aether_guard.importer.registry import Importer, format_names, load_importer
 
 MADE = Path(__file__).parents[1] / "fixtures" / "import"
 WHOLE = MADE / "criterion" / "clone" / "new"
-LIMIT_S = 2.0
+LIMIT_S = 5.0
 LARGEST_BYTES = 20_000
 WISHES = Wishes(better=(("", "lower"),))
 ASIDE = ("benchmarks.json", "machine.json", "semicolons.csv")
@@ -52,8 +53,7 @@ def damaged(draw: random.Random, data: bytes) -> bytes:
         data = unpack(data)
     text = bytearray(data)
     for _ in range(draw.choice((0, 1, 1, 2, 5))):
-        words = list(_WORD.finditer(text, draw.randrange(len(text) + 1)))[:1] if text else []
-        for word in words:
+        if word := _WORD.search(text, draw.randrange(len(text) + 1)):
             other = draw.choice(ODDITIES) if draw.random() < 0.7 else word[0] * draw.choice((0, 2))
             text[word.start() : word.end()] = other
     for _ in range(draw.choice((0, 0, 1, 4))):
@@ -62,17 +62,22 @@ def damaged(draw: random.Random, data: bytes) -> bytes:
     return bytes(text[: draw.randrange(len(text) + 1)] if draw.random() < 0.1 else text)
 
 
+@cache
+def _whole(name: str) -> bytes:
+    return (WHOLE / name).read_bytes()
+
+
 def attempt(form: str, importer: Importer, name: str, data: bytes, place: str) -> str:
     """Return what became of one input."""
     try:
         if not importer.SUFFIXES:
             # A report of which one file is damaged, and of which the others may not be there.
             folder = Path(place, "new")
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(WHOLE, folder)
+            folder.mkdir(exist_ok=True)
+            for file in ("benchmark.json", "estimates.json", "sample.json"):
+                (folder / file).write_bytes(data if file == name else _whole(file))
             if name == "estimates.json":
                 (folder / "sample.json").unlink()
-            (folder / name).write_bytes(data)
             summaries = Reader(form, WISHES).read(place)
         else:
             if data.startswith(b"\x1f\x8b"):
@@ -111,16 +116,22 @@ def fuzz(form: str, count: int, seed: int, place: str) -> Counter[str]:
     return became
 
 
+def report(count: int, seed: int, form: str) -> str:
+    """Return one line on what became of the damaged files of a format."""
+    with tempfile.TemporaryDirectory() as place:
+        started = perf_counter()
+        became = fuzz(form, count, seed, place)
+        elapsed_s = perf_counter() - started
+    return f"{form}: {count:,} inputs, seed {seed}: {dict(sorted(became.items()))}, {elapsed_s:.0f} s"
+
+
 def main() -> int:
-    """Damage, import, count."""
+    """Damage, import, count: a process a format, as many at a time as there are CPUs."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 20260101
-    for form in sys.argv[3:] or format_names():
-        with tempfile.TemporaryDirectory() as place:
-            started = perf_counter()
-            became = fuzz(form, count, seed, place)
-            elapsed_s = perf_counter() - started
-            print(f"{form}: {count:,} inputs, seed {seed}: {dict(became)}, {elapsed_s:.0f} s", flush=True)
+    with ProcessPoolExecutor() as pool:
+        for line in pool.map(partial(report, count, seed), sys.argv[3:] or format_names()):
+            print(line, flush=True)
     return 0
 
 
