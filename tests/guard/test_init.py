@@ -677,8 +677,9 @@ def test_a_result_named_for_it_is_the_baseline() -> None:
     assert sides(plan("github")) == (["perf/baseline.json"], ["perf/current.json"])
 
 
-def test_what_init_says_next_works_for_results_of_another_tool(guard: Guard) -> None:
-    result("results.json")
+@pytest.mark.parametrize(("path", "name"), [("results.json", "hyperfine/two.json"), ("target/criterion", "criterion")])
+def test_what_init_says_next_works_for_results_of_another_tool(guard: Guard, path: str, name: str) -> None:
+    result(path, name)
     init("github")
     for command in plan("github").next_commands:
         done = guard(*command.split()[1:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from aether_guard.importer.assemble import summaries_of
@@ -93,18 +94,12 @@ class Reader:
         """Return the files of a folder that may be of the format, or the folder where it is the report itself."""
         if not os.path.isdir(path):
             return expand(path)
-        if self._importer is None:
-            document = Document(path, b"", is_folder=True)
-            try:
-                recognise(document, self._known)
-            except ImportProblem:
-                suffixes: tuple[str, ...] = (".json", ".json.gz", ".xml", ".csv", ".txt")
-            else:
-                return [path]
-        else:
-            suffixes = (*self._importer.SUFFIXES, ".json") if self._importer.SUFFIXES else ()
-        if not suffixes:
+        known = self._known.values() if self._importer is None else [self._importer]
+        document = Document(path, b"", is_folder=True)
+        if any(importer.recognises(document) for importer in known if not importer.SUFFIXES):
             return [path]
+        # A summary of our own may stand in any folder.
+        suffixes = (".json", *chain.from_iterable(importer.SUFFIXES for importer in known))
         with os.scandir(path) as entries:
             names = sorted(entry.name for entry in entries if entry.is_file())
         return [os.path.join(path, name) for name in names if name.endswith(suffixes) and name[0] != "."]
