@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from aether_guard.importer.assemble import summaries_of
@@ -21,6 +20,10 @@ if TYPE_CHECKING:
     from aether_guard.importer.registry import Importer
     from aether_guard.importer.series import Wishes
     from aether_schema import Summary
+
+
+#: The ends of names that `auto` looks at in a folder; what a log or a text there holds has to be named.
+_TOLD_APART = (".json.gz", ".xml", "_stats.csv")
 
 
 class Reader:
@@ -99,7 +102,7 @@ class Reader:
         if any(importer.recognises(document) for importer in known if not importer.SUFFIXES):
             return [path]
         # A summary of our own may stand in any folder.
-        suffixes = (".json", *chain.from_iterable(importer.SUFFIXES for importer in known))
+        suffixes = (".json", *(_TOLD_APART if self._importer is None else self._importer.SUFFIXES))
         with os.scandir(path) as entries:
             names = sorted(entry.name for entry in entries if entry.is_file())
         return [os.path.join(path, name) for name in names if name.endswith(suffixes) and name[0] != "."]
