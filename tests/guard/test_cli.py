@@ -825,7 +825,7 @@ def test_a_command_imports_no_other(tmp_path: Path, command: str, arguments: lis
     )
     run = [sys.executable, "-c", source, command, *arguments]
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
-    shared = {"aether_guard.command.deliver", "aether_guard.command.form"}
+    shared = {"aether_guard.command.deliver", "aether_guard.command.form", "aether_guard.command.importing"}
     assert set(done.stderr.split()) - shared == {f"aether_guard.command.{command}"}
 
 

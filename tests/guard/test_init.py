@@ -635,3 +635,66 @@ def test_the_jobs_have_the_form_that_gitlab_wants(write: Write) -> None:
     tool = lint_tool("check-jsonschema")
     done = checked(tool, "--builtin-schema", "vendor.gitlab-ci", *every_plan("gitlab", write))
     assert done.returncode == 0, done.stdout
+
+
+def result(path: str, name: str = "hyperfine/two.json") -> None:
+    """Put a file that a real tool wrote into the repository."""
+    made = Path(__file__).parents[2] / "fixtures" / "import" / name
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    if made.is_dir():
+        shutil.copytree(made, path)
+    else:
+        shutil.copy(made, path)
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "form"),
+    [
+        ("results.json", "hyperfine/two.json", "hyperfine"),
+        ("out/.benchmarks/0001.json", "pytest-benchmark/with_data.json", "pytest-benchmark"),
+        ("target/criterion", "criterion", "criterion"),
+        ("out/bench.txt", "go/bench.txt", "go"),
+        ("load_stats.csv", "locust/load_stats.csv", "locust"),
+        ("perf/suite.json.gz", "pyperf/time.json.gz", "pyperf"),
+    ],
+)
+@pytest.mark.parametrize(("ci", "workflow"), [("github", GITHUB), ("gitlab", GITLAB)])
+def test_results_of_another_tool_are_found_and_checked_as_they_are(
+    path: str, name: str, form: str, ci: Ci, workflow: str
+) -> None:
+    result(path, name)
+    planned = plan(ci)
+    assert f"found results of {form} in {path}" in planned.found
+    assert sides(planned) == (["benchmarks/baseline"], [path])
+    assert f"aether-guard check --from {form}" in contents(planned, workflow)
+    imports = f"aether-guard import {form} {path} --out benchmarks/baseline"
+    assert planned.next_commands == (imports, f"aether-guard check --from {form}")
+
+
+def test_a_result_named_for_it_is_the_baseline() -> None:
+    result("perf/current.json")
+    result("perf/baseline.json")
+    assert sides(plan("github")) == (["perf/baseline.json"], ["perf/current.json"])
+
+
+@pytest.mark.parametrize(("path", "name"), [("results.json", "hyperfine/two.json"), ("target/criterion", "criterion")])
+def test_what_init_says_next_works_for_results_of_another_tool(guard: Guard, path: str, name: str) -> None:
+    result(path, name)
+    init("github")
+    for command in plan("github").next_commands:
+        done = guard(*command.split()[1:])
+        assert done.returncode == 0, done.stderr
+
+
+def test_summaries_of_our_own_come_before_results_of_another_tool(write: Write) -> None:
+    result("results.json")
+    write("target/benchmarks/bench-pack.json")
+    planned = plan("github")
+    assert sides(planned)[1] == ["target/benchmarks"]
+    assert "--from" not in contents(planned, GITHUB)
+
+
+def test_test_reports_and_test_data_are_no_results() -> None:
+    result("report.xml", "junit/pytest.xml")
+    result("tests/data/results.json")
+    assert sides(plan("github"))[1] == ["target/benchmarks"]

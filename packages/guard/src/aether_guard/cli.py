@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: The modules of `aether_guard.command`, in the order in which help lists them.
-COMMANDS = ("check", "ab", "init", "validate", "policy", "promote", "noise", "schema")
+COMMANDS = ("check", "ab", "init", "validate", "policy", "promote", "import", "export", "noise", "schema")
+#: Where a command's name is a word of the language, its module has another.
+_MODULES = {"import": "import_files"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +61,7 @@ def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
     # With its name given, argparse need not lay out a usage line to find it, which takes longer than the rest.
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=parser.prog)
     for command in [name for name in COMMANDS if name in first] or COMMANDS:
-        import_module(f"aether_guard.command.{command}").add_to(commands)
+        import_module(f"aether_guard.command.{_MODULES.get(command, command)}").add_to(commands)
     return parser
 
 

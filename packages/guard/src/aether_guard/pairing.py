@@ -14,11 +14,13 @@ from aether_guard.verdict import Judgement
 from aether_schema import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import date
 
     from aether_guard.assessment import Assessment
     from aether_guard.policy import PolicyBook
+
+    Importing = Callable[[Iterable[str]], tuple[list[Loaded], list[Problem]]]
 
 
 class Sides(Struct, frozen=True, kw_only=True):
@@ -51,8 +53,11 @@ class Matched(Struct, frozen=True):
     current: Loaded
 
 
-def judge_sides(sides: Sides, book: PolicyBook, today: date) -> list[Judgement]:
-    """Load both sides, pair them, and return a judgement a bench, an error where there can be none."""
+def judge_sides(sides: Sides, book: PolicyBook, today: date, import_all: Importing | None = None) -> list[Judgement]:
+    """Load both sides, pair them, and return a judgement a bench, an error where there can be none.
+
+    With `import_all` the files are other tools', which it reads, many benches a file, and paired by their names.
+    """
     judgements: list[Judgement] = []
     matched: list[Matched] = []
     present: set[str | None] = set()
@@ -64,7 +69,12 @@ def judge_sides(sides: Sides, book: PolicyBook, today: date) -> list[Judgement]:
             present.add(current.summary.bench_id)
         judgements += [_error(item) for item in (baseline, current) if isinstance(item, Problem)]
     if sides.baseline or sides.current:
-        by_bench, others = _match_by_bench(sides)
+        by_bench, others = _match_by_bench(sides, import_all or load_all)
+        if import_all is not None:
+            # Tools count much that is usually nothing, as Go does allocations.
+            nothing = [pair for pair in by_bench if _is_nothing(pair)]
+            by_bench = [pair for pair in by_bench if pair not in nothing]
+            others += [_unmoved(pair) for pair in nothing]
         matched += by_bench
         judgements += others
     present |= {pair.current.summary.bench_id for pair in matched} | {judgement.bench_id for judgement in judgements}
@@ -82,10 +92,10 @@ def _judge_matched(matched: Sequence[Matched], book: PolicyBook, today: date) ->
     ]
 
 
-def _match_by_bench(sides: Sides) -> tuple[list[Matched], list[Judgement]]:
+def _match_by_bench(sides: Sides, read_all: Importing) -> tuple[list[Matched], list[Judgement]]:
     """Return the pairs found by their bench, and a judgement for whatever has none."""
-    baselines, problems = load_all(sides.baseline)
-    currents, more_problems = load_all(sides.current)
+    baselines, problems = read_all(sides.baseline)
+    currents, more_problems = read_all(sides.current)
     by_id, doubled = _by_id(baselines)
     current_by_id, current_doubled = _by_id(currents)
     matched = [Matched(by_id[bench_id], current_by_id[bench_id]) for bench_id in by_id if bench_id in current_by_id]
@@ -139,6 +149,27 @@ def _new(current: Loaded) -> Judgement:
         unit=summary.unit,
         reason="it has no baseline yet",
         current_path=current.path,
+    )
+
+
+def _is_nothing(pair: Matched) -> bool:
+    """Return whether both sides are 0 throughout."""
+    sides = pair.baseline.summary, pair.current.summary
+    return all(side.p95 == 0 and not any(map(any, side.samples or ())) for side in sides)
+
+
+def _unmoved(pair: Matched) -> Judgement:
+    summary = pair.current.summary
+    return Judgement(
+        bench_id=summary.bench_id,
+        verdict="pass",
+        metric=summary.metric,
+        unit=summary.unit,
+        baseline=0.0,
+        current=0.0,
+        reason="it is 0 on both sides",
+        baseline_path=pair.baseline.path,
+        current_path=pair.current.path,
     )
 
 

@@ -99,7 +99,12 @@ def _is_finite(value: object) -> bool:
         return math.isfinite(value)
     if isinstance(value, dict):
         return all(map(_is_finite, value.values()))
-    return all(map(_is_finite, value)) if isinstance(value, (list, tuple)) else True
+    if not isinstance(value, (list, tuple)):
+        return True
+    # A round of samples is numbers and nothing else.
+    if set(map(type, value)) == {float}:
+        return all(map(math.isfinite, value))
+    return all(map(_is_finite, value))
 
 
 def _translated(error: msgspec.ValidationError) -> InvalidSummaryError:

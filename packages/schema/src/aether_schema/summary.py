@@ -192,10 +192,12 @@ def _check_direction(summary: Summary) -> None:
 
 def _check_samples(summary: Summary, rounds: tuple[tuple[float, ...], ...]) -> None:
     kept = [sample for samples in rounds for sample in samples]
-    if not all(math.isfinite(sample) and sample >= 0 for sample in kept):
+    if not all(map(math.isfinite, kept)) or min(kept, default=0) < 0:
         raise InvalidSummaryError("every sample is a finite number of at least 0", key="samples")
     if len(kept) != summary.n:
         raise InvalidSummaryError(f"is {summary.n}, but `samples` holds {len(kept)}", key="n")
+    # Once for both quantiles, which is what takes the time where there are millions.
+    kept.sort()
     for key, probability in (("p50", 0.5), ("p95", 0.95)):
         written, own = getattr(summary, key), quantile(kept, probability)
         if not math.isclose(written, own, rel_tol=AGREEMENT):

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from aether_guard.command.deliver import add_delivery, deliver
 from aether_guard.command.form import EXIT_STATUSES, Commands, add_command, add_policy, add_sides, book_of
+from aether_guard.command.importing import add_importing, refuse_import_options, wishes_of
 from aether_guard.config import Config, find_config
 from aether_guard.error import GuardError
 from aether_guard.pairing import Sides, judge_sides, split_sides
@@ -26,6 +27,8 @@ EXAMPLE = """examples:
   aether-guard check baseline/bench-pack.json target/benchmarks/bench-pack.json
   aether-guard check --baseline baseline --current target/benchmarks --gate 10%
     pairs the summaries of two folders by their bench_id
+  aether-guard check --from auto old/bench.json new/bench.json
+    compares what another tool wrote; `aether-guard import -h` lists which
 
 """
 
@@ -38,6 +41,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
         "paths", nargs="*", metavar="BASELINE CURRENT", help="in turn; each a file, a folder of *.json, or a glob"
     )
     add_sides(parser)
+    add_importing(parser)
     add_policy(parser)
     add_delivery(parser)
 
@@ -46,7 +50,14 @@ def execute(options: argparse.Namespace) -> int:
     """Compare, report, and return the exit status of the worst verdict."""
     config = find_config(".")
     book = book_of(options, config)
-    judgements = judge_sides(_sides(options, config), book, datetime.now(UTC).date())
+    sides, today = _sides(options, config), datetime.now(UTC).date()
+    if options.source is None:
+        refuse_import_options(options)
+        judgements = judge_sides(sides, book, today)
+    else:
+        from aether_guard.importer.loading import Reader
+
+        judgements = judge_sides(sides, book, today, Reader(options.source, wishes_of(options)).load_all)
     if not judgements:
         raise GuardError("nothing to compare")
     bounded = any(judgement.interval is not None for judgement in judgements)
@@ -60,6 +71,11 @@ def _sides(options: argparse.Namespace, config: Config) -> Sides:
         raise GuardError(f"paths come in pairs, BASELINE CURRENT; {options.paths[-1]} has no partner")
     if bool(options.baseline) != bool(options.current):
         raise GuardError("--baseline and --current go together")
+    if options.source is not None and (options.paths or options.baseline):
+        # A file of another tool's holds any number of benches, so it is they that are paired.
+        return Sides(
+            baseline=(*options.paths[::2], *options.baseline), current=(*options.paths[1::2], *options.current)
+        )
     if options.paths or options.baseline:
         return split_sides(options.paths, options.baseline, options.current)
     if not config.baseline or not config.current:

@@ -13,19 +13,24 @@ from urllib.parse import urlsplit
 from aether_guard.config import FILE_NAME, PYPROJECT, find_config
 from aether_guard.error import GuardError
 from aether_guard.init.command import SOURCES, find_commands
-from aether_guard.init.found import Configured, Discovery, Existing, SummaryFolder
-from aether_guard.init.place import holds_baselines
+from aether_guard.init.found import Configured, Discovery, Existing, ResultFile, SummaryFolder
+from aether_guard.init.place import holds_baselines, is_example
 from aether_guard.init.workflow import GITHUB_FILE, GITLAB_FILE, GITLAB_MAIN
 from aether_schema import SchemaError, printable, read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aether_guard.importer.registry import Importer
+
 ENTRIES_LIMIT = 50_000
 DEPTH_LIMIT = 12
 JSON_LIMIT_BYTES = 16 * 2**20
 ALL_JSON_LIMIT_BYTES = 256 * 2**20
 TEXT_LIMIT_BYTES = 2**20
+RESULTS_LIMIT = 100
+#: Formats that lie about for other reasons, or do not say which way is better.
+_UNSAID = frozenset({"bmf", "csv", "github-action-benchmark", "junit", "catch2"})
 GIT_LIMIT_S = 10
 #: Where tools put what they made or fetched; nothing in there is anybody's baseline.
 _MADE = frozenset({
@@ -59,6 +64,7 @@ def discover(folder: str) -> Discovery:
         branch=_branch(folder) if top else None,
         remote_host=_host(_git(folder, "config", "--get", "remote.origin.url") or "") if top else None,
         summaries=tuple(walk.summaries),
+        results=tuple(walk.results),
         bare_baselines=tuple(walk.bare_baselines),
         commands=commands,
         configured=_configured(folder),
@@ -75,10 +81,12 @@ class _Walk:
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self.summaries: list[SummaryFolder] = []
+        self.results: list[ResultFile] = []
         self.bare_baselines: list[str] = []
         self.texts: dict[str, str] = {}
         self.unread: list[str] = []
         self._json_bytes = 0
+        self._importers: dict[str, Importer] = {}
 
     def look(self) -> None:
         """Look, and leave what was found in the attributes."""
@@ -101,6 +109,8 @@ class _Walk:
             if place and _is_another(inside):
                 continue
             self._files(place, files)
+            if os.path.basename(place) == "target" and "criterion" in folders:
+                self._result(_joined(place, "criterion"))
             if depth < DEPTH_LIMIT:
                 waiting.extend((_joined(place, name), depth + 1) for name in folders if _is_source(place, name))
 
@@ -114,11 +124,36 @@ class _Walk:
         documents = [entry for entry in files if entry.name.endswith(".json") and entry.name[0] != "."]
         read = [(entry.name, self._bench_id(place, entry)) for entry in documents]
         named = tuple((name, bench_id) for name, bench_id in read if bench_id is not None)
+        unnamed = {name for name, bench_id in read if bench_id is None}
+        for entry in files:
+            if entry.name in unnamed or entry.name.endswith((".json.gz", "_stats.csv")) or _is_printed(entry.name):
+                self._result(_joined(place, entry.name))
         if named:
             others = tuple(name for name, bench_id in read if bench_id is None)
             self.summaries.append(SummaryFolder(path=place or ".", summaries=named, others=others))
         elif not documents and holds_baselines(os.path.basename(place)):
             self.bare_baselines.append(place)
+
+    def _result(self, path: str) -> None:
+        """Keep a file of another tool's, of those that say enough to be compared as they are."""
+        from aether_guard.importer import ImportProblem
+        from aether_guard.importer.document import read_document
+        from aether_guard.importer.registry import all_importers, recognise
+
+        place = os.path.join(self.folder, path)
+        if is_example(path) or len(self.results) >= RESULTS_LIMIT:
+            return
+        try:
+            size = os.path.getsize(place)
+            if self._json_bytes + size > ALL_JSON_LIMIT_BYTES or size > JSON_LIMIT_BYTES:
+                return
+            self._json_bytes += size
+            self._importers = self._importers or all_importers()
+            form, _ = recognise(read_document(place), self._importers)
+        except (OSError, ImportProblem, GuardError):
+            return
+        if form not in _UNSAID:
+            self.results.append(ResultFile(path=path, format=form))
 
     def _text(self, path: str, entry: os.DirEntry[str]) -> str | None:
         try:
@@ -141,6 +176,11 @@ class _Walk:
             return read_summary(os.path.join(self.folder, place, entry.name)).bench_id
         except (OSError, SchemaError):
             return None
+
+
+def _is_printed(name: str) -> bool:
+    """Return whether a file may hold what a bench printed."""
+    return "bench" in name.lower() and name.endswith((".txt", ".log"))
 
 
 def _joined(place: str, name: str) -> str:

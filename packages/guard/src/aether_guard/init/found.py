@@ -22,6 +22,13 @@ class SummaryFolder(Struct, frozen=True, kw_only=True):
     others: tuple[str, ...] = ()
 
 
+class ResultFile(Struct, frozen=True, kw_only=True):
+    """A file, or a folder, of another tool's results, and the importer that reads it."""
+
+    path: str
+    format: str
+
+
 class BenchCommand(Struct, frozen=True, kw_only=True):
     """A command that looks as if it runs benches.
 
@@ -66,6 +73,7 @@ class Discovery(Struct, frozen=True, kw_only=True):
     branch: str | None = None
     remote_host: str | None = None
     summaries: tuple[SummaryFolder, ...] = ()
+    results: tuple[ResultFile, ...] = ()
     bare_baselines: tuple[str, ...] = ()
     commands: tuple[BenchCommand, ...] = ()
     configured: Configured | None = None

@@ -56,7 +56,7 @@ def is_example(path: str) -> bool:
 def baseline_side(folders: Sequence[SummaryFolder], bare: Iterable[str]) -> Side:
     """Return the side of the baselines: what is named for them, a folder kept for them, or the usual place."""
     side = _side([part for part, is_baseline in _parts(folders) if is_baseline])
-    kept = [path for path in bare if _is_plain(path) and not is_example(path)]
+    kept = [path for path in bare if is_plain(path) and not is_example(path)]
     if side.found:
         return side
     return Side(paths=(kept[0] if kept else DEFAULT_BASELINE,), found=False, left_out=side.left_out)
@@ -76,7 +76,8 @@ def folders_of(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys("*.json" if folder == "." else folder for folder in folders))
 
 
-def _is_plain(path: str) -> bool:
+def is_plain(path: str) -> bool:
+    """Return whether a path means nothing to a shell, to TOML, to YAML or to an expression."""
     return path.isprintable() and _PLAIN.fullmatch(path) is not None
 
 
@@ -105,7 +106,7 @@ def _side(parts: Iterable[_Part]) -> Side:
     left_out: list[str] = []
     taken: set[str] = set()
     for part in parts:
-        if not all(map(_is_plain, (part.folder, *(name for name, _ in part.summaries)))):
+        if not all(map(is_plain, (part.folder, *(name for name, _ in part.summaries)))):
             left_out.append(f"{part.folder}: a name that a workflow cannot hold")
         elif again := sorted(taken & part.bench_ids):
             left_out.append(f"{part.folder}: {again[0]} is on this side already")

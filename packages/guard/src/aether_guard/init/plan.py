@@ -11,7 +11,15 @@ from msgspec import Struct
 
 from aether_guard.config import FILE_NAME
 from aether_guard.error import GuardError
-from aether_guard.init.place import baseline_side, current_side, folders_of, is_example
+from aether_guard.init.place import (
+    Side,
+    baseline_side,
+    current_side,
+    folders_of,
+    holds_baselines,
+    is_example,
+    is_plain,
+)
 from aether_guard.init.workflow import (
     CHECK,
     GITHUB_FILE,
@@ -29,8 +37,7 @@ from aether_schema import SchemaError, write_atomically
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from aether_guard.init.found import BenchCommand, Ci, Discovery, SummaryFolder
-    from aether_guard.init.place import Side
+    from aether_guard.init.found import BenchCommand, Ci, Discovery, ResultFile, SummaryFolder
 
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _SHOWN = 5
@@ -62,11 +69,18 @@ def plan_init(discovery: Discovery, ci: Ci | None = None) -> InitPlan:
     baseline = baseline_side(discovery.summaries, discovery.bare_baselines)
     current = current_side(discovery.summaries)
     configured = discovery.configured
+    result, kept = _results(discovery, baseline, current)
+    if result is not None:
+        current = Side(paths=(result.path,), found=True, left_out=current.left_out)
+        if kept is not None:
+            baseline = Side(paths=(kept.path,), found=True, left_out=baseline.left_out)
+    check = CHECK if result is None else f"{CHECK} --from {result.format}"
     command = discovery.commands[0] if discovery.commands else None
     compared = configured.current if configured and configured.current else current.paths
     measuring = Measuring(
         command=command,
         folders=folders_of(compared),
+        check=check,
         branch=_branch(discovery) or "main",
         has_lock=command is None or command.tool != "npm" or "package-lock.json" in discovery.names,
     )
@@ -84,8 +98,27 @@ def plan_init(discovery: Discovery, ci: Ci | None = None) -> InitPlan:
         found=tuple(_found(discovery, guarding)),
         files=tuple(files),
         open_points=tuple(_open_points(discovery, hosts, measuring, baseline, current)),
-        next_commands=_next_commands(command, baseline, current, files),
+        next_commands=_next_commands(command, baseline, current, files, result),
     )
+
+
+def _results(discovery: Discovery, baseline: Side, current: Side) -> tuple[ResultFile | None, ResultFile | None]:
+    """Return the file of another tool's to be judged, and the one of the same tool that is kept as its baseline.
+
+    Where there are summaries of our own, they are what is compared.
+    """
+    configured = discovery.configured
+    usable = [item for item in discovery.results if is_plain(item.path)]
+    if configured is not None and configured.current:
+        named = [item for item in usable if item.path in configured.current]
+        return (named[0] if named else None), None
+    fresh = [item for item in usable if not holds_baselines(item.path)]
+    if current.found or not fresh:
+        return None, None
+    # What a tool hides in a folder of its own is its history.
+    result = min(fresh, key=lambda item: ("/." in f"/{item.path}", item.path.count("/")))
+    old = [item for item in usable if holds_baselines(item.path) and item.format == result.format]
+    return result, old[0] if old and not baseline.found else None
 
 
 def write_init(plan: InitPlan) -> tuple[str, ...]:
@@ -153,7 +186,11 @@ def _hosts(discovery: Discovery) -> tuple[Ci, ...]:
 def _found(discovery: Discovery, guarding: Sequence[str]) -> Iterator[str]:
     for folder in discovery.summaries:
         yield _tell_folder(folder)
-    if not discovery.summaries:
+    for result in discovery.results[:_SHOWN]:
+        yield f"found results of {result.format} in {result.path}"
+    if len(discovery.results) > _SHOWN:
+        yield f"found {len(discovery.results) - _SHOWN} more result files"
+    if not discovery.summaries and not discovery.results:
         yield "found no summaries yet"
     if discovery.commands:
         first, *others = discovery.commands
@@ -221,8 +258,17 @@ def _branch(discovery: Discovery) -> str | None:
 
 
 def _next_commands(
-    command: BenchCommand | None, baseline: Side, current: Side, files: Sequence[PlannedFile]
+    command: BenchCommand | None,
+    baseline: Side,
+    current: Side,
+    files: Sequence[PlannedFile],
+    result: ResultFile | None,
 ) -> tuple[str, str]:
+    if result is not None:
+        check = f"{CHECK} --from {result.format}"
+        if not baseline.found:
+            return f"aether-guard import {result.format} {shlex.quote(result.path)} --out {baseline.paths[0]}", check
+        return check, command.command if command is not None else "aether-guard policy"
     measure = "aether-bench run --exec 'YOUR COMMAND' --name YOUR-BENCH" if command is None else command.command
     then = CHECK if baseline.found else "aether-guard promote --reason 'the first baseline'"
     if not current.found:

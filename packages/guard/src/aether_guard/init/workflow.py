@@ -52,10 +52,11 @@ NEEDS: dict[Tool, Needs] = {
 
 
 class Measuring(Struct, frozen=True, kw_only=True):
-    """What a workflow does: the command, None where it is to be filled in, and where its summaries are."""
+    """What a workflow does: the command, None where it is to be filled in, where its results are, and the check."""
 
     command: BenchCommand | None
     folders: tuple[str, ...]
+    check: str = CHECK
     branch: str = "main"
     has_lock: bool = True
 
@@ -90,7 +91,7 @@ def tell_configuration(baseline: Iterable[str], current: Iterable[str]) -> str:
 def tell_workflow(measuring: Measuring) -> str:
     """Return what a workflow does, in one line."""
     command = "a command to fill in" if measuring.command is None else f"`{measuring.command.command}`"
-    return f"{command}, then `{CHECK}`, then an upload of {', '.join(measuring.folders)}"
+    return f"{command}, then `{measuring.check}`, then an upload of {', '.join(measuring.folders)}"
 
 
 def render_github(measuring: Measuring) -> str:
@@ -136,7 +137,7 @@ jobs:
       - name: Measure
         run: {_run(measure)}
       - name: Compare with the committed baselines
-        run: {CHECK}
+        run: {measuring.check}
       - name: Keep the summaries
         if: always()
         uses: {UPLOAD_ARTIFACT}
@@ -176,7 +177,7 @@ benchmarks-check:
   before_script:
     - python -m pip install aether-guard
   script:
-    - {CHECK} --format junit -o {REPORT}
+    - {measuring.check} --format junit -o {REPORT}
   artifacts:
     when: always
     expire_in: 30 days

@@ -1,0 +1,83 @@
+"""`aether-guard import`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from aether_guard.command.form import Commands, add_command
+from aether_guard.command.importing import add_reading, wishes_of
+from aether_guard.error import GuardError
+from aether_guard.figure import figure
+from aether_guard.verdict import EXIT_PASS
+from aether_schema import printable, write_summary
+
+if TYPE_CHECKING:
+    import argparse
+
+EXAMPLE = """examples:
+  aether-guard import pytest-benchmark bench.json --out benchmarks/baseline
+    writes a summary for each bench in the file, with its samples
+  aether-guard import auto target/criterion results.json --out target/benchmarks
+  aether-guard import csv load.csv --column name=route --column value=p50_ms \\
+      --unit ms --out target/benchmarks
+
+formats (auto tells them apart by the contents):
+  asv, benchmarkdotnet, benchmarkjs, bmf, cargo-criterion, catch2, criterion,
+  csv, github-action-benchmark, go, google-benchmark, hyperfine, jmh, junit,
+  k6, libtest, locust, oha, pyperf, pytest-benchmark, vegeta, vitest, and
+  those of installed packages; `aether-guard import --list` says what each reads
+
+exit status: 0 written; 2 a file cannot be read, and nothing was written
+"""
+_ALONE = "--list"
+
+
+def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    about = "make summaries of other tools' results"
+    parser = add_command(commands, "import", about, EXAMPLE, execute)
+    parser.add_argument("format", nargs="?", metavar="FORMAT", help="the name of the format, or auto")
+    parser.add_argument("paths", nargs="*", metavar="FILE", help="a file, a folder, or a glob")
+    parser.add_argument("--out", metavar="DIR", help="where the summaries go, a file a bench")
+    parser.add_argument(_ALONE, action="store_true", help="list the formats that are installed, and end")
+    add_reading(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Read every file, and only when all could be read, write."""
+    from aether_guard.importer.assemble import file_name_of
+    from aether_guard.importer.loading import Reader
+
+    if options.list:
+        return _list()
+    if options.format is None or not options.paths or not options.out:
+        raise GuardError("name a format, files and --out DIR, or --list")
+    reader = Reader(options.format, wishes_of(options))
+    loaded, problems = reader.load_all(options.paths)
+    if problems:
+        raise GuardError("\n".join(problem.message for problem in problems))
+    origin: dict[str, str] = {}
+    for item in loaded:
+        bench_id = item.summary.bench_id
+        if bench_id in origin:
+            where = f"is in {origin[bench_id]} already; with --prefix each file can have names of its own"
+            raise GuardError(printable(f"{item.path}: {bench_id} {where}"))
+        origin[bench_id] = item.path
+    for item in loaded:
+        summary = item.summary
+        path = os.path.join(options.out, file_name_of(summary.bench_id))
+        write_summary(path, summary)
+        figures = f"p50 {figure(summary.p50, summary.unit)}, p95 {figure(summary.p95, summary.unit)}, n {summary.n}"
+        print(printable(f"{summary.bench_id}: {figures}: {path}"))
+    return EXIT_PASS
+
+
+def _list() -> int:
+    from aether_guard.importer.registry import format_names, load_importer
+
+    names = format_names()
+    width = max(map(len, names), default=0)
+    for name in names:
+        print(printable(f"{name:{width}}  {load_importer(name).ABOUT}"))
+    return EXIT_PASS

@@ -1,0 +1,9 @@
+"""Reading what other tools wrote: their figures become summaries. One module a format."""
+
+from __future__ import annotations
+
+from aether_guard.importer.document import Document
+from aether_guard.importer.problem import ImportProblem
+from aether_guard.importer.series import Series, Wishes
+
+__all__ = ["Document", "ImportProblem", "Series", "Wishes"]

@@ -1,0 +1,79 @@
+"""Benchmark.js: what `String(event.target)` prints, or its benchmarks through `JSON.stringify`.
+
+As text a bench is a rate, `name x 1,234 ops/sec ±0.56% (78 runs sampled)`; as JSON it has its samples, in seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from aether_guard.importer.document import decode_json, keys_of
+from aether_guard.importer.problem import ImportProblem
+from aether_guard.importer.series import Series
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aether_guard.importer.document import Document
+    from aether_guard.importer.series import Wishes
+
+ABOUT = "Benchmark.js, printed or as JSON"
+SUFFIXES: tuple[str, ...] = (".txt", ".log", ".json")
+_LINE = re.compile(
+    r"\s*(?P<name>\S.{0,500}?) x (?P<rate>[\d,]+(?:\.\d+)?) ops/sec \S{1,3}\s?(?P<spread>[\d.]+|Infinity|NaN)%"
+    r" \((?P<runs>\d+) runs? sampled\)"
+)
+_MARK = " ops/sec "
+_SHORT = 2000
+
+
+class _Stats(Struct):
+    sample: tuple[float, ...] = ()
+
+
+class _Bench(Struct):
+    name: str
+    stats: _Stats
+    hz: float | None = None
+
+
+def recognises(document: Document) -> bool:
+    """Return whether a line near the beginning is one of its own, or the first object has its keys."""
+    for keys in (document.first, document.keys, keys_of(document.keys.get("0", b"0"))):
+        if {"name", "hz", "stats"} <= keys.keys():
+            return True
+    return any(_matched(line) for line in document.head.splitlines())
+
+
+def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+    """Yield a bench each; one that failed has no samples, and is left out."""
+    del wishes
+    if document.head.lstrip()[:1] in {"[", "{"}:
+        yield from (_series(bench) for bench in _benches(document) if bench.stats.sample)
+        return
+    for number, line in document.lines():
+        if found := _matched(line):
+            rate, runs = float(found["rate"].replace(",", "")), int(found["runs"])
+            if not runs:
+                raise ImportProblem("no runs sampled", place=f"line {number}")
+            yield Series(name=found["name"], unit="ops/s", p50=rate, n=runs, notes=f"±{found['spread']} %")
+
+
+def _matched(line: str) -> re.Match[str] | None:
+    return _LINE.match(line) if _MARK in line and len(line) < _SHORT else None
+
+
+def _benches(document: Document) -> list[_Bench]:
+    if document.first:
+        return document.decode(list[_Bench])
+    if "stats" in document.keys:
+        return [document.decode(_Bench)]
+    # A suite is written as what it is to the language, an object whose keys are numbers.
+    return [decode_json(bench, _Bench) for key, bench in document.keys.items() if key.isdecimal()]
+
+
+def _series(bench: _Bench) -> Series:
+    return Series(name=bench.name, unit="s", rounds=(bench.stats.sample,))

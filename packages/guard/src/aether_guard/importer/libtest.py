@@ -1,0 +1,44 @@
+"""The bench harness of the Rust compiler, as text: `test name ... bench: 1,234 ns/iter (+/- 56)`.
+
+Harnesses that print like it write other units, such as `cycles/iter`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from aether_guard.importer.series import Series
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aether_guard.importer.document import Document
+    from aether_guard.importer.series import Wishes
+
+ABOUT = "cargo bench of the compiler's own harness, as text"
+SUFFIXES: tuple[str, ...] = (".txt", ".log")
+_LINE = re.compile(
+    r"^test (?P<name>.{1,500}?)\s+\.\.\. bench:\s+(?P<median>[\d,]+(?:\.\d+)?) (?P<unit>\S+)"
+    r" \(\+/- (?P<spread>[\d,]+(?:\.\d+)?)\)"
+)
+_SHORT = 2000
+
+
+def recognises(document: Document) -> bool:
+    """Return whether a line near the beginning is one of a bench."""
+    return any(map(_matched, document.head.splitlines()))
+
+
+def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+    """Yield a line each: the median of samples that are not told, nor how many."""
+    del wishes
+    for _, line in document.lines():
+        if found := _matched(line):
+            median = float(found["median"].replace(",", ""))
+            notes = f"+/- {found['spread']} {found['unit']}, from the fastest sample to the slowest"
+            yield Series(name=found["name"], unit=found["unit"], p50=median, notes=notes)
+
+
+def _matched(line: str) -> re.Match[str] | None:
+    return _LINE.match(line) if line.startswith("test ") and len(line) < _SHORT else None

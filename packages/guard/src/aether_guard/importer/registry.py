@@ -1,0 +1,108 @@
+"""Finding importers: every installed module that the entry-point group names, ours and others'."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from aether_guard.error import GuardError
+from aether_guard.importer.problem import ImportProblem
+from aether_schema import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from importlib.metadata import EntryPoint
+
+    from aether_guard.importer.document import Document
+    from aether_guard.importer.series import Series, Wishes
+
+ENTRY_POINT_GROUP = "aether.importers"
+AUTO = "auto"
+
+
+@runtime_checkable
+class Importer(Protocol):
+    """What an entry point of the group names: a module, or any object, that reads one format.
+
+    `SUFFIXES` are the ends of the names that its files have in a folder; empty where the folder is the report.
+    """
+
+    ABOUT: str
+    SUFFIXES: tuple[str, ...]
+
+    def recognises(self, document: Document) -> bool:
+        """Return whether the document is surely of this format. It never raises on what is not."""
+
+    def read(self, document: Document, wishes: Wishes) -> Iterable[Series]:
+        """Yield the figures of each bench.
+
+        Raises:
+            ImportProblem: the document is not what the format promises.
+
+        """
+
+
+def format_names() -> list[str]:
+    """Return the names of the installed formats."""
+    return sorted(_entries())
+
+
+def load_importer(name: str) -> Importer:
+    """Return the importer of the format `name`.
+
+    Raises:
+        GuardError: none is installed under this name, or it cannot be imported.
+
+    """
+    entries = _entries()
+    if name not in entries:
+        import difflib
+
+        near = difflib.get_close_matches(name, entries, n=1)
+        hint = f"; did you mean {near[0]}?" if near else f"; known: {AUTO}, {', '.join(sorted(entries))}"
+        raise GuardError(f"{printable(name)}: no such format{hint}")
+    return _load(entries[name])
+
+
+def all_importers() -> dict[str, Importer]:
+    """Return every installed importer by the name of its format.
+
+    Raises:
+        GuardError: one cannot be imported.
+
+    """
+    return {name: _load(entry) for name, entry in sorted(_entries().items())}
+
+
+def recognise(document: Document, importers: Mapping[str, Importer]) -> tuple[str, Importer]:
+    """Return the format of `importers` that the document is of, and its importer.
+
+    Raises:
+        ImportProblem: it is of none that is known, or of more than one.
+
+    """
+    found = [name for name, importer in importers.items() if importer.recognises(document)]
+    if len(found) == 1:
+        return found[0], importers[found[0]]
+    if found:
+        raise ImportProblem(f"may be {' or '.join(found)}: name the format")
+    if not document.is_folder and (not document.data or document.data.isspace()):
+        raise ImportProblem("empty")
+    raise ImportProblem(f"of no known format; known: {', '.join(importers)}")
+
+
+def _entries() -> dict[str, EntryPoint]:
+    # Takes long to import, as does looking through all that is installed.
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def _load(entry: EntryPoint) -> Importer:
+    try:
+        importer = entry.load()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody else's module, at import
+        problem = printable(f"{type(error).__name__}: {error}")
+        raise GuardError(f"{entry.name}: {entry.value} cannot be imported: {problem}") from None
+    if not isinstance(importer, Importer):
+        raise GuardError(f"{entry.name}: {entry.value} is no importer: see docs/importing.md")
+    return importer

@@ -1,0 +1,65 @@
+"""One bench's figures as a tool wrote them, before they are a summary. Values only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from aether_schema import Better, Rounds, Scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Series(Struct, frozen=True, kw_only=True):
+    """The figures of one bench, in the tool's own unit.
+
+    Either `rounds` holds the samples, an array a process, or `p50` (and `p95` where the tool says one) stand for
+    `n` samples that it did not keep. `better` is what the format itself says of the direction, over what the unit
+    says; `phases` has the p50 and p95 of each part in milliseconds.
+    """
+
+    name: str
+    unit: str
+    rounds: Rounds | None = None
+    p50: float | None = None
+    p95: float | None = None
+    n: int = 1
+    better: Better | None = None
+    params: dict[str, Scalar] | None = None
+    phases: dict[str, tuple[float, float]] | None = None
+    environment: dict[str, Any] | None = None
+    timestamp: str | None = None
+    commit: str | None = None
+    notes: str | None = None
+
+
+class Wishes(Struct, frozen=True, kw_only=True):
+    """What whoever imports says beside the file.
+
+    `better` holds pairs of a glob of bench ids, empty for every unit without a direction, and the direction;
+    `columns` names the columns of a CSV by what is in them, and `unit` is that of figures without one.
+    """
+
+    better: tuple[tuple[str, Better], ...] = ()
+    columns: dict[str, str] = {}
+    unit: str | None = None
+    prefix: str = ""
+
+
+PLAIN_WISHES = Wishes()
+
+
+def swept(name: str, params: dict[str, Scalar]) -> str:
+    """Return the name of one point of a sweep, its parameters behind it."""
+    return f"{name} [{', '.join(f'{key}={value}' for key, value in params.items())}]" if params else name
+
+
+def fixed_of(info: Mapping[str, Any], **keys: str) -> dict[str, Any]:
+    """Return what a tool's table says of the machine under `keys`, our names to its: texts and whole numbers.
+
+    An importer names what is fixed, never a clock or a temperature that was read while measuring.
+    """
+    found = {ours: info.get(theirs) for ours, theirs in keys.items()}
+    return {ours: value for ours, value in found.items() if value and isinstance(value, (str, int))}

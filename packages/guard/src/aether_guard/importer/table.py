@@ -1,0 +1,61 @@
+"""Tables as text: rows by the names in their header."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+from aether_guard.importer.problem import ImportProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aether_guard.importer.document import Document
+
+ROWS_LIMIT = 2_000_000
+
+
+def rows_of(document: Document, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the rows by column, each with the number of its line.
+
+    Raises:
+        ImportProblem: a column is missing, a row is too short, or there are too many rows.
+
+    """
+    reader = csv.reader(document.text.splitlines(keepends=True), delimiter=delimiter_of(document), strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        missing = [name for name in needed if name not in header]
+        if missing:
+            raise ImportProblem(f"no column {missing[0]!r}; there are: {', '.join(header)}", place="line 1")
+        width = max(map(header.index, needed), default=0)
+        for count, row in enumerate(reader):
+            if count >= ROWS_LIMIT:
+                raise ImportProblem(f"more than {ROWS_LIMIT:,} rows")
+            if not any(row):
+                continue
+            if len(row) <= width:
+                raise ImportProblem(f"{len(row)} columns, not {len(header)}", place=f"line {reader.line_num}")
+            yield reader.line_num, dict(zip(header, row, strict=False))
+    except csv.Error as error:
+        raise ImportProblem(f"malformed CSV: {error}", place=f"line {reader.line_num}") from None
+
+
+def delimiter_of(document: Document) -> str:
+    """Return what stands between the columns, by the header: a comma, a semicolon or a tab."""
+    header = document.head.partition("\n")[0]
+    return max(",;\t", key=header.count)
+
+
+def number_in(row: dict[str, str], column: str, line: int) -> float:
+    """Return a cell as a number.
+
+    Raises:
+        ImportProblem: it is none.
+
+    """
+    text = row[column].strip()
+    try:
+        return float(text)
+    except ValueError:
+        raise ImportProblem(f"{text[:40]!r} is no number", place=f"line {line}, column {column}") from None

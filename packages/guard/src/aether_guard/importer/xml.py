@@ -1,0 +1,73 @@
+"""XML without what makes it dangerous: a document type, and with it every entity, is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+from xml.parsers import expat
+
+from aether_guard.importer.problem import ImportProblem
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+    from aether_guard.importer.document import Document
+
+DEPTH_LIMIT = 200
+ELEMENTS_LIMIT = 2_000_000
+
+
+def parse_xml(document: Document) -> Element:
+    """Return the root element, without the text between elements, which holds no figures.
+
+    Raises:
+        ImportProblem: malformed, nested too deeply, too large, or with a document type of its own.
+
+    """
+    builder = ET.TreeBuilder()
+    parser = expat.ParserCreate()
+    depth = count = 0
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth, count
+        depth, count = depth + 1, count + 1
+        if depth > DEPTH_LIMIT:
+            raise ImportProblem("nested too deeply", place=f"line {parser.CurrentLineNumber}")
+        if count > ELEMENTS_LIMIT:
+            raise ImportProblem(f"more than {ELEMENTS_LIMIT:,} elements")
+        builder.start(tag, attributes)
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(tag)
+
+    def refuse(*_: object) -> None:
+        raise ImportProblem("a document type is not read", place=f"line {parser.CurrentLineNumber}")
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.StartDoctypeDeclHandler = refuse
+    parser.EntityDeclHandler = refuse
+    try:
+        parser.Parse(document.data, True)
+    except expat.ExpatError as error:
+        raise ImportProblem(f"malformed XML: {expat.ErrorString(error.code)}", place=f"line {error.lineno}") from None
+    except (ValueError, LookupError) as error:
+        raise ImportProblem(f"malformed XML: {error}") from None
+    return builder.close()
+
+
+def number_of(text: str | None, *, place: str) -> float:
+    """Return an attribute as a number; some writers put a comma after the thousands.
+
+    Raises:
+        ImportProblem: it is missing or no number.
+
+    """
+    if text is None:
+        raise ImportProblem("missing", place=place)
+    try:
+        return float(text.replace(",", "") if text.count(".") <= 1 and "," in text.partition(".")[0] else text)
+    except ValueError:
+        raise ImportProblem(f"{text[:40]!r} is no number", place=place) from None

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aether_guard.importer import ImportProblem, Series, Wishes
+from aether_guard.importer.assemble import bench_id_of, file_name_of, summaries_of
+from aether_guard.importer.series import PLAIN_WISHES
+from aether_schema import Summary, decode_summary, encode_summary
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def summarised(*series: Series, wishes: Wishes = PLAIN_WISHES) -> list[Summary]:
+    return summaries_of(series, wishes, NOW)
+
+
+def series(**changes: Any) -> Series:
+    return Series(**{"name": "a", "unit": "s", "p50": 1.0, **changes})
+
+
+def test_a_figure_without_samples_is_a_bare_summary_that_says_where_its_p95_is_from() -> None:
+    (summary,) = summarised(series())
+    assert (summary.p50, summary.p95, summary.n, summary.samples) == (1000.0, 1000.0, 1, None)
+    assert summary.notes == "the tool tells no p95: p50 stands for it"
+    assert summary.timestamp == "2026-01-01T00:00:00+00:00"
+
+
+def test_an_unknown_unit_needs_a_direction() -> None:
+    with pytest.raises(ImportProblem, match=r"^a: the unit 'widgets' does not say which way is better: add --better"):
+        summarised(series(unit="widgets"))
+    (summary,) = summarised(series(unit="widgets"), wishes=Wishes(better=(("", "higher"),)))
+    assert (summary.metric, summary.unit, summary.better) == ("value", "widgets", "higher")
+
+
+def test_a_direction_for_all_does_not_turn_round_what_a_unit_says() -> None:
+    (summary,) = summarised(series(), wishes=Wishes(better=(("", "higher"),)))
+    assert (summary.metric, summary.lower_is_better) == ("duration_ms", True)
+
+
+def test_a_direction_for_a_bench_by_name_stands_over_the_unit() -> None:
+    (summary,) = summarised(series(), wishes=Wishes(better=(("a*", "higher"),)))
+    assert (summary.metric, summary.unit, summary.better, summary.p50) == ("value", "ms", "higher", 1000.0)
+
+
+def test_two_of_one_name_are_told_apart() -> None:
+    found = summarised(series(), series(), series(name="a #2"))
+    assert [item.bench_id for item in found] == ["a", "a #3", "a #2"]
+
+
+def test_a_prefix_stands_before_the_name() -> None:
+    assert summarised(series(), wishes=Wishes(prefix="x/"))[0].bench_id == "x/a"
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"p50": -1.0}, "p50"),
+        ({"p50": float("nan")}, "not finite"),
+        ({"p50": 1e308}, "not finite"),
+        ({"p50": None}, "no figure"),
+        ({"rounds": ((1.0, float("inf")),)}, "not finite"),
+        ({"rounds": ((1.0, -1.0),)}, "at least 0"),
+        ({"rounds": ((1.0, float("nan")),)}, "finite"),
+        ({"rounds": ((), ()), "p50": None}, "no figure"),
+    ],
+)
+def test_an_impossible_figure_is_named_with_its_bench(changes: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ImportProblem, match=rf"^a: .*{problem}"):
+        summarised(series(**changes))
+
+
+@given(st.text(max_size=400))
+def test_any_name_becomes_a_bench_id_and_a_file_name(name: str) -> None:
+    bench_id = bench_id_of(name)
+    assert 1 <= len(bench_id) <= 200
+    assert bench_id.isprintable()
+    file_name = file_name_of(bench_id)
+    assert file_name.isascii()
+    assert len(file_name) < 120
+    assert not set(file_name) & set('/\\:*?"<>| ')
+
+
+@given(st.lists(st.text(max_size=6), max_size=8))
+def test_every_bench_has_a_name_and_a_file_of_its_own(names: list[str]) -> None:
+    found = [item.bench_id for item in summarised(*(series(name=name) for name in names))]
+    assert len(set(found)) == len(names)
+    assert len({file_name_of(bench_id).lower() for bench_id in found}) == len(names)
+
+
+@given(st.lists(st.lists(st.floats(min_value=0, max_value=1e12), min_size=1, max_size=5), min_size=1, max_size=4))
+def test_what_is_imported_can_be_written_and_read(rounds: list[list[float]]) -> None:
+    (summary,) = summarised(series(rounds=tuple(map(tuple, rounds)), params={"a": 1}))
+    assert decode_summary(encode_summary(summary)) == summary

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Session = Callable[..., subprocess.CompletedProcess[str]]
+
+BENCHES = """
+import time
+
+def test_wait(benchmark):
+    benchmark.pedantic(time.sleep, args=(0.001,), rounds=8, iterations=1)
+"""
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    """Run pytest over a file of benches, in a folder of its own."""
+    pytest.importorskip("pytest_benchmark")
+    (tmp_path / "test_benches.py").write_text(BENCHES, encoding="utf-8")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        plain = {key: value for key, value in os.environ.items() if not key.startswith(("GITHUB_", "PYTEST_"))}
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=plain, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def baseline(tmp_path: Path, factor: float, fullname: str = "test_benches.py::test_wait") -> str:
+    """Write a file of the tool's, of a millisecond multiplied; without samples, so that the plain rule judges it."""
+    stats = {"median": 0.001 * factor, "rounds": 8, "iterations": 1}
+    report = {"benchmarks": [{"fullname": fullname, "name": "test_wait", "params": None, "stats": stats}]}
+    (tmp_path / "base.json").write_text(json.dumps(report), encoding="utf-8")
+    return "base.json"
+
+
+def test_a_session_that_got_no_worse_passes(session: Session, tmp_path: Path) -> None:
+    done = session("--aether-check", "--aether-baseline", baseline(tmp_path, 1000))
+    assert done.returncode == 0, done.stdout
+    assert "test_benches.py::test_wait" in done.stdout
+    assert "improvement" in done.stdout
+
+
+def test_a_session_that_got_worse_fails_with_a_warning(session: Session, tmp_path: Path) -> None:
+    done = session("--aether-check", "--aether-baseline", baseline(tmp_path, 0.01))
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
+    assert "::warning " in done.stdout
+
+
+def test_a_bench_that_vanished_fails_the_session_in_another_way(session: Session, tmp_path: Path) -> None:
+    gone = baseline(tmp_path, 100, "test_benches.py::test_gone")
+    done = session("--aether-check", "--aether-baseline", gone)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "there is no current summary of the bench test_benches.py::test_gone" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--aether-baseline", "nowhere.json"], "nowhere.json: no such file"),
+        ([], "no baseline: name one with --aether-baseline"),
+        (["--aether-baseline", "base.json", "--benchmark-disable"], "no bench was measured"),
+    ],
+)
+def test_a_gate_that_cannot_judge_does_not_pass(
+    session: Session, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    baseline(tmp_path, 100)
+    done = session("--aether-check", *arguments)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert said in done.stdout
+
+
+def test_a_gate_that_is_no_percentage_is_refused_at_the_start(session: Session, tmp_path: Path) -> None:
+    done = session("--aether-check", "--aether-baseline", baseline(tmp_path, 1), "--aether-gate", "150%")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "--aether-gate: '150%'" in done.stderr
+
+
+def test_without_the_option_nothing_is_judged_or_loaded(session: Session) -> None:
+    done = session()
+    assert done.returncode == 0
+    assert "aether" not in done.stdout
