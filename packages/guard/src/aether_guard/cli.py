@@ -18,7 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: The modules of `aether_guard.command`, in the order in which help lists them.
-COMMANDS = ("check", "ab", "init", "validate", "policy", "promote", "noise", "schema")
+COMMANDS = (
+    "check",
+    "ab",
+    "init",
+    "validate",
+    "policy",
+    "promote",
+    "record",
+    "trend",
+    "bisect",
+    "noise",
+    "schema",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
