@@ -37,6 +37,8 @@ MOST_MEMORY = 0.9
 PLACE_95 = 7.35
 #: Neighbours on each side among which a point is judged to be a spike.
 _NEIGHBOURS = 3
+#: Places and verdicts agree after two or three rounds.
+_ROUNDS = 8
 _GROWTH = math.sqrt(2)
 _LEAST_NOISE = 1e-9
 
@@ -76,14 +78,16 @@ def find_changes(values: Sequence[float] | Array, confidence: float = 0.99) -> l
     stretch = math.sqrt((1 + memory) / (1 - memory))
     smooth = _without_spikes(scaled, noise)
     places = _candidates(smooth / (noise * stretch))
-    if not places:
-        return []
-    places = _placed(smooth, places)
-    clipped = _clipped(scaled, places, noise)
-    judged = _standing(clipped, _placed(clipped, places), memory, confidence)
-    # Once the chance ones are out, the others may lie better.
-    places = _placed(clipped, sorted(judged))
-    judged = _standing(clipped, places, memory, confidence)
+    judged: dict[int, float] = {}
+    clipped = smooth
+    for _ in range(_ROUNDS):
+        # Once the chance ones are out, the others may lie better, and the spikes be others.
+        places = _placed(smooth, places)
+        clipped = _clipped(scaled, places, noise)
+        judged = _standing(clipped, places, memory, confidence)
+        if list(judged) == places:
+            break
+        places = list(judged)
     edges = [0, *sorted(judged), len(series)]
     return [
         _change(series, clipped, (low, place, high), judged[place], stretch)
