@@ -55,7 +55,9 @@ def pool() -> None:
     from distributed import Client, LocalCluster
 
     series = series_of(1_000, 1_000)
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1") as it:
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+    ) as it:
         with Client(it.scheduler_address, set_as_default=False) as client:
             # Workers that have been at it before, as those of a cluster have.
             client.run(find_changes, [1.0] * 10)
@@ -108,9 +110,9 @@ def _million(place: Path) -> None:
       FROM range(1000) runs(run), range(1000) benches(bench)
     """
     with duckdb.connect() as connection:
-        connection.execute(f"CREATE TABLE rows AS {rows}")  # noqa: S608 - the constant above
+        connection.execute(f"CREATE TABLE rows AS {rows}")
         connection.execute(
-            "COPY (SELECT * FROM rows WHERE substr(run_id, 2)::INT < 900 ORDER BY bench_id, timestamp) "
+            "COPY (SELECT * FROM rows WHERE substr(run_id, 2)::INT < 900 ORDER BY bench_id, timestamp) "  # noqa: S608
             f"TO '{place}/pack-1.parquet' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192)"
         )
         for run in range(900, 1000):
@@ -121,7 +123,7 @@ def _million(place: Path) -> None:
 
 def jobs() -> None:
     """Print what is lost or twice after eight processes recorded at once a hundred times, one killed each time."""
-    draw = random.Random(1)
+    draw = random.Random(1)  # noqa: S311 - moments, not secrets
     lost = twice = partly = killed = 0
     with tempfile.TemporaryDirectory() as folder:
         for number in range(10):

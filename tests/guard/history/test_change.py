@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -94,7 +95,7 @@ def test_two_bad_runs_are_no_level() -> None:
 def test_any_figures_give_ordered_changes_within_them(values: list[float]) -> None:
     changes = find_changes(values)
     places = [0, *(change.index for change in changes), len(values)]
-    assert all(high - low >= LEAST_LEVEL for low, high in zip(places, places[1:], strict=False)) or not changes
+    assert all(high - low >= LEAST_LEVEL for low, high in pairwise(places)) or not changes
     for change in changes:
         assert change.first <= change.index <= change.last
         assert 0.99 <= change.confidence <= 1

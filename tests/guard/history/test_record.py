@@ -129,7 +129,10 @@ def test_a_run_recorded_again_changes_nothing(guard: Guard, write: Write, tmp_pa
     write("a.json", p95=99.0)
     for form in ("jsonl", "parquet"):
         done = guard("record", "a.json", "--run-id", "7", "--format", form)
-        assert (done.returncode, done.stdout) == (0, f"1 bench of run 7 were there already: {os.path.join('target/history', file.name)}\n")
+        assert (done.returncode, done.stdout) == (
+            0,
+            f"1 bench of run 7 were there already: {os.path.join('target/history', file.name)}\n",
+        )
     assert [file.read_bytes() for file in (tmp_path / "target/history").iterdir()] == [before]
 
 
@@ -206,7 +209,17 @@ def test_processes_that_record_at_once_lose_nothing_though_one_is_killed(write: 
     for attempt in range(2):
         running = [
             subprocess.Popen(
-                [sys.executable, "-m", "aether_guard", "record", *names, "--history", "h", "--run-id", f"{attempt}-{job}"],
+                [
+                    sys.executable,
+                    "-m",
+                    "aether_guard",
+                    "record",
+                    *names,
+                    "--history",
+                    "h",
+                    "--run-id",
+                    f"{attempt}-{job}",
+                ],
                 cwd=tmp_path,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -246,7 +259,7 @@ def test_packing_leaves_what_is_at_fault_where_it_is(
     history: Callable[..., str], row: Callable[..., Row], tmp_path: Path
 ) -> None:
     folder = tmp_path / history([row(number) for number in range(4)])
-    torn = sorted(folder.iterdir())[0]
+    torn = min(folder.iterdir())
     torn.write_bytes(torn.read_bytes()[:-20])
     (folder / "foreign.parquet").write_bytes(b"PAR1")
     packed = pack(Folder(str(folder)))
@@ -278,7 +291,17 @@ def test_a_reader_while_files_are_packed_sees_every_row_once(
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\n\n", b"hello\n", b"\x00\xff\xfe binary \x80\n", b"[1, 2]\n", b'{"a": 1}\n', b'{"bench_id": "x", "p50"', b"null\n", b'{"aether_history":2}\n'],
+    [
+        b"",
+        b"\n\n",
+        b"hello\n",
+        b"\x00\xff\xfe binary \x80\n",
+        b"[1, 2]\n",
+        b'{"a": 1}\n',
+        b'{"bench_id": "x", "p50"',
+        b"null\n",
+        b'{"aether_history":2}\n',
+    ],
 )
 @pytest.mark.parametrize("name", ["foreign.jsonl", "foreign.parquet"])
 def test_a_foreign_file_hides_no_other(

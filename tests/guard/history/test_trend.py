@@ -97,7 +97,9 @@ def test_of_a_throughput_less_is_worse(history: History, row: Make, read: Callab
     assert moment.size == pytest.approx(-0.1, abs=0.01)
 
 
-def test_a_change_says_what_else_changed_at_that_moment(history: History, row: Make, read: Callable[..., Course]) -> None:
+def test_a_change_says_what_else_changed_at_that_moment(
+    history: History, row: Make, read: Callable[..., Course]
+) -> None:
     rows = stepped(row, at=30)
     early = '{"cpu":"old","os":"linux"}'
     late = '{"cpu":"new","os":"linux"}'
@@ -166,7 +168,9 @@ def test_names_of_before_are_followed_to_the_last() -> None:
             renames_of(wrong)
 
 
-def test_branches_are_told_apart_when_one_is_asked_for(history: History, row: Make, read: Callable[..., Course]) -> None:
+def test_branches_are_told_apart_when_one_is_asked_for(
+    history: History, row: Make, read: Callable[..., Course]
+) -> None:
     history([row(n, branch="main" if n % 2 else "topic") for n in range(10)])
     (together,) = read().trends
     assert together.runs == 10
@@ -195,7 +199,7 @@ def test_a_run_that_is_there_twice_counts_once(
     history: History, row: Make, read: Callable[..., Course], tmp_path: Path
 ) -> None:
     folder = tmp_path / history([row(n) for n in range(4)])
-    first = sorted(folder.iterdir())[0]
+    first = min(folder.iterdir())
     (folder / f"copy-{first.name}").write_bytes(first.read_bytes())
     assert read().trends[0].runs == 4
 

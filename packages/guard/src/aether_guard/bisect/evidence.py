@@ -34,7 +34,7 @@ class Evidence:
         return os.path.join(self.folder, commit + PAIRS)
 
     def read(self, commit: str, terms: Terms, say: Callable[[str], object]) -> Finding | None:
-        """Return what was found before, None where there is nothing that can be read; what is torn is measured again."""
+        """Return what was found before, None where that is nothing; what is torn is measured again."""
         path = self._path(commit, terms)
         try:
             with open(path, "rb") as file:

@@ -62,7 +62,9 @@ def commits_between(repository: Repository, good: Revision, bad: Revision) -> li
     if good.commit == bad.commit:
         raise GuardError(f"{good.label} and {bad.label} are the same commit")
     if ask(repository.root, "merge-base", "--is-ancestor", good.commit, bad.commit).problem:
-        raise GuardError(f"{good.label}: not an ancestor of {bad.label}, so no commit between them is the first bad one")
+        raise GuardError(
+            f"{good.label}: not an ancestor of {bad.label}, so no commit between them is the first bad one"
+        )
     listed = ask(repository.root, "rev-list", "--reverse", "--first-parent", f"{good.commit}..{bad.commit}")
     if listed.problem:
         raise GuardError(f"{bad.label}: git: {listed.problem}")
@@ -75,8 +77,8 @@ def hunt(  # noqa: PLR0913 - what a search is made of
     terms: Terms,
     judge: Judge,
     evidence: Evidence,
-    say: Callable[[str], object],
     *,
+    say: Callable[[str], object],
     own_gate: bool,
 ) -> Hunt:
     """Find the first commit with which the bench is as much worse as the bad end.
@@ -125,9 +127,7 @@ def told(finding: Finding) -> str:
     return f"{short}: {finding.answer}{change} ({finding.pairs:,} pairs in {finding.elapsed_s:.1f} s)"
 
 
-def _judged(
-    commit: str, terms: Terms, judge: Judge, evidence: Evidence, say: Callable[[str], object]
-) -> Finding:
+def _judged(commit: str, terms: Terms, judge: Judge, evidence: Evidence, say: Callable[[str], object]) -> Finding:
     known = evidence.read(commit, terms, say)
     if known is not None:
         say(f"{told(known)}, known from before")

@@ -96,7 +96,7 @@ def execute(options: argparse.Namespace) -> int:
     with _ended_by_a_request():
         try:
             found = hunt(
-                repository, ends, terms, Ab(evidence.pairs_at), evidence, say, own_gate=options.gate is not None
+                repository, ends, terms, Ab(evidence.pairs_at), evidence, say=say, own_gate=options.gate is not None
             )
         except KeyboardInterrupt:
             raise GuardError(

@@ -100,7 +100,9 @@ def _repository(options: argparse.Namespace) -> str | None:
     if options.repository_url is not None:
         url: str = options.repository_url.rstrip("/")
         if not url.startswith(("https://", "http://")) or any(character in url for character in "<>\"' \n()"):
-            raise GuardError(f"--repository-url {printable(url)}: takes an address such as https://github.com/owner/name")
+            raise GuardError(
+                f"--repository-url {printable(url)}: takes an address such as https://github.com/owner/name"
+            )
         return url
     if options.format == "text":
         return None

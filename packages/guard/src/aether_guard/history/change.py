@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -182,9 +183,7 @@ def _gains(series: Array) -> tuple[NDArray[np.intp], Array]:
 def _clipped(series: Array, places: Sequence[int], noise: float) -> Array:
     """Return the series with points far from the median of their level pulled to it."""
     edges = [0, *places, len(series)]
-    levels = np.concatenate(
-        [np.full(high - low, np.median(series[low:high])) for low, high in zip(edges, edges[1:], strict=False)]
-    )
+    levels = np.concatenate([np.full(high - low, np.median(series[low:high])) for low, high in pairwise(edges)])
     return np.clip(series, levels - CLIPPED_AT * noise, levels + CLIPPED_AT * noise)
 
 
@@ -226,7 +225,9 @@ def _confidence(series: Array, places: Sequence[int], at: int, memory: float) ->
 def _change(series: Array, clipped: Array, span: tuple[int, int, int], confidence: float, stretch: float) -> Change:
     low, place, high = span
     lefts, gains = _gains(clipped[low:high])
-    residuals = np.concatenate((clipped[low:place] - clipped[low:place].mean(), clipped[place:high] - clipped[place:high].mean()))
+    residuals = np.concatenate(
+        (clipped[low:place] - clipped[low:place].mean(), clipped[place:high] - clipped[place:high].mean())
+    )
     variance = max(float(residuals @ residuals) / max(high - low - 2, 1), _LEAST_NOISE**2) * stretch**2
     likely = low + lefts[gains >= gains.max() - PLACE_95 * variance]
     return Change(

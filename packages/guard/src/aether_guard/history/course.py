@@ -27,8 +27,10 @@ MANY_FILES = 1_000
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """What is wanted of a history: benches by name or glob, all where there is none; `renamed` are names of today by
-    those of before."""
+    """What is wanted of a history: benches by name or glob, all where there is none.
+
+    `renamed` are names of today by those of before.
+    """
 
     benches: tuple[str, ...] = ()
     branch: str | None = None
@@ -120,7 +122,7 @@ def _nothing(store: Store, asked: Asked, found: Found) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     first = ", ".join(map(printable, names[:5]))
-    return f"{first} and {len(names) - 5} more" if len(names) > 5 else first  # noqa: PLR2004
+    return f"{first} and {len(names) - 5} more" if len(names) > 5 else first
 
 
 def renames_of(pairs: Sequence[str]) -> Mapping[str, str]:

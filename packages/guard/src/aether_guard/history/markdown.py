@@ -21,7 +21,10 @@ def render_markdown(course: Course) -> str:
     changed = [(trend, moment) for trend in course.trends for moment in trend.changes]
     changed.sort(key=lambda pair: pair[1].timestamp, reverse=True)
     if changed:
-        lines += ["| bench | worse by | level | commits | on | sure | machine |", "|:---|---:|---:|:---|:---|---:|:---|"]
+        lines += [
+            "| bench | worse by | level | commits | on | sure | machine |",
+            "|:---|---:|---:|:---|:---|---:|:---|",
+        ]
         for trend, moment in changed:
             cells = (
                 escaped(trend.bench),
@@ -37,7 +40,8 @@ def render_markdown(course: Course) -> str:
     if steady:
         lines += ["", "| without a change | runs | level |", "|:---|---:|---:|"]
         lines += [
-            f"| {escaped(trend.bench)} | {trend.runs:,} | {escaped(figure(trend.level, trend.unit))} |" for trend in steady
+            f"| {escaped(trend.bench)} | {trend.runs:,} | {escaped(figure(trend.level, trend.unit))} |"
+            for trend in steady
         ]
     notes = [f"{trend.bench}: {note}" for trend in course.trends for note in trend.notes]
     told = [*notes, *course.hints, *course.problems]

@@ -30,9 +30,12 @@ class Order(Struct, frozen=True, kw_only=True):
 
 
 def order_runs(
-    timestamps: Sequence[str], commits: Sequence[str | None], commit_times: Sequence[str | None], known: Mapping[str, int]
+    timestamps: Sequence[str],
+    commits: Sequence[str | None],
+    commit_times: Sequence[str | None],
+    known: Mapping[str, int],
 ) -> Order:
-    """Return the order of runs, which come by their timestamps; `known` are commits with their places in git's order."""
+    """Return the order of runs, which come by their timestamps; `known` are commits with their places in git's."""
     count = len(timestamps)
     by_time = sorted(range(count), key=lambda at: (commit_times[at] or timestamps[at], timestamps[at]))
     clean = [(commit or "").removesuffix(DIRTY) for commit in commits]

@@ -39,7 +39,7 @@ def pack(store: Store) -> Packed:
     problems = select(store, "n", "false").problems
     faulty = {name for name in files if any(f"{name}: " in problem for problem in problems)}
     sound = [name for name in files if name not in faulty]
-    if len(sound) < 2:  # noqa: PLR2004 - one file cannot be gathered
+    if len(sound) < 2:
         return Packed(files=0, name="", problems=problems)
     try:
         data = parquet_of(store, sound)

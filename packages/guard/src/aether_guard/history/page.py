@@ -48,7 +48,8 @@ def _head(course: Course, script: str) -> Html:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     # This script and no other runs, whatever a history holds.
     policy = (
-        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'"
     )
     shared = files("aether_guard.html").joinpath("style.css").read_text(encoding="utf-8")
     return tag(
@@ -117,7 +118,9 @@ def _section(trend: Trend, series: Series, number: int, course: Course) -> Html:
             "figure",
             draw([point.value for point in points], trend.changes, skipped, trend.unit, told),
             tag("p", tag("span", data["days"][0]), tag("span", data["days"][-1]), class_="ends"),
-            tag("figcaption", "Line: every run. Band: nine of ten runs of a level. Upright: a change.", class_="readout"),
+            tag(
+                "figcaption", "Line: every run. Band: nine of ten runs of a level. Upright: a change.", class_="readout"
+            ),
             # It has no style and no behaviour of its own; the script reads it.
             tag("script", Html(encoded), type="application/json"),
             class_="trend",

@@ -81,8 +81,12 @@ def conclusion(trends: Sequence[Trend]) -> str:
     return (
         f"{_counted(len(trends), 'series', 'series')}, {_counted(runs, 'run', 'runs')}, "
         f"{_counted(len(moments), 'change', 'changes')}"
-        + (f": {_counted(worse, 'regression', 'regressions')}, "
-           f"{_counted(len(moments) - worse, 'improvement', 'improvements')}" if moments else "")
+        + (
+            f": {_counted(worse, 'regression', 'regressions')}, "
+            f"{_counted(len(moments) - worse, 'improvement', 'improvements')}"
+            if moments
+            else ""
+        )
     )
 
 

@@ -6,6 +6,7 @@ stretched. Values are written beside the picture, so that they keep their size.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from aether_guard.html.markup import Html, joined, tag
@@ -33,9 +34,7 @@ def draw(values: Sequence[float], moments: Sequence[Moment], skipped: int, unit:
     count = len(values)
     places = [moment.index - skipped for moment in moments]
     edges = [0, *(place for place in places if 0 < place < count), count]
-    bands = [
-        _band(height, values[low:high], low, high, last=high == count) for low, high in zip(edges, edges[1:], strict=False)
-    ]
+    bands = [_band(height, values[low:high], low, high, last=high == count) for low, high in pairwise(edges)]
     marks = [
         tag("line", class_=f"change {moment.kind}", x1=place - 0.5, x2=place - 0.5, y1=0, y2=HEIGHT)
         for moment, place in zip(moments, places, strict=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from aether_guard.error import GuardError
 from aether_guard.history.change import Change, find_changes
@@ -51,7 +51,11 @@ def search(batch: Batch, confidence: float) -> Found:
 
 
 def _shared(
-    batches: Sequence[Batch], confidence: float, pool: Any, name: str, say: Callable[[str], object]  # noqa: ANN401
+    batches: Sequence[Batch],
+    confidence: float,
+    pool: AbstractContextManager[Executor],
+    name: str,
+    say: Callable[[str], object],
 ) -> list[Found]:
     results: list[Found | None] = [None] * len(batches)
     try:
@@ -65,7 +69,9 @@ def _shared(
         left = sum(result is None for result in results)
         why = printable(str(error).splitlines()[0][:160] if str(error) else type(error).__name__)
         say(f"{printable(name)}: went away with {left} of {len(batches)} batches to do, which were done here: {why}")
-    return [search(batch, confidence) if found is None else found for batch, found in zip(batches, results, strict=True)]
+    return [
+        search(batch, confidence) if found is None else found for batch, found in zip(batches, results, strict=True)
+    ]
 
 
 @contextmanager

@@ -212,4 +212,6 @@ def parquet_of(store: Store, files: Sequence[str]) -> bytes:
 
 
 def _named(store: Store, name: str) -> str:
-    return printable(os.path.join(store.address, name)) if "://" not in store.address else shown(f"{store.address}/{name}")
+    return (
+        printable(os.path.join(store.address, name)) if "://" not in store.address else shown(f"{store.address}/{name}")
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -16,7 +17,7 @@ from aether_schema import Better, Metric, Summary, printable, quantile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Literal[1] = 1
 DIRTY = "-dirty"
 _SLUG_LENGTH = 40
 _DIGEST_LENGTH = 16
@@ -69,7 +70,7 @@ def rows_of(summaries: Sequence[Summary], origins: Sequence[Origin], run_id: str
     if not summaries:
         raise GuardError("no summary to record")
     names = sorted(summary.bench_id for summary in summaries)
-    for name, following in zip(names, names[1:], strict=False):
+    for name, following in pairwise(names):
         if name == following:
             raise GuardError(f"{printable(name)}: two summaries of one bench in a run; record them one after the other")
     return [
@@ -107,7 +108,9 @@ def _row(summary: Summary, origin: Origin, run_id: str, now: datetime) -> Row:
     try:
         measured = utc_text(summary.measured_at)
     except (OverflowError, ValueError):
-        raise GuardError(f"{printable(summary.bench_id)}: timestamp: {summary.timestamp[:40]} is no time of ours") from None
+        raise GuardError(
+            f"{printable(summary.bench_id)}: timestamp: {summary.timestamp[:40]} is no time of ours"
+        ) from None
     return Row(
         run_id=run_id,
         recorded_at=utc_text(now),

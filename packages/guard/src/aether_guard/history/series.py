@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 #: What `build_series` reads of every row.
 WANTED = (
-    "bench_id, metric, unit, better, params, timestamp, commit, commit_time, branch, environment, kernel, ruler, {value} AS value"
+    "bench_id, metric, unit, better, params, timestamp, commit, commit_time, branch, environment, kernel, ruler, "
+    "{value} AS value"
 )
 
 
@@ -84,12 +85,15 @@ def possible_renames(series: Sequence[Series]) -> list[str]:
         if len(successors) == 1:
             new = successors[0]
             lines.append(
-                printable(f"{old.name}: ends where {new.name} begins; if that is its new name: --renamed {old.name}={new.name}")
+                printable(
+                    f"{old.name}: ends where {new.name} begins; if that is its new name: "
+                    f"--renamed {old.name}={new.name}"
+                )
             )
     return lines
 
 
-def _series(
+def _series(  # noqa: PLR0913 - what a series is made of
     name: str,
     key: tuple[str, ...],
     rows: Sequence[int],
@@ -123,7 +127,9 @@ def _series(
         for at in order.places
     )
     _, _, unit, better, _ = key
-    return Series(name=name, unit=unit, better="lower" if better == "lower" else "higher", points=points, notes=tuple(notes))
+    return Series(
+        name=name, unit=unit, better="lower" if better == "lower" else "higher", points=points, notes=tuple(notes)
+    )
 
 
 def _label(key: tuple[str, ...], alike: Sequence[tuple[str, ...]]) -> str:

@@ -67,9 +67,7 @@ class Folder:
             with os.scandir(self.address) as entries:
                 return sorted(entry.name for entry in entries if is_data(entry.name))
         except FileNotFoundError:
-            raise GuardError(
-                f"{printable(self.address)}: no history here; `aether-guard record` begins one"
-            ) from None
+            raise GuardError(f"{printable(self.address)}: no history here; `aether-guard record` begins one") from None
         except (OSError, ValueError) as error:
             raise GuardError(f"{printable(self.address)}: cannot be read: {_reason(error)}") from None
 
@@ -125,9 +123,7 @@ class Remote:
             try:
                 found = self._files.ls(self._root, detail=False)
             except FileNotFoundError:
-                raise GuardError(
-                    f"{shown(self.address)}: no history here; `aether-guard record` begins one"
-                ) from None
+                raise GuardError(f"{shown(self.address)}: no history here; `aether-guard record` begins one") from None
             return sorted(name for name in (str(path).rsplit("/", 1)[-1] for path in found) if is_data(name))
 
     def has(self, name: str) -> bool:

@@ -33,7 +33,9 @@ def render_text(course: Course) -> str:
             )
         )
     lines = [
-        f"{printable(trend.bench)}: {told(trend, moment)}" for trend in course.trends for moment in reversed(trend.changes)
+        f"{printable(trend.bench)}: {told(trend, moment)}"
+        for trend in course.trends
+        for moment in reversed(trend.changes)
     ]
     notes = [f"{printable(trend.bench)}: {note}" for trend in course.trends for note in trend.notes]
     parts = [render_table(HEAD, rows), "\n".join(lines), "\n".join([*notes, *course.hints]), conclusion(course.trends)]

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
-from aether_guard.history.change import Change
 from aether_guard.history.record import DIRTY
 from aether_schema import Better, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aether_guard.history.change import Change
     from aether_guard.history.series import Point, Series
 
 Kind = Literal["regression", "improvement"]
@@ -27,11 +27,11 @@ _MOST_KEYS = 5
 class Moment(Struct, frozen=True, kw_only=True):
     """A change of a bench's level, for people and programs.
 
-    `size` is the worsening as a fraction, positive is worse; None from a level of 0. `last_good` and `first_changed` are the commits
-    of the runs around it: the change came with one of the commits after the one, up to the other. With 95 % confidence
-    the first changed run is one from `earliest` to `latest`, commits again. `environment` are the keys in which the
-    runs around it differ; `ruler_change` is by how much the machine became slower by its reference kernel, None where
-    there is none to ask.
+    `size` is the worsening as a fraction, positive is worse; None from a level of 0. `last_good` and `first_changed`
+    are the commits of the runs around it: the change came with one of the commits after the one, up to the other. With
+    95 % confidence the first changed run is one from `earliest` to `latest`, commits again. `environment` are the keys
+    in which the runs around it differ; `ruler_change` is by how much the machine became slower by its reference
+    kernel, None where there is none to ask.
     """
 
     kind: Kind
