@@ -4,6 +4,9 @@ import json
 import re
 import subprocess
 import sys
+from base64 import b64encode
+from hashlib import sha256
+from html import unescape
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +77,11 @@ def test_the_page_is_one_file_that_loads_nothing(guard: Guard, recorded: str, tm
     done = guard("trend", "--history", recorded, *arguments)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     page = (tmp_path / "t.html").read_text(encoding="utf-8")
-    assert "default-src 'none'" in page
+    policy = unescape(page)
+    assert "default-src 'none'" in policy
+    # The only script that may run is the one that is there.
+    digest = sha256(page.rpartition("<script>")[2].partition("</script>")[0].encode()).digest()
+    assert f"script-src 'sha256-{b64encode(digest).decode()}'" in policy
     assert not re.search(r"""(?:src|action)\s*=|url\(|@import|href="(?!https://x\.org/o/r/|\#bench-)""", page)
     assert page.count('<section id="bench-') == 2
     assert page.count('class="change regression"') == 1
@@ -164,6 +171,28 @@ def test_no_other_command_loads_what_the_history_needs(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, check=False)
     loaded = set(done.stderr.split())
     assert loaded.isdisjoint({"duckdb", "fsspec", "numpy", "dask", "distributed", "aether_guard.history"})
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("duckdb", ["--history", "history"]),
+        ("numpy", ["--history", "history"]),
+        ("fsspec", ["--history", "s3://bucket/history"]),
+        ("distributed", ["--history", "history", "--scheduler", "tcp://127.0.0.1:1"]),
+    ],
+)
+def test_what_is_not_installed_is_one_line_that_says_how(
+    guard: Guard, recorded: str, tmp_path: Path, module: str, arguments: list[str]
+) -> None:
+    assert recorded == "history"
+    missing = tmp_path / "missing"
+    missing.mkdir()
+    (missing / f"{module}.py").write_text(f"raise ModuleNotFoundError('no', name={module!r})\n")
+    done = guard("trend", *arguments, env={"PYTHONPATH": str(missing)})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "pip install 'aether-guard[" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 # Past one machine.

@@ -40,17 +40,22 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     about = "append the current summaries to a history"
     parser = add_command(commands, "record", about, EXAMPLE, execute)
     parser.add_argument("paths", nargs="*", metavar="PATH", help="a file, a folder of *.json, or a glob")
+    add_history(parser)
+    parser.add_argument("--format", choices=("jsonl", "parquet"), default="jsonl", help="of the file; %(default)s")
+    parser.add_argument("--run-id", metavar="ID", default="", help="what the run is called; made of what it measured")
+    parser.add_argument("--commit", metavar="REV", help="what was measured; the summary's own, or HEAD")
+    parser.add_argument("--branch", metavar="NAME", help="the branch; as the host says, or git")
+    parser.add_argument("--compact", action="store_true", help="gather the files of single runs into one")
+
+
+def add_history(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says where the history is."""
     parser.add_argument(
         "--history",
         metavar="ADDRESS",
         default=DEFAULT_HISTORY,
         help="a folder, or an address that fsspec knows; %(default)s",
     )
-    parser.add_argument("--format", choices=("jsonl", "parquet"), default="jsonl", help="of the file; %(default)s")
-    parser.add_argument("--run-id", metavar="ID", default="", help="what the run is called; made of what it measured")
-    parser.add_argument("--commit", metavar="REV", help="what was measured; the summary's own, or HEAD")
-    parser.add_argument("--branch", metavar="NAME", help="the branch; as the host says, or git")
-    parser.add_argument("--compact", action="store_true", help="gather the files of single runs into one")
 
 
 def execute(options: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aether_guard.command.deliver import check_writable
 from aether_guard.command.form import Commands, add_command, complain, percentage_argument
-from aether_guard.command.record import DEFAULT_HISTORY
+from aether_guard.command.record import add_history
 from aether_guard.error import GuardError
 from aether_guard.verdict import EXIT_ERROR, EXIT_PASS
 from aether_schema import printable, write_atomically
@@ -35,12 +35,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     about = "show when benches of a history changed, and with which commits"
     parser = add_command(commands, "trend", about, EXAMPLE, execute)
     parser.add_argument("benches", nargs="*", metavar="BENCH", help="a bench_id or a glob; all")
-    parser.add_argument(
-        "--history",
-        metavar="ADDRESS",
-        default=DEFAULT_HISTORY,
-        help="a folder, or an address that fsspec knows; %(default)s",
-    )
+    add_history(parser)
     parser.add_argument("--branch", metavar="NAME", help="only runs of this branch")
     parser.add_argument("--quantile", choices=("p50", "p95"), default="p50", help="which figure; %(default)s")
     parser.add_argument(
