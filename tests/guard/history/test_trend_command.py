@@ -8,10 +8,14 @@ from base64 import b64encode
 from hashlib import sha256
 from html import unescape
 from random import Random
+from threading import Thread
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aether_guard.history import pool
+from aether_guard.history.change import find_changes
 from aether_guard.history.course import Asked, read_course
 from aether_guard.history.store import Folder, open_store
 
@@ -235,24 +239,37 @@ def test_a_cluster_finds_what_this_machine_finds(
 def test_what_a_scheduler_that_goes_away_has_not_done_is_done_here() -> None:
     from distributed import LocalCluster
 
-    from aether_guard.history import pool
-
     draw = Random(2)
     series = [[draw.uniform(9, 11) for _ in range(pool.BATCH_POINTS)] for _ in range(6)]
-    expected = pool.find_all(series, 0.99, None, print)
+    expected = [find_changes(values) for values in series]
     said: list[str] = []
     running = LocalCluster(
         n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1", silence_logs=50
     )
-    try:
-        import threading
 
-        leaving = threading.Timer(0.3, running.close)
+    def leave() -> None:
+        # Not before it has got its work.
+        while not running.scheduler.tasks:
+            sleep(0.01)
+        running.close()
+
+    leaving = Thread(target=leave, daemon=True)
+    try:
         leaving.start()
         found = pool.find_all(series * 20, 0.99, running.scheduler_address, said.append)
-        leaving.join()
+        leaving.join(60)
     finally:
         running.close()
     assert found == expected * 20
     assert len(said) == 1
     assert "went away" in said[0]
+
+
+def test_a_pool_of_this_machine_finds_what_one_process_finds() -> None:
+    draw = Random(3)
+    points = pool.BATCH_POINTS
+    series = [[draw.uniform(9, 11) * (1.2 if at > points / 2 else 1) for at in range(points)] for _ in range(10)]
+    assert sum(map(len, series)) > pool.WORTH_A_POOL
+    said: list[str] = []
+    assert pool.find_all(series, 0.99, None, said.append) == [find_changes(values) for values in series]
+    assert said == []
