@@ -18,7 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: The modules of `aether_guard.command`, in the order in which help lists them.
-COMMANDS = ("check", "ab", "init", "validate", "policy", "promote", "import", "export", "noise", "schema")
+COMMANDS = (
+    "check",
+    "ab",
+    "init",
+    "validate",
+    "policy",
+    "promote",
+    "import",
+    "export",
+    "record",
+    "trend",
+    "bisect",
+    "noise",
+    "schema",
+)
 #: Where a command's name is a word of the language, its module has another.
 _MODULES = {"import": "import_files"}
 

@@ -26,7 +26,7 @@ def render_text(report: Report) -> str:
     rows = [table_row(judgement) for judgement in report.benches]
     telling = filter(worth_a_reason, report.benches)
     reasons = [f"{label(judgement)}: {described(judgement)}" for judgement in telling]
-    parts = [_table([HEAD, *rows])]
+    parts = [render_table(HEAD, rows)]
     if reasons:
         parts.append("\n".join(reasons))
     parts.append(conclusion(report))
@@ -86,10 +86,11 @@ def conclusion(report: Report) -> str:
     return f"{report.verdict}: {listed}" + (f" ({'; '.join(said)})" if said else "")
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def render_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     """Align the columns; a name too long for the width loses its middle."""
+    rows = [head, *body]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    widths[0] = max(len(HEAD[0]), min(widths[0], WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1)))
+    widths[0] = max(len(head[0]), min(widths[0], WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1)))
     first, *others, last = widths
     return "\n".join(
         "  ".join(

@@ -1,0 +1,52 @@
+"""What a search came to, as text and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from aether_guard.bisect.hunt import told
+from aether_guard.figure import percentage, worse_or_better
+from aether_schema import printable
+
+if TYPE_CHECKING:
+    from aether_guard.bisect.hunt import Commit, Hunt
+
+_SHORT = 10
+_MOST_SUSPECTS = 20
+
+
+def render_text(hunt: Hunt) -> str:
+    """Return the commit, how it was found, and where the evidence is."""
+    between = f"{hunt.bad[:_SHORT]} is {worse_or_better(hunt.change)} than {hunt.good[:_SHORT]}"
+    if len(hunt.suspects) == 1:
+        (found,) = hunt.suspects
+        head = f"{printable(hunt.bench)}: worse since\n\n{_commit(found)}\n"
+        if found.parents > 1:
+            head += (
+                "\nA merge. To search what it brought along:\n"
+                f"  --good {found.commit[:_SHORT]}^1 --bad {found.commit[:_SHORT]}, of a history without merges\n"
+            )
+    else:
+        shown = "\n".join(map(_commit, hunt.suspects[:_MOST_SUSPECTS]))
+        more = f"\n  and {len(hunt.suspects) - _MOST_SUSPECTS} more" if len(hunt.suspects) > _MOST_SUSPECTS else ""
+        head = (
+            f"{printable(hunt.bench)}: worse since one of {len(hunt.suspects)} commits; those between could not be "
+            f"judged\n\n{shown}{more}\n"
+        )
+    steps = "\n".join(f"  {told(finding)}" for finding in hunt.findings)
+    judged = sum(finding.answer != "skip" for finding in hunt.findings)
+    return (
+        f"{head}\n{between}; worse than {percentage(hunt.gate)} counted as bad\n{steps}\n\n"
+        f"{judged} of {hunt.commits:,} commits judged; every pair is kept in {printable(hunt.evidence)}\n"
+    )
+
+
+def render_json(hunt: Hunt) -> str:
+    """Return the search as one JSON object."""
+    return msgspec.json.format(msgspec.json.encode(hunt), indent=2).decode() + "\n"
+
+
+def _commit(found: Commit) -> str:
+    return printable(f"  {found.commit[:_SHORT]}  {found.date[:10]}  {found.author}: {found.subject}")

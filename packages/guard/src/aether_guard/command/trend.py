@@ -1,0 +1,124 @@
+"""`aether-guard trend`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from aether_guard.command.deliver import check_writable
+from aether_guard.command.form import Commands, add_command, complain, percentage_argument
+from aether_guard.command.record import add_history
+from aether_guard.error import GuardError
+from aether_guard.verdict import EXIT_ERROR, EXIT_PASS
+from aether_schema import printable, write_atomically
+
+if TYPE_CHECKING:
+    import argparse
+
+    from aether_guard.history.course import Course
+
+FORMATS = ("text", "json", "markdown", "html")
+
+EXAMPLE = """examples:
+  aether-guard trend
+    every bench of target/history
+  aether-guard trend 'pack*' --branch main --format html -o trend.html
+  aether-guard trend --history s3://bucket/history --scheduler tcp://10.0.0.1:8786
+
+exit status: 0 shown, whatever changed; 2 a part of the history could not be
+read, and the rest is shown
+"""
+
+
+def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    about = "show when benches of a history changed, and with which commits"
+    parser = add_command(commands, "trend", about, EXAMPLE, execute)
+    parser.add_argument("benches", nargs="*", metavar="BENCH", help="a bench_id or a glob; all")
+    add_history(parser)
+    parser.add_argument("--branch", metavar="NAME", help="only runs of this branch")
+    parser.add_argument("--quantile", choices=("p50", "p95"), default="p50", help="which figure; %(default)s")
+    parser.add_argument(
+        "--confidence",
+        type=percentage_argument,
+        default=0.99,
+        metavar="99%",
+        help="changes less sure than this are not shown; 99%%",
+    )
+    parser.add_argument(
+        "--renamed", action="append", default=[], metavar="OLD=NEW", help="a bench that had another name before"
+    )
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster that searches; tcp://…")
+    parser.add_argument(
+        "--repository-url", metavar="URL", help="where commits can be looked at; made of the remote origin"
+    )
+    parser.add_argument("--format", choices=FORMATS, default="text", help="of the report; %(default)s")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the report there")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Read, search, and show what was found."""
+    from aether_guard.history.store import open_store
+
+    if not 0 < options.confidence < 1:
+        raise GuardError("--confidence: takes a share between 0 and 100 %, such as 99%")
+    if options.output:
+        check_writable(options.output)
+    store = open_store(options.history)
+    try:
+        from aether_guard.history.course import Asked, read_course, renames_of
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "numpy":
+            raise GuardError("the history needs numpy: pip install 'aether-guard[history]'") from None
+        raise
+    asked = Asked(
+        benches=tuple(options.benches),
+        branch=options.branch,
+        quantile=options.quantile,
+        confidence=options.confidence,
+        renamed=dict(renames_of(options.renamed)),
+        scheduler=options.scheduler,
+    )
+    course = read_course(store, asked, _repository(options), lambda line: sys.stderr.write(f"{line}\n"))
+    rendered = _rendered(course, options.format)
+    if options.output:
+        write_atomically(options.output, rendered.encode(errors="backslashreplace"))
+    else:
+        sys.stdout.write(rendered)
+    for problem in course.problems:
+        complain(problem)
+    return EXIT_ERROR if course.problems else EXIT_PASS
+
+
+def _repository(options: argparse.Namespace) -> str | None:
+    """Return the web address of the repository: only reports with links want it."""
+    if options.repository_url is not None:
+        url: str = options.repository_url.rstrip("/")
+        if not url.startswith(("https://", "http://")) or any(character in url for character in "<>\"' \n()"):
+            raise GuardError(
+                f"--repository-url {printable(url)}: takes an address such as https://github.com/owner/name"
+            )
+        return url
+    if options.format == "text":
+        return None
+    from aether_guard.history.lineage import repository_url
+
+    return repository_url()
+
+
+def _rendered(course: Course, form: str) -> str:
+    if form == "json":
+        from aether_guard.history.text import render_json
+
+        return render_json(course)
+    if form == "markdown":
+        from aether_guard.history.markdown import render_markdown
+
+        return render_markdown(course)
+    if form == "html":
+        from aether_guard.history.page import render_html
+
+        return render_html(course)
+    from aether_guard.history.text import render_text
+
+    return render_text(course)

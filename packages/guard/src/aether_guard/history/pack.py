@@ -1,0 +1,54 @@
+"""Many files of single runs made one, while others record and read."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from aether_guard.error import GuardError
+from aether_guard.history.query import parquet_of, select
+from aether_guard.history.store import PACK, PARQUET, shown
+
+if TYPE_CHECKING:
+    from aether_guard.history.store import Store
+
+
+class Packed(Struct, frozen=True, kw_only=True):
+    """What packing came to: how many files became one, its name, and the files at fault, which stay as they are."""
+
+    files: int
+    name: str
+    problems: tuple[str, ...]
+
+
+def pack(store: Store) -> Packed:
+    """Gather every sound file into one Parquet file, and only then take them away.
+
+    Whoever reads meanwhile sees a row once, and whoever is killed meanwhile leaves rows twice, of which readers count
+    one. A file in which anything is wrong stays where it is.
+
+    Raises:
+        GuardError: there is no history, or it cannot be read or written.
+
+    """
+    import duckdb
+
+    files = store.files()
+    problems = select(store, "n", "false").problems
+    faulty = {name for name in files if any(f"{name}: " in problem for problem in problems)}
+    sound = [name for name in files if name not in faulty]
+    if len(sound) < 2:
+        return Packed(files=0, name="", problems=problems)
+    try:
+        data = parquet_of(store, sound)
+    except duckdb.Error as error:
+        first = str(error).strip().splitlines()[0]
+        raise GuardError(f"{shown(store.address)}: cannot be packed: {first}; nothing was changed") from None
+    name = f"{PACK}{hashlib.sha256(data).hexdigest()[:16]}{PARQUET}"
+    store.write(name, data)
+    for old in sound:
+        if old != name:
+            store.remove(old)
+    return Packed(files=len(sound), name=name, problems=problems)

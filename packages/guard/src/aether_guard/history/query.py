@@ -1,0 +1,217 @@
+"""Rows out of the files of a history, in place, by DuckDB; and what of them could not be read."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from aether_guard.error import GuardError
+from aether_guard.history.store import LINES, PACK, PARQUET, Folder, shown
+from aether_schema import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from duckdb import DuckDBPyConnection
+
+    from aether_guard.history.store import Store
+
+#: The columns of a row, in their order, with DuckDB's types; those that a row cannot do without come first.
+REQUIRED = {
+    "run_id": "VARCHAR",
+    "recorded_at": "VARCHAR",
+    "timestamp": "VARCHAR",
+    "bench_id": "VARCHAR",
+    "metric": "VARCHAR",
+    "unit": "VARCHAR",
+    "better": "VARCHAR",
+    "p50": "DOUBLE",
+    "p95": "DOUBLE",
+    "n": "BIGINT",
+}
+COLUMNS = {
+    "aether_history": "INTEGER",
+    **REQUIRED,
+    "commit": "VARCHAR",
+    "commit_time": "VARCHAR",
+    "branch": "VARCHAR",
+    "params": "VARCHAR",
+    "environment": "VARCHAR",
+    "kernel": "VARCHAR",
+    "ruler": "DOUBLE",
+}
+_VERSION_KNOWN = 1
+_ATTEMPTS = 5
+_ROW_GROUP = 8192
+_LINE_LIMIT_BYTES = 16 * 2**20
+
+_SOUND = " AND ".join(
+    [
+        f"aether_history = {_VERSION_KNOWN}",
+        *(f"{name} IS NOT NULL" for name in REQUIRED),
+        "isfinite(p50) AND isfinite(p95) AND p50 >= 0 AND p95 >= 0",
+        "better IN ('lower', 'higher')",
+        "try_cast(timestamp AS TIMESTAMP) IS NOT NULL",
+    ]
+)
+#: Of two rows of one bench in one run the one recorded first counts: a file may be there twice while it is packed.
+_ONCE = "QUALIFY row_number() OVER (PARTITION BY run_id, bench_id ORDER BY recorded_at) = 1"
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """What a query came to: its columns, each as long as there are rows, and a line for each file at fault.
+
+    `singles` counts the files of single runs that were read.
+    """
+
+    columns: dict[str, Any]
+    problems: tuple[str, ...]
+    singles: int
+
+
+def connect(store: Store) -> DuckDBPyConnection:
+    """Return a DuckDB of its own for this process, which asks nobody else for anything.
+
+    Raises:
+        GuardError: DuckDB is not installed.
+
+    """
+    try:
+        import duckdb
+    except ModuleNotFoundError:
+        raise GuardError("the history needs DuckDB: pip install 'aether-guard[history]'") from None
+    connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
+    store.attach(connection)
+    return connection
+
+
+def select(store: Store, wanted: str, where: str = "true", values: dict[str, Any] | None = None) -> Found:
+    """Return the columns `wanted` of the rows for which `where` holds, oldest first.
+
+    What cannot be read is left out and named. `values` are those of the parameters in `where`.
+
+    Raises:
+        GuardError: there is no history, or it cannot be reached.
+
+    """
+    connection = connect(store)
+    for _ in range(_ATTEMPTS):
+        files = store.files()
+        found = _try(connection, store, files, (wanted, where, values or {}))
+        if found is not None:
+            return found
+        # A file has gone since it was listed: it was packed.
+    raise GuardError(f"{shown(store.address)}: cannot be read: its files change all the time")
+
+
+def _try(
+    connection: DuckDBPyConnection, store: Store, files: Sequence[str], query: tuple[str, str, dict[str, Any]]
+) -> Found | None:
+    """Return what is in `files`, None where one of them has gone."""
+    import duckdb
+
+    problems: list[str] = []
+    readable = list(files)
+    wanted, where, values = query
+    while True:
+        relation = _relation(store, readable)
+        try:
+            columns = connection.execute(
+                f"SELECT {wanted} FROM {relation[0]} WHERE {_SOUND} AND {where} {_ONCE} ORDER BY timestamp, run_id",  # noqa: S608 - the caller's own words, never the user's
+                {**relation[1], **values},
+            ).fetchnumpy()
+            problems += _unsound(connection, store, readable)
+            singles = sum(not name.startswith(PACK) for name in readable)
+            return Found(columns=columns, problems=tuple(sorted(problems)), singles=singles)
+        except duckdb.Error:
+            faulty = {name: problem for name in readable if (problem := _problem(connection, store, name))}
+            if not faulty or any(not store.has(name) for name in faulty):
+                return None
+            problems += [f"{_named(store, name)}: {problem}" for name, problem in faulty.items()]
+            readable = [name for name in readable if name not in faulty]
+
+
+def _relation(store: Store, files: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return the table of all rows of `files`, as SQL, with the values of its parameters."""
+    lines = [store.path(name) for name in files if name.endswith(LINES)]
+    parquet = [store.path(name) for name in files if name.endswith(PARQUET)]
+    names = ", ".join(COLUMNS)
+    parts, values = [], {}
+    if lines:
+        kinds = ", ".join(f"{name}: '{kind}'" for name, kind in COLUMNS.items())
+        parts.append(
+            f"SELECT {names}, filename FROM read_json($lines, format = 'newline_delimited', columns = {{{kinds}}}, "  # noqa: S608
+            f"ignore_errors = true, filename = true, maximum_object_size = {_LINE_LIMIT_BYTES})"
+        )
+        values["lines"] = lines
+    if parquet:
+        parts.append(f"SELECT {names}, filename FROM read_parquet($parquet, filename = true)")  # noqa: S608
+        values["parquet"] = parquet
+    if not parts:
+        nothing = ", ".join(f"NULL::{kind} AS {name}" for name, kind in COLUMNS.items())
+        parts.append(f"SELECT {nothing}, NULL::VARCHAR AS filename LIMIT 0")
+    return f"({' UNION ALL '.join(parts)})", values
+
+
+def _unsound(connection: DuckDBPyConnection, store: Store, files: Sequence[str]) -> list[str]:
+    """Return a line for every file of single runs in which a row is no row."""
+    lines = [name for name in files if name.endswith(LINES)]
+    if not lines:
+        return []
+    relation = _relation(store, lines)
+    counted = connection.execute(
+        f"SELECT filename, count(*) FROM {relation[0]} WHERE NOT coalesce({_SOUND}, false) GROUP BY filename",  # noqa: S608
+        relation[1],
+    ).fetchall()
+    return [
+        f"{_named(store, name.rsplit('/', 1)[-1])}: {count} line{'' if count == 1 else 's'} "
+        "left out: truncated, or no row of a history"
+        for name, count in counted
+    ]
+
+
+def _problem(connection: DuckDBPyConnection, store: Store, name: str) -> str:
+    """Return what is wrong with one file, nothing where it can be read."""
+    import duckdb
+
+    relation = _relation(store, [name])
+    try:
+        # Every column, since what is broken may be behind what is asked for first.
+        connection.execute(f"SELECT max(hash({', '.join(COLUMNS)})) FROM {relation[0]}", relation[1]).fetchone()  # noqa: S608
+    except duckdb.Error as error:
+        first = str(error).strip().splitlines()[0].split(": ", 1)[-1]
+        return f"left out: truncated, or no file of a history ({printable(first)[:160]})"
+    return ""
+
+
+def parquet_of_lines(lines: bytes) -> bytes:
+    """Return rows that are JSON lines as one Parquet file."""
+    with tempfile.TemporaryDirectory(prefix="aether-history-") as folder:
+        with open(os.path.join(folder, f"run{LINES}"), "wb") as file:
+            file.write(lines)
+        return parquet_of(Folder(folder), [f"run{LINES}"])
+
+
+def parquet_of(store: Store, files: Sequence[str]) -> bytes:
+    """Return all sound rows of `files` as one Parquet file, by bench and time, so that a bench is found quickly."""
+    connection = connect(store)
+    relation = _relation(store, files)
+    with tempfile.TemporaryDirectory(prefix="aether-history-") as folder:
+        target = os.path.join(folder, "pack").replace("'", "''")
+        connection.execute(
+            f"COPY (SELECT {', '.join(COLUMNS)} FROM {relation[0]} WHERE {_SOUND} {_ONCE} "  # noqa: S608
+            f"ORDER BY bench_id, timestamp, run_id) TO '{target}' "
+            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})",
+            relation[1],
+        )
+        with open(os.path.join(folder, "pack"), "rb") as file:
+            return file.read()
+
+
+def _named(store: Store, name: str) -> str:
+    return (
+        printable(os.path.join(store.address, name)) if "://" not in store.address else shown(f"{store.address}/{name}")
+    )

@@ -1,0 +1,55 @@
+"""The trends as text and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from aether_guard.figure import figure
+from aether_guard.history.phrase import conclusion, day, told, worse_by
+from aether_guard.text import NOTHING, render_table
+from aether_schema import printable
+
+if TYPE_CHECKING:
+    from aether_guard.history.course import Course
+
+HEAD = ("bench", "runs", "level now", "changes", "last by", "on")
+
+
+def render_text(course: Course) -> str:
+    """Return a table of the benches, a line a change, and what it comes to."""
+    rows = []
+    for trend in course.trends:
+        last = trend.changes[-1] if trend.changes else None
+        rows.append(
+            (
+                printable(trend.bench),
+                f"{trend.runs:,}",
+                figure(trend.level, trend.unit),
+                str(len(trend.changes) or NOTHING),
+                NOTHING if last is None else worse_by(last),
+                NOTHING if last is None else day(last.timestamp),
+            )
+        )
+    lines = [
+        f"{printable(trend.bench)}: {told(trend, moment)}"
+        for trend in course.trends
+        for moment in reversed(trend.changes)
+    ]
+    notes = [f"{printable(trend.bench)}: {note}" for trend in course.trends for note in trend.notes]
+    parts = [render_table(HEAD, rows), "\n".join(lines), "\n".join([*notes, *course.hints]), conclusion(course.trends)]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def render_json(course: Course) -> str:
+    """Return the trends as one JSON object; keys that do not apply are null."""
+    document = {
+        "history": course.history,
+        "quantile": course.quantile,
+        "repository": course.repository,
+        "benches": course.trends,
+        "hints": course.hints,
+        "problems": course.problems,
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
