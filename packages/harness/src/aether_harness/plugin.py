@@ -49,10 +49,12 @@ class Sampled(Struct, frozen=True, kw_only=True):
 class Session(Protocol):
     """One open bench, ready to be sampled.
 
-    Two more members are optional. `prepare()` is called before every sample, untimed; an operation that
+    Three more members are optional. `prepare()` is called before every sample, untimed; an operation that
     needs it is never done more than once in a sample. `companion_pids: tuple[int, ...]` are other
     processes that the sample waits for (a server): samples during which the kernel took the CPU from one
     of them count as disturbed too. One that is pinned to the worker's CPU runs in turn with it.
+    `readings() -> Mapping[str, float]` is asked once a round, after `verify`, for figures that are told and never
+    compared; their medians over the rounds are in the summary's `readings`.
     """
 
     def sample(self) -> Sampled | None:
@@ -71,9 +73,11 @@ class Session(Protocol):
 class Benchmark(Protocol):
     """A bench, as a plugin names it.
 
-    Two more attributes are optional: `reference`, the id of the reference kernel that resembles it
-    (`aether_harness.kernel.KERNELS`) or a method that returns it for given parameters, and `versions`, a
-    mapping from what it measures to its version.
+    More attributes are optional: `reference`, the id of the reference kernel that resembles it
+    (`aether_harness.kernel.KERNELS`) or a method that returns it for given parameters; `versions`, a
+    mapping from what it measures to its version; `axes`, two names for the picture of a sweep, each that of a
+    parameter, `p50`, `p95`, a phase or a reading; and `note`, a method that makes a sentence for the summary's notes
+    of the medians of its readings.
     """
 
     @property

@@ -12,9 +12,10 @@ from aether_harness.parameter import params_as_scalars
 from aether_schema import SCHEMA_VERSION, UNIT_OF_METRIC, Phase, Reference, RoundUsage, Summary, quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from aether_harness.plan import Plan
+    from aether_harness.plugin import Benchmark
     from aether_harness.protocol import Taken
     from aether_harness.run import RoundRecord
     from aether_harness.target import Target
@@ -38,6 +39,7 @@ def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circums
     references = tuple(tuple(rounded(taken.ruler_ms) for taken in round_) for round_ in kept)
     flat = [value for values in samples for value in values]
     versions = rounds[0].opened.versions
+    own = median_readings(rounds)
     return Summary(
         bench_id=bench.bench_id,
         metric=bench.metric,
@@ -46,7 +48,7 @@ def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circums
         p95=rounded(quantile(flat, 0.95), 9),
         n=len(flat),
         timestamp=circumstances.ended.isoformat(timespec="seconds"),
-        notes=notes_on(rounds, plan),
+        notes=combined_notes([notes_on(rounds, plan), _own_note(bench, own)]),
         schema_version=SCHEMA_VERSION,
         samples=samples,
         reference=Reference(kernel=kernel.kernel_id, unit="ms", samples=references),
@@ -70,7 +72,7 @@ def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circums
             )
             for record in rounds
         ),
-        readings=circumstances.readings,
+        readings={**(circumstances.readings or {}), **own} or None,
     )
 
 
@@ -89,6 +91,20 @@ def notes_on(rounds: Sequence[RoundRecord], plan: Plan) -> str | None:
             busy if kept_disturbed else None,
         ]
     )
+
+
+def median_readings(rounds: Sequence[RoundRecord]) -> dict[str, float]:
+    """Return the medians over the rounds of what the bench read of each."""
+    names = dict.fromkeys(name for record in rounds for name in record.usage.readings)
+    values = {name: [record.usage.readings.get(name) for record in rounds] for name in names}
+    return {
+        name: rounded(quantile([value for value in each if value is not None], 0.5)) for name, each in values.items()
+    }
+
+
+def _own_note(bench: Benchmark, readings: dict[str, float]) -> str | None:
+    note: Callable[[dict[str, float]], str | None] | None = getattr(bench, "note", None)
+    return None if note is None or not readings else note(readings)
 
 
 def rounded(figure: float, digits: int = 6) -> float:
