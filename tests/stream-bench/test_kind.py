@@ -87,8 +87,9 @@ def test_a_body_that_is_not_is_refused_with_what_came(ask: Client) -> None:
 @pytest.mark.parametrize(("data", "status"), [(b"hello", b"200"), (b"other", b"422")])
 def test_a_digest_behind_the_body_is_compared(answer_to: Callable[[bytes], bytes], data: bytes, status: bytes) -> None:
     answer = answer_to(
-        b"PUT / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTrailer: Content-Digest\r\n\r\n"
-        + b"5\r\nhello\r\n0\r\nContent-Digest: %b\r\n\r\n" % content_digest(data).encode()
+        b"PUT / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
+         b"Trailer: Content-Digest\r\n\r\n5\r\nhello\r\n0\r\n"
+        + b"Content-Digest: %b\r\n\r\n" % content_digest(data).encode()
     )
     assert answer.startswith(b"HTTP/1.1 " + status)
 
@@ -188,7 +189,8 @@ def test_what_came_of_a_resumable_upload_before_the_connection_broke_counts(
 ) -> None:
     place = ask("POST", "/resumable", Upload_Length="100", **TUS)[1]["Location"]
     connection = connect()
-    head = "".join(f"{name}: {value}\r\n" for name, value in {**PATCH, "Upload-Offset": "0", "Content-Length": "100"}.items())
+    fields = {**PATCH, "Upload-Offset": "0", "Content-Length": "100"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     connection.sendall(f"PATCH {place} HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode() + bytes(37))
     connection.close()
     assert eventually(lambda: ask("HEAD", place, **TUS)[1]["Upload-Offset"] == "37")
@@ -230,7 +232,8 @@ def test_an_s3_style_upload_is_initiated_uploaded_in_parts_and_completed(ask: Cl
     status, _, body = ask("POST", "/bucket/key?uploads")
     key = re.findall(rb"<UploadId>(.+)</UploadId>", body)[0].decode()
     assert status == 200
-    tags = {number: ask("PUT", f"/bucket/key?partNumber={number}&uploadId={key}", bytes(number))[1]["ETag"] for number in (2, 1)}
+    part = f"/bucket/key?uploadId={key}&partNumber="
+    tags = {number: ask("PUT", f"{part}{number}", bytes(number))[1]["ETag"] for number in (2, 1)}
     place = f"/bucket/key?uploadId={key}"
     assert ask("POST", place, complete((2, tags[2]), (1, tags[1])))[0] == 400
     assert ask("POST", place, complete((1, "other")))[0] == 400

@@ -11,11 +11,11 @@ import msgspec
 import pytest
 
 from aether_harness import BenchError
-from aether_stream_bench.payload import Payload
-from aether_stream_bench.wire import Receipt
 from aether_stream_bench.client.builtin import BuiltinClient
 from aether_stream_bench.client.interface import Endpoint
 from aether_stream_bench.kind import Uploading
+from aether_stream_bench.payload import Payload
+from aether_stream_bench.wire import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -43,6 +43,7 @@ class Point:
         self.name = "-".join([bench.name, *(_NOT_IN_A_NAME.sub("_", part) for part in parts)])
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the bench has
+        """Return the bench's own attribute."""
         return getattr(self._bench, name)
 
     @property

@@ -51,8 +51,7 @@ class CommandUpload:
         self._authority = os.path.join(folder, "authority.pem")
         try:
             with open(self._file, "wb") as file:
-                for piece in payload.pieces(_WRITE_BYTES):
-                    file.write(piece)
+                file.writelines(payload.pieces(_WRITE_BYTES))
             with open(self._authority, "w", encoding="ascii") as pem:
                 pem.write(endpoint.certificate or "")
         except OSError as error:

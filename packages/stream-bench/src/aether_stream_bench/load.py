@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from aether_schema import quantile
+from aether_stream_bench.kind import Uploaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import Self
-
-    from aether_stream_bench.kind import Uploaded
 
 #: A thread here waits and sends; it needs no megabytes of stack.
 STACK_BYTES = 2**18
@@ -69,7 +68,7 @@ class Crew:
         self._pool.shutdown(cancel_futures=True)
 
     def run(self, number: int, rate: float | None = None) -> list[Timed]:
-        """Upload `number` times in all, at `rate` a second or as fast as it goes; raise what the first to fail raised."""
+        """Upload `number` times in all, at `rate` a second or as fast as it goes; the first failure ends it."""
         numbers = count()
         began = perf_counter_ns()
         failed = threading.Event()

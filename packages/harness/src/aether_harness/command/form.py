@@ -73,7 +73,12 @@ def add_measurement_options(parser: argparse.ArgumentParser, *, default_profile:
     )
     parser.add_argument("--out", default=default_out, metavar="DIR", help="where the results go; %(default)s")
     parser.add_argument(
-        "-p", "--param", action="append", default=[], metavar="BENCH.KEY=VALUE", help="set a parameter of a bench; a list with commas measures every value of it"
+        "-p",
+        "--param",
+        action="append",
+        default=[],
+        metavar="BENCH.KEY=VALUE",
+        help="set a parameter of a bench; a list with commas measures every value of it",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
 

@@ -220,7 +220,7 @@ def _fields(event: h11.Response) -> dict[str, str]:
 
 
 def bound_waits(connection: socket.socket, limit_s: float) -> None:
-    """Have a connection raise when nothing moves for so long, and block otherwise: a call then takes all it is given."""
+    """Have a connection raise when nothing moves for so long, and block otherwise: it takes all it is given."""
     if sys.platform == "win32":
         connection.settimeout(limit_s)
         return

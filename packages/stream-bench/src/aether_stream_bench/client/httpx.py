@@ -28,13 +28,17 @@ class HttpxClient:
         """Open a client."""
         self._endpoint = endpoint
         self._context = ssl.create_default_context(cadata=endpoint.certificate)
-        self._client = self._new_client()
+        self._client: httpx.Client | None = None
 
-    def _new_client(self) -> httpx.Client:
+    def _opened(self) -> httpx.Client:
+        """Return the client, which is opened where it is not."""
+        if self._client is not None:
+            return self._client
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
-        return httpx.Client(
+        self._client = httpx.Client(
             verify=self._context, timeout=self._endpoint.time_limit_s, limits=limits, trust_env=False
         )
+        return self._client
 
     def request(self, method: str, target: str, fields: Mapping[str, str], body: Body | None) -> Reply:
         """Send a request and return the answer to it."""
@@ -45,10 +49,9 @@ class HttpxClient:
         content = None if body is None else (bytes(piece) for piece in timed)
         started = perf_counter_ns()
         try:
-            answer = self._client.request(method, self._endpoint.origin + target, headers=headers, content=content)
+            answer = self._opened().request(method, self._endpoint.origin + target, headers=headers, content=content)
         except (httpx.HTTPError, OSError) as error:
             self.close()
-            self._client = self._new_client()
             problem = " ".join(f"{type(error).__name__}: {error}".split())
             raise UploadError(f"{self._endpoint.authority}: {problem}", is_passing=True) from None
         phases = timed.phases_ns(started, perf_counter_ns())
@@ -57,8 +60,10 @@ class HttpxClient:
         )
 
     def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
+        """Close the connection; the next request opens a new one."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
     def opening_ns(self) -> dict[str, int]:
         """Return nothing: the library does not tell."""

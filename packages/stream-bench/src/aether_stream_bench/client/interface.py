@@ -6,6 +6,7 @@ at a time. The kinds of upload are made of such requests in `aether_stream_bench
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
@@ -14,7 +15,7 @@ from aether_harness import BenchError, UsageError
 from aether_harness.parameter import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
 ENTRY_POINT_GROUP = "aether.uploaders"
 DEFAULT_UPLOADER = "builtin"

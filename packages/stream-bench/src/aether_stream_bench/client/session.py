@@ -68,18 +68,21 @@ class SessionClient:
         self._endpoint = endpoint
         self._library = library
         self._stack = ExitStack()
-        self._verify: str | bool = True
-        if endpoint.certificate is not None:
-            folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="aether-"))
-            self._verify = os.path.join(folder, "authority.pem")
-            with open(self._verify, "w", encoding="ascii") as file:
-                file.write(endpoint.certificate)
-        self._session = self._new_session()
+        self._session: Any = None
 
-    def _new_session(self) -> Any:  # noqa: ANN401 - of one of two modules alike
-        session = self._library.Session()
-        session.trust_env = False
-        return session
+    def _opened(self) -> Any:  # noqa: ANN401 - of one of two modules alike
+        """Return the session, which is opened where it is not."""
+        if self._session is None:
+            self._session = self._stack.enter_context(self._library.Session())
+            self._session.trust_env = False
+            if self._endpoint.certificate is not None:
+                # These libraries take an authority as a file's name only.
+                folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="aether-"))
+                path = os.path.join(folder, "authority.pem")
+                with open(path, "w", encoding="ascii") as file:
+                    file.write(self._endpoint.certificate)
+                self._session.verify = path
+        return self._session
 
     def request(self, method: str, target: str, fields: Mapping[str, str], body: Body | None) -> Reply:
         """Send a request and return the answer to it."""
@@ -88,21 +91,20 @@ class SessionClient:
         headers = dict(fields)
         if body is not None:
             data = _bytes(timed) if body.chunked else Sized(timed, body.size) if body.size else b""
+        session = self._opened()
         started = perf_counter_ns()
         try:
-            answer = self._session.request(
+            answer = session.request(
                 method,
                 self._endpoint.origin + target,
                 headers=headers,
                 data=data,
                 timeout=self._endpoint.time_limit_s,
                 allow_redirects=False,
-                verify=self._verify,
             )
             content = answer.content or b""
         except (self._library.exceptions.RequestException, OSError) as error:
-            self._session.close()
-            self._session = self._new_session()
+            self.close()
             raise UploadError(f"{self._endpoint.authority}: {_one_line(error)}", is_passing=True) from None
         answered = perf_counter_ns()
         names = {name.lower(): value for name, value in answer.headers.items()}
@@ -111,8 +113,9 @@ class SessionClient:
         )
 
     def close(self) -> None:
-        """Close the connection."""
-        self._session.close()
+        """Close the connection; the next request opens a new one."""
+        self._session = None
+        self._stack.close()
 
     def opening_ns(self) -> dict[str, int]:
         """Return nothing: the library does not tell."""

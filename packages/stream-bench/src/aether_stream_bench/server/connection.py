@@ -47,7 +47,7 @@ class Line:
 
 
 class Watch:
-    """Ends the connections that are past their deadline; one task for all, so that a deadline costs an upload nothing."""
+    """Ends the connections that are past their deadline: one task for all, so that it costs an upload nothing."""
 
     def __init__(self) -> None:
         """Watch none yet."""

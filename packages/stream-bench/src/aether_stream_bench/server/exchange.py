@@ -82,7 +82,7 @@ class HeadReader:
             raise RefusedError(HTTPStatus.BAD_REQUEST) from None
 
     def _too_large(self) -> HTTPStatus:
-        if self._fields or self._target and self._parser.get_http_version() in {"1.0", "1.1"}:
+        if self._fields or (self._target and self._parser.get_http_version() in {"1.0", "1.1"}):
             return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         return HTTPStatus.REQUEST_URI_TOO_LONG
 
@@ -140,10 +140,8 @@ class Exchange:
         at = 0
         try:
             while at < end and not self.closing:
-                if self.state == "body":
-                    at = self._take_body(buffer, at, end)
-                else:
-                    at = self._take_head(buffer, at, end)
+                take = self._take_body if self.state == "body" else self._take_head
+                at = take(buffer, at, end)
         except RefusedError as error:
             self._refuse(error.status)
         except InvalidBodyError:

@@ -17,7 +17,6 @@ from aether_stream_bench.server.limit import Limits
 from aether_stream_bench.wire import LOOPBACK
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from anyio.abc import TaskGroup

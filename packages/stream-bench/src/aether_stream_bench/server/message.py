@@ -83,7 +83,7 @@ def checked_head(method: str, target: str, version: str, fields: Sequence[tuple[
         raise RefusedError(HTTPStatus.BAD_REQUEST)
     first = dict(reversed(fields))
     host = first.get("host", "")
-    if any(character in host for character in "@/?# ,\t\"\\<>"):
+    if any(character in host for character in '@/?# ,\t"\\<>'):
         raise RefusedError(HTTPStatus.BAD_REQUEST)
     if "transfer-encoding" in first:
         if version == "1.0":

@@ -193,7 +193,7 @@ class Completion(Struct, frozen=True, kw_only=True):
     sha256: str | None = None
 
 
-def sink_for(head: Head, depot: Depot) -> Sink:
+def sink_for(head: Head, depot: Depot) -> Sink:  # noqa: PLR0911 - a line a kind
     """Return where the body of a request goes, by its method, path and query."""
     first = "/" + head.path.lstrip("/").partition("/")[0]
     if head.path == STATISTICS_PATH and head.method == "GET":
@@ -249,7 +249,7 @@ def _not_allowed(*methods: str) -> Fixed:
     return Fixed(Answer(HTTPStatus.METHOD_NOT_ALLOWED, fields=(("Allow", ", ".join(methods)),)))
 
 
-def _two_phase(head: Head, depot: Depot) -> Sink:
+def _two_phase(head: Head, depot: Depot) -> Sink:  # noqa: PLR0911 - a line a request
     """Ask for a place, PUT there, say that it is complete."""
     _, key, *rest = [*head.path.strip("/").split("/"), ""][:3]
     if not key:
@@ -263,7 +263,9 @@ def _two_phase(head: Head, depot: Depot) -> Sink:
     if upload is None:
         return _missing()
     if rest == ["complete"]:
-        return Said(lambda said: _completed(depot, key, upload, said)) if head.method == "POST" else _not_allowed("POST")
+        if head.method != "POST":
+            return _not_allowed("POST")
+        return Said(lambda said: _completed(depot, key, upload, said))
     if head.method != "PUT":
         return _not_allowed("PUT")
     # What is put again replaces what was there before.
@@ -284,7 +286,7 @@ def _completed(depot: Depot, key: str, upload: Upload, said: bytes) -> Answer:
     return json_answer(depot.receipt(receipt))
 
 
-def _resumable(head: Head, depot: Depot) -> Sink:
+def _resumable(head: Head, depot: Depot) -> Sink:  # noqa: PLR0911 - a line a request
     """Begin, ask how far it came, go on from there: the core of tus 1.0.0."""
     _, key, *_rest = [*head.path.strip("/").split("/"), ""]
     if head.method == "OPTIONS":
@@ -345,7 +347,7 @@ def _at(upload: Upload, status: HTTPStatus) -> Answer:
     return Answer(status, fields=(*fields, ("Upload-Length", str(upload.expected))))
 
 
-def _s3(head: Head, depot: Depot) -> Sink:
+def _s3(head: Head, depot: Depot) -> Sink:  # noqa: PLR0911 - a line a request
     """Initiate, upload parts in any order, complete with the list of them: as S3 does it, unsigned."""
     if "uploads" in head.query:
         if head.method != "POST":
@@ -397,8 +399,8 @@ def _assembled(depot: Depot, key: str, upload: Upload, said: bytes) -> Answer:
         return _s3_error(HTTPStatus.BAD_REQUEST, "InvalidPart")
     depot.forget(key)
     receipt = depot.receipt(Receipt(bytes=sum(upload.parts[number].bytes for number in numbers)))
-    tag = f"<ETag>&quot;{key}-{len(named)}&quot;</ETag><Size>{receipt.bytes}</Size>"
-    return _xml("CompleteMultipartUploadResult", tag)
+    content = f"<ETag>&quot;{key}-{len(named)}&quot;</ETag><Size>{receipt.bytes}</Size>"
+    return _xml("CompleteMultipartUploadResult", content)
 
 
 def _xml(name: str, content: str, status: HTTPStatus = HTTPStatus.OK) -> Answer:
