@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from email.message import Message
 from http import HTTPStatus
@@ -30,6 +31,10 @@ MOST_SAID_BYTES = 2**20
 _PART = re.compile(rb"<Part>(.*?)</Part>", re.DOTALL)
 _NUMBER = re.compile(rb"<PartNumber>\s*(\d{1,5})\s*</PartNumber>")
 _TAG = re.compile(rb"<ETag>\s*(?:\"|&quot;|&#34;)?([^<\"&]+)(?:\"|&quot;|&#34;)?\s*</ETag>")
+
+
+# It would tell the standard error stream what is wrong with a form; the client is told.
+logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 
 class Sink(Protocol):
@@ -219,8 +224,8 @@ def sink_for(head: Head, depot: Depot) -> Sink:  # noqa: PLR0911 - a line a kind
 
 
 def is_upload(head: Head) -> bool:
-    """Return whether a request carries a part of an upload, so that conditions may befall it."""
-    return head.method in UPLOAD_METHODS and (head.fields.get("content-length") != "0")
+    """Return whether a request carries a body, so that conditions may befall it."""
+    return head.method in UPLOAD_METHODS and head.length() != 0
 
 
 def _boundary(media_type: str) -> bytes | None:
