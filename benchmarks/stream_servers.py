@@ -129,9 +129,9 @@ def iperf3(lengths: Sequence[str], client_cpu: int, server_cpu: int, seconds: fl
     found = {}
     for length in lengths:
         port = free_port()
+        pinned = ["taskset", "-c", str(server_cpu)]
         server = subprocess.Popen(
-            ["/usr/bin/env", "taskset", "-c", str(server_cpu)]
-            + ["iperf3", "-s", "-1", "-B", "127.0.0.1", "-p", str(port)],
+            [*pinned, "iperf3", "-s", "-1", "-B", "127.0.0.1", "-p", str(port)],
             stdout=subprocess.DEVNULL,
         )
         time.sleep(0.3)

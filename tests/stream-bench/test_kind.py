@@ -88,8 +88,9 @@ def test_a_body_that_is_not_is_refused_with_what_came(ask: Client) -> None:
 def test_a_digest_behind_the_body_is_compared(answer_to: Callable[[bytes], bytes], data: bytes, status: bytes) -> None:
     answer = answer_to(
         b"PUT / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
-         b"Trailer: Content-Digest\r\n\r\n5\r\nhello\r\n0\r\n"
-        + b"Content-Digest: %b\r\n\r\n" % content_digest(data).encode()
+        b"Trailer: Content-Digest\r\n\r\n5\r\nhello\r\n0\r\n"
+        + b"Content-Digest: %b\r\n\r\n"
+        % content_digest(data).encode()
     )
     assert answer.startswith(b"HTTP/1.1 " + status)
 

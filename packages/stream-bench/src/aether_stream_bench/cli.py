@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         group = serving.add_argument_group(title, text)
         for field in fields(params_type):
             option = f"--{field.name.replace('_', '-')}"
-            group.add_argument(option, metavar="N", help=f"{field.default:,g}")
+            group.add_argument(option, metavar="N", help=f"{field.default:,}")
     return parser
 
 

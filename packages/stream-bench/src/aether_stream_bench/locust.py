@@ -125,9 +125,7 @@ class StreamUser(User):
             endpoint = self._endpoint()
             self._payload = self._shared_payload()
             self._client = load_uploader(self.uploader)(endpoint)
-            self._uploading = Uploading(
-                self._client, endpoint, self._payload, kind=self.kind, retries=self.retries
-            )
+            self._uploading = Uploading(self._client, endpoint, self._payload, kind=self.kind, retries=self.retries)
             uploaded = self._uploading.upload(digest=self.receipts)
             if self.receipts:
                 check_count(uploaded.receipt, self._payload)

@@ -38,9 +38,7 @@ def endpoint_of(url: str, *, remote: bool) -> Endpoint:
         )
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     tls = parts.scheme == "https"
-    return Endpoint(
-        host=host, port=port or (443 if tls else 80), tls=tls, target=target, gives_receipts=False
-    )
+    return Endpoint(host=host, port=port or (443 if tls else 80), tls=tls, target=target, gives_receipts=False)
 
 
 def is_loopback(host: str) -> bool:

@@ -182,9 +182,7 @@ class BuiltinClient:
         self.close()  # whether the server still waits for the body is not to be known
         return Reply(status=event.status_code, fields=_fields(event), body=b"")
 
-    def _receive(
-        self, connection: socket.socket, started: int, sent: int, opening_ns: dict[str, int]
-    ) -> Reply:
+    def _receive(self, connection: socket.socket, started: int, sent: int, opening_ns: dict[str, int]) -> Reply:
         status, body, first = 0, b"", 0
         fields: dict[str, str] = {}
         protocol = self._protocol
