@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from aether_stream_bench.bench import running_server
+from aether_stream_bench.process import running_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from aether_stream_bench.server import Greeting
+    from aether_stream_bench.wire import Greeting
 
 LIMIT_S = 30.0
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -12,13 +13,16 @@ import pytest
 from aether_harness import BenchError, Place
 from aether_harness.affinity import allowed_cpus
 from aether_schema import read_summary
-from aether_stream_bench.bench import StreamParams, StreamSession, streaming
+from aether_stream_bench.bench import StreamParams, streaming
+from aether_stream_bench.client.builtin import BuiltinClient
+from aether_stream_bench.client.interface import Endpoint
+from aether_stream_bench.kind import Uploading
 from aether_stream_bench.payload import Payload
-from aether_stream_bench.uploader import Uploader
+from aether_stream_bench.session import StreamSession
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     Bench = Callable[..., subprocess.CompletedProcess[str]]
@@ -27,6 +31,14 @@ if TYPE_CHECKING:
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="POSIX only")
 SMALL = ("-p", "stream.payload=100000")
+
+
+@contextmanager
+def session_at(port: int) -> Iterator[StreamSession]:
+    """Yield a session that uploads 100 bytes to a port."""
+    endpoint, payload = Endpoint(host="127.0.0.1", port=port), Payload(size=100, chunk=10, seed=1)
+    with BuiltinClient(endpoint) as client:
+        yield StreamSession(client, Uploading(client, endpoint, payload), payload, None, endpoint)
 
 
 def servers(processes: dict[int, list[str]]) -> list[int]:
@@ -210,10 +222,11 @@ def test_a_server_that_counts_otherwise_is_refused(
     step: Callable[[StreamSession], object],
 ) -> None:
     answer = answering(b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"bytes":99}')
-    with Uploader(scripted_server(answer)) as uploader:
-        session = StreamSession(uploader, Payload(size=100, chunk=10, seed=1), os.getpid())
-        with pytest.raises(BenchError, match=r"^the server took in 99 bytes of 100$"):
-            step(session)
+    with (
+        session_at(scripted_server(answer)) as session,
+        pytest.raises(BenchError, match=r"^the server took in 99 bytes of 100$"),
+    ):
+        step(session)
 
 
 @pytest.mark.parametrize("digest", [b"", b',"sha256":"00ff"'], ids=["none", "another"])
@@ -224,7 +237,8 @@ def test_a_server_that_got_other_bytes_fails_verification(
 ) -> None:
     body = b'{"bytes":100%b}' % digest
     answer = answering(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-    with Uploader(scripted_server(answer)) as uploader:
-        session = StreamSession(uploader, Payload(size=100, chunk=10, seed=1), os.getpid())
-        with pytest.raises(BenchError, match=r"^the server took in other bytes than were sent: "):
-            session.verify()
+    with (
+        session_at(scripted_server(answer)) as session,
+        pytest.raises(BenchError, match=r"^the server took in other bytes than were sent: "),
+    ):
+        session.verify()

@@ -62,7 +62,7 @@ def test_past_32_mib_the_same_memory_comes_round_again() -> None:
     views = iter(payload)
     first_round = [next(views) for _ in range(32)]
     second_round = [next(views) for _ in range(32)]
-    assert all(again is view for view, again in zip(first_round, second_round, strict=True))
+    assert all(again.obj is view.obj and again == view for view, again in zip(first_round, second_round, strict=True))
 
 
 def test_chunks_within_the_block_are_all_different() -> None:

@@ -18,8 +18,8 @@ import pytest
 
 from aether_harness import BenchError
 from aether_harness.affinity import allowed_cpus
-from aether_stream_bench.bench import running_server
-from aether_stream_bench.server import Greeting
+from aether_stream_bench.process import running_server
+from aether_stream_bench.wire import Greeting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ LAST = b"Connection: close\r\n"
 
 HOLD_A_SERVER = """
 import sys
-from aether_stream_bench.bench import running_server
+from aether_stream_bench.process import running_server
 with running_server(()) as greeting:
     print(greeting.pid, greeting.port, flush=True)
     sys.stdin.read()
@@ -285,7 +285,7 @@ def test_it_listens_on_the_loopback_only(server: Greeting) -> None:
     ]
     assert {(address.ip, address.port) for address in listening} == {
         ("127.0.0.1", server.port),
-        ("127.0.0.1", server.limit_port),
+        ("127.0.0.1", server.raw_port),
     }
 
 

@@ -11,19 +11,35 @@ import msgspec
 import pytest
 
 from aether_harness import BenchError
+from aether_stream_bench.client.builtin import BuiltinClient
+from aether_stream_bench.client.interface import Endpoint
+from aether_stream_bench.kind import Uploading
 from aether_stream_bench.payload import Payload
-from aether_stream_bench.server import Receipt
-from aether_stream_bench.uploader import Uploader
+from aether_stream_bench.wire import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from aether_stream_bench.server import Greeting
+    from aether_stream_bench.wire import Greeting
 
     ScriptedServer = Callable[..., int]
     Answering = Callable[[bytes], Callable[[socket.socket], None]]
 
-CHUNKS = (memoryview(b"abcd"), memoryview(b"ef"))
+CHUNKS = Payload(size=6, chunk=4, seed=1)
+
+
+class Uploader(BuiltinClient):
+    """The built-in uploader, connected at once, sending in chunks."""
+
+    def __init__(self, port: int) -> None:
+        self.endpoint = Endpoint(host="127.0.0.1", port=port)
+        super().__init__(self.endpoint)
+        self.connect()
+
+    def upload(self, payload: Payload, *, digest: bool = False) -> Receipt:
+        receipt = Uploading(self, self.endpoint, payload).upload(digest=digest).receipt
+        assert receipt is not None
+        return receipt
 
 
 @pytest.fixture
@@ -83,7 +99,7 @@ def test_chunks_of_any_size_arrive_in_order(server: Greeting, chunk: int) -> Non
 
 def test_one_connection_carries_one_upload_after_another(server: Greeting) -> None:
     with Uploader(server.port) as uploader:
-        counts = [uploader.upload([memoryview(bytes(size))] if size else []).bytes for size in range(30)]
+        counts = [uploader.upload(Payload(size=size, chunk=7, seed=1)).bytes for size in range(30)]
     assert counts == list(range(30))
 
 

@@ -51,19 +51,24 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known) or 'none'}"
 
 
-def build_params(params_type: type[ParamsT], name: str, settings: Mapping[str, str]) -> ParamsT:
+def build_params(
+    params_type: type[ParamsT], name: str, settings: Mapping[str, str], *, option: str | None = None
+) -> ParamsT:
     """Return the parameters of the bench `name`: its defaults, with `settings` over them.
+
+    Errors call a parameter as it was given: `option` and its key, by default `-p name.key`.
 
     Raises:
         UsageError: a key the bench has not, or a value of a wrong type or out of its range.
 
     """
+    option = f"-p {name}." if option is None else option
     hints = get_type_hints(params_type, include_extras=True)
     known = {field.name: field.default for field in msgspec.structs.fields(params_type)}
     values: dict[str, Any] = {}
     for key, text in settings.items():
         if key not in known:
-            raise UsageError(f"-p {name}.{key}: no such parameter{suggestion(key, known)}")
+            raise UsageError(f"{option}{key}: no such parameter{suggestion(key, known)}")
         if text == "" and known[key] is None:
             continue  # as the list of defaults shows a parameter that is not set
         values[key] = _expand_bytes(text) if _counts_bytes(hints[key]) else text
@@ -72,7 +77,7 @@ def build_params(params_type: type[ParamsT], name: str, settings: Mapping[str, s
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `$")
         key = path.strip(".`")
-        raise UsageError(f"-p {name}.{key}={settings.get(key, '')}: {problem[:1].lower()}{problem[1:]}") from None
+        raise UsageError(f"{option}{key}={settings.get(key, '')}: {problem[:1].lower()}{problem[1:]}") from None
 
 
 def params_as_scalars(params: Struct) -> dict[str, str | int | float | bool | None]:

@@ -12,8 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from aether_harness.noise import Recording
+    from aether_harness.sweep import Picture
+
+#: An axis whose largest value is so many times its smallest is logarithmic.
+WIDE = 16
 
 
 def require_matplotlib() -> None:
@@ -43,6 +48,40 @@ def plot_runs(path: str, bench_id: str, unit: str, recordings: Sequence[Recordin
     _draw(by_ruler, [_ruled(recording, unit) for recording in recordings])
     by_ruler.set(title="disturbed samples retaken, and measured by the ruler", ylabel="by the ruler", xlabel="run")
     as_came.legend(loc="upper right")
+    _save(figure, path)
+
+
+def plot_sweep(path: str, picture: Picture) -> None:
+    """Draw a sweep, a line for every combination of the parameters that are no axis, into the file `path`.
+
+    Raises:
+        UsageError: the file cannot be written, or has an ending that names no picture.
+
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
+    axes = figure.subplots()
+    for line in picture.lines:
+        (drawn,) = axes.plot(line.x, line.y, "o-", label=line.label)
+        tops = [top for top in line.y95 if top is not None]
+        if len(tops) == len(line.y):
+            axes.fill_between(line.x, line.y, tops, color=drawn.get_color(), alpha=0.15)
+    steps = [step for line in picture.lines for step in line.x]
+    numbers = [step for step in steps if not isinstance(step, str)]
+    if len(numbers) == len(steps) and min(numbers) > 0 and max(numbers) >= WIDE * min(numbers):
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(sorted(set(numbers)), [f"{number:,.6g}" for number in sorted(set(numbers))])
+        axes.minorticks_off()
+    axes.set(title=picture.bench_id, xlabel=picture.x_label, ylabel=picture.y_label)
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    if len(picture.lines) > 1:
+        axes.legend()
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: str) -> None:
     try:
         figure.savefig(path, dpi=110)
     except (OSError, ValueError) as error:

@@ -56,6 +56,8 @@ class Session(Protocol):
     `rulers: Mapping[str, Callable[[], int]]` are works of its own by which the bench can be measured, by their ids;
     `Benchmark.reference` says which of them is timed. `wake()` is called before the ruler that precedes a sample,
     untimed, so that no companion has to be woken from sleep by the one and not by the other.
+    `readings() -> Mapping[str, float]` is asked once a round, after `verify`, for figures that are told and never
+    compared; their medians over the rounds are in the summary's `readings`.
     """
 
     def sample(self) -> Sampled | None:
@@ -74,9 +76,11 @@ class Session(Protocol):
 class Benchmark(Protocol):
     """A bench, as a plugin names it.
 
-    Two more attributes are optional: `reference`, the id of the reference kernel that resembles it
-    (`aether_harness.kernel.KERNELS`) or a method that returns it for given parameters, and `versions`, a
-    mapping from what it measures to its version.
+    More attributes are optional: `reference`, the id of the reference kernel that resembles it
+    (`aether_harness.kernel.KERNELS`) or a method that returns it for given parameters; `versions`, a
+    mapping from what it measures to its version; `axes`, two names for the picture of a sweep, each that of a
+    parameter, `p50`, `p95`, a phase or a reading; and `note`, a method that makes a sentence for the summary's notes
+    of the medians of its readings.
 
     A reference may be one that the bench's sessions bring, to share in what no kernel elsewhere does: a server's
     process, where the data lies. Its id begins with the bench's own and a slash and ends with its version,

@@ -101,12 +101,14 @@ class Verified(Message, frozen=True):
     """The samples did what they claim. What the round has cost the worker so far.
 
     `cross_reference_ms` is the second kernel's usual time among the samples, where it was timed.
+    `readings` are figures that the bench itself has of its round.
     """
 
     cross_reference_ms: float | None
     peak_memory_bytes: int | None = None
     user_cpu_s: float | None = None
     system_cpu_s: float | None = None
+    readings: dict[str, float] = {}
 
     @property
     def cross_ruler_ms(self) -> float:

@@ -12,9 +12,10 @@ from aether_harness.parameter import params_as_scalars
 from aether_schema import SCHEMA_VERSION, UNIT_OF_METRIC, Phase, Reference, RoundUsage, Summary, quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from aether_harness.plan import Plan
+    from aether_harness.plugin import Benchmark
     from aether_harness.protocol import Taken
     from aether_harness.run import RoundRecord
     from aether_harness.target import Target
@@ -43,6 +44,7 @@ def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circums
     references = tuple(tuple(rounded(taken.ruler_ms) for taken in round_) for round_ in kept)
     flat = [value for values in samples for value in values]
     versions = rounds[0].opened.versions
+    own = median_readings(rounds)
     return Summary(
         bench_id=bench.bench_id,
         metric=bench.metric,
@@ -51,7 +53,7 @@ def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circums
         p95=rounded(quantile(flat, 0.95), 9),
         n=len(flat),
         timestamp=circumstances.ended.isoformat(timespec="seconds"),
-        notes=combined_notes([notes_on(rounds, plan), *circumstances.notes]),
+        notes=combined_notes([notes_on(rounds, plan), *circumstances.notes, _own_note(bench, own)]),
         schema_version=SCHEMA_VERSION,
         samples=samples,
         reference=Reference(kernel=kernel.kernel_id, unit="ms", samples=references),
@@ -75,7 +77,7 @@ def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circums
             )
             for record in rounds
         ),
-        readings=circumstances.readings,
+        readings={**(circumstances.readings or {}), **own} or None,
     )
 
 
@@ -107,6 +109,20 @@ def notes_on_machine(cpu_quota: float | None, clock_step_s: float) -> tuple[str,
     if abs(clock_step_s) > CLOCK_STEP_S:
         notes.append(f"the clock was set by {clock_step_s:+.0f} s meanwhile; samples are timed by another one")
     return tuple(notes)
+
+
+def median_readings(rounds: Sequence[RoundRecord]) -> dict[str, float]:
+    """Return the medians over the rounds of what the bench read of each."""
+    names = dict.fromkeys(name for record in rounds for name in record.usage.readings)
+    values = {name: [record.usage.readings.get(name) for record in rounds] for name in names}
+    return {
+        name: rounded(quantile([value for value in each if value is not None], 0.5)) for name, each in values.items()
+    }
+
+
+def _own_note(bench: Benchmark, readings: dict[str, float]) -> str | None:
+    note: Callable[[dict[str, float]], str | None] | None = getattr(bench, "note", None)
+    return None if note is None or not readings else note(readings)
 
 
 def rounded(figure: float, digits: int = 6) -> float:

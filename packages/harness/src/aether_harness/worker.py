@@ -7,6 +7,7 @@ bench prints goes to a file, and what it complains of to the standard error stre
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import signal
 import sys
@@ -91,7 +92,7 @@ class Round:
             return self._move()
         self._session.verify()
         self._check_manners()
-        return _usage(self._sampler.cross_reference_ms())
+        return _usage(self._sampler.cross_reference_ms(), self._readings(self._session))
 
     def _open(self, request: Open) -> Reply:
         self._cpus = request.worker_cpus
@@ -131,6 +132,20 @@ class Round:
         self._pinned = allowed_cpus()
         return Moved(note=note)
 
+    @staticmethod
+    def _readings(session: Session) -> dict[str, float]:
+        """Return the figures a session has of its round.
+
+        Raises:
+            BenchError: one of them is no finite number.
+
+        """
+        readings = dict(getattr(session, "readings", dict)())
+        for name, value in readings.items():
+            if not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise BenchError(f"readings() says that {name} is {value!r}, which is no finite number")
+        return readings
+
     def _check_manners(self) -> None:
         """Refuse figures that the bench itself has spoilt.
 
@@ -146,13 +161,14 @@ class Round:
             raise BenchError("sample() printed to the standard output, which costs time that is not the code's")
 
 
-def _usage(cross_reference_ms: float | None) -> Verified:
+def _usage(cross_reference_ms: float | None, readings: dict[str, float]) -> Verified:
     times = os.times()
     return Verified(
         cross_reference_ms=cross_reference_ms,
         peak_memory_bytes=peak_memory_bytes(),
         user_cpu_s=times.user + times.children_user,
         system_cpu_s=times.system + times.children_system,
+        readings=readings,
     )
 
 

@@ -2,114 +2,191 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, field
+from msgspec.structs import asdict, fields
 
-from aether_harness import BenchError, ByteCount, Place, Sampled
-from aether_harness.companion import companion
+from aether_harness import BenchError, ByteCount, Place
 from aether_stream_bench.__about__ import __version__
-from aether_stream_bench.limit import CROSS_RULER_ID, RULER_ID, Limit
+from aether_stream_bench.client.interface import DEFAULT_UPLOADER, Endpoint, load_uploader
+from aether_stream_bench.command import CommandUpload
+from aether_stream_bench.kind import Kind, Uploading
+from aether_stream_bench.load import Crew
 from aether_stream_bench.payload import Payload
-from aether_stream_bench.server import Greeting
-from aether_stream_bench.uploader import Uploader
+from aether_stream_bench.place import endpoint_of
+from aether_stream_bench.process import Setting, running_server
+from aether_stream_bench.ruler import CROSS_RULER_ID, RULER_ID, Raw, Rulers
+from aether_stream_bench.server.condition import Conditions
+from aether_stream_bench.session import CommandSession, CrewSession, Server, StreamSession
+from aether_stream_bench.wire import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from aether_schema import Metric
 
+#: A pattern without a comma, so that several uploaders can be listed and swept.
+UploaderName = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]+$")]
+MOST_CONNECTIONS = 4096
+#: How many uploads a sample has where they follow a schedule, unless told otherwise.
+SCHEDULED_UPLOADS = 64
 
-class StreamParams(Struct, frozen=True, kw_only=True):
-    """What is uploaded: `payload` seeded bytes, in HTTP chunks of `chunk` bytes.
+
+class StreamParams(Conditions, frozen=True, kw_only=True, omit_defaults=True):
+    """What is uploaded, how, by what, and under which conditions: `payload` seeded bytes, in chunks of `chunk` bytes.
 
     The server has CPUs of its own, and neither end sleeps while the other works; with `one_cpu` it runs on the
     uploader's, in turn with it. That is slower, and for machines that have no other.
+
+    A summary has the first four always, and the others where they differ from their defaults.
     """
 
-    payload: Annotated[ByteCount, Meta(ge=1)] = 8 * 2**20
-    chunk: Annotated[ByteCount, Meta(ge=1, le=2**30)] = 128 * 2**10
-    seed: int = 1
-    one_cpu: bool = False
-
-
-class StreamSession:
-    """A connection to a server, over which every sample uploads the payload."""
-
-    def __init__(self, uploader: Uploader, payload: Payload, server_pid: int, limit: Limit | None = None) -> None:
-        """Upload `payload` by `uploader` to the server with the process id `server_pid`; `limit` brings the rulers."""
-        self.companion_pids = (server_pid,)
-        if limit is not None:
-            self.wake = limit.wake
-            self.rulers = {RULER_ID: limit.burst, CROSS_RULER_ID: limit.cross_burst}
-        self._uploader = uploader
-        self._payload = payload
-
-    def sample(self) -> Sampled:
-        """Upload once and wait for the receipt."""
-        receipt = self._uploader.upload(self._payload)
-        self._check_count(receipt.bytes)
-        return Sampled(moved_bytes=receipt.bytes)
-
-    def verify(self) -> None:
-        """Upload once more and have the server hash what it gets."""
-        receipt = self._uploader.upload(self._payload, digest=True)
-        self._check_count(receipt.bytes)
-        if receipt.sha256 != self._payload.sha256():
-            raise BenchError(f"the server took in other bytes than were sent: SHA-256 {receipt.sha256}")
-
-    def _check_count(self, count: int) -> None:
-        if count != self._payload.size:
-            raise BenchError(f"the server took in {count} bytes of {self._payload.size}")
+    payload: Annotated[ByteCount, Meta(ge=1)] = field(default_factory=lambda: 8 * 2**20)
+    chunk: Annotated[ByteCount, Meta(ge=1, le=2**30)] = field(default_factory=lambda: 128 * 2**10)
+    seed: int = field(default_factory=lambda: 1)
+    one_cpu: bool = field(default_factory=lambda: False)
+    kind: Kind = "chunked"
+    uploader: UploaderName = DEFAULT_UPLOADER
+    command: str | None = None
+    tls: bool = False
+    reuse: bool = True
+    connections: Annotated[int, Meta(ge=1, le=MOST_CONNECTIONS)] = 1
+    uploads: Annotated[int, Meta(ge=1)] | None = None
+    rate: Annotated[float, Meta(gt=0)] | None = None
+    retries: Annotated[int, Meta(ge=0, le=100)] = 0
+    url: str | None = None
+    remote: bool = False
 
 
 class StreamingBench:
-    """Streams an upload over HTTP/1.1 to a mock server in a process of its own."""
+    """Streams an upload over HTTP/1.1 to a mock server in a process of its own, or to the user's own server."""
 
     bench_id = "streaming"
     name = "stream"
-    about = "chunked HTTP upload to a mock server on the loopback"
+    about = "HTTP upload to a mock server on the loopback, or to a server of one's own"
     metric: Metric = "throughput_mbs"
     params_type = StreamParams
-    reference = RULER_ID
-    cross_reference = CROSS_RULER_ID
     versions: Mapping[str, str] = {
         "aether-stream-bench": __version__,
         **{name: version(name) for name in ("anyio", "h11", "httptools")},
     }
 
+    cross_reference = CROSS_RULER_ID
+
+    def reference(self, params: StreamParams) -> str:
+        """Return the ruler of an upload over one connection, or else the kernel that sends from and to the same CPUs."""
+        if brings_rulers(params):
+            return RULER_ID
+        return "loopback-one-cpu-1" if params.one_cpu else "loopback-1"
+
+    def note(self, readings: Mapping[str, float]) -> str | None:
+        """Return a sentence on how near the figures came to the machine's limit, and what they cost."""
+        parts = []
+        if "limit_share" in readings:
+            share, limit = readings["limit_share"], readings["limit_mbs"]
+            parts.append(f"{share * 100:.0f} % of the {limit:,.0f} MB/s that a raw socket reaches beside it")
+        costs = [
+            f"{who} {readings[key]:.3f}"
+            for who, key in (("uploader", "uploader_cpu_s_per_gb"), ("server", "server_cpu_s_per_gb"))
+            if key in readings
+        ]
+        if costs:
+            parts.append(f"CPU seconds a GB: {', '.join(costs)}")
+        return ", ".join(parts) or None
+
     @contextmanager
-    def open(self, params: StreamParams, place: Place) -> Iterator[StreamSession]:
+    def open(self, params: StreamParams, place: Place) -> Iterator[StreamSession | CrewSession | CommandSession]:
         """Start the server, connect, and yield the session."""
+        check(params)
         payload = Payload(size=params.payload, chunk=params.chunk, seed=params.seed)
-        cpus = place.worker_cpus if params.one_cpu else place.companion_cpus
-        # Whoever has a CPU of its own need not sleep on it; a machine may have one for both, whatever is asked for.
-        is_busy = bool(cpus) and set(cpus).isdisjoint(place.worker_cpus)
-        one_cpu = bool(cpus) and not is_busy
-        with (
-            running_server(cpus, is_busy=is_busy, one_cpu=one_cpu) as greeting,
-            Uploader(greeting.port, is_busy=is_busy, one_cpu=one_cpu) as uploader,
-            Limit(greeting.limit_port, payload, is_busy=is_busy, one_cpu=one_cpu) as limit,
-        ):
-            yield StreamSession(uploader, payload, greeting.pid, limit)
+        with ExitStack() as stack:
+            endpoint, server = _destination(params, place, stack)
+            if params.command is not None:
+                upload = CommandUpload(params.command, endpoint, payload, place.folder)
+                yield CommandSession(upload, payload, server)
+                return
+            opener = load_uploader(params.uploader)
+            clients = []
+            for _ in range(params.connections):
+                clients.append(opener(endpoint))
+                stack.callback(clients[-1].close)
+            uploadings = [
+                Uploading(client, endpoint, payload, kind=params.kind, retries=params.retries) for client in clients
+            ]
+            rulers = None
+            if brings_rulers(params) and server is not None:
+                raw = stack.enter_context(Raw(endpoint, server.greeting.raw_port))
+                rulers = Rulers(raw, payload)
+            sessions = [
+                StreamSession(client, uploading, payload, server, endpoint, reuse=params.reuse, rulers=rulers)
+                for client, uploading in zip(clients, uploadings, strict=True)
+            ]
+            if is_single(params):
+                yield sessions[0]
+                return
+            crew = stack.enter_context(Crew([session.upload for session in sessions]))
+            number = params.uploads or (SCHEDULED_UPLOADS if params.rate else params.connections)
+            yield CrewSession(crew, sessions[0], uploads=number, rate=params.rate)
 
 
 streaming = StreamingBench()
 
 
-@contextmanager
-def running_server(cpus: Sequence[int], *, is_busy: bool = False, one_cpu: bool = False) -> Iterator[Greeting]:
-    """Start the mock server in a process of its own and yield its greeting; stop it at the end.
+def is_single(params: StreamParams) -> bool:
+    """Return whether a sample is one upload."""
+    return params.connections == 1 and params.rate is None and params.uploads is None
 
-    It keeps its CPUs while it waits, if `is_busy`, or shares `one_cpu` with its client.
+
+def brings_rulers(params: StreamParams) -> bool:
+    """Return whether rulers of its own fit: an upload at a time to the mock server, over the bare loopback."""
+    return is_single(params) and params.url is None and params.command is None and not params.tls
+
+
+def conditions_of(params: StreamParams) -> Conditions:
+    """Return the conditions among the parameters."""
+    values = asdict(params)
+    return Conditions(**{each.name: values[each.name] for each in fields(Conditions)})
+
+
+def check(params: StreamParams) -> None:
+    """Make sure that the parameters go together.
 
     Raises:
-        BenchError: the server did not come up.
+        BenchError: two contradict each other.
 
     """
-    arguments = ("--cpus", *map(str, cpus), *(["--busy"] if is_busy else []), *(["--one-cpu"] if one_cpu else []))
-    with companion("aether_stream_bench.server", *arguments, name="the mock server") as greeting:
-        yield msgspec.json.decode(greeting, type=Greeting)
+    if params.url is not None:
+        if params.tls or params.one_cpu or conditions_of(params) != Conditions():
+            raise BenchError("-p stream.url: a server of your own has the TLS, CPUs and conditions that it has")
+        if params.kind in {"two-phase", "resumable"}:
+            raise BenchError(f"-p stream.kind={params.kind}: is the mock server's own; leave stream.url out")
+    if params.command is not None:
+        others = StreamParams(kind=params.kind, uploader=params.uploader, connections=params.connections)
+        given = (others.kind, others.uploader, others.connections, params.rate, params.uploads, params.retries)
+        if given != ("chunked", DEFAULT_UPLOADER, 1, None, None, 0):
+            raise BenchError("-p stream.command: decides itself on the kind of upload, connections and retries")
+
+
+def _destination(params: StreamParams, place: Place, stack: ExitStack) -> tuple[Endpoint, Server | None]:
+    if params.url is not None:
+        return endpoint_of(params.url, remote=params.remote), None
+    cpus = place.worker_cpus if params.one_cpu else place.companion_cpus
+    # Whoever has a CPU of its own need not sleep on it; a machine may have one for both, whatever is asked for.
+    one_cpu = not set(cpus).isdisjoint(place.worker_cpus)
+    is_busy = bool(cpus) and not one_cpu and brings_rulers(params)
+    setting = Setting(tls=params.tls, is_busy=is_busy, one_cpu=one_cpu, conditions=conditions_of(params))
+    greeting = stack.enter_context(running_server(cpus, setting))
+    endpoint = Endpoint(
+        host=LOOPBACK,
+        port=greeting.port,
+        tls=params.tls,
+        certificate=greeting.certificate,
+        is_busy=is_busy,
+        one_cpu=one_cpu,
+    )
+    server = Server(endpoint, greeting)
+    stack.callback(server.close)
+    return endpoint, server

@@ -18,31 +18,35 @@ class Payload:
     def __init__(self, *, size: int, chunk: int, seed: int) -> None:
         """Draw the bytes."""
         self.size = size
-        self._chunk = chunk
-        whole_chunks = max(1, BLOCK_BYTES // chunk)
+        self.chunk = chunk
         draw = random.Random(seed)  # noqa: S311 - bytes to send, not a secret
-        wanted = min(size, whole_chunks * chunk)
+        wanted = min(size, max(1, BLOCK_BYTES // chunk) * chunk)
         drawn = b"".join(draw.randbytes(min(BLOCK_BYTES, wanted - start)) for start in range(0, wanted, BLOCK_BYTES))
-        block = memoryview(drawn)
-        self._views = [block[start : start + chunk] for start in range(0, len(block), chunk)]
+        self._block = memoryview(drawn)
 
     @property
     def distinct(self) -> Sequence[memoryview]:
         """The chunks that differ, in their order."""
-        return self._views
+        block, chunk = self._block, self.chunk
+        return [block[start : start + chunk] for start in range(0, len(block), chunk)]
 
     def __iter__(self) -> Iterator[memoryview]:
         """Yield the chunks, the last one shorter where the size is no multiple."""
-        whole, rest = divmod(self.size, self._chunk)
-        views = self._views
-        for number in range(whole):
-            yield views[number % len(views)]
-        if rest:
-            yield views[whole % len(views)][:rest]
+        return self.pieces(self.chunk)
 
-    def sha256(self) -> str:
-        """Return the digest of the whole in hexadecimal."""
+    def pieces(self, most: int, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
+        """Yield the bytes from `start` up to `stop`, by default the end, in pieces of at most `most` bytes."""
+        block, at = self._block, start
+        stop = self.size if stop is None else min(stop, self.size)
+        while at < stop:
+            within = at % len(block)
+            piece = block[within : within + min(most, stop - at)]
+            yield piece
+            at += len(piece)
+
+    def sha256(self, start: int = 0, stop: int | None = None) -> str:
+        """Return the digest of the bytes from `start` up to `stop`, by default of the whole, in hexadecimal."""
         digest = hashlib.sha256()
-        for view in self:
+        for view in self.pieces(BLOCK_BYTES, start, stop):
             digest.update(view)
         return digest.hexdigest()

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from aether_harness.affinity import allowed_cpus, assign_cpus, pin
 from aether_harness.error import UsageError
-from aether_harness.parameter import build_params, parse_settings, suggestion
+from aether_harness.parameter import parse_settings, suggestion
 from aether_harness.plan import PROFILES, Plan, Profile, adjusted_profile
 from aether_harness.registry import installed_benches, select_benches
 from aether_harness.script import find_in_file
+from aether_harness.sweep import points_of
 from aether_harness.target import Found, Target, check_distinct
 
 if TYPE_CHECKING:
@@ -72,7 +73,12 @@ def add_measurement_options(parser: argparse.ArgumentParser, *, default_profile:
     )
     parser.add_argument("--out", default=default_out, metavar="DIR", help="where the results go; %(default)s")
     parser.add_argument(
-        "-p", "--param", action="append", default=[], metavar="BENCH.KEY=VALUE", help="set a parameter of a bench"
+        "-p",
+        "--param",
+        action="append",
+        default=[],
+        metavar="BENCH.KEY=VALUE",
+        help="set a parameter of a bench; a list with commas measures every value of it",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
 
@@ -129,7 +135,7 @@ def targets_of(names: Sequence[str], params: Sequence[str]) -> list[Target]:
 
 
 def with_params(selected: Sequence[Found], settings: dict[str, dict[str, str]]) -> list[Target]:
-    """Return the targets of a run, every setting given to its bench.
+    """Return the targets of a run, every setting given to its bench; one a point where a setting is a list.
 
     Raises:
         UsageError: a setting is for a bench that is not in the run, or does not fit it.
@@ -139,11 +145,11 @@ def with_params(selected: Sequence[Found], settings: dict[str, dict[str, str]]) 
     for name in settings:
         if name not in known:
             raise UsageError(f"-p {name}.…: no such bench in this run{suggestion(name, known)}")
-    targets = []
+    targets: list[Target] = []
     for item in selected:
         bench = item.bench
         mine = {**settings.get(bench.bench_id, {}), **settings.get(bench.name, {})}
-        targets.append(Target(found=item, params=build_params(bench.params_type, bench.name, mine)))
+        targets += points_of(item, mine)
     return targets
 
 

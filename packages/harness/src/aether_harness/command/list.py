@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from msgspec.structs import asdict
+
 from aether_harness.command.form import EXIT_FAILED, EXIT_OK, Commands, add_command
 from aether_harness.kernel import kernel_of
-from aether_harness.parameter import params_as_scalars
 from aether_harness.progress import aligned_table
 from aether_harness.registry import installed_benches
 
@@ -34,7 +35,7 @@ def execute(_options: argparse.Namespace) -> int:
         rows.append((bench.bench_id, bench.name, bench.metric, kernel.kernel_id, bench.about))
     print(aligned_table(rows))
     for item in found:
-        defaults = params_as_scalars(item.bench.params_type())
+        defaults = asdict(item.bench.params_type())
         print(f"\nparameters of {item.bench.bench_id}, with their defaults:")
         for key, value in defaults.items():
             print(f"  -p {item.bench.name}.{key}={'' if value is None else value}")

@@ -22,11 +22,14 @@ from aether_harness.command.form import (
     targets_of,
 )
 from aether_harness.environment import fingerprint, readings
+from aether_harness.error import UsageError
 from aether_harness.executable import command_targets
 from aether_harness.plan import DEFAULT_PROFILE
+from aether_harness.plot import plot_sweep, require_matplotlib
 from aether_harness.progress import observing, results_table
 from aether_harness.run import run_targets
 from aether_harness.summarise import Circumstances, notes_on_machine, summarise
+from aether_harness.sweep import pictures_of, require_sweep
 from aether_harness.system import cpu_quota
 from aether_harness.target import check_bench, check_distinct
 from aether_schema import UNIT_OF_METRIC, InvalidSummaryError, SummaryFileError, write_summary
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
     from aether_harness.plan import Plan
     from aether_harness.run import Outcome
+    from aether_harness.target import Target
     from aether_schema import Summary
 
 DEFAULT_FOLDER = "target/benchmarks"
@@ -45,6 +49,8 @@ EXAMPLE = """example:
   aether-bench run packaging --profile quick -p pack.files=1000
     measures the packaging of 1,000 files in 2 rounds and writes
     target/benchmarks/bench-pack.json
+  aether-bench run streaming -p stream.chunk=4K,64K --plot chunk.png
+    measures two points of a sweep, a summary each, and draws them
   aether-bench run my_bench.py
     measures the functions under @bench in that file
   aether-bench run --exec 'gzip -kf big.txt' --name gzip
@@ -62,6 +68,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
         "--exec", dest="commands", action="append", default=[], metavar="COMMAND", help="make a bench of a command"
     )
     parser.add_argument("--name", action="append", default=[], metavar="ID", help="the id of the --exec before it")
+    parser.add_argument("--plot", metavar="FILE", help="a picture of a sweep (needs the extra `plot`)")
     add_measurement_options(parser, default_profile=DEFAULT_PROFILE, default_out=DEFAULT_FOLDER)
 
 
@@ -73,6 +80,9 @@ def execute(options: argparse.Namespace) -> int:
     check_distinct(target.found.bench for target in targets)
     for target in targets:
         check_bench(target.found.bench)
+    if options.plot:
+        require_sweep(targets)
+        require_matplotlib()
     plan = plan_of(options)
     make_folder(options.out)
     if not options.quiet:
@@ -91,10 +101,12 @@ def execute(options: argparse.Namespace) -> int:
     )
     written, failed = _written(outcomes, plan, circumstances, options.out)
     if written and not options.quiet:
-        print(results_table(written))
-        for summary, _ in written:
+        print(results_table([(summary, path) for _, summary, path in written]))
+        for _, summary, _ in written:
             if summary.notes:
                 print(f"{summary.bench_id}: {summary.notes}")
+    if options.plot:
+        failed += _drawn(written, options.plot)
     for problem in failed:
         print(f"aether-bench: {problem}", file=sys.stderr)
     return EXIT_FAILED if failed else EXIT_OK
@@ -102,9 +114,9 @@ def execute(options: argparse.Namespace) -> int:
 
 def _written(
     outcomes: Sequence[Outcome], plan: Plan, circumstances: Circumstances, folder: str
-) -> tuple[list[tuple[Summary, str]], list[object]]:
+) -> tuple[list[tuple[Target, Summary, str]], list[object]]:
     """Write the summaries of the benches that finished; return them with their paths, and what failed."""
-    written: list[tuple[Summary, str]] = []
+    written: list[tuple[Target, Summary, str]] = []
     failed: list[object] = [outcome.error for outcome in outcomes if outcome.error is not None]
     for outcome in outcomes:
         if outcome.error is not None:
@@ -118,8 +130,20 @@ def _written(
         except SummaryFileError as error:
             failed.append(error)
         else:
-            written.append((summary, path))
+            written.append((outcome.target, summary, path))
     return written, failed
+
+
+def _drawn(written: Sequence[tuple[Target, Summary, str]], path: str) -> list[object]:
+    """Draw every bench that was swept, each into a file of its own where there are several; return what failed."""
+    stem, ending = os.path.splitext(path)
+    try:
+        pictures = pictures_of([(target, summary) for target, summary, _ in written])
+        for picture in pictures:
+            plot_sweep(f"{stem}-{picture.name}{ending}" if len(pictures) > 1 else path, picture)
+    except UsageError as error:
+        return [error]
+    return []
 
 
 def _commit() -> str | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -9,15 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aether_harness import BenchError
-from aether_stream_bench.limit import BURST_BYTES, BURST_CHUNKS, LENGTH_BYTES, Limit, bursts_of
+from aether_stream_bench.client.interface import Endpoint
 from aether_stream_bench.payload import Payload
+from aether_stream_bench.ruler import BURST_BYTES, BURST_CHUNKS, Raw, Rulers, bursts_of
+from aether_stream_bench.wire import LOOPBACK, RAW_LENGTH_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from aether_stream_bench.server import Greeting
+    from aether_stream_bench.wire import Greeting
 
 LIMIT_S = 30.0
+
+
+@contextmanager
+def rulers(port: int, payload: Payload, *, is_busy: bool = False, one_cpu: bool = False) -> Iterator[Rulers]:
+    endpoint = Endpoint(host=LOOPBACK, port=0, is_busy=is_busy, one_cpu=one_cpu, time_limit_s=LIMIT_S)
+    with Raw(endpoint, port) as raw:
+        yield Rulers(raw, payload)
 
 
 @given(size=st.integers(1, 300_000), chunk=st.integers(1, 2_000_000))
@@ -41,7 +51,7 @@ def test_a_burst_is_short_whatever_the_chunks_are(size: int, chunk: int) -> None
 @pytest.mark.parametrize("how", [{}, {"is_busy": True}, {"one_cpu": True}])
 def test_a_burst_returns_once_all_of_it_is_taken_in(server: Greeting, how: dict[str, bool]) -> None:
     payload = Payload(size=2**21, chunk=2**17, seed=1)
-    with Limit(server.limit_port, payload, **how) as limit:
+    with rulers(server.raw_port, payload, **how) as limit:
         assert [limit.burst() for _ in range(5)] == [BURST_BYTES] * 5
         assert limit.cross_burst() == limit.cross_burst() > 0
         limit.wake()
@@ -49,7 +59,7 @@ def test_a_burst_returns_once_all_of_it_is_taken_in(server: Greeting, how: dict[
 
 
 def test_a_payload_of_one_byte_makes_bursts_too(server: Greeting) -> None:
-    with Limit(server.limit_port, Payload(size=1, chunk=1, seed=1)) as limit:
+    with rulers(server.raw_port, Payload(size=1, chunk=1, seed=1)) as limit:
         assert limit.burst() == BURST_CHUNKS
         assert limit.cross_burst() > 0
 
@@ -57,8 +67,8 @@ def test_a_payload_of_one_byte_makes_bursts_too(server: Greeting) -> None:
 def test_a_server_that_goes_away_is_one_line(scripted_server: Callable[..., int]) -> None:
     port = scripted_server(lambda connection: connection.recv(1))
     with (
-        Limit(port, Payload(size=2**20, chunk=2**17, seed=1)) as limit,
-        pytest.raises(BenchError, match="the limit's connection"),
+        rulers(port, Payload(size=2**20, chunk=2**17, seed=1)) as limit,
+        pytest.raises(BenchError, match=r"^the raw connection"),
     ):
         limit.burst()
 
@@ -68,14 +78,16 @@ def test_a_server_that_is_not_there_is_one_line() -> None:
         unheard.bind(("127.0.0.1", 0))
         port = unheard.getsockname()[1]
         with pytest.raises(BenchError, match=rf"^no connection to 127\.0\.0\.1:{port}: "):
-            Limit(port, Payload(size=1, chunk=1, seed=1))
+            Raw(Endpoint(host=LOOPBACK, port=0), port)
 
 
-@pytest.mark.parametrize("sent", [b"\0", b"\xff" * LENGTH_BYTES + b"x", (5).to_bytes(LENGTH_BYTES, "big") + b"abc"])
+@pytest.mark.parametrize(
+    "sent", [b"\0", b"\xff" * RAW_LENGTH_BYTES + b"x", (5).to_bytes(RAW_LENGTH_BYTES, "big") + b"abc"]
+)
 def test_a_burst_that_breaks_off_is_no_burst_and_leaves_the_server_at_work(server: Greeting, sent: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", server.limit_port), timeout=LIMIT_S) as broken:
+    with socket.create_connection(("127.0.0.1", server.raw_port), timeout=LIMIT_S) as broken:
         broken.sendall(sent)
         broken.shutdown(socket.SHUT_WR)
         assert broken.recv(1) == b""
-    with Limit(server.limit_port, Payload(size=10, chunk=10, seed=1)) as limit:
+    with rulers(server.raw_port, Payload(size=10, chunk=10, seed=1)) as limit:
         assert limit.burst() > 0

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_stream_bench.bench import running_server
+from aether_stream_bench.client.builtin import BuiltinClient, send
+from aether_stream_bench.client.interface import Endpoint
+from aether_stream_bench.kind import Uploading
+from aether_stream_bench.patience import PATIENCE_NS, BusySelector, BusySocket
 from aether_stream_bench.payload import Payload
-from aether_stream_bench.server import Receipt
-from aether_stream_bench.uploader import Uploader
-from aether_stream_bench.wire import PATIENCE_NS, BusySelector, Wire
+from aether_stream_bench.process import Setting, running_server
+from aether_stream_bench.wire import LOOPBACK, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: Longer than anyone is patient.
 LONG_S = 20 * PATIENCE_NS / 1e9
+LIMIT_S = 30.0
 
 
 @pytest.fixture
@@ -28,11 +31,10 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield first, second
 
 
-@pytest.mark.parametrize("is_busy", [True, False])
 def test_all_pieces_arrive_in_order_however_slowly_they_are_taken(
-    ends: tuple[socket.socket, socket.socket], *, is_busy: bool
+    ends: tuple[socket.socket, socket.socket],
 ) -> None:
-    pieces = [b"a" * 10, memoryview(b"b" * 3_000_000), b"", bytearray(b"c" * 70_000)]
+    pieces = [b"a" * 10, memoryview(b"b" * 3_000_000), b"", memoryview(b"c" * 70_000)]
     taken = bytearray()
 
     def take() -> None:
@@ -42,18 +44,16 @@ def test_all_pieces_arrive_in_order_however_slowly_they_are_taken(
 
     taker = threading.Thread(target=take)
     taker.start()
-    wire = Wire(ends[0], is_busy=is_busy)
-    wire.send(pieces)
+    send(BusySocket(ends[0], LIMIT_S), pieces)
     ends[0].shutdown(socket.SHUT_WR)
     taker.join()
     assert bytes(taken) == b"".join(pieces)
 
 
-@pytest.mark.parametrize("is_busy", [True, False])
-def test_what_comes_late_is_waited_for(ends: tuple[socket.socket, socket.socket], *, is_busy: bool) -> None:
+def test_what_comes_late_is_waited_for(ends: tuple[socket.socket, socket.socket]) -> None:
     late = threading.Timer(LONG_S, ends[1].sendall, (b"late",))
     late.start()
-    assert Wire(ends[0], is_busy=is_busy).receive(10) == b"late"
+    assert BusySocket(ends[0], LIMIT_S).recv(10) == b"late"
     late.join()
 
 
@@ -61,8 +61,13 @@ def test_who_waits_long_sleeps(ends: tuple[socket.socket, socket.socket]) -> Non
     late = threading.Timer(0.5, ends[1].sendall, (b"late",))
     before = time.thread_time()
     late.start()
-    Wire(ends[0], is_busy=True).receive(10)
+    BusySocket(ends[0], LIMIT_S).recv(10)
     assert time.thread_time() - before < 0.25
+
+
+def test_nothing_that_comes_in_time_is_told(ends: tuple[socket.socket, socket.socket]) -> None:
+    with pytest.raises(TimeoutError):
+        BusySocket(ends[0], LONG_S).recv(10)
 
 
 def test_a_busy_selector_tells_what_is_ready_and_returns_when_its_time_is_over(
@@ -80,7 +85,11 @@ def test_a_busy_selector_tells_what_is_ready_and_returns_when_its_time_is_over(
 
 def test_a_busy_server_counts_every_byte() -> None:
     payload = Payload(size=5_000_003, chunk=65_536, seed=1)
-    with running_server((), is_busy=True) as greeting, Uploader(greeting.port, is_busy=True) as uploader:
-        assert uploader.upload(payload, digest=True) == Receipt(bytes=5_000_003, sha256=payload.sha256())
-        time.sleep(LONG_S)
-        assert uploader.upload(payload) == Receipt(bytes=5_000_003)
+    with running_server((), Setting(is_busy=True)) as greeting:
+        endpoint = Endpoint(host=LOOPBACK, port=greeting.port, is_busy=True)
+        with BuiltinClient(endpoint) as client:
+            uploading = Uploading(client, endpoint, payload)
+            expected = Receipt(bytes=5_000_003, sha256=payload.sha256())
+            assert uploading.upload(digest=True).receipt == expected
+            time.sleep(LONG_S)
+            assert uploading.upload().receipt == Receipt(bytes=5_000_003)

@@ -1,0 +1,201 @@
+"""How the mock server compares, on loopback and the same two CPUs, one run: iperf3, uvicorn, granian, nginx.
+
+The client on one CPU, the server on the other; every server gets the same uploads, from the same uploader, in turns.
+iperf3 and nginx are found on the path, uvicorn and granian in this environment; what is missing is left out. Every
+server ends with this script.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from aether_harness.affinity import allowed_cpus, pin
+from aether_schema import quantile
+from aether_stream_bench.client.builtin import BuiltinClient
+from aether_stream_bench.client.interface import Endpoint
+from aether_stream_bench.kind import Kind, Uploading
+from aether_stream_bench.limit import limit_mbs
+from aether_stream_bench.payload import Payload
+from aether_stream_bench.process import Setting, running_server
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LENGTHS = ("128K", "256K", "512K", "1M")
+START_LIMIT_S = 10.0
+APPLICATION = """
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    count = 0
+    while True:
+        message = await receive()
+        count += len(message.get("body", b""))
+        if not message.get("more_body"):
+            break
+    body = b'{"bytes":%d}' % count
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
+"""
+NGINX = """
+daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log; {user}
+events {{}}
+http {{
+  access_log off; client_max_body_size 0; client_body_temp_path {folder}/body; client_body_buffer_size 1m;
+  proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  keepalive_requests 100000;
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{ root {folder}/root; dav_methods PUT; create_full_put_path on; }}
+  }}
+}}
+"""
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def started(stack: ExitStack, command: Sequence[str], port: int, cpu: int, folder: str) -> Endpoint:
+    """Start a server on a CPU, wait until it listens, and have it ended with `stack`."""
+    pinned = ["taskset", "-c", str(cpu), *command]
+    process = subprocess.Popen(pinned, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def end() -> None:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+    stack.callback(end)
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return Endpoint(host="127.0.0.1", port=port, gives_receipts=False)
+    raise SystemExit(f"{command[0]} does not listen on {port}")
+
+
+def others(stack: ExitStack, cpu: int) -> dict[str, Endpoint]:
+    """Start the servers that are installed, by name."""
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="aether-servers-"))
+    with open(os.path.join(folder, "application.py"), "w", encoding="utf-8") as file:
+        file.write(APPLICATION)
+    found = {}
+    for name, words in (
+        ("uvicorn", ["--http", "httptools", "--loop", "auto", "--no-access-log", "application:app"]),
+        ("granian", ["--interface", "asgi", "--no-access-log", "--workers", "1", "application:app"]),
+    ):
+        if find_spec(name):
+            port = free_port()
+            command = [sys.executable, "-m", name, "--host", "127.0.0.1", "--port", str(port), *words]
+            found[name] = started(stack, command, port, cpu, folder)
+    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if nginx:
+        port = free_port()
+        # In memory where there is such a file system, so that no disk is measured.
+        root = "/dev/shm" if os.path.isdir("/dev/shm") else folder  # noqa: S108 - a folder of its own within
+        files = stack.enter_context(tempfile.TemporaryDirectory(prefix="aether-nginx-", dir=root))
+        for name in ("root", "body", "p", "f", "u", "s"):
+            os.mkdir(os.path.join(files, name))
+        user = f"user {'root' if os.getuid() == 0 else 'nobody'};" if os.getuid() == 0 else ""
+        configuration = os.path.join(files, "nginx.conf")
+        with open(configuration, "w", encoding="utf-8") as file:
+            file.write(NGINX.format(folder=files, port=port, user=user))
+        found["nginx (DAV PUT)"] = started(stack, [nginx, "-c", configuration], port, cpu, files)
+    return found
+
+
+def iperf3(lengths: Sequence[str], client_cpu: int, server_cpu: int, seconds: float) -> dict[str, float]:
+    """Return what iperf3 reaches, MB/s, by the length of a write."""
+    found = {}
+    for length in lengths:
+        port = free_port()
+        pinned = ["taskset", "-c", str(server_cpu)]
+        server = subprocess.Popen(
+            [*pinned, "iperf3", "-s", "-1", "-B", "127.0.0.1", "-p", str(port)],
+            stdout=subprocess.DEVNULL,
+        )
+        time.sleep(0.3)
+        client = ["taskset", "-c", str(client_cpu), "iperf3", "-c", "127.0.0.1", "-p", str(port), "-J"]
+        answer = subprocess.run([*client, "-l", length, "-t", f"{seconds:g}"], capture_output=True, check=False)
+        server.terminate()
+        server.wait()
+        if answer.returncode == 0:
+            found[length] = json.loads(answer.stdout)["end"]["sum_received"]["bits_per_second"] / 8e6
+    return found
+
+
+def main() -> None:
+    """Measure all in turns and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--turns", type=int, default=12, help="of every server; %(default)s")
+    parser.add_argument("--uploads", type=int, default=15, help="a turn; %(default)s")
+    parser.add_argument("--payload", type=int, default=8 * 2**20)
+    parser.add_argument("--chunk", type=int, default=128 * 2**10)
+    options = parser.parse_args()
+    cpus = allowed_cpus() or [0]
+    client_cpu, server_cpu = cpus[-1], cpus[0]
+    pin([client_cpu])
+    payload = Payload(size=options.payload, chunk=options.chunk, seed=1)
+    with ExitStack() as stack:
+        servers: dict[str, tuple[Endpoint, Kind]] = {}
+        greeting = stack.enter_context(running_server([server_cpu]))
+        own = Endpoint(host="127.0.0.1", port=greeting.port)
+        servers["mock server, chunked"] = (own, "chunked")
+        servers["mock server, Content-Length"] = (own, "length")
+        for name, endpoint in others(stack, server_cpu).items():
+            servers[f"{name}, chunked"] = (endpoint, "chunked")
+            servers[f"{name}, Content-Length"] = (endpoint, "length")
+        secure = stack.enter_context(running_server([server_cpu], Setting(tls=True))) if find_spec("trustme") else None
+        over_tls = None
+        if secure is not None:
+            over_tls = Endpoint(host="127.0.0.1", port=secure.port, tls=True, certificate=secure.certificate)
+            servers["mock server, TLS"] = (over_tls, "chunked")
+        figures: dict[str, list[float]] = {name: [] for name in servers}
+        names = ("iperf3 -l 128K", "iperf3, best length", "raw socket", "raw TLS")
+        limits: dict[str, list[float]] = {name: [] for name in names}
+        clients = {name: BuiltinClient(endpoint) for name, (endpoint, _) in servers.items()}
+        for turn in range(options.turns):
+            if turn % 3 == 0 and shutil.which("iperf3"):
+                found = iperf3(LENGTHS, client_cpu, server_cpu, 1)
+                limits["iperf3 -l 128K"].append(found["128K"])
+                limits["iperf3, best length"].append(max(found.values()))
+            assert greeting.raw_port is not None
+            limits["raw socket"].append(limit_mbs(own, greeting.raw_port, payload))
+            if secure is not None and secure.raw_port is not None and over_tls is not None:
+                limits["raw TLS"].append(limit_mbs(over_tls, secure.raw_port, payload))
+            for name, (endpoint, kind) in servers.items():
+                uploading = Uploading(clients[name], endpoint, payload, kind=kind)
+                for _ in range(options.uploads):
+                    began = time.perf_counter_ns()
+                    uploading.upload()
+                    figures[name].append(payload.size / (time.perf_counter_ns() - began) * 1e3)
+        for client in clients.values():
+            client.close()
+    print(f"client on CPU {client_cpu}, servers on {server_cpu}; {options.payload} bytes, chunks of {options.chunk}\n")
+    print(f"{'MB/s':<36}{'median':>9}{'p5':>9}{'p95':>9}")
+    for name, values in {**{name: each for name, each in limits.items() if each}, **figures}.items():
+        print(f"{name:<36}" + "".join(f"{quantile(values, share):>9,.0f}" for share in (0.5, 0.05, 0.95)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""Sweeps: a parameter given as a list makes a run of every value, several lists of every combination. Pure."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import asdict, fields
+
+from aether_harness.error import UsageError
+from aether_harness.parameter import build_params, params_as_scalars
+from aether_harness.target import Found, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from aether_harness.plugin import Benchmark
+    from aether_schema import Summary
+
+#: More points than anybody waits for; a slip of the pen should not start them.
+MOST_POINTS = 1000
+DEFAULT_FIGURE: Literal["p50"] = "p50"
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9.-]+")
+
+Scalar = str | int | float | bool | None
+
+
+class Point:
+    """A bench at one point of a sweep: the parameters that vary are part of its id and of its file's name.
+
+    In all else it is the bench itself, optional attributes included.
+    """
+
+    def __init__(self, bench: Benchmark, varied: Mapping[str, Scalar]) -> None:
+        """Stand for `bench` where the swept parameters are `varied`."""
+        self._bench = bench
+        self.varied = dict(varied)
+        written = {key: _text(value) for key, value in varied.items()}
+        self.bench_id = f"{bench.bench_id}[{','.join(f'{key}={text}' for key, text in written.items())}]"
+        parts = [part for key, text in written.items() for part in (key, text)]
+        self.name = "-".join([bench.name, *(_NOT_IN_A_NAME.sub("_", part) for part in parts)])
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the bench has
+        """Return the bench's own attribute."""
+        return getattr(self._bench, name)
+
+    @property
+    def bench(self) -> Benchmark:
+        """The bench that is swept."""
+        return self._bench
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """The points of a sweep that differ only in x: what the others have in common, and x, y at p50 and p95."""
+
+    label: str
+    x: tuple[float | str, ...]
+    y: tuple[float, ...]
+    y95: tuple[float | None, ...]
+
+
+class Picture(Struct, frozen=True, kw_only=True):
+    """What is drawn of a sweep of one bench."""
+
+    bench_id: str
+    name: str
+    x_label: str
+    y_label: str
+    lines: tuple[Line, ...]
+
+
+def points_of(found: Found, settings: Mapping[str, str]) -> list[Target]:
+    """Return a target for every combination of the values that `settings` lists with commas.
+
+    A value with commas is a list where it is, as a whole, none of the parameter's own: a path may hold commas.
+
+    Raises:
+        UsageError: a parameter the bench has not, a value that does not fit, or more points than anybody wants.
+
+    """
+    bench = found.bench
+    lists = {key: _values(bench, key, text) for key, text in settings.items()}
+    order = [field.name for field in fields(bench.params_type)]
+    varied = sorted((key for key, texts in lists.items() if len(texts) > 1), key=order.index)
+    count = 1
+    for key in varied:
+        count *= len(lists[key])
+    if count > MOST_POINTS:
+        raise UsageError(f"{bench.bench_id}: a sweep of {count} points; at most {MOST_POINTS} are run")
+    targets = []
+    for combination in product(*(lists[key] for key in varied)):
+        chosen = {**settings, **dict(zip(varied, combination, strict=True))}
+        params = build_params(bench.params_type, bench.name, chosen)
+        point = Point(bench, {key: asdict(params)[key] for key in varied}) if varied else bench
+        targets.append(Target(found=Found(bench=point, address=found.address), params=params))
+    _check_distinct(targets)
+    return targets
+
+
+def pictures_of(measured: Sequence[tuple[Target, Summary]]) -> list[Picture]:
+    """Return a picture for each bench that was swept, its axes as the bench names them (`axes`).
+
+    Raises:
+        UsageError: no bench was swept, or one names an axis that its summaries have not.
+
+    """
+    swept: dict[str, list[tuple[Target, Summary]]] = {}
+    for target, summary in measured:
+        if isinstance(target.found.bench, Point):
+            swept.setdefault(target.found.bench.bench.bench_id, []).append((target, summary))
+    return [_picture(points) for points in swept.values()]
+
+
+def require_sweep(targets: Sequence[Target]) -> None:
+    """Make sure, before anything is measured, that there is a sweep to be drawn.
+
+    Raises:
+        UsageError: there is none.
+
+    """
+    if not any(isinstance(target.found.bench, Point) for target in targets):
+        raise UsageError("--plot draws a sweep: give a parameter several values, for example -p pack.level=1,6,9")
+
+
+def _values(bench: Benchmark, key: str, text: str) -> list[str]:
+    if "," not in text:
+        return [text]
+    try:
+        build_params(bench.params_type, bench.name, {key: text})
+    except UsageError:
+        if key not in {field.name for field in fields(bench.params_type)}:
+            raise
+        return [part.strip() for part in text.split(",")]
+    return [text]
+
+
+def _check_distinct(targets: Sequence[Target]) -> None:
+    seen: set[str] = set()
+    for target in targets:
+        bench_id = target.found.bench.bench_id
+        if bench_id in seen:
+            raise UsageError(f"{bench_id}: the sweep comes to the same point twice")
+        seen.add(bench_id)
+
+
+def _picture(points: Sequence[tuple[Target, Summary]]) -> Picture:
+    first, _ = points[0]
+    point = first.found.bench
+    assert isinstance(point, Point)
+    x, y = getattr(point.bench, "axes", (next(iter(point.varied)), DEFAULT_FIGURE))
+    others = [key for key in point.varied if key not in {x, y}]
+    groups: dict[str, list[tuple[Target, Summary]]] = {}
+    for target, summary in points:
+        varied = target.found.bench.varied  # type: ignore[attr-defined]
+        label = ", ".join(f"{key}={_text(varied[key])}" for key in others)
+        groups.setdefault(label, []).append((target, summary))
+    return Picture(
+        bench_id=point.bench.bench_id,
+        name=point.bench.name,
+        x_label=_label(x, points[0][1]),
+        y_label=_label(y, points[0][1]),
+        lines=tuple(_line(label, group, x, y) for label, group in groups.items()),
+    )
+
+
+def _line(label: str, points: Sequence[tuple[Target, Summary]], x: str, y: str) -> Line:
+    found = [(figure(target, summary, x), figure(target, summary, y), summary) for target, summary in points]
+    if all(isinstance(each[0], (int, float)) for each in found):
+        found.sort(key=lambda each: each[0])  # type: ignore[arg-type,return-value]
+    numbers = []
+    for _, value, _ in found:
+        if not isinstance(value, (int, float)):
+            raise UsageError(f"--plot: {y} is {value!r}, which is no number")
+        numbers.append(float(value))
+    return Line(
+        label=label,
+        x=tuple(value if isinstance(value, (int, float)) else _text(value) for value, _, _ in found),
+        y=tuple(numbers),
+        y95=tuple(summary.p95 if y == DEFAULT_FIGURE else None for _, _, summary in found),
+    )
+
+
+def figure(target: Target, summary: Summary, name: str) -> Scalar:
+    """Return what `name` is at a point: a quantile, a parameter, a phase's p50 in ms, or a reading.
+
+    Raises:
+        UsageError: it is none of them.
+
+    """
+    places: Iterator[Mapping[str, Any]] = iter(
+        (
+            {"p50": summary.p50, "p95": summary.p95},
+            {**params_as_scalars(target.params), **asdict(target.params)},
+            {key: phase.p50 for key, phase in (summary.phases or {}).items()},
+            summary.readings or {},
+        )
+    )
+    for place in places:
+        if name in place:
+            value: Scalar = place[name]
+            return value
+    raise UsageError(f"--plot: {summary.bench_id} has no {name!r} for an axis")
+
+
+def _label(name: str, summary: Summary) -> str:
+    if name in {"p50", "p95"}:
+        return f"{summary.metric}, {name} ({summary.unit})"
+    return f"{name} (ms)" if name in (summary.phases or {}) else name
+
+
+def _text(value: Scalar) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

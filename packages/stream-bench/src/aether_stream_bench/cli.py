@@ -1,0 +1,122 @@
+"""`aether-stream-bench`: the mock server for whatever else uploads."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import textwrap
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import anyio
+from msgspec.structs import fields
+
+from aether_harness import HarnessError
+from aether_harness.parameter import ParamsT, build_params
+from aether_stream_bench.__about__ import __version__
+from aether_stream_bench.server.condition import Conditions
+from aether_stream_bench.server.limit import Limits
+from aether_stream_bench.server.listen import mock_server, take_all_descriptors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+EXAMPLE = """example:
+  aether-stream-bench serve --port 8080 --bandwidth 10M --fail-every 3
+  curl -T big.bin http://127.0.0.1:8080/
+
+It listens on 127.0.0.1 only and keeps nothing of what it takes in. PUT and POST
+are answered with the count, and with the SHA-256 where the request has the
+header `aether-digest: sha256`. GET /-/statistics tells what it has done.
+
+exit status:
+  0    the time was up
+  1    it cannot listen on the port
+  2    usage
+  130  interrupted
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `aether-stream-bench` and return its exit status."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        conditions = _from_options(Conditions, options)
+        limits = _from_options(Limits, options)
+        anyio.run(serve, options, conditions, limits)
+    except HarnessError as error:
+        return _fail(error, EXIT_USAGE)
+    except OSError as error:
+        return _fail(f"--port {options.port}: {(error.strerror or str(error)).lower()}", EXIT_FAILED)
+    except OverflowError:
+        return _fail(f"--port {options.port}: takes 0 to 65535", EXIT_USAGE)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    return EXIT_OK
+
+
+async def serve(options: argparse.Namespace, conditions: Conditions, limits: Limits) -> None:
+    """Serve until interrupted, or for as long as was asked for; then tell what was done."""
+    take_all_descriptors()
+    async with mock_server(port=options.port, tls=options.tls, conditions=conditions, limits=limits) as server:
+        if options.authority and server.certificate:
+            await anyio.Path(options.authority).write_text(server.certificate, encoding="ascii")
+        print(server.url, flush=True)
+        try:
+            with anyio.move_on_after(options.time):
+                await anyio.sleep_forever()
+        finally:
+            done = server.statistics()
+            with suppress(OSError):
+                print(
+                    f"{done.connections} connections, {done.uploads} uploads, {done.received} bytes taken in, "
+                    f"{done.refused} requests refused",
+                    file=sys.stderr,
+                )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="aether-stream-bench", description="The mock server of the streaming bench.")
+    parser.add_argument("--version", action="version", version=f"aether-stream-bench {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    serving = commands.add_parser(
+        "serve",
+        help="take uploads, count them, and keep nothing",
+        description="Take uploads, count them, and keep nothing.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EXAMPLE,
+    )
+    serving.add_argument("--port", type=int, default=0, metavar="N", help="0, the default, is one that is free")
+    serving.add_argument("--tls", action="store_true", help="with a certificate made now (needs the extra `tls`)")
+    serving.add_argument("--authority", metavar="FILE", help="where to write what vouches for the certificate")
+    serving.add_argument("--time", type=float, metavar="S", help="stop after so many seconds")
+    for title, params_type in (("conditions", Conditions), ("limits", Limits)):
+        text = textwrap.fill(" ".join((params_type.__doc__ or "").replace("`", "").split()), 78)
+        group = serving.add_argument_group(title, text)
+        for field in fields(params_type):
+            option = f"--{field.name.replace('_', '-')}"
+            group.add_argument(option, metavar="N", help=f"{field.default:,}")
+    return parser
+
+
+def _from_options(params_type: type[ParamsT], options: argparse.Namespace) -> ParamsT:
+    """Return what the options say of `params_type`."""
+    names = [field.name for field in fields(params_type)]
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    return build_params(params_type, "serve", given, option="--")
+
+
+def _fail(error: object, status: int) -> int:
+    print(f"aether-stream-bench: {error}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

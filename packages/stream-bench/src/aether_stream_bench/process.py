@@ -1,0 +1,47 @@
+"""The mock server in a process of its own, as a bench or a test starts it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from aether_harness.companion import companion
+from aether_stream_bench.server.condition import Conditions
+from aether_stream_bench.server.limit import Limits
+from aether_stream_bench.wire import Greeting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class Setting(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the server is to be; `is_busy` if it keeps its CPU while it waits, `one_cpu` if its client shares it."""
+
+    tls: bool = False
+    is_busy: bool = False
+    one_cpu: bool = False
+    conditions: Conditions = Conditions()
+    limits: Limits = Limits()
+
+
+@contextmanager
+def running_server(cpus: Sequence[int], setting: Setting | None = None) -> Iterator[Greeting]:
+    """Start the mock server in a process of its own and yield its greeting; stop it at the end.
+
+    Raises:
+        BenchError: the server did not come up.
+        UsageError: TLS is asked for, and trustme is not installed.
+
+    """
+    if setting is not None and setting.tls:
+        from aether_stream_bench.server.tls import require_trustme
+
+        require_trustme()
+    arguments = ["--cpus", *map(str, cpus)]
+    if setting is not None:
+        arguments += ["--setting", msgspec.json.encode(setting).decode()]
+    with companion("aether_stream_bench.server", *arguments, name="the mock server") as greeting:
+        yield msgspec.json.decode(greeting, type=Greeting)

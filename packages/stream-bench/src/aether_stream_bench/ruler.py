@@ -1,0 +1,115 @@
+"""The bench's rulers: bursts of the payload over a raw socket to the server's process, without HTTP.
+
+A burst goes from the memory that is uploaded, between the same CPUs, into the buffer that takes uploads in, and back
+comes one byte. So it has the luck of the processes that are measured (where their memory lies) and the machine's of
+the moment, and none of the code.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from aether_harness import BenchError
+from aether_stream_bench.client.builtin import dial, send
+from aether_stream_bench.wire import RAW_LENGTH_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from aether_stream_bench.client.interface import Endpoint
+    from aether_stream_bench.patience import Connection
+    from aether_stream_bench.payload import Payload
+
+#: The rulers' ids. Whatever changes what a burst is makes it another one.
+RULER_ID = "streaming/limit-1"
+CROSS_RULER_ID = "streaming/one-chunk-1"
+#: A burst is so long, or so many chunks, whichever is less: a tenth of an upload of the default size.
+BURST_BYTES = 3 * 2**18
+BURST_CHUNKS = 256
+#: The second ruler sends one piece again and again, out of the nearest cache, where the first goes through the payload.
+PIECE_BYTES = 2**16
+MOST_PIECES = 64
+CROSS_BYTES = 6 * PIECE_BYTES
+
+
+class Raw:
+    """A raw connection to the server, for one burst after another."""
+
+    def __init__(self, endpoint: Endpoint, raw_port: int) -> None:
+        """Connect to `raw_port` as `endpoint` says.
+
+        Raises:
+            BenchError: nothing listens there.
+
+        """
+        try:
+            self._connection: Connection = dial(endpoint, raw_port)
+        except OSError as error:
+            raise BenchError(f"no connection to {endpoint.host}:{raw_port}: {error.strerror or error}") from None
+
+    def __enter__(self) -> Self:
+        """Be closed by the end of a `with`."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def burst(self, length: int, pieces: Iterable[memoryview]) -> int:
+        """Send `pieces`, `length` bytes in all, wait until they are taken in, and return how many they are.
+
+        Raises:
+            BenchError: the connection broke.
+
+        """
+        try:
+            send(self._connection, chain([length.to_bytes(RAW_LENGTH_BYTES, "big")], pieces))
+            answer = self._connection.recv(1)
+        except OSError as error:
+            raise BenchError(f"the raw connection to the mock server broke: {error.strerror or error}") from None
+        if not answer:
+            raise BenchError("the raw connection was closed by the mock server")
+        return length
+
+
+class Rulers:
+    """Both rulers, over one connection."""
+
+    def __init__(self, raw: Raw, payload: Payload) -> None:
+        """Send `payload` by `raw` from where it lies, burst by burst."""
+        self._raw = raw
+        self._bursts = bursts_of(payload)
+        piece = payload.distinct[0][:PIECE_BYTES]
+        pieces = [piece] * min(MOST_PIECES, -(-CROSS_BYTES // len(piece)))
+        self._cross_burst = len(piece) * len(pieces), pieces
+
+    def wake(self) -> None:
+        """Have the server awake: send a burst of nothing."""
+        self._raw.burst(0, [])
+
+    def burst(self) -> int:
+        """Send the next burst and return its bytes."""
+        return self._raw.burst(*next(self._bursts))
+
+    def cross_burst(self) -> int:
+        """Send the second ruler's burst, likewise."""
+        return self._raw.burst(*self._cross_burst)
+
+
+def bursts_of(payload: Payload) -> Iterator[tuple[int, Sequence[memoryview]]]:
+    """Yield the payload's chunks in bursts, each with its length, for ever; behind its end comes its start."""
+    burst: list[memoryview] = []
+    length = 0
+    while True:
+        for chunk in payload.distinct:
+            for start in range(0, len(chunk), BURST_BYTES):
+                burst.append(chunk[start : start + BURST_BYTES])
+                length += len(burst[-1])
+                if length >= BURST_BYTES or len(burst) == BURST_CHUNKS:
+                    yield length, burst
+                    burst, length = [], 0

@@ -1,0 +1,13 @@
+"""The mock server: takes uploads over HTTP/1.1 on the loopback, drains them as they come, and counts.
+
+`mock_server` is one in this process, for tests; `aether_stream_bench.process.running_server` one of its own;
+`aether-stream-bench serve` one for whatever else uploads. Nothing of a payload is kept.
+"""
+
+from __future__ import annotations
+
+from aether_stream_bench.server.condition import Conditions
+from aether_stream_bench.server.limit import Limits
+from aether_stream_bench.server.listen import MockServer, mock_server
+
+__all__ = ["Conditions", "Limits", "MockServer", "mock_server"]

@@ -1,0 +1,57 @@
+"""The mock server as a process of its own: `python -m aether_stream_bench.server`.
+
+Prints one JSON line, a `Greeting`, serves, and stops when its standard input is closed: it never outlives whoever
+started it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from aether_harness.affinity import pin
+from aether_stream_bench.patience import BusySelector
+from aether_stream_bench.process import Setting
+from aether_stream_bench.server.listen import mock_server, take_all_descriptors
+from aether_stream_bench.wire import Greeting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+async def serve(cpus: Sequence[int], setting: Setting) -> None:
+    """Listen on free loopback ports, say which, and serve until the standard input is closed."""
+    note = pin(cpus)
+    take_all_descriptors()
+    async with mock_server(
+        tls=setting.tls, conditions=setting.conditions, limits=setting.limits, one_cpu=setting.one_cpu
+    ) as server:
+        greeting = Greeting(
+            port=server.port, pid=os.getpid(), raw_port=server.raw_port, certificate=server.certificate, note=note
+        )
+        sys.stdout.buffer.write(msgspec.json.encode(greeting) + b"\n")
+        sys.stdout.buffer.flush()
+        await anyio.to_thread.run_sync(sys.stdin.buffer.read)
+
+
+def main() -> None:
+    """Run the server."""
+    parser = argparse.ArgumentParser(prog="python -m aether_stream_bench.server", description="The mock server.")
+    parser.add_argument("--cpus", type=int, nargs="*", default=(), metavar="CPU", help="CPUs to be pinned to")
+    parser.add_argument("--setting", default="{}", metavar="JSON", help="TLS, conditions and limits")
+    options = parser.parse_args()
+    setting = msgspec.json.decode(options.setting, type=Setting)
+    loop_factory = partial(asyncio.SelectorEventLoop, BusySelector()) if setting.is_busy else None
+    anyio.run(serve, options.cpus, setting, backend_options={"loop_factory": loop_factory})
+
+
+if __name__ == "__main__":
+    main()

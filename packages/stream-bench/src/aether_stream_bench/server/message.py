@@ -1,0 +1,103 @@
+"""HTTP messages as values: the head of a request, what must hold of it, and an answer. Pure."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+UPLOAD_METHODS = frozenset({"PUT", "POST", "PATCH"})
+VERSIONS = frozenset({"1.0", "1.1"})
+
+
+class RefusedError(Exception):
+    """A request that cannot be taken; the connection is closed behind the answer, for what follows is not known."""
+
+    def __init__(self, status: HTTPStatus) -> None:
+        """Refuse with `status`."""
+        super().__init__(status)
+        self.status = status
+
+
+class Head(Struct, frozen=True, kw_only=True):
+    """The head of a request; the names in `fields` are in lower case, and the first of several values counts."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    fields: dict[str, str]
+
+    def length(self) -> int | None:
+        """Return the length that is announced, None for a body in chunks."""
+        return None if "transfer-encoding" in self.fields else int(self.fields.get("content-length", "0"))
+
+
+class Answer(Struct, frozen=True):
+    """A response; `fields` are header fields beside those that every answer has."""
+
+    status: HTTPStatus
+    body: bytes = b""
+    fields: tuple[tuple[str, str], ...] = ()
+    media_type: str = "application/json"
+
+    def encode(self, *, closing: bool, without_body: bool = False) -> bytes:
+        """Return the bytes of it; an answer to HEAD is without its body."""
+        lines = [f"HTTP/1.1 {self.status.value} {self.status.phrase}"]
+        if self.status != HTTPStatus.NO_CONTENT:
+            lines.append(f"Content-Length: {len(self.body)}")
+        if self.body:
+            lines.append(f"Content-Type: {self.media_type}")
+        lines += [f"{name}: {value}" for name, value in self.fields]
+        if closing:
+            lines.append("Connection: close")
+        return "\r\n".join([*lines, "", ""]).encode() + (b"" if without_body else self.body)
+
+
+def json_answer(content: object, status: HTTPStatus = HTTPStatus.OK, **fields: str) -> Answer:
+    """Return an answer with JSON; in the names of `fields` an underscore stands for a dash."""
+    named = tuple((name.replace("_", "-"), value) for name, value in fields.items())
+    return Answer(status, msgspec.json.encode(content), named)
+
+
+def checked_head(method: str, target: str, version: str, fields: Sequence[tuple[str, str]]) -> Head:
+    """Return the head that a parser has read, if it leaves no doubt about where the request ends and who it is for.
+
+    The parser (llhttp) refuses what is no HTTP, two lengths, a length beside chunks. What is left is RFC 9112: one
+    Host (3.2), chunks in HTTP/1.1 only and no other coding (6.1), and a version that is spoken here.
+
+    Raises:
+        RefusedError: one of them does not hold.
+
+    """
+    if version not in VERSIONS:
+        raise RefusedError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+    names = [name for name, _ in fields]
+    hosts = names.count("host")
+    if hosts > 1 or (hosts == 0 and version == "1.1"):
+        raise RefusedError(HTTPStatus.BAD_REQUEST)
+    first = dict(reversed(fields))
+    host = first.get("host", "")
+    if any(character in host for character in '@/?# ,\t"\\<>'):
+        raise RefusedError(HTTPStatus.BAD_REQUEST)
+    if "transfer-encoding" in first:
+        if version == "1.0":
+            raise RefusedError(HTTPStatus.BAD_REQUEST)
+        if first["transfer-encoding"].lower() != "chunked":
+            raise RefusedError(HTTPStatus.NOT_IMPLEMENTED)
+    if "upgrade" in first or method == "CONNECT":
+        raise RefusedError(HTTPStatus.NOT_IMPLEMENTED)
+    if "expect" in first and first["expect"].lower() != "100-continue":
+        raise RefusedError(HTTPStatus.EXPECTATION_FAILED)
+    path, _, query = target.partition("?")
+    return Head(
+        method=method,
+        path=unquote(path),
+        query=dict(parse_qsl(query, keep_blank_values=True, max_num_fields=len(query) + 1)),
+        fields=first,
+    )
