@@ -77,7 +77,7 @@ class StreamingBench:
     cross_reference = CROSS_RULER_ID
 
     def reference(self, params: StreamParams) -> str:
-        """Return the ruler of an upload over one connection, or else the kernel that sends from and to the same CPUs."""
+        """Return the ruler of an upload over one connection, else the kernel that sends from and to the same CPUs."""
         if brings_rulers(params):
             return RULER_ID
         return "loopback-one-cpu-1" if params.one_cpu else "loopback-1"
