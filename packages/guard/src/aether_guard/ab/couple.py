@@ -17,7 +17,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Self
 
 from aether_guard.ab.nest import Nests
-from aether_guard.ab.terms import blaming
+from aether_guard.ab.terms import blaming, drawn_order
 from aether_guard.error import GuardError
 from aether_harness.affinity import pin_process
 from aether_harness.process import CLOSE_LIMIT_S, Worker, worker_command
@@ -31,24 +31,29 @@ if TYPE_CHECKING:
     from aether_guard.ab.nest import Nest
     from aether_guard.ab.terms import Contestant, Terms
 
-#: So many lives' workers are on their way while one is measured.
-LIVES_AHEAD = 2
-_BOTH = (0, 1)
+#: So many lives' workers are on their way while one is measured: those that are set up already hold what they need, and
+#: those that are started only take longer than a life.
+SET_UP_AHEAD = 1
+STARTED_AHEAD = 2
 
 
 class Couple:
-    """A worker of each side, the old one first, what they write to, and where they come from if they were forked."""
+    """A worker of each side, what they write to, and where they come from if they were forked.
 
-    def __init__(self) -> None:
+    `order` is who comes first in all that is done with them: what comes of being first falls on either side alike.
+    """
+
+    def __init__(self, order: tuple[int, int]) -> None:
         """Begin without a worker."""
-        self.workers: list[Worker] = []
+        self.order = order
+        self.workers: dict[int, Worker] = {}
         self.folders: list[str] = []
         self.nest: Nest | None = None
         self.is_open = False
 
     def kill(self) -> None:
         """End both, whatever they are doing."""
-        for worker in self.workers:
+        for worker in tuple(self.workers.values()):
             worker.kill()
 
 
@@ -117,7 +122,7 @@ class Couples:
             self._endings.popleft().result()
         couple = (self._ahead.popleft() if self._ahead else self._aside.submit(self._make)).result()
         if self._terms.others_cpus:
-            while len(self._ahead) < LIVES_AHEAD:
+            while len(self._ahead) < (SET_UP_AHEAD if couple.is_open else STARTED_AHEAD):
                 self._ahead.append(self._aside.submit(self._make))
         return couple
 
@@ -128,7 +133,7 @@ class Couples:
             GuardError: a side could not be set up; names both.
 
         """
-        for index in _BOTH:
+        for index in couple.order:
             if not couple.is_open:
                 self._open(couple, index)
             elif self._terms.others_cpus:
@@ -152,20 +157,21 @@ class Couples:
         """Start both workers, alike in all that is not the code, and set forked ones up."""
         with self._timed():
             self._made += 1
-            couple = Couple()
+            couple = Couple(drawn_order(self._draw))
             couple.nest = self._nests.begin_life()
             nurseries = (None, None) if couple.nest is None else couple.nest.nurseries
             env = {"PYTHONHASHSEED": str(self._draw.randrange(2**32))}
-            for side, nursery in zip(self._sides, nurseries, strict=True):
+            for index in couple.order:
+                side = self._sides[index]
                 # Whoever ends all finds either the worker or nobody who starts it.
                 with self._lock, blaming(self._bench_id, side, "start"):
                     if self._is_over:
                         raise GuardError(f"{self._bench_id}: it is over")
                     self._all.add(couple)
-                    worker = Worker(worker_command(side.python), side.changes | env, side.folder, nursery)
-                    couple.workers.append(worker)
+                    command = worker_command(side.python)
+                    couple.workers[index] = Worker(command, side.changes | env, side.folder, nurseries[index])
             if couple.nest is not None:
-                for index in _BOTH:
+                for index in couple.order:
                     self._open(couple, index, self._terms.others_cpus)
                 couple.is_open = True
             return couple
@@ -197,9 +203,10 @@ class Couples:
     def _end(self, couple: Couple) -> None:
         with self._timed():
             try:
-                for side, worker in zip(self._sides, couple.workers, strict=True):
+                for index in couple.order:
+                    worker = couple.workers[index]
                     pin_process(worker.pid, self._terms.others_cpus)
-                    with blaming(self._bench_id, side, "tear-down"):
+                    with blaming(self._bench_id, self._sides[index], "tear-down"):
                         worker.ask(Close(), Closed, CLOSE_LIMIT_S)
             finally:
                 couple.kill()
