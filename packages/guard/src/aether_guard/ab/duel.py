@@ -80,8 +80,8 @@ class Duel:
 
         """
         self._lives += 1
-        couple = self._couples.take()
         started = perf_counter()
+        couple = self._couples.take()
         try:
             self._couples.begin(couple)
             self._begin_s = perf_counter() - started
@@ -103,7 +103,7 @@ class Duel:
         # A figure that has no ratio is told of by whoever gets the pairs.
         if all(pair.old > 0 < pair.new for pair in pairs):
             log_ratios = [math.log(pair.new / pair.old) for pair in pairs]
-            self._lengths.learn(log_ratios, perf_counter() - started, self._begin_s, self._couples.aside_s)
+            self._lengths.learn(log_ratios, perf_counter() - started, self._begin_s)
         return pairs
 
     def _pair(self, workers: dict[int, Worker]) -> Drawn:
