@@ -12,7 +12,6 @@ import shutil
 import tempfile
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Self
 
@@ -65,7 +64,6 @@ class Couples:
         self._nests = Nests(sides, draw)
         self._iterations: int | None = None
         self._ahead: deque[Future[Couple]] = deque()
-        self._endings: deque[Future[None]] = deque()
         self._all: set[Couple] = set()
         self._lock = Lock()
         self._is_over = False
@@ -78,14 +76,10 @@ class Couples:
         self._folder = tempfile.TemporaryDirectory(prefix="aether-", ignore_cleanup_errors=True)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """End all: in good order what has been measured, unless something went wrong, and by force what waits."""
+    def __exit__(self, *_: object) -> None:
+        """End what waits."""
         for future in self._ahead:
             future.cancel()
-        if kind is None:
-            for ending in self._endings:
-                with suppress(GuardError):
-                    ending.result()
         with self._lock:
             self._is_over = True
             couples = tuple(self._all)
@@ -102,12 +96,10 @@ class Couples:
         """Return the next couple.
 
         Raises:
-            GuardError: a side could not be set up, or one before it not be torn down; names both.
+            GuardError: a side could not be set up; names both.
 
         """
         couple = (self._ahead.popleft() if self._ahead else self._aside.submit(self._make)).result()
-        while self._endings:
-            self._endings.popleft().result()
         while self._terms.others_cpus and not couple.is_open and len(self._ahead) < LIVES_AHEAD:
             self._ahead.append(self._aside.submit(self._make))
         return couple
@@ -125,8 +117,18 @@ class Couples:
             couple.is_open = True
 
     def put_away(self, couple: Couple) -> None:
-        """Tear a couple down and end it before the next is taken."""
-        self._endings.append(self._aside.submit(self._end, couple))
+        """Tear a couple down and end it.
+
+        Raises:
+            GuardError: a side could not be torn down; names both.
+
+        """
+        try:
+            for index in couple.order:
+                with blaming(self._bench_id, self._sides[index], "tear-down"):
+                    couple.workers[index].ask(Close(), Closed, CLOSE_LIMIT_S)
+        finally:
+            self.drop(couple)
 
     def drop(self, couple: Couple) -> None:
         """End a couple of which something has gone wrong."""
@@ -176,15 +178,6 @@ class Couples:
             )
         # What the first worker found out holds for all: figures that are compared are made alike.
         self._iterations = opened.iterations
-
-    def _end(self, couple: Couple) -> None:
-        try:
-            for index in couple.order:
-                with blaming(self._bench_id, self._sides[index], "tear-down"):
-                    couple.workers[index].ask(Close(), Closed, CLOSE_LIMIT_S)
-        finally:
-            couple.kill()
-            self._remove(couple)
 
     def _remove(self, couple: Couple) -> None:
         """Remove what an ended couple has left, if nobody did."""
