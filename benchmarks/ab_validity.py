@@ -27,7 +27,6 @@ from aether_guard.ab.spread import (
     EXPECTED_LUCK,
     LEARNING_LIVES,
     LEARNING_REPEATS,
-    LEAST_OF_NOISE,
     LEAST_VARIANCE,
     MEAN_TO_STANDARD,
     MEDIAN_TO_STANDARD,
@@ -172,7 +171,7 @@ def variances(centres: Array, noises: Array, life: int) -> Array:
     seen = (np.minimum(deviations, most) ** 2).sum(axis=1)
     weight = EXPECTED_LIVES if life > 1 else 0
     varied = (weight * (1 + EXPECTED_LUCK) * noise / life + seen) / (weight + lives - 1)
-    return np.maximum(np.maximum(varied, LEAST_OF_NOISE * noise / life), LEAST_VARIANCE)
+    return np.maximum(varied, LEAST_VARIANCE)
 
 
 def shift_bets(old: Array, new: Array, rule: Rule, bound: float) -> Iterator[Array]:
@@ -190,7 +189,7 @@ def shift_bets(old: Array, new: Array, rule: Rule, bound: float) -> Iterator[Arr
     for start, end in learned(first, len(centres)):
         slopes = multiples * (distance / variances(centres_by_run[:, :start], noises_by_run[:, :start], life))
         for centre in centres[start:end]:
-            yield most * np.tanh(slopes * (centre - bound))
+            yield most * np.tanh(slopes / most * (centre - bound))
 
 
 def tail_bets(old: Array, new: Array, rule: Rule, bound: float) -> Iterator[Array]:

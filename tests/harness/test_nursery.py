@@ -15,7 +15,7 @@ import pytest
 from aether_harness.affinity import allowed_cpus
 from aether_harness.nursery import CAN_FORK, Nursery, NurseryError
 from aether_harness.process import Worker, WorkerError
-from aether_harness.protocol import Move, Moved, Open, Opened, Sample, Taken, Verified, Verify
+from aether_harness.protocol import Open, Opened, Sample, Taken, Verified, Verify
 from aether_harness.target import EntryPointAddress, FileAddress
 
 if TYPE_CHECKING:
@@ -77,17 +77,16 @@ def nursery_of(tmp_path: Path) -> Iterator[Callable[[Address], Nursery]]:
         yield start
 
 
-def open_in(worker: Worker, path: str, name: str, folder: str, **how: tuple[int, ...]) -> Opened:
+def open_in(worker: Worker, path: str, name: str, folder: str) -> Opened:
     cpus = tuple(allowed_cpus() or ())
     request = Open(
         address=FileAddress(path, name),
         params=msgspec.Raw(b"{}"),
         folder=folder,
-        worker_cpus=how.get("worker_cpus", cpus),
+        worker_cpus=cpus,
         companion_cpus=cpus,
         iterations=1,
         ruler=False,
-        set_up_cpus=how.get("set_up_cpus", ()),
     )
     return worker.ask(request, Opened, 30)
 
@@ -184,19 +183,6 @@ def test_forks_end_with_the_process_that_forked_them(
             Worker(nursery=nursery)
     finally:
         worker.kill()
-
-
-@pytest.mark.skipif(len(allowed_cpus() or ()) < 2, reason="needs two CPUs")
-def test_a_bench_is_set_up_elsewhere_and_moved_to_where_it_is_measured(
-    nursery_of: Callable[[Address], Nursery], path: str, tmp_path: Path
-) -> None:
-    first, second, *_ = allowed_cpus() or ()
-    with Worker(nursery=nursery_of(FileAddress(path, "quick"))) as worker:
-        open_in(worker, path, "quick", str(tmp_path), worker_cpus=(first,), set_up_cpus=(second,))
-        assert psutil.Process(worker.pid).cpu_affinity() == [second]
-        worker.ask(Move(), Moved, 30)
-        assert psutil.Process(worker.pid).cpu_affinity() == [first]
-        worker.ask(Verify(), Verified, 30)
 
 
 def test_what_cannot_be_imported_is_told(nursery_of: Callable[[Address], Nursery]) -> None:

@@ -9,13 +9,13 @@ import pytest
 from aether_guard.ab.length import FIRST_LENGTH, LEARNING_LIVES, LENGTHS, Always, Soonest, growth
 
 
-def settled(*, noise: float, luck: float, pair_s: float, begin_s: float, aside_s: float = 0.0) -> int:
+def settled(*, noise: float, luck: float, pair_s: float, begin_s: float) -> int:
     """Return the length that lives of this kind come to."""
     draw, lengths = Random(1), Soonest(0.02)
     for _ in range(200):
         count = lengths.next()
         centre = draw.gauss(0, luck)
-        lengths.learn([draw.gauss(centre, noise) for _ in range(count)], count * pair_s, begin_s, aside_s)
+        lengths.learn([draw.gauss(centre, noise) for _ in range(count)], count * pair_s, begin_s)
     return lengths.next()
 
 
@@ -23,7 +23,7 @@ def test_the_length_stays_until_some_lives_have_told_of_themselves() -> None:
     lengths, seen = Soonest(0.02), []
     for _ in range(LEARNING_LIVES + 1):
         seen.append(lengths.next())
-        lengths.learn([0.0, 0.05, -0.05], 0.001, 1.0, 0.0)
+        lengths.learn([0.0, 0.05, -0.05], 0.001, 1.0)
     assert seen[:-1] == [FIRST_LENGTH] * LEARNING_LIVES
     assert seen[-1] > FIRST_LENGTH
 
@@ -39,15 +39,9 @@ def test_the_more_of_it_is_luck_the_shorter_a_life_is() -> None:
     assert lengths[0] > lengths[-1]
 
 
-def test_what_is_done_beside_the_measuring_leaves_time_for_pairs() -> None:
-    alone = settled(noise=0.03, luck=0.01, pair_s=0.01, begin_s=0.001)
-    beside = settled(noise=0.03, luck=0.01, pair_s=0.01, begin_s=0.001, aside_s=0.05)
-    assert alone < beside <= 5
-
-
 def test_what_is_always_the_same_learns_nothing() -> None:
     lengths = Always(5)
-    lengths.learn([0.1] * 5, 1.0, 1.0, 1.0)
+    lengths.learn([0.1] * 5, 1.0, 1.0)
     assert lengths.next() == 5
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.ab.spread import LEAST_OF_NOISE, LEAST_VARIANCE, Spread, middle
+from aether_guard.ab.spread import LEAST_VARIANCE, Spread, Varying, middle
 
 RATIOS = st.lists(st.floats(-1, 1), min_size=1, max_size=8)
 
@@ -63,12 +63,15 @@ def test_an_outlying_life_counts_as_one_at_the_edge() -> None:
     assert spiked.varying().variance(3) == pytest.approx(plain.varying().variance(3), rel=0.3)
 
 
-def test_lives_that_are_all_alike_still_vary_by_some_of_their_noise() -> None:
-    spread = Spread()
-    for _ in range(50):
-        spread.add([-0.1, 0.1])
-    varying = spread.varying()
-    assert varying.variance(2) >= LEAST_OF_NOISE * varying.noise / 2 > 0
+@given(noise=st.floats(0, 1), varied=st.floats(1e-6, 1), pairs=st.tuples(st.integers(1, 20), st.integers(1, 20)))
+def test_a_longer_life_varies_by_no_more_and_by_no_less_than_if_all_were_noise(
+    noise: float, varied: float, pairs: tuple[int, int]
+) -> None:
+    varying = Varying(noise=noise, share=1 / 4, varied=varied)
+    shorter, longer = sorted(pairs)
+    assert varying.variance(4) == pytest.approx(varied)
+    assert varying.variance(longer) <= varying.variance(shorter) * (1 + 1e-12)
+    assert varying.variance(longer) * longer >= varying.variance(shorter) * shorter * (1 - 1e-12)
 
 
 def test_what_does_not_vary_at_all_varies_by_something_that_can_be_divided_by() -> None:

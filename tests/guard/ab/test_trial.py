@@ -111,8 +111,8 @@ def test_lives_that_are_learned_from_are_not_bet_on(quantile: Quantile) -> None:
 @pytest.mark.parametrize("pairs", [1, 20, 200])
 def test_no_life_is_more_than_one_bet_however_many_pairs_agree_in_it(pairs: int) -> None:
     # Of one pair of processes nobody can tell luck from change; each doubles the wealth at the very most.
-    lives = [(Pair(old=1.0, new=1.5),) * pairs] * 14
-    assert tried(Rule(alpha=0.001), lives[:10]).verdict is None
+    lives = [(Pair(old=1.0, new=1.5),) * pairs] * 15
+    assert tried(Rule(alpha=0.001), lives[:12]).verdict is None
     assert tried(Rule(alpha=0.001), lives).verdict == "regression"
 
 

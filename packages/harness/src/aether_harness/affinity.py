@@ -80,23 +80,6 @@ def pin(cpus: Sequence[int]) -> str | None:
     return None
 
 
-def pin_threads(cpus: Sequence[int]) -> str | None:
-    """Pin every thread of this process, where pinning it pins one alone. Return why it was not possible, if so."""
-    note = pin(cpus)
-    if cpus and hasattr(os, "sched_setaffinity"):
-        with suppress(OSError):
-            for thread in os.listdir("/proc/self/task"):
-                os.sched_setaffinity(int(thread), cpus)
-    return note
-
-
-def pin_process(pid: int, cpus: Sequence[int]) -> None:
-    """Pin another process's main thread to `cpus` where that is possible; none given, do nothing."""
-    if cpus:
-        with suppress(*NOT_TOLD, ValueError):
-            psutil.Process(pid).cpu_affinity(list(cpus))
-
-
 def go_first(pid: int | None = None) -> None:
     """Have a process, by default this one, get the CPU before others: what runs beside it takes less from it.
 

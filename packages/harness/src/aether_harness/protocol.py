@@ -24,7 +24,6 @@ class Open(Message, frozen=True):
 
     `iterations` is how often its operation is done in one sample; None asks the worker to find out. Without
     `ruler` no reference kernel is timed beside the samples, for whoever compares them with one another at once.
-    On `set_up_cpus`, if given, it is set up first, to be asked to `Move` before its samples count.
     """
 
     address: Address
@@ -34,11 +33,6 @@ class Open(Message, frozen=True):
     companion_cpus: tuple[int, ...]
     iterations: int | None = None
     ruler: bool = True
-    set_up_cpus: tuple[int, ...] = ()
-
-
-class Move(Message, frozen=True):
-    """Go from where the bench was set up to the `worker_cpus`."""
 
 
 class Sample(Message, frozen=True):
@@ -69,12 +63,6 @@ class Opened(Message, frozen=True):
     iterations: int
     versions: dict[str, str] = {}
     note: str | None = None
-
-
-class Moved(Message, frozen=True):
-    """It is pinned there; `note` says what a reader should know."""
-
-    note: str | None
 
 
 class Taken(Message, frozen=True):
@@ -127,8 +115,8 @@ class Failed(Message, frozen=True):
     problem: str
 
 
-Request = Open | Move | Sample | Verify | Close
-Reply = Hello | Opened | Moved | Taken | Verified | Closed | Failed
+Request = Open | Sample | Verify | Close
+Reply = Hello | Opened | Taken | Verified | Closed | Failed
 
 encode_message = msgspec.json.Encoder().encode
 decode_request = msgspec.json.Decoder(Request).decode

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import msgspec
 
-from aether_harness.affinity import allowed_cpus, pin, pin_threads
+from aether_harness.affinity import allowed_cpus, pin
 from aether_harness.descendant import end_descendants
 from aether_harness.error import BenchError, HarnessError
 from aether_harness.kernel import KERNELS, kernel_of, work_of
@@ -31,8 +31,6 @@ from aether_harness.protocol import (
     Failed,
     Hello,
     Message,
-    Move,
-    Moved,
     Open,
     Opened,
     Reply,
@@ -69,7 +67,6 @@ class Round:
         """Tear the bench down when `stack` is left; that of `loaded` need not be looked for."""
         self._stack = stack
         self._loaded = loaded
-        self._cpus: tuple[int, ...] = ()
         self._session: Session | None = None
         self._sampler: Sampler | None = None
         self._pinned: list[int] | None = None
@@ -88,15 +85,12 @@ class Round:
             return Failed(problem="nothing is open")
         if isinstance(request, Sample):
             return self._sampler.take()
-        if isinstance(request, Move):
-            return self._move()
         self._session.verify()
         self._check_manners()
         return _usage(self._sampler.cross_reference_ms(), self._readings(self._session))
 
     def _open(self, request: Open) -> Reply:
-        self._cpus = request.worker_cpus
-        note = pin(request.set_up_cpus or request.worker_cpus)
+        note = pin(request.worker_cpus)
         self._pinned = allowed_cpus()
         bench = self._bench(request.address)
         params = msgspec.json.decode(request.params, type=bench.params_type)
@@ -126,11 +120,6 @@ class Round:
         if self._loaded is not None and self._loaded.address == address:
             return self._loaded.bench
         return load_bench(address)
-
-    def _move(self) -> Moved:
-        note = pin_threads(self._cpus)
-        self._pinned = allowed_cpus()
-        return Moved(note=note)
 
     @staticmethod
     def _readings(session: Session) -> dict[str, float]:

@@ -15,8 +15,9 @@ Etude critique de la notion de collectif). Betting is by Waudby-Smith and Ramdas
 random variables by betting); several bets at once are an average of wealths, which is a wealth again. Of the middle
 the gain is a hyperbolic tangent: where a figure x is as likely as -x if there is no change, and normal with a standard
 deviation s and a mean d if there is one, no bet grows faster than 1 + tanh(d x / s^2), which is the likelihood of x
-over the mean of its own and that of -x. The bounds that are not refuted make a confidence sequence (Howard, Ramdas,
-McAuliffe and Sekhon 2021, Time-uniform, nonparametric, nonasymptotic confidence sequences).
+over the mean of its own and that of -x. It is held below 1, since lives are not normal. The bounds that are not refuted
+make a confidence sequence (Howard, Ramdas, McAuliffe and Sekhon 2021, Time-uniform, nonparametric, nonasymptotic
+confidence sequences).
 
 Assumed: the new code costs `exp(change)` times what the old would have cost at that moment in that process, up to
 noise that is exchangeable between the two sides given all lives before. A process's luck, such as where its memory
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 #: The most of each bet's wealth that is staked: a lost one must not cost all. The first keeps half: what is rarely
 #: wrong, but then wholly, ruins the others.
-MOST_STAKES = (0.5, 0.97, 0.97)
+MOST_STAKES = (0.5, 0.8, 0.9)
 #: How many lives have more of one side in the tail is not known beforehand: shares of every size are staked.
 TAIL_STAKES = (0.1, 0.3, 0.6, 0.9)
 #: No bound is looked for beyond a factor of a thousand.
@@ -79,7 +80,9 @@ class ShiftScore(Struct, frozen=True):
     def gains(self, bound: float) -> tuple[float, ...]:
         """Return shares that grow with the distance from `bound`, and come to an end."""
         distance = self.log_ratio - bound
-        return tuple(most * math.tanh(slope * distance) for most, slope in zip(MOST_STAKES, self.slopes, strict=True))
+        return tuple(
+            most * math.tanh(slope / most * distance) for most, slope in zip(MOST_STAKES, self.slopes, strict=True)
+        )
 
 
 class TailScore(Struct, frozen=True):

@@ -1,7 +1,8 @@
-"""Workers in twos, a version each: made ready on the other CPUs while those before them are measured, and ended there.
+"""Workers in twos, a version each: made ready when it is their turn, and ended before the next are.
 
 They are forked by processes that have imported their version's bench; where that cannot be, on either side, those of
-both are started from nothing, and set up when it is their turn.
+both are started from nothing, on other CPUs while those before them are measured. Nothing is set up or torn down then:
+what writes many files at once is in the way of a sample that writes one, on whichever CPU it runs.
 """
 
 from __future__ import annotations
@@ -11,44 +12,43 @@ import shutil
 import tempfile
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from threading import Lock
-from time import perf_counter
 from typing import TYPE_CHECKING, Self
 
 from aether_guard.ab.nest import Nests
-from aether_guard.ab.terms import blaming
+from aether_guard.ab.terms import blaming, drawn_order
 from aether_guard.error import GuardError
-from aether_harness.affinity import pin_process
 from aether_harness.process import CLOSE_LIMIT_S, Worker, worker_command
-from aether_harness.protocol import Close, Closed, Move, Moved, Open, Opened
+from aether_harness.protocol import Close, Closed, Open, Opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from concurrent.futures import Future
     from random import Random
 
     from aether_guard.ab.nest import Nest
     from aether_guard.ab.terms import Contestant, Terms
 
-#: So many lives' workers are on their way while one is measured.
+#: Starting takes longer than a life: so many lives' workers that are not forked are on their way.
 LIVES_AHEAD = 2
-_BOTH = (0, 1)
 
 
 class Couple:
-    """A worker of each side, the old one first, what they write to, and where they come from if they were forked."""
+    """A worker of each side, what they write to, and where they come from if they were forked.
 
-    def __init__(self) -> None:
+    `order` is who comes first in all that is done with them: what comes of being first falls on either side alike.
+    """
+
+    def __init__(self, order: tuple[int, int]) -> None:
         """Begin without a worker."""
-        self.workers: list[Worker] = []
+        self.order = order
+        self.workers: dict[int, Worker] = {}
         self.folders: list[str] = []
         self.nest: Nest | None = None
         self.is_open = False
 
     def kill(self) -> None:
         """End both, whatever they are doing."""
-        for worker in self.workers:
+        for worker in tuple(self.workers.values()):
             worker.kill()
 
 
@@ -64,30 +64,22 @@ class Couples:
         self._nests = Nests(sides, draw)
         self._iterations: int | None = None
         self._ahead: deque[Future[Couple]] = deque()
-        self._endings: deque[Future[None]] = deque()
         self._all: set[Couple] = set()
         self._lock = Lock()
         self._is_over = False
         self._aside = ThreadPoolExecutor(1)
-        # Apart, for a file system takes its time.
-        self._removing = ThreadPoolExecutor(1)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._opened = self._made = 0
-        self._aside_s = 0.0
+        self._opened = 0
 
     def __enter__(self) -> Self:
         """Make room for what workers write."""
         self._folder = tempfile.TemporaryDirectory(prefix="aether-", ignore_cleanup_errors=True)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """End all: in good order what has been measured, unless something went wrong, and by force what waits."""
+    def __exit__(self, *_: object) -> None:
+        """End what waits."""
         for future in self._ahead:
             future.cancel()
-        if kind is None:
-            for ending in self._endings:
-                with suppress(GuardError):
-                    ending.result()
         with self._lock:
             self._is_over = True
             couples = tuple(self._all)
@@ -96,29 +88,20 @@ class Couples:
             couple.kill()
         self._nests.kill()
         self._aside.shutdown(cancel_futures=True)
-        self._removing.shutdown(cancel_futures=True)
         self._nests.kill()
         if self._folder is not None:
             self._folder.cleanup()
-
-    @property
-    def aside_s(self) -> float:
-        """How long it takes to make a couple ready and to end it, beside the measuring."""
-        return self._aside_s / max(self._made, 1) if self._terms.others_cpus else 0.0
 
     def take(self) -> Couple:
         """Return the next couple.
 
         Raises:
-            GuardError: a side could not be set up, or one before it not be torn down; names both.
+            GuardError: a side could not be set up; names both.
 
         """
-        while self._endings and self._endings[0].done():
-            self._endings.popleft().result()
         couple = (self._ahead.popleft() if self._ahead else self._aside.submit(self._make)).result()
-        if self._terms.others_cpus:
-            while len(self._ahead) < LIVES_AHEAD:
-                self._ahead.append(self._aside.submit(self._make))
+        while self._terms.others_cpus and not couple.is_open and len(self._ahead) < LIVES_AHEAD:
+            self._ahead.append(self._aside.submit(self._make))
         return couple
 
     def begin(self, couple: Couple) -> None:
@@ -128,20 +111,24 @@ class Couples:
             GuardError: a side could not be set up; names both.
 
         """
-        for index in _BOTH:
-            if not couple.is_open:
+        if not couple.is_open:
+            for index in couple.order:
                 self._open(couple, index)
-            elif self._terms.others_cpus:
-                with blaming(self._bench_id, self._sides[index], "set-up"):
-                    couple.workers[index].ask(Move(), Moved, self._terms.timeout_s)
-        couple.is_open = True
+            couple.is_open = True
 
     def put_away(self, couple: Couple) -> None:
-        """Tear a couple down and end it, off the CPU that it was measured on."""
-        ending = self._aside.submit(self._end, couple)
-        if not self._terms.others_cpus:
-            ending.result()
-        self._endings.append(ending)
+        """Tear a couple down and end it.
+
+        Raises:
+            GuardError: a side could not be torn down; names both.
+
+        """
+        try:
+            for index in couple.order:
+                with blaming(self._bench_id, self._sides[index], "tear-down"):
+                    couple.workers[index].ask(Close(), Closed, CLOSE_LIMIT_S)
+        finally:
+            self.drop(couple)
 
     def drop(self, couple: Couple) -> None:
         """End a couple of which something has gone wrong."""
@@ -150,27 +137,26 @@ class Couples:
 
     def _make(self) -> Couple:
         """Start both workers, alike in all that is not the code, and set forked ones up."""
-        with self._timed():
-            self._made += 1
-            couple = Couple()
-            couple.nest = self._nests.begin_life()
-            nurseries = (None, None) if couple.nest is None else couple.nest.nurseries
-            env = {"PYTHONHASHSEED": str(self._draw.randrange(2**32))}
-            for side, nursery in zip(self._sides, nurseries, strict=True):
-                # Whoever ends all finds either the worker or nobody who starts it.
-                with self._lock, blaming(self._bench_id, side, "start"):
-                    if self._is_over:
-                        raise GuardError(f"{self._bench_id}: it is over")
-                    self._all.add(couple)
-                    worker = Worker(worker_command(side.python), side.changes | env, side.folder, nursery)
-                    couple.workers.append(worker)
-            if couple.nest is not None:
-                for index in _BOTH:
-                    self._open(couple, index, self._terms.others_cpus)
-                couple.is_open = True
-            return couple
+        couple = Couple(drawn_order(self._draw))
+        couple.nest = self._nests.begin_life()
+        nurseries = (None, None) if couple.nest is None else couple.nest.nurseries
+        env = {"PYTHONHASHSEED": str(self._draw.randrange(2**32))}
+        for index in couple.order:
+            side = self._sides[index]
+            # Whoever ends all finds either the worker or nobody who starts it.
+            with self._lock, blaming(self._bench_id, side, "start"):
+                if self._is_over:
+                    raise GuardError(f"{self._bench_id}: it is over")
+                self._all.add(couple)
+                command = worker_command(side.python)
+                couple.workers[index] = Worker(command, side.changes | env, side.folder, nurseries[index])
+        if couple.nest is not None:
+            for index in couple.order:
+                self._open(couple, index)
+            couple.is_open = True
+        return couple
 
-    def _open(self, couple: Couple, index: int, set_up_cpus: tuple[int, ...] = ()) -> None:
+    def _open(self, couple: Couple, index: int) -> None:
         side, worker, assignment = self._sides[index], couple.workers[index], self._terms.assignment
         with blaming(self._bench_id, side, "start"):
             folder = self._new_folder()
@@ -186,24 +172,12 @@ class Couples:
                     companion_cpus=assignment.companion_cpus,
                     iterations=self._iterations,
                     ruler=False,
-                    set_up_cpus=set_up_cpus,
                 ),
                 Opened,
                 self._terms.timeout_s,
             )
         # What the first worker found out holds for all: figures that are compared are made alike.
         self._iterations = opened.iterations
-
-    def _end(self, couple: Couple) -> None:
-        with self._timed():
-            try:
-                for side, worker in zip(self._sides, couple.workers, strict=True):
-                    pin_process(worker.pid, self._terms.others_cpus)
-                    with blaming(self._bench_id, side, "tear-down"):
-                        worker.ask(Close(), Closed, CLOSE_LIMIT_S)
-            finally:
-                couple.kill()
-                self._remove(couple)
 
     def _remove(self, couple: Couple) -> None:
         """Remove what an ended couple has left, if nobody did."""
@@ -214,7 +188,7 @@ class Couples:
         if couple.nest is not None:
             self._nests.end_life(couple.nest)
         for folder in couple.folders:
-            self._removing.submit(shutil.rmtree, folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _new_folder(self) -> str:
         assert self._folder is not None
@@ -223,11 +197,3 @@ class Couples:
         path = os.path.join(self._folder.name, f"{self._opened:06d}")
         os.mkdir(path)
         return path
-
-    @contextmanager
-    def _timed(self) -> Iterator[None]:
-        started = perf_counter()
-        try:
-            yield
-        finally:
-            self._aside_s += perf_counter() - started

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from aether_guard.ab.couple import Couples
 from aether_guard.ab.drawn import Drawn
-from aether_guard.ab.terms import blaming
+from aether_guard.ab.terms import blaming, drawn_order
 from aether_harness.evidence import is_disturbed, usual_of
 from aether_harness.protocol import Sample, Taken, Verified, Verify
 from aether_harness.target import CommandAddress
@@ -33,7 +33,6 @@ _LIVES_A_VERIFICATION = 20
 MOST_RETAKEN = 0.25
 #: What is usual for an operation is told from its last so many samples.
 _REMEMBERED = 60
-_FAIR = 0.5
 
 
 class Duel:
@@ -81,26 +80,22 @@ class Duel:
 
         """
         self._lives += 1
-        couple = self._couples.take()
         started = perf_counter()
+        couple = self._couples.take()
         try:
             self._couples.begin(couple)
             self._begin_s = perf_counter() - started
             yield lambda: self._bet(couple.workers)
             if self._lives % _LIVES_A_VERIFICATION == 1:
-                for side, worker in zip(self._sides, couple.workers, strict=True):
+                for index, side in enumerate(self._sides):
                     with blaming(self._bench_id, side, "verification"):
-                        worker.ask(Verify(), Verified, self._terms.timeout_s)
+                        couple.workers[index].ask(Verify(), Verified, self._terms.timeout_s)
         except BaseException:
             self._couples.drop(couple)
             raise
         self._couples.put_away(couple)
 
-    def _order(self) -> tuple[int, int]:
-        """Draw which side comes first."""
-        return (1, 0) if self._draw.random() < _FAIR else (0, 1)
-
-    def _bet(self, workers: list[Worker]) -> tuple[Drawn, ...]:
+    def _bet(self, workers: dict[int, Worker]) -> tuple[Drawn, ...]:
         started = perf_counter()
         count = 1 if self._fresh_samples else self._lengths.next()
         pairs = tuple(self._pair(workers) for _ in range(count))
@@ -108,14 +103,14 @@ class Duel:
         # A figure that has no ratio is told of by whoever gets the pairs.
         if all(pair.old > 0 < pair.new for pair in pairs):
             log_ratios = [math.log(pair.new / pair.old) for pair in pairs]
-            self._lengths.learn(log_ratios, perf_counter() - started, self._begin_s, self._couples.aside_s)
+            self._lengths.learn(log_ratios, perf_counter() - started, self._begin_s)
         return pairs
 
-    def _pair(self, workers: list[Worker]) -> Drawn:
+    def _pair(self, workers: dict[int, Worker]) -> Drawn:
         """Take a pair in an order drawn anew, again while it is disturbed."""
         retaken = 0
         while True:
-            order = self._order()
+            order = drawn_order(self._draw)
             old, new = self._both(workers, order)
             if self._retaken >= MOST_RETAKEN * self._pairs or not self._disturbed(old, new):
                 break
@@ -124,7 +119,7 @@ class Duel:
         self._pairs += 1
         return Drawn(old=old.value, new=new.value, new_first=order[0] == 1, life=self._bets, retaken=retaken)
 
-    def _both(self, workers: list[Worker], order: tuple[int, int]) -> tuple[Taken, Taken]:
+    def _both(self, workers: dict[int, Worker], order: tuple[int, int]) -> tuple[Taken, Taken]:
         taken: dict[int, Taken] = {}
         for index in order:
             with blaming(self._bench_id, self._sides[index], "sample"):

@@ -29,8 +29,8 @@ class Lengths(Protocol):
     def next(self) -> int:
         """Return how many pairs are taken in the next life."""
 
-    def learn(self, log_ratios: Sequence[float], pairs_s: float, begin_s: float, aside_s: float) -> None:
-        """Learn from a life: its pairs, how long they took, what was spent before them, and on other CPUs."""
+    def learn(self, log_ratios: Sequence[float], pairs_s: float, begin_s: float) -> None:
+        """Learn from a life: its pairs, how long they took, and what was spent before them."""
 
 
 class Always:
@@ -44,7 +44,7 @@ class Always:
         """Return that."""
         return self._length
 
-    def learn(self, log_ratios: Sequence[float], pairs_s: float, begin_s: float, aside_s: float) -> None:
+    def learn(self, log_ratios: Sequence[float], pairs_s: float, begin_s: float) -> None:
         """Learn nothing."""
 
 
@@ -57,7 +57,6 @@ class Soonest:
         self._spread = Spread()
         self._pair_s: list[float] = []
         self._begin_s: list[float] = []
-        self._aside_s = 0.0
         self._length = FIRST_LENGTH
         self._known_at = 0
 
@@ -68,19 +67,15 @@ class Soonest:
             self._length, self._known_at = min(LENGTHS, key=self._time_to_win), lives
         return self._length
 
-    def learn(self, log_ratios: Sequence[float], pairs_s: float, begin_s: float, aside_s: float) -> None:
+    def learn(self, log_ratios: Sequence[float], pairs_s: float, begin_s: float) -> None:
         """Learn from a life."""
         self._spread.add(log_ratios)
         self._pair_s.append(pairs_s / len(log_ratios))
         self._begin_s.append(begin_s)
-        self._aside_s = aside_s
 
     def _time_to_win(self, length: int) -> float:
-        """Return about how long the wealth takes to grow by a factor of e, in seconds.
-
-        What is done beside the measuring takes time only where the measuring does not take as long.
-        """
-        life_s = max(self._aside_s, quantile(self._begin_s, 0.5) + length * quantile(self._pair_s, 0.5))
+        """Return about how long the wealth takes to grow by a factor of e, in seconds."""
+        life_s = quantile(self._begin_s, 0.5) + length * quantile(self._pair_s, 0.5)
         return life_s / growth(self._distance**2 / self._spread.varying().variance(length))
 
 

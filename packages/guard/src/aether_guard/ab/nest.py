@@ -9,6 +9,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from aether_guard.ab.terms import drawn_order
 from aether_harness.nursery import CAN_FORK, Nursery, NurseryError
 from aether_harness.process import START_LIMIT_S
 from aether_harness.target import CommandAddress
@@ -32,13 +33,14 @@ class Nest:
             NurseryError: one cannot be started.
 
         """
-        self._nurseries: list[Nursery] = []
+        self._nurseries: dict[int, Nursery] = {}
         self.lives = 0
         self.living = 0
         env = {"PYTHONHASHSEED": str(draw.randrange(2**32))}
         try:
-            for side in sides:
-                self._nurseries.append(Nursery(side.python, side.address, side.changes | env, side.folder))
+            for index in drawn_order(draw):
+                side = sides[index]
+                self._nurseries[index] = Nursery(side.python, side.address, side.changes | env, side.folder)
         except NurseryError:
             self.kill()
             raise
@@ -46,7 +48,7 @@ class Nest:
     @property
     def is_ready(self) -> bool:
         """Whether there is nothing to wait for."""
-        return all(nursery.is_ready() for nursery in self._nurseries)
+        return all(nursery.is_ready() for nursery in self._nurseries.values())
 
     def wait_until_ready(self) -> None:
         """Wait until both can fork; once.
@@ -55,17 +57,17 @@ class Nest:
             NurseryError: one cannot.
 
         """
-        for nursery in self._nurseries:
+        for nursery in self._nurseries.values():
             nursery.wait_until_ready(START_LIMIT_S)
 
     @property
-    def nurseries(self) -> tuple[Nursery, ...]:
+    def nurseries(self) -> tuple[Nursery, Nursery]:
         """Where the old and the new worker of a life come from."""
-        return tuple(self._nurseries)
+        return self._nurseries[0], self._nurseries[1]
 
     def kill(self) -> None:
         """End both, and with them their forks."""
-        for nursery in self._nurseries:
+        for nursery in self._nurseries.values():
             nursery.kill()
 
 

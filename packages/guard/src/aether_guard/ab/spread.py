@@ -24,8 +24,6 @@ WINSORISED_AT = 2.5
 #: lives.
 EXPECTED_LUCK = 0.5
 EXPECTED_LIVES = 3
-#: A life is taken to vary by this share of its noise at the least, however alike lives have been.
-LEAST_OF_NOISE = 0.5
 LEAST_VARIANCE = 1e-18
 
 
@@ -49,8 +47,10 @@ class Varying(Struct, frozen=True, kw_only=True):
 
     def variance(self, pairs: int) -> float:
         """Return by what variance the middle of a life of so many pairs is expected to vary."""
-        other_length = self.noise * (1 / pairs - self.share)
-        return max(self.varied + other_length, LEAST_OF_NOISE * self.noise / pairs, LEAST_VARIANCE)
+        # At one end all of it is luck, which the length does not change, at the other all is noise.
+        least, most = sorted((self.varied, self.varied / (pairs * self.share)))
+        other = self.varied + self.noise * (1 / pairs - self.share)
+        return max(min(max(other, least), most), LEAST_VARIANCE)
 
 
 class Spread:

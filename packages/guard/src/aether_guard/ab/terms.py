@@ -16,6 +16,9 @@ from aether_schema import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from random import Random
+
+_FAIR = 0.5
 
 
 class Contestant(Struct, frozen=True, kw_only=True):
@@ -52,6 +55,11 @@ class Terms(Struct, frozen=True, kw_only=True):
         """The CPUs on which something can be done without disturbing the workers, empty if there is none."""
         assignment = self.assignment
         return () if assignment.companion_cpus == assignment.worker_cpus else assignment.companion_cpus
+
+
+def drawn_order(draw: Random) -> tuple[int, int]:
+    """Draw which side comes first, the old one (0) or the new one (1)."""
+    return (1, 0) if draw.random() < _FAIR else (0, 1)
 
 
 @contextmanager
