@@ -21,6 +21,7 @@ from aether_guard.importer import Document, ImportProblem, Wishes
 from aether_guard.importer.document import read_document, unpack
 from aether_guard.importer.loading import Reader, import_document
 from aether_guard.importer.registry import Importer, format_names, load_importer
+from aether_schema import encode_summary
 
 MADE = Path(__file__).parents[1] / "fixtures" / "import"
 WHOLE = MADE / "criterion" / "clone" / "new"
@@ -89,7 +90,9 @@ def attempt(form: str, importer: Importer, name: str, data: bytes, place: str) -
         if len(str(problem).splitlines()) != 1 or not str(problem).isprintable():
             raise AssertionError(f"not one line: {str(problem)!r}") from None
         return "refused"
-    return "imported" if summaries else "nothing"
+    for summary in summaries:
+        encode_summary(summary)
+    return "imported"
 
 
 def fuzz(form: str, count: int, seed: int, place: str) -> Counter[str]:

@@ -67,6 +67,8 @@ def test_a_prefix_stands_before_the_name() -> None:
         ({"rounds": ((1.0, -1.0),)}, "at least 0"),
         ({"rounds": ((1.0, float("nan")),)}, "finite"),
         ({"rounds": ((), ()), "p50": None}, "no figure"),
+        ({"n": 2**63}, "n: a whole number of more than 64 bits"),
+        ({"params": {"size": -(2**70)}}, "size: a whole number of more than 64 bits"),
     ],
 )
 def test_an_impossible_figure_is_named_with_its_bench(changes: dict[str, Any], problem: str) -> None:

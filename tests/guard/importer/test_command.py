@@ -43,6 +43,15 @@ def test_import_writes_a_summary_a_bench_and_says_so(guard: Guard, tmp_path: Pat
     assert guard("check", "out", "out").returncode == 0
 
 
+def test_a_file_of_many_benches_is_written_whole(guard: Guard, tmp_path: Path) -> None:
+    results = [{"command": f"c{number:03}", "mean": 1.0 + number, "times": [1.0 + number]} for number in range(60)]
+    (tmp_path / "many.json").write_text(json.dumps({"results": results}), encoding="utf-8")
+    done = guard("import", "hyperfine", "many.json", "--out", "out")
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [f"c{number:03}" for number in range(60)]
+    found = [read_summary(path) for path in sorted((tmp_path / "out").iterdir())]
+    assert [summary.p50 for summary in found] == [1000.0 * (1 + number) for number in range(60)]
+
+
 def test_nothing_is_written_where_a_file_cannot_be_read(guard: Guard, tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_text('{"results": [', encoding="utf-8")
     done = guard("import", "hyperfine", TWO, "broken.json", "--out", "out")

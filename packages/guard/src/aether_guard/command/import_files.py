@@ -14,6 +14,9 @@ from aether_schema import printable, write_summary
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
+
+    from aether_schema import Summary
 
 EXAMPLE = """examples:
   aether-guard import pytest-benchmark bench.json --out benchmarks/baseline
@@ -31,6 +34,7 @@ formats (auto tells them apart by the contents):
 exit status: 0 written; 2 a file cannot be read, and nothing was written
 """
 _ALONE = "--list"
+_MANY = 16
 
 
 def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -64,13 +68,26 @@ def execute(options: argparse.Namespace) -> int:
             where = f"is in {origin[bench_id]} already; with --prefix each file can have names of its own"
             raise GuardError(printable(f"{item.path}: {bench_id} {where}"))
         origin[bench_id] = item.path
-    for item in loaded:
+    paths = [os.path.join(options.out, file_name_of(item.summary.bench_id)) for item in loaded]
+    _write_all(paths, [item.summary for item in loaded])
+    for path, item in zip(paths, loaded, strict=True):
         summary = item.summary
-        path = os.path.join(options.out, file_name_of(summary.bench_id))
-        write_summary(path, summary)
         figures = f"p50 {figure(summary.p50, summary.unit)}, p95 {figure(summary.p95, summary.unit)}, n {summary.n}"
         print(printable(f"{summary.bench_id}: {figures}: {path}"))
     return EXIT_PASS
+
+
+def _write_all(paths: Sequence[str], summaries: Sequence[Summary]) -> None:
+    """Write every summary; of many, several at a time, for most of it is waiting for the disk."""
+    if len(paths) < _MANY:
+        for path, summary in zip(paths, summaries, strict=True):
+            write_summary(path, summary)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(_MANY) as pool:
+        for _ in pool.map(write_summary, paths, summaries):
+            pass
 
 
 def _list() -> int:

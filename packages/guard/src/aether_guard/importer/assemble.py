@@ -93,6 +93,9 @@ def _summary(item: Series, wishes: Wishes, measured_at: datetime) -> Summary:
         raise ImportProblem("no figure at all", place=item.name)
     if not all(map(math.isfinite, (p50, p95, *kept[:1], *kept[-1:]))):
         raise ImportProblem("a figure that is not finite", place=item.name)
+    whole = {"n": n, **(item.params or {}), **(item.environment or {})}
+    if large := next((key for key, value in whole.items() if isinstance(value, int) and abs(value) >= 2**63), None):
+        raise ImportProblem("a whole number of more than 64 bits", place=f"{item.name}: {large}")
     phases = {name: Phase(p50=middle, p95=max(middle, high)) for name, (middle, high) in (item.phases or {}).items()}
     notes = [item.notes, "the tool tells no p95: p50 stands for it" if not kept and item.p95 is None else None]
     try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ABOUT = "Benchmark.js, printed or as JSON"
 SUFFIXES: tuple[str, ...] = (".txt", ".log", ".json")
 _LINE = re.compile(
-    r"\s*(?P<name>\S.{0,500}?) x (?P<rate>[\d,]+(?:\.\d+)?) ops/sec \S{1,3}\s?(?P<spread>[\d.]+|Infinity|NaN)%"
+    r"\s*(?P<name>\S.{0,500}?) x (?P<rate>\d[\d,]*(?:\.\d+)?) ops/sec \S{1,3}\s?(?P<spread>[\d.]+|Infinity|NaN)%"
     r" \((?P<runs>\d+) runs? sampled\)"
 )
 _MARK = " ops/sec "

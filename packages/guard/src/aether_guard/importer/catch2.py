@@ -40,7 +40,7 @@ def _below(element: Element, path: tuple[str, ...]) -> Iterator[Series]:
                 name = "/".join((*path, child.get("name", "").strip()))
                 samples = number_of(child.get("samples", "1"), place=f"{name}: samples")
                 value = number_of(mean.get("value"), place=f"{name}: mean")
-                n = int(samples) if samples >= 1 else 1
+                n = int(samples) if 1 <= samples < 2**63 else 1
                 yield Series(name=name, unit="ns", p50=value, n=n, notes="p50 is the mean")
         else:
             yield from _below(child, path)

@@ -7,13 +7,14 @@ phases of `http_req_duration`. What only says how much load there was (users, by
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
-from aether_guard.importer.document import keys_of
+from aether_guard.importer.document import decode_json, keys_of
 from aether_guard.importer.problem import ImportProblem
 from aether_guard.importer.series import Series
 
@@ -74,14 +75,12 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
 
 
 def _metric(table: msgspec.Raw, name: str) -> _Metric:
-    keys = keys_of(table)
     try:
-        if "values" in keys:
-            return msgspec.json.decode(table, type=_Metric)
-        return _Metric(msgspec.json.decode(table, type=dict[str, Any]))
-    except msgspec.MsgspecError as error:
-        problem = str(error).partition(" - at ")[0]
-        raise ImportProblem(problem[:1].lower() + problem[1:], place=f"metrics.{name}") from None
+        if "values" in keys_of(table):
+            return decode_json(table, _Metric)
+        return _Metric(decode_json(table, dict[str, Any]))
+    except ImportProblem as problem:
+        raise ImportProblem(str(problem), place=f"metrics.{name}") from None
 
 
 def _trend(name: str, metric: _Metric, metrics: Mapping[str, _Metric], wishes: Wishes) -> Series:
@@ -98,7 +97,7 @@ def _trend(name: str, metric: _Metric, metrics: Mapping[str, _Metric], wishes: W
             if found is not None and {"med", "p(95)"} <= found.values.keys()
         }
     counter = metrics.get(_COUNTED.get(base.partition("_")[0], ""))
-    n = int(metric.values["count"]) if isinstance(metric.values.get("count"), (int, float)) else 0
+    n = _count(metric.values) if "count" in metric.values else 0
     return Series(
         name=name,
         unit="ms" if is_time else wishes.unit or "",
@@ -121,5 +120,5 @@ def _count(values: Mapping[str, Any]) -> int:
 
 
 def _sum(values: Mapping[str, Any], *keys: str) -> int:
-    counts = [values[key] for key in keys if isinstance(values.get(key), (int, float))]
-    return max(1, int(sum(counts)))
+    total = sum(values[key] for key in keys if isinstance(values.get(key), (int, float)))
+    return max(1, int(total)) if math.isfinite(total) else 1

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 ABOUT = "cargo bench of the compiler's own harness, as text"
 SUFFIXES: tuple[str, ...] = (".txt", ".log")
 _LINE = re.compile(
-    r"^test (?P<name>.{1,500}?)\s+\.\.\. bench:\s+(?P<median>[\d,]+(?:\.\d+)?) (?P<unit>\S+)"
-    r" \(\+/- (?P<spread>[\d,]+(?:\.\d+)?)\)"
+    r"^test (?P<name>.{1,500}?)\s+\.\.\. bench:\s+(?P<median>\d[\d,]*(?:\.\d+)?) (?P<unit>\S+)"
+    r" \(\+/- (?P<spread>\d[\d,]*(?:\.\d+)?)\)"
 )
 _SHORT = 2000
 

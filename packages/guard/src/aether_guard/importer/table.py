@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from typing import TYPE_CHECKING
 
 from aether_guard.importer.problem import ImportProblem
@@ -56,6 +57,8 @@ def number_in(row: dict[str, str], column: str, line: int) -> float:
     """
     text = row[column].strip()
     try:
-        return float(text)
+        if math.isfinite(number := float(text)):
+            return number
     except ValueError:
-        raise ImportProblem(f"{text[:40]!r} is no number", place=f"line {line}, column {column}") from None
+        pass
+    raise ImportProblem(f"{text[:40]!r} is no number", place=f"line {line}, column {column}")
