@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 NOISE, STEP = 0.02, 0.05
 MARGIN = 10
+KINDS = ("normal", "heavy", "spiky", "remembering")
 
 
 def ours(values: Values) -> list[int]:
@@ -44,7 +45,7 @@ def otava(values: Values) -> list[int]:
     from otava.analysis import compute_change_points
 
     changes, _ = compute_change_points(values.tolist(), window_len=50, max_pvalue=0.001, min_magnitude=0.0)
-    return [change.index for change in changes]
+    return [int(change.index) for change in changes]
 
 
 def ruptures(values: Values) -> list[int]:
@@ -55,8 +56,7 @@ def ruptures(values: Values) -> list[int]:
     steps = np.diff(logs)
     scaled = logs / max(float(np.median(np.abs(steps))) * 1.4826 / sqrt(2), 1e-9)
     model = KernelCPD(kernel="rbf", params={"gamma": 0.1}, min_size=2)
-    found: list[int] = model.fit(scaled[:, None]).predict(pen=3.0)[:-1]
-    return found
+    return [int(place) for place in model.fit(scaled[:, None]).predict(pen=3.0)[:-1]]
 
 
 DETECTORS: dict[str, Detector] = {"aether-guard": ours, "otava": otava, "ruptures": ruptures}
@@ -79,11 +79,12 @@ def main() -> None:
     """Simulate, and print a line for each kind of noise, length and detector."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--series", type=int, default=200, help="of each length, with a step and without one")
+    parser.add_argument("--noise", choices=KINDS, action="append", help="all, if none is named")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--examples", type=Path, help="an unpacked source distribution of apache-otava")
     options = parser.parse_args()
     print("noise        points  detector      found  within 2  false/1,000  ms a series")
-    for kind in ("normal", "heavy", "spiky", "remembering"):
+    for kind in options.noise or KINDS:
         for count in (200, 1000):
             draw = np.random.default_rng(options.seed)
             series = [_stepped(draw, kind, count) for _ in range(options.series)]
