@@ -184,7 +184,10 @@ def main() -> None:
             if secure is not None and secure.raw_port is not None and over_tls is not None:
                 limits["raw TLS"].append(limit_mbs(over_tls, secure.raw_port, payload))
             for name, (endpoint, kind) in servers.items():
+                # A fresh connection a turn: some servers close one that has been idle for some seconds.
+                clients[name].close()
                 uploading = Uploading(clients[name], endpoint, payload, kind=kind)
+                uploading.upload()
                 for _ in range(options.uploads):
                     began = time.perf_counter_ns()
                     uploading.upload()

@@ -12,7 +12,8 @@ from msgspec import Struct
 from aether_stream_bench.server.body import END_OF_HEAD, ChunkedBody, InvalidBodyError, LengthBody
 from aether_stream_bench.server.condition import NOTHING
 from aether_stream_bench.server.message import Answer, Head, RefusedError, checked_head
-from aether_stream_bench.server.sink import Fixed, Sink, is_upload, sink_for
+from aether_stream_bench.server.route import is_upload, sink_for
+from aether_stream_bench.server.sink import Fixed, Sink
 
 if TYPE_CHECKING:
     from aether_stream_bench.server.condition import Fate, Weather

@@ -1,0 +1,56 @@
+"""Where the body of a request goes, by its method, path and query."""
+
+from __future__ import annotations
+
+from email.message import Message
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from aether_stream_bench.server.message import UPLOAD_METHODS, Answer, json_answer
+from aether_stream_bench.server.resumable import RESUMABLE, resumable_sink
+from aether_stream_bench.server.s3 import s3_sink
+from aether_stream_bench.server.sink import Fixed, Form, Sink, Statistics, Whole
+from aether_stream_bench.server.two_phase import TWO_PHASE, two_phase_sink
+from aether_stream_bench.wire import STATISTICS_PATH
+
+if TYPE_CHECKING:
+    from aether_stream_bench.server.depot import Depot
+    from aether_stream_bench.server.message import Head
+
+
+def sink_for(head: Head, depot: Depot) -> Sink:  # noqa: PLR0911 - a line a kind
+    """Return where the body of a request goes, by its method, path and query."""
+    first = "/" + head.path.lstrip("/").partition("/")[0]
+    if head.path == STATISTICS_PATH and head.method == "GET":
+        return Statistics(depot)
+    if first == RESUMABLE:
+        return resumable_sink(head, depot)
+    if first == TWO_PHASE:
+        return two_phase_sink(head, depot)
+    if "uploads" in head.query or "uploadId" in head.query:
+        return s3_sink(head, depot)
+    if head.method not in {"PUT", "POST"}:
+        return Fixed(Answer(HTTPStatus.METHOD_NOT_ALLOWED, fields=(("Allow", "PUT, POST"),)))
+    if head.fields.get("content-encoding", "").lower().startswith("aws-chunked"):
+        # Signatures stand between the bytes of such a body, and would be counted as bytes of it.
+        return Fixed(Answer(HTTPStatus.NOT_IMPLEMENTED))
+    media_type = head.fields.get("content-type", "")
+    if media_type.lower().startswith("multipart/form-data"):
+        boundary = _boundary(media_type)
+        if boundary is None:
+            return Fixed(json_answer({"error": "no boundary"}, HTTPStatus.BAD_REQUEST))
+        return Form(head, depot, boundary)
+    return Whole(head, depot)
+
+
+def is_upload(head: Head) -> bool:
+    """Return whether a request carries a body, so that conditions may befall it."""
+    return head.method in UPLOAD_METHODS and head.length() != 0
+
+
+def _boundary(media_type: str) -> bytes | None:
+    message = Message()
+    message["content-type"] = media_type
+    boundary = message.get_param("boundary")
+    # RFC 2046, 5.1.1: 1 to 70 characters.
+    return boundary.encode() if isinstance(boundary, str) and 1 <= len(boundary) <= 70 and boundary.isascii() else None

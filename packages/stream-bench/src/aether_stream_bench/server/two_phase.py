@@ -1,0 +1,63 @@
+"""Uploads of two phases: ask for a place, PUT there, say that it is complete."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from aether_stream_bench.server.digest import hash_for
+from aether_stream_bench.server.message import Answer, json_answer
+from aether_stream_bench.server.sink import Fixed, Piece, Said, Sink, missing, not_allowed
+
+if TYPE_CHECKING:
+    from aether_stream_bench.server.depot import Depot, Upload
+    from aether_stream_bench.server.message import Head
+
+TWO_PHASE = "/two-phase"
+
+
+class Completion(Struct, frozen=True, kw_only=True):
+    """What a client says that it has uploaded."""
+
+    bytes: int | None = None
+    sha256: str | None = None
+
+
+def two_phase_sink(head: Head, depot: Depot) -> Sink:  # noqa: PLR0911 - a line a request
+    """Ask for a place, PUT there, say that it is complete."""
+    _, key, *rest = [*head.path.strip("/").split("/"), ""][:3]
+    if not key:
+        if head.method != "POST":
+            return not_allowed("POST")
+        key, _ = depot.begin(hashed=hash_for(head) is not None)
+        place = f"{TWO_PHASE}/{key}"
+        answer = {"place": place, "complete": f"{place}/complete"}
+        return Fixed(json_answer(answer, HTTPStatus.CREATED, Location=place))
+    upload = depot.find(key)
+    if upload is None:
+        return missing()
+    if rest == ["complete"]:
+        if head.method != "POST":
+            return not_allowed("POST")
+        return Said(lambda said: _completed(depot, key, upload, said))
+    if head.method != "PUT":
+        return not_allowed("PUT")
+    # What is put again replaces what was there before.
+    upload.restart()
+    return Piece(upload, lambda _: json_answer(upload.receipt()))
+
+
+def _completed(depot: Depot, key: str, upload: Upload, said: bytes) -> Answer:
+    try:
+        completion = msgspec.json.decode(said or b"{}", type=Completion)
+    except msgspec.MsgspecError:
+        return json_answer({"error": "say it as JSON"}, HTTPStatus.BAD_REQUEST)
+    receipt = upload.receipt()
+    digest_differs = completion.sha256 is not None and completion.sha256 != receipt.sha256
+    if digest_differs or completion.bytes not in {None, receipt.bytes}:
+        return json_answer({"error": "another upload", "got": receipt}, HTTPStatus.UNPROCESSABLE_ENTITY)
+    depot.forget(key)
+    return json_answer(depot.receipt(receipt))
