@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from aether_guard.ab.terms import Match
 
-SLOWED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "slowed.py")
+FOLDER = os.path.dirname(os.path.abspath(__file__))
 #: A command of about 50 ms in which the share is more work, not a longer sleep.
 SPIN = "import time; ends = time.perf_counter() + {seconds}\nwhile time.perf_counter() < ends: pass"
 
@@ -47,7 +47,7 @@ def match_of(bench: str, share: float) -> Match:
             for seconds in (0.04, 0.04 + 0.05 * share)
         ]
         return commands(both[0], both[1])[0]
-    wanted = Wanted(names=(f"{SLOWED}::slowed-{bench}",))
+    wanted = Wanted(names=(f"{os.path.join(FOLDER, f'slowed_{bench}.py')}::slowed-{bench}",))
     texts = [f"slowed-{bench}.share={value}" for value in (0.0, share)]
     return settings(wanted, [texts[0]], [texts[1]])[0]
 

@@ -1,16 +1,16 @@
-"""The packaging and the streaming bench, made slower by a known share: `aether-bench run benchmarks/slowed.py`."""
+"""A bench made slower by a known share; `slowed_pack.py` and `slowed_stream.py` beside it are such benches."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from aether_harness import Benchmark, Place, Sampled, Session
     from aether_schema import Metric
@@ -51,32 +51,16 @@ class SlowedBench:
     params_type = SlowedParams
     about = "another bench, slowed down by a known share"
 
-    def __init__(self, name: str, metric: Metric, load: Callable[[], Benchmark], params: dict[str, Any]) -> None:
-        """Slow down the bench that `load` imports, which is left until it is measured."""
-        self.bench_id = self.name = f"slowed-{name}"
-        self.metric = metric
-        self._load = load
+    def __init__(self, bench: Benchmark, params: Struct) -> None:
+        """Slow down `bench`, set up with `params`."""
+        self.bench_id = self.name = f"slowed-{bench.name}"
+        self.metric: Metric = bench.metric
+        self._bench = bench
         self._params = params
 
     @contextmanager
     def open(self, params: SlowedParams, place: Place) -> Iterator[SlowedSession]:
         """Open the bench, and yield its session slowed down."""
-        bench = self._load()
-        with bench.open(bench.params_type(**self._params), place) as session:
+        with self._bench.open(self._params, place) as session:
             yield SlowedSession(session, params.share)
 
-
-def _packaging() -> Benchmark:
-    from aether_pack_bench.bench import packaging
-
-    return packaging
-
-
-def _streaming() -> Benchmark:
-    from aether_stream_bench.bench import streaming
-
-    return streaming
-
-
-slowed_packaging = SlowedBench("pack", "duration_ms", _packaging, {})
-slowed_streaming = SlowedBench("stream", "throughput_mbs", _streaming, {"one_cpu": True})

@@ -75,8 +75,6 @@ class Nursery:
             except OSError as error:
                 self._line.close()
                 raise NurseryError(f"cannot be started: {error.strerror}") from None
-        # From outside, so that it comes up before others too.
-        go_first(self._process.pid)
         with suppress(NurseryError):  # which whoever waits for it is told
             self._tell(Load(address))
 
@@ -98,6 +96,8 @@ class Nursery:
             raise NurseryError(f"it forks by version {ready.version}, not {FORKING_VERSION}")
         if ready.problem is not None:
             raise NurseryError(ready.problem)
+        # Not before: while it imports, others fork and are measured.
+        go_first(self._process.pid)
 
     def fork(self, log: IO[bytes], lifeline: Lifeline) -> Forked:
         """Fork a worker that complains to `log` and holds on to `lifeline`.

@@ -52,6 +52,11 @@ class Point:
         return self._bench
 
 
+def unswept(bench: Benchmark) -> Benchmark:
+    """Return the bench that a point is one of, and any other as it is."""
+    return bench.bench if isinstance(bench, Point) else bench
+
+
 class Line(Struct, frozen=True, kw_only=True):
     """The points of a sweep that differ only in x: what the others have in common, and x, y at p50 and p95."""
 
