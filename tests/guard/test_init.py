@@ -671,6 +671,13 @@ def test_results_of_another_tool_are_found_and_checked_as_they_are(
     assert planned.next_commands == (imports, f"aether-guard check --from {form}")
 
 
+def test_results_that_are_not_compared_are_said() -> None:
+    result("results.json")
+    result("out/suite.json.gz", "pyperf/time.json.gz")
+    (point,) = [point for point in plan("github").open_points if "results" in point]
+    assert point.endswith(": out/suite.json.gz (pyperf)")
+
+
 def test_a_result_named_for_it_is_the_baseline() -> None:
     result("perf/current.json")
     result("perf/baseline.json")

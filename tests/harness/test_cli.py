@@ -377,6 +377,37 @@ def test_noise_writes_the_rates_and_every_run(aether_bench: Run, bench_file: Ben
         assert all([len(values) for values in shape] == [3, 3] for shape in shapes)
 
 
+def test_noise_is_drawn_a_picture_a_bench(aether_bench: Run, bench_file: BenchFile, tmp_path: Path) -> None:
+    small = ("--runs", "2", "--rounds", "1", "--samples", "2", "--warmups", "0", "--quiet")
+    file = bench_file(EMPTY + EMPTY.replace("mine", "other"))
+    done = aether_bench("noise", f"{file}::mine", *small, "--plot", "alone.png")
+    assert done.returncode == 0, done.stderr
+    done = aether_bench("noise", file, *small, "--plot", "noise.svg")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "alone.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("mine", "other"):
+        drawn = (tmp_path / f"noise-{name}.svg").read_text(encoding="utf-8")
+        assert f"{name}: 2 runs of unchanged code, as they came" in drawn
+    assert not (tmp_path / "noise.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("noise.text", "its ending names no picture; take one of "),
+        ("noise", "its ending names no picture; take one of "),
+        ("nowhere/noise.png", "there is no folder nowhere"),
+    ],
+)
+def test_a_picture_that_cannot_be_drawn_is_refused_before_anything_is_measured(
+    aether_bench: Run, bench_file: BenchFile, tmp_path: Path, path: str, problem: str
+) -> None:
+    done = aether_bench("noise", bench_file(EMPTY), "--plot", path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"aether-bench: --plot {path}: {problem}")
+    assert not (tmp_path / "target").exists()
+
+
 @posix
 def test_noise_that_is_interrupted_keeps_what_was_measured(
     started: Started, bench_file: BenchFile, noted: Noted, eventually: Eventually, tmp_path: Path

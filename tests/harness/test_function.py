@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import anyio
+import anyio.lowlevel
 import pytest
+from sniffio import current_async_library
 
 from aether_harness import BenchError, Benchmark, Place, Sampled, UsageError, bench
 from aether_harness.function import FunctionBench, NoParams
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from contextlib import AbstractContextManager
 
     from aether_harness import Session
@@ -204,7 +208,7 @@ def test_a_coroutine_that_raises_fails_its_sample_and_is_torn_down(opened: Opene
     assert events == ["torn down"]
 
 
-def test_a_set_up_of_a_coroutine_that_raises_fails_its_first_sample(opened: Opened) -> None:
+def test_a_set_up_of_a_coroutine_that_raises_fails_to_open(opened: Opened) -> None:
     async def prepared() -> AsyncIterator[None]:
         raise BenchError("no server")
         yield
@@ -212,8 +216,75 @@ def test_a_set_up_of_a_coroutine_that_raises_fails_its_first_sample(opened: Open
     async def never() -> None:
         raise AssertionError
 
-    with opened(bench(setup=prepared)(never)) as session, pytest.raises(BenchError, match="no server"):
+    with pytest.raises(BenchError, match="no server"), opened(bench(setup=prepared)(never)):
+        raise AssertionError
+
+
+def test_a_set_up_of_a_coroutine_that_ends_by_itself_ends_the_samples(opened: Opened) -> None:
+    async def prepared() -> AsyncIterator[anyio.CancelScope]:
+        with anyio.CancelScope() as scope:
+            yield scope
+
+    async def cancels(scope: anyio.CancelScope) -> None:
+        scope.cancel()
+        await anyio.lowlevel.checkpoint()
+
+    with opened(bench(setup=prepared)(cancels)) as session:
+        for _ in range(2):
+            with pytest.raises(BenchError, match=r"^the bench's set-up ended before its samples did$"):
+                session.sample()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_coroutine_runs_on_the_event_loop_that_is_asked_for_with_tasks_of_its_set_up(
+    opened: Opened, events: list[str], backend: str
+) -> None:
+    async def prepared() -> AsyncIterator[Callable[[], Awaitable[None]]]:
+        wanted, done = anyio.Semaphore(0), anyio.Semaphore(0)
+
+        async def server() -> None:
+            while True:
+                await wanted.acquire()
+                events.append(current_async_library())
+                done.release()
+
+        async def ask() -> None:
+            wanted.release()
+            await done.acquire()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(server)
+            yield ask
+            tasks.cancel_scope.cancel()
+
+    async def asks(ask: Callable[[], Awaitable[None]]) -> None:
+        await ask()
+
+    with opened(bench(setup=prepared, backend=backend)(asks)) as session:
         session.sample()
+        session.sample()
+    assert events == [backend, backend]
+
+
+def test_a_coroutine_is_awaited_in_the_thread_that_samples(opened: Opened) -> None:
+    threads: list[int] = []
+
+    async def mine() -> None:
+        await anyio.lowlevel.checkpoint()
+        threads.append(threading.get_ident())
+
+    with opened(bench(mine)) as session:
+        session.sample()
+    assert threads == [threading.get_ident()]
+
+
+@pytest.mark.parametrize("backend", ["curio", "", "anyio"])
+def test_an_event_loop_that_is_not_there_is_refused(opened: Opened, backend: str) -> None:
+    async def never() -> None:
+        raise AssertionError
+
+    with pytest.raises(UsageError, match="take asyncio, or trio"), opened(bench(backend=backend)(never)):
+        raise AssertionError
 
 
 def test_a_throughput_of_a_coroutine_says_how_many_bytes_it_returned(opened: Opened) -> None:

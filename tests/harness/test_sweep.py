@@ -222,6 +222,5 @@ def test_a_plot_without_a_sweep_is_refused_before_anything_is_measured(
 
 
 def test_a_sweep_is_drawn(bench_file: Callable[..., str], run: Run, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     assert run(bench_file(BENCH), "-p", "step.steps=3,5", "--plot", "x.png").returncode == 0
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")

@@ -77,7 +77,7 @@ def compare(folder: Path, **given: str) -> tuple[subprocess.CompletedProcess[str
     programs.mkdir(parents=True, exist_ok=True)
     if not (programs / "aether-guard").exists():
         (programs / "aether-guard").symlink_to(Path(sys.executable).parent / "aether-guard")
-    names = ("paths", "baseline", "current", "gate", "warn-only", "strict", "format", "report")
+    names = ("paths", "baseline", "current", "from", "better", "gate", "warn-only", "strict", "format", "report")
     env = {name.upper().replace("-", "_"): DEFAULTS[name].strip('"') for name in names}
     return shell(CHECK, folder, {**env, **given})
 
@@ -221,6 +221,18 @@ def test_paths_come_in_turn_and_sides_one_a_line(tmp_path: Path) -> None:
 
 
 @posix
+@pytest.mark.parametrize(
+    ("given", "status"), [({}, 2), ({"BETTER": "lower"}, 1), ({"BETTER": "higher"}, 0), ({"BETTER": "o*=higher\n"}, 0)]
+)
+def test_results_of_another_tool_are_compared_as_they_are(tmp_path: Path, given: dict[str, str], status: int) -> None:
+    for name, value in (("old", 4), ("new", 8)):
+        results = [{"name": "orders", "unit": "points", "value": value}]
+        (tmp_path / f"{name}.json").write_text(json.dumps(results), encoding="utf-8")
+    paths = {"PATHS": "old.json\nnew.json", "FROM": "github-action-benchmark"}
+    assert compare(tmp_path, **paths, **given)[0].returncode == status
+
+
+@posix
 @pytest.mark.parametrize("form", ["text", "json", "markdown", "html", "junit"])
 def test_every_form_of_report_can_be_kept(tmp_path: Path, form: str) -> None:
     summary(tmp_path, "old/a.json")
@@ -231,7 +243,9 @@ def test_every_form_of_report_can_be_kept(tmp_path: Path, form: str) -> None:
 
 
 @posix
-@pytest.mark.parametrize("name", ["PATHS", "BASELINE", "CURRENT", "GATE", "WARN_ONLY", "STRICT", "FORMAT", "REPORT"])
+@pytest.mark.parametrize(
+    "name", ["PATHS", "BASELINE", "CURRENT", "FROM", "BETTER", "GATE", "WARN_ONLY", "STRICT", "FORMAT", "REPORT"]
+)
 @pytest.mark.parametrize(
     "value", ["$(touch pwned)", "`touch pwned`", "; touch pwned", "' && touch pwned '", '"; touch pwned; "', "--help"]
 )

@@ -66,7 +66,6 @@ class PolicyBook(Struct, frozen=True, kw_only=True):
     level: float = 0.05
 
 
-DEFAULT_BOOK = PolicyBook()
 KEYS = tuple(Wishes.__struct_fields__)
 
 

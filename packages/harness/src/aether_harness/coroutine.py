@@ -2,49 +2,64 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from aether_harness.error import BenchError
+import anyio
+from greenlet import getcurrent, greenlet
+
+from aether_harness.error import BenchError, UsageError
 from aether_harness.plugin import Sampled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable
 
-Orders = asyncio.Queue[asyncio.Future[Sampled] | None]
+#: A sample, or what it raised; nothing, where only the set-up is done.
+Taken = Sampled | Exception | None
+#: Hands over what was taken and returns whether one more is wanted.
+HandOver = Callable[[Taken], bool]
 
 
 class CoroutineSession:
-    """A coroutine function, awaited by every sample, always in the same task, so that its set-up stays valid."""
+    """A coroutine function, awaited by every sample, always in the same task, so that its set-up stays valid.
 
-    def __init__(self, serving: Callable[[Orders], Coroutine[Any, Any, None]]) -> None:
-        """Have `serving` answer each future in its queue with a sample, until there is None."""
-        self._loop = asyncio.new_event_loop()
-        self._queue: Orders = asyncio.Queue()
-        self._task = self._loop.create_task(serving(self._queue))
+    The event loop has a stack of its own in this thread, for it is this thread's counters that are a sample's
+    evidence. Between samples it stands still in the middle of that task.
+    """
+
+    def __init__(self, serve: Callable[[HandOver], Awaitable[None]], backend: str) -> None:
+        """Set up by running `serve` on anyio's `backend` until it first hands over.
+
+        Raises:
+            UsageError: there is no such backend here.
+
+        """
+        if backend not in anyio.get_all_backends() or find_spec(backend) is None:
+            raise UsageError(f"backend={backend!r}: take asyncio, or trio where that is installed")
+        self._caller = getcurrent()
+        self._loop = greenlet(partial(anyio.run, serve, self._hand_over, backend=backend))
+        self._loop.switch()
 
     def sample(self) -> Sampled:
         """Run the loop until the next sample is taken."""
-        future: asyncio.Future[Sampled] = self._loop.create_future()
-        self._queue.put_nowait(future)
-        waited_for: set[asyncio.Future[Any]] = {future, self._task}
-        self._loop.run_until_complete(asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED))
-        if not future.done():
-            self._task.result()  # raises what ended it
+        # One that has ended hands back what it is given.
+        taken: Taken = None if self._loop.dead else self._loop.switch(True)
+        if taken is None:
             raise BenchError("the bench's set-up ended before its samples did")
-        return future.result()
+        if isinstance(taken, Exception):
+            raise taken
+        return taken
 
     def verify(self) -> None:
         """Nothing is claimed, so nothing is checked."""
 
     def close(self) -> None:
-        """Tear the set-up down, which goes on behind its yield as a plain one's does, and close the loop."""
-        ended_before = self._task.done()
-        self._queue.put_nowait(None)
-        try:
-            self._loop.run_until_complete(asyncio.wait({self._task}))
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        finally:
-            self._loop.close()
-        if not ended_before:
-            self._task.result()  # raises what tearing down raised
+        """Tear the set-up down, which goes on behind its yield as a plain one's does, and end the loop."""
+        if not self._loop.dead:
+            self._loop.switch(False)
+
+    def _hand_over(self, taken: Taken) -> bool:
+        wanted: Any = self._caller.switch(taken)
+        return bool(wanted)

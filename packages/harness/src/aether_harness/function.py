@@ -15,7 +15,7 @@
         json.loads(text)
 
 The function is the sample. A coroutine function is awaited on an event loop of its own that lasts as long
-as the round; its set-up may then be an async generator.
+as the round, asyncio's or, with `@bench(backend="trio")`, trio's; its set-up may then be an async generator.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from aether_schema import Metric
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
 
-    from aether_harness.coroutine import Orders
+    from aether_harness.coroutine import HandOver, Taken
     from aether_harness.plugin import Session
 
 
@@ -69,6 +69,7 @@ class FunctionBench:
         self.name = self.bench_id
         self.metric: Metric = options.metric
         self.reference = options.reference
+        self._backend = options.backend
         self.about = (inspect.getdoc(function) or f"the function {function.__name__}").splitlines()[0]
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - the function's own
@@ -82,7 +83,7 @@ class FunctionBench:
             # An event loop's machinery takes long to import, and most benches have no use for it.
             from aether_harness.coroutine import CoroutineSession
 
-            session = CoroutineSession(self._serve)
+            session = CoroutineSession(self._serve, self._backend)
             try:
                 yield session
             finally:
@@ -100,7 +101,7 @@ class FunctionBench:
             raise BenchError(f"{self.bench_id}() takes an argument, and there is no setup to give it one")
         return partial(self._function, *given) if takes else self._function
 
-    async def _serve(self, queue: Orders) -> None:
+    async def _serve(self, hand_over: HandOver) -> None:
         async with AsyncExitStack() as stack:
             given: tuple[Any, ...] = ()
             if self._setup is not None:
@@ -109,16 +110,17 @@ class FunctionBench:
                 else:
                     given = (stack.enter_context(as_context(self._setup)),)
             call: Callable[[], Awaitable[Any]] = self._call(given)
-            while (future := await queue.get()) is not None:
+            taken: Taken = None
+            while hand_over(taken):
                 try:
                     started = perf_counter_ns()
                     result = await call()
                     ended = perf_counter_ns()
                 except Exception as error:  # noqa: BLE001 - handed to whoever asked for the sample
-                    future.set_exception(error)
+                    taken = error
                 else:
                     moved = _moved(result) if self.metric == "throughput_mbs" else None
-                    future.set_result(Sampled(elapsed_ns=ended - started, moved_bytes=moved))
+                    taken = Sampled(elapsed_ns=ended - started, moved_bytes=moved)
 
 
 class FunctionOptions(Struct, frozen=True, kw_only=True):
@@ -128,6 +130,7 @@ class FunctionOptions(Struct, frozen=True, kw_only=True):
     setup: Callable[[], Any] | None = None
     metric: Metric = "duration_ms"
     reference: str = DEFAULT_KERNEL
+    backend: str = "asyncio"
 
 
 @overload
@@ -141,6 +144,7 @@ def bench(
     setup: Callable[[], Any] | None = None,
     metric: Metric = "duration_ms",
     reference: str = DEFAULT_KERNEL,
+    backend: str = "asyncio",
 ) -> Callable[[Callable[..., Any]], FunctionBench]: ...
 
 
@@ -149,7 +153,7 @@ def bench(function: Callable[..., Any] | None = None, **options: Any) -> Any:
 
     `setup` is a generator function, or one that returns a context manager; the function is given what it
     yields. With the metric `throughput_mbs` the function returns how many bytes it moved. `reference`
-    names the kernel that resembles it.
+    names the kernel that resembles it. `backend` is the event loop of a coroutine function, by anyio's name for it.
     """
     if function is not None:
         return FunctionBench(function, FunctionOptions())

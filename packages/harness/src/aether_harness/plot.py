@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -21,22 +22,31 @@ if TYPE_CHECKING:
 WIDE = 16
 
 
-def require_matplotlib() -> None:
-    """Make sure, before anything is measured, that a picture can be drawn.
+def check_picture(path: str) -> None:
+    """Make sure, before anything is measured, that a picture can be drawn into the file `path`.
 
     Raises:
-        UsageError: matplotlib is not installed.
+        UsageError: matplotlib is not installed, there is no such folder, or the ending names no picture.
 
     """
     if find_spec("matplotlib") is None:
         raise UsageError("--plot needs matplotlib: pip install 'aether-harness[plot]'")
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    ending = os.path.splitext(path)[1].removeprefix(".")
+    endings = FigureCanvasBase.get_supported_filetypes()
+    if ending.lower() not in endings:
+        raise UsageError(f"--plot {path}: its ending names no picture; take one of {', '.join(sorted(endings))}")
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise UsageError(f"--plot {path}: there is no folder {folder}")
 
 
 def plot_runs(path: str, bench_id: str, unit: str, recordings: Sequence[Recording]) -> None:
     """Draw every run's samples and its p50 and p95, as they came and by the ruler, into the file `path`.
 
     Raises:
-        UsageError: the file cannot be written, or has an ending that names no picture.
+        UsageError: the file cannot be written.
 
     """
     from matplotlib.figure import Figure
@@ -55,7 +65,7 @@ def plot_sweep(path: str, picture: Picture) -> None:
     """Draw a sweep, a line for every combination of the parameters that are no axis, into the file `path`.
 
     Raises:
-        UsageError: the file cannot be written, or has an ending that names no picture.
+        UsageError: the file cannot be written.
 
     """
     from matplotlib.figure import Figure
@@ -84,8 +94,8 @@ def plot_sweep(path: str, picture: Picture) -> None:
 def _save(figure: Figure, path: str) -> None:
     try:
         figure.savefig(path, dpi=110)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--plot {path}: {error}") from None
+    except OSError as error:
+        raise UsageError(f"--plot {path}: {error.strerror or error}") from None
 
 
 def _draw(axes: Axes, runs: Sequence[Sequence[float]]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aether_harness import BenchError
 from aether_harness.executable import words_of
+from aether_pack_bench.output import PART_SUFFIX
 from aether_pack_bench.tree import reason
 from aether_schema import printable
 
@@ -85,7 +86,7 @@ def pack_outside(packer: OutsidePacker, root: str, artifact: str) -> None:
         BenchError: it failed, or made nothing.
 
     """
-    part = f"{artifact}.part"
+    part = artifact + PART_SUFFIX
     try:
         packer(root, part)
         os.replace(part, artifact)

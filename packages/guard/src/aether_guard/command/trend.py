@@ -23,7 +23,8 @@ EXAMPLE = """examples:
   aether-guard trend
     every bench of target/history
   aether-guard trend 'pack*' --branch main --format html -o trend.html
-  aether-guard trend --history s3://bucket/history --scheduler tcp://10.0.0.1:8786
+  aether-guard trend --history s3://bucket/history \\
+                     --scheduler tcp://192.0.2.1:8786
 
 exit status: 0 shown, whatever changed; 2 a part of the history could not be
 read, and the rest is shown

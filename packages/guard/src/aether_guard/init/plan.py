@@ -97,7 +97,10 @@ def plan_init(discovery: Discovery, ci: Ci | None = None) -> InitPlan:
         folder=discovery.folder,
         found=tuple(_found(discovery, guarding)),
         files=tuple(files),
-        open_points=tuple(_open_points(discovery, hosts, measuring, baseline, current)),
+        open_points=(
+            *_open_points(discovery, hosts, measuring, baseline, current),
+            *_unused_results(discovery, result, kept),
+        ),
         next_commands=_next_commands(command, baseline, current, files, result),
     )
 
@@ -119,6 +122,13 @@ def _results(discovery: Discovery, baseline: Side, current: Side) -> tuple[Resul
     result = min(fresh, key=lambda item: ("/." in f"/{item.path}", item.path.count("/")))
     old = [item for item in usable if holds_baselines(item.path) and item.format == result.format]
     return result, old[0] if old and not baseline.found else None
+
+
+def _unused_results(discovery: Discovery, *used: ResultFile | None) -> Iterator[str]:
+    """Yield what to do with results that nothing compares, if there are any."""
+    left_out = [f"{item.path} ({item.format})" for item in discovery.results if item not in used]
+    if left_out and discovery.configured is None:
+        yield f"results that nothing compares, `aether-guard check --from` takes one format: {_some(left_out)}"
 
 
 def write_init(plan: InitPlan) -> tuple[str, ...]:

@@ -75,10 +75,10 @@ def execute(options: argparse.Namespace) -> int:
     if options.runs < LEAST_RUNS:
         raise UsageError(f"--runs takes at least {LEAST_RUNS}")
     targets = targets_of(options.benches, options.param)
-    if options.plot:
-        from aether_harness.plot import require_matplotlib
+    if options.plot is not None:
+        from aether_harness.plot import check_picture
 
-        require_matplotlib()
+        check_picture(options.plot)
     plan = plan_of(options)
     make_folder(options.out)
     if not options.quiet:
@@ -98,7 +98,7 @@ def execute(options: argparse.Namespace) -> int:
     for target in targets:
         finished = runs[target.found.bench.bench_id]
         if len(finished) >= LEAST_RUNS:
-            _tell(target, finished, options)
+            _tell(target, finished, options, picture=_picture(options.plot, target, targets))
     return EXIT_INTERRUPTED if interrupted else EXIT_FAILED if failed else EXIT_OK
 
 
@@ -114,7 +114,17 @@ def _run_once(targets: list[Target], plan: Plan, runs: dict[str, list[tuple[Roun
     return True
 
 
-def _tell(target: Target, runs: list[tuple[RoundRecord, ...]], options: argparse.Namespace) -> None:
+def _picture(path: str | None, target: Target, targets: list[Target]) -> str | None:
+    """Return where a target's runs are drawn: each of several has a file of its own."""
+    if path is None or len(targets) == 1:
+        return path
+    stem, ending = os.path.splitext(path)
+    return f"{stem}-{target.found.bench.name}{ending}"
+
+
+def _tell(
+    target: Target, runs: list[tuple[RoundRecord, ...]], options: argparse.Namespace, picture: str | None
+) -> None:
     bench = target.found.bench
     report = assess(
         bench.bench_id,
@@ -133,12 +143,9 @@ def _tell(target: Target, runs: list[tuple[RoundRecord, ...]], options: argparse
     write_atomically(f"{path}.jsonl", b"\n".join(lines) + b"\n")
     print(render(report))
     print(f"{bench.bench_id}: written to {path}.json and {path}.jsonl\n")
-    if options.plot:
+    if picture is not None:
         from aether_harness.plot import plot_runs
 
-        stem, ending = os.path.splitext(options.plot)
-        several = len(options.benches) != 1
-        picture = f"{stem}-{bench.name}{ending}" if several else options.plot
         plot_runs(picture, bench.bench_id, UNIT_OF_METRIC[bench.metric], recordings)
 
 

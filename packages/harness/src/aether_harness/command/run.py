@@ -25,7 +25,7 @@ from aether_harness.environment import fingerprint, readings
 from aether_harness.error import UsageError
 from aether_harness.executable import command_targets
 from aether_harness.plan import DEFAULT_PROFILE
-from aether_harness.plot import plot_sweep, require_matplotlib
+from aether_harness.plot import check_picture, plot_sweep
 from aether_harness.progress import observing, results_table
 from aether_harness.run import run_targets
 from aether_harness.summarise import Circumstances, notes_on_machine, summarise
@@ -80,9 +80,9 @@ def execute(options: argparse.Namespace) -> int:
     check_distinct(target.found.bench for target in targets)
     for target in targets:
         check_bench(target.found.bench)
-    if options.plot:
+    if options.plot is not None:
         require_sweep(targets)
-        require_matplotlib()
+        check_picture(options.plot)
     plan = plan_of(options)
     make_folder(options.out)
     if not options.quiet:
@@ -105,7 +105,7 @@ def execute(options: argparse.Namespace) -> int:
         for _, summary, _ in written:
             if summary.notes:
                 print(f"{summary.bench_id}: {summary.notes}")
-    if options.plot:
+    if options.plot is not None:
         failed += _drawn(written, options.plot)
     for problem in failed:
         print(f"aether-bench: {problem}", file=sys.stderr)
