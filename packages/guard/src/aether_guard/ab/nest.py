@@ -1,7 +1,8 @@
 """Processes that fork the workers of both sides, and others in their place after a while.
 
 What the forks of one process have in common (the layout of its addresses, its hash seed) is in all of their lives. So
-it stays for a few of them only, and its successor comes up meanwhile.
+it stays for a few of them only, and its successor comes up meanwhile. That what is left is small is an assumption
+(docs/ab.md).
 """
 
 from __future__ import annotations
