@@ -121,8 +121,8 @@ def test_a_revision_that_fails_midway_is_named(versions: Any, ab_of: Ab, fault: 
     done = ab_of("benches.py::paced", "--base", "quick", "--head", "failing", "--timeout", "1", "-q")
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2
-    assert line.startswith(f"aether-guard: error: paced: failing ({versions.git('rev-parse', '--short=7', 'failing')}): ")
-    assert words in line
+    short = versions.git("rev-parse", "--short=7", "failing")
+    assert line.startswith(f"aether-guard: error: paced: failing ({short}): {words}")
 
 
 @pytest.mark.parametrize(
