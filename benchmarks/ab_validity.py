@@ -330,9 +330,7 @@ def show_shared(runs: int, seed: int) -> None:
     print("|---|---|---|---|---|---|")
     for number, (shared, life) in enumerate(product(SHARED_LUCKS, (1, 3, 10))):
         rule = Rule(gate=0.02)
-        case = Case(
-            noise=gaussian, rule=rule, change=0.02, pairs=100 * life, life=life, luck=0.005, shared_luck=shared
-        )
+        case = Case(noise=gaussian, rule=rule, change=0.02, pairs=100 * life, life=life, luck=0.005, shared_luck=shared)
         reached = play(case, runs, (seed, 3, number))
         cells = [_share(count, runs) for count in reached.ravel()]
         print(f"| {shared:.1%} | {life} |", " | ".join(cells), "|", flush=True)

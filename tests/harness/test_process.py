@@ -76,8 +76,8 @@ def test_a_worker_that_cannot_be_started_is_told() -> None:
         ("\x1b[31m\xff", "the worker answered nonsense"),
         ('{"type":"Hallo"}', "the worker answered nonsense"),
         ('{"type":"Hello","protocol":"1","pid":1}', "the worker answered nonsense"),
-        (encode_message(Hello(protocol=PROTOCOL_VERSION + 1, pid=1)).decode(), "does not speak version"),
-        (CLOSED, "does not speak version"),
+        (encode_message(Hello(protocol=PROTOCOL_VERSION + 1, pid=1)).decode(), "speaks version 2 of the protocol"),
+        (CLOSED, "began with Closed"),
     ],
 )
 def test_a_program_that_is_no_worker_of_this_version_is_told(greeting: str, words: str) -> None:

@@ -73,6 +73,7 @@ FAULTS = {
     "crash": lambda: os.kill(os.getpid(), 9),
     "hang": lambda: time.sleep(600),
     "print": lambda: print("progress", flush=True),
+    "mutter": lambda: print("now and then") if LIFE > 2 else None,
     "fork": os.fork,
     "exit": lambda: sys.exit(4),
     "end": lambda: os._exit(4),
@@ -91,6 +92,8 @@ class Bench:
 
     @contextmanager
     def open(self, params, place):
+        global LIFE
+        LIFE = int(os.path.basename(place.folder))
         yield Session(params)
 
 

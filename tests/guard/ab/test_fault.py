@@ -46,6 +46,7 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals 
         ("crash", "sample: the worker was killed by SIGKILL"),
         ("hang", "sample: no answer within 1 s"),
         ("print", "verification: sample() printed to the standard output"),
+        ("mutter", "tear-down: sample() printed to the standard output"),
         ("fork", "sample: sample() forked this process"),
         ("exit", "sample: SystemExit: 4"),
         ("end", "sample: the worker exited with status 4"),
@@ -193,7 +194,7 @@ def test_one_cpu_is_enough(
 @pytest.mark.parametrize(
     ("script", "words"),
     [
-        ("""echo '{"type":"Hello","protocol":99,"pid":1}'; cat""", "the worker does not speak version 1"),
+        ("""echo '{"type":"Hello","protocol":99,"pid":1}'; cat""", "the worker speaks version 99 of the protocol"),
         ("echo hello; cat", "the worker answered nonsense: b'hello"),
         ("echo out of order >&2; exit 3", "the worker exited with status 3: out of order"),
     ],

@@ -42,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not _usable_streams():
         return EXIT_ERROR
     given = sys.argv[1:] if arguments is None else arguments
-    options = _parser(given[:1]).parse_args(given)
     try:
+        options = _parser(given[:1]).parse_args(given)
         status: int = options.command(options)
         sys.stdout.flush()
     except (GuardError, SchemaError) as error:

@@ -118,8 +118,13 @@ class Worker:
         """
         try:
             hello = self._receive(START_LIMIT_S)
-            if not isinstance(hello, Hello) or hello.protocol != PROTOCOL_VERSION:
-                raise WorkerError(f"the worker does not speak version {PROTOCOL_VERSION} of the protocol")
+            if not isinstance(hello, Hello):
+                raise WorkerError(f"the worker began with {type(hello).__name__}")
+            if hello.protocol != PROTOCOL_VERSION:
+                raise WorkerError(
+                    f"the worker speaks version {hello.protocol} of the protocol, not {PROTOCOL_VERSION}: "
+                    "its aether-harness is of another version"
+                )
         except BaseException:
             self.kill()
             raise

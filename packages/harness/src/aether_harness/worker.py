@@ -77,10 +77,7 @@ class Round:
         if isinstance(request, Open):
             return self._open(request)
         if isinstance(request, Close):
-            self._stack.close()
-            # What the bench has left behind too, in sessions and groups of its own.
-            end_descendants(os.getpid())
-            return Closed()
+            return self._close()
         if self._sampler is None or self._session is None:
             return Failed(problem="nothing is open")
         if isinstance(request, Sample):
@@ -115,6 +112,17 @@ class Round:
             versions=dict(getattr(bench, "versions", {})),
             note=note,
         )
+
+    def _close(self) -> Closed:
+        """Tear down in any case, and only then complain of samples that nobody had verified."""
+        try:
+            if self._sampler is not None:
+                self._check_manners()
+        finally:
+            self._stack.close()
+            # What the bench has left behind too, in sessions and groups of its own.
+            end_descendants(os.getpid())
+        return Closed()
 
     def _bench(self, address: Address) -> Benchmark:
         if self._loaded is not None and self._loaded.address == address:

@@ -24,7 +24,7 @@ noise that is exchangeable between the two sides given all lives before. A proce
 lies, is in all of its pairs: if each of them were a bet of its own, the first would tell how the others fall, and
 the chance above would not hold. Nor does it where one version's sample slows the other's down more than the other
 way round, or where pairs are left out for what they say. It holds less well the more lives have in common: forks of
-one process share its layout of addresses and its hash seed, and how much that is was measured only loosely (docs/ab.md).
+one process share its layout of addresses and its hash seed, and what that does was measured only loosely (docs/ab.md).
 
 Where the versions differ by more than a factor, what is judged is the centre at which the clipped scores balance,
 which is near the median but not the median; and of a tail, by what factor the new costs have to be divided until

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 WORKING_TREE = "working tree"
+_BYTE_CODE = "byte-code"
 
 
 class _Desk(Struct, frozen=True, kw_only=True):
@@ -116,7 +117,8 @@ def _ready(desk: _Desk, label: str, tree: str, place: str, *, owns_tree: bool) -
         # A revision from before the folder was there still has its benches, if they are installed ones.
         folder=folder if os.path.isdir(folder) else tree,
         python=environment.python,
-        changes=environment.changes,
+        # Byte code is kept with the environment, for the tree may be the user's; on both sides, which are to be alike.
+        changes={**environment.changes, "PYTHONPYCACHEPREFIX": os.path.join(environment.folder, _BYTE_CODE)},
     )
 
 

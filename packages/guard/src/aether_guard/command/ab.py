@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import secrets
-import signal
 import sys
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from aether_guard.command.deliver import add_delivery, check_writable, deliver
 from aether_guard.command.form import EXIT_STATUSES, Commands, add_command, percentage_argument
@@ -142,6 +141,7 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
     try:
         from aether_guard.ab.contest import Contested
         from aether_guard.ab.contestant import question_of
+        from aether_guard.ab.interrupt import ended_on_request
         from aether_guard.ab.live import watcher_of_stderr
         from aether_guard.ab.measure import measure, plan_terms
         from aether_guard.ab.record import save
@@ -155,31 +155,34 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
             check_writable(path)
     terms = plan_terms(options.cpus, options.timeout)
     contested: list[Contested] = []
-    with ExitStack() as stack, _ended_by_signals():
-        try:
-            matches = stack.enter_context(_matches(options, mode))
-            if not options.quiet:
-                sys.stderr.write(f"seed {seed}; {terms.assignment.note or _where(terms.assignment.worker_cpus)}\n")
-            rule = Rule(
-                gate=DEFAULT_GATE if options.gate is None else options.gate,
-                # Of a share each, so that the whole build keeps to alpha.
-                alpha=alpha / len(matches),
-                quantile=options.quantile or "p50",
-            )
-            contested += [Contested(question_of(match, rule)) for match in matches]
-            measure(
-                list(zip(contested, matches, strict=True)),
-                terms,
-                seed,
-                options.max_time * len(matches),
-                watcher_of_stderr(quiet=options.quiet),
-            )
-        except KeyboardInterrupt:
-            pairs = sum(len(item.drawn) for item in contested)
-            raise GuardError(f"interrupted after {pairs:,} pairs, before there was a verdict on all") from None
-        finally:
-            if options.save and contested:
-                save(options.save, contested, seed)
+    try:
+        with ended_on_request() as hold_off, ExitStack() as stack:
+            try:
+                matches = stack.enter_context(_matches(options, mode))
+                if not options.quiet:
+                    sys.stderr.write(f"seed {seed}; {terms.assignment.note or _where(terms.assignment.worker_cpus)}\n")
+                rule = Rule(
+                    gate=DEFAULT_GATE if options.gate is None else options.gate,
+                    # Of a share each, so that the whole build keeps to alpha.
+                    alpha=alpha / len(matches),
+                    quantile=options.quantile or "p50",
+                )
+                contested += [Contested(question_of(match, rule)) for match in matches]
+                measure(
+                    list(zip(contested, matches, strict=True)),
+                    terms,
+                    seed,
+                    options.max_time * len(matches),
+                    watcher_of_stderr(quiet=options.quiet),
+                )
+            finally:
+                # Nor is that broken off which is put in order after a verdict.
+                hold_off()
+                if options.save and contested:
+                    save(options.save, contested, seed)
+    except KeyboardInterrupt:
+        pairs = sum(len(item.drawn) for item in contested)
+        raise GuardError(f"interrupted after {pairs:,} pairs, before there was a verdict on all") from None
     return contested
 
 
@@ -212,22 +215,6 @@ def _matches(options: argparse.Namespace, mode: str) -> Iterator[list[Match]]:
             for command in (options.exec_a, options.exec_b)
         ]
         yield commands(both[0], both[1])
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Take a request to end (SIGTERM, and a hang-up) as a Ctrl-C: everything is torn down."""
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {name: signal.signal(getattr(signal, name), _interrupt) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _where(cpus: Sequence[int]) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from aether_guard.command.deliver import check_writable
 from aether_guard.command.form import Commands, add_command, percentage_argument
@@ -15,8 +13,6 @@ from aether_guard.verdict import EXIT_INCONCLUSIVE, EXIT_PASS
 from aether_schema import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from aether_guard.bisect.hunt import Hunt
 
 DEFAULT_GATE = 0.02
@@ -66,6 +62,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Search, report, and return whether one commit is left."""
+    from aether_guard.ab.interrupt import ended_on_request
     from aether_guard.ab.repository import find_repository, resolve
     from aether_guard.bisect.evidence import Evidence
     from aether_guard.bisect.hunt import hunt
@@ -93,7 +90,7 @@ def execute(options: argparse.Namespace) -> int:
             sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
 
-    with _ended_by_a_request():
+    with ended_on_request():
         try:
             found = hunt(
                 repository, ends, terms, Ab(evidence.pairs_at), evidence, say=say, own_gate=options.gate is not None
@@ -114,20 +111,6 @@ def _rendered(found: Hunt, form: str) -> str:
     from aether_guard.bisect.report import render_json, render_text
 
     return render_json(found) if form == "json" else render_text(found)
-
-
-@contextmanager
-def _ended_by_a_request() -> Iterator[None]:
-    """Take a request to end as a Ctrl-C, so that what measures is ended too."""
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _chance(text: str) -> float:
