@@ -45,7 +45,7 @@ def params_of(tmp_path: Path) -> Callable[[], dict[str, Any]]:
     return lambda: dict(json.loads((tmp_path / "out" / "bench-pack.json").read_bytes())["params"])
 
 
-def test_T2_after_the_packaging_bench_its_summary_exists_and_parses(
+def test_t2_after_the_packaging_bench_its_summary_exists_and_parses(
     bench: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     finished = bench()
@@ -55,7 +55,7 @@ def test_T2_after_the_packaging_bench_its_summary_exists_and_parses(
     assert summary.bench_id == "packaging"
 
 
-def test_T3_the_packaging_summary_has_p95_at_least_p50_and_n_at_least_1_in_duration_ms_and_ms(
+def test_t3_the_packaging_summary_has_p95_at_least_p50_and_n_at_least_1_in_duration_ms_and_ms(
     bench: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     bench()

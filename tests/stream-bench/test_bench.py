@@ -46,7 +46,7 @@ def servers(processes: dict[int, list[str]]) -> list[int]:
     return [pid for pid, command in processes.items() if "aether_stream_bench.server" in command]
 
 
-def test_T4_after_the_streaming_bench_its_summary_exists_and_parses(bench: Bench, tmp_path: Path) -> None:
+def test_t4_after_the_streaming_bench_its_summary_exists_and_parses(bench: Bench, tmp_path: Path) -> None:
     finished = bench(*SMALL)
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, "", "")
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["bench-stream.json"]
@@ -54,7 +54,7 @@ def test_T4_after_the_streaming_bench_its_summary_exists_and_parses(bench: Bench
     assert summary.bench_id == "streaming"
 
 
-def test_T5_the_streaming_summary_has_a_throughput_above_0_and_p95_at_least_p50_in_throughput_mbs_and_mb_per_s(
+def test_t5_the_streaming_summary_has_a_throughput_above_0_and_p95_at_least_p50_in_throughput_mbs_and_mb_per_s(
     bench: Bench, tmp_path: Path
 ) -> None:
     bench(*SMALL)
