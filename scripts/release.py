@@ -25,8 +25,16 @@ SMOKE = {
     "schema": [("python", "-m", "aether_schema")],
     "harness": [("aether-bench", "--version"), ("aether-bench", "list")],
     "pack-bench": [("aether-bench", "run", "packaging", "--profile", "quick", "--out", "out")],
-    "stream-bench": [("aether-bench", "run", "streaming", "--profile", "quick", "--out", "out")],
-    "guard": [("aether-guard", "--version"), ("aether-guard", "schema", "check"), ("aether-guard", "check", "-h")],
+    "stream-bench": [
+        ("aether-bench", "run", "streaming", "--profile", "quick", "--out", "out"),
+        ("aether-stream-bench", "serve", "--time", "0.1"),
+    ],
+    "guard": [
+        ("aether-guard", "--version"),
+        ("aether-guard", "schema", "check"),
+        ("aether-guard", "check", "-h"),
+        ("aether-guard", "import", "--list"),
+    ],
 }
 
 

@@ -20,6 +20,7 @@ from aether_harness import BenchError
 from aether_pack_bench.archive import pack
 from aether_pack_bench.manifest import hash_tree
 from aether_pack_bench.seeded import write_seeded_tree
+from aether_pack_bench.unpack import unpack
 from aether_pack_bench.verify import verify_artifact
 
 if TYPE_CHECKING:
@@ -154,8 +155,7 @@ def test_the_phases_are_named_and_none_is_negative(tree: Path, packing: Callable
 @needs_posix
 def test_the_right_to_execute_is_kept(tree: Path, packing: Callable[..., Parcel], tmp_path: Path) -> None:
     (tree / "a.txt").chmod(0o711)
-    with tarfile.open(packing(tree).artifact) as archive:
-        archive.extractall(tmp_path / "out", filter="tar")
+    unpack(packing(tree).artifact, str(tmp_path / "out"))
     assert stat.S_IMODE((tmp_path / "out" / "a.txt").stat().st_mode) == 0o755
     assert not (tmp_path / "out" / "empty.bin").stat().st_mode & 0o111
 

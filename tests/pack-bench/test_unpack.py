@@ -61,7 +61,7 @@ def test_another_name_of_a_file_outside_is_refused(folder: Path, tmp_path: Path,
 def test_nothing_is_written_through_a_link(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     artifact = archive_of(tmp_path / "artifact", member("link", tarfile.SYMTYPE, "../outside"), member("link/file"))
-    with pytest.raises(BenchError, match=r"^the artifact cannot be unpacked: "):
+    with pytest.raises(BenchError, match=r"^the artifact holds link/file, which leads through a link out "):
         unpack(artifact, str(folder))
     assert os.listdir(tmp_path / "outside") == []
 

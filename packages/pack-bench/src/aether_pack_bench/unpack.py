@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tarfile
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from aether_harness import BenchError
 from aether_pack_bench.deflate import read_gzip
@@ -24,6 +24,8 @@ _MAGIC: dict[bytes, Callable[[str], AbstractContextManager[BinaryIO]]] = {
     b"\xfd7zXZ\0": xz_packer.read,
 }
 _DRAINED_AT_ONCE = 2**20
+#: Python 3.11 before its fourth release, which some systems still have, knows no filters.
+_AS_THEY_ARE: dict[str, Any] = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
 
 
 def unpack(artifact: str, folder: str, read: Callable[[str], AbstractContextManager[BinaryIO]] | None = None) -> None:
@@ -37,7 +39,9 @@ def unpack(artifact: str, folder: str, read: Callable[[str], AbstractContextMana
     try:
         with (read or opener_of(artifact))(artifact) as stream:
             with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8") as archive:
-                archive.extractall(folder, filter=_only_below)  # noqa: S202 - the filter refuses
+                # Each is looked at when those before it are there, for one of them may be a link.
+                members = (_only_below(member, folder) for member in archive)
+                archive.extractall(folder, members, **_AS_THEY_ARE)  # noqa: S202 - what is harmful was refused
             # The tar ends before the file around it does, and that has a checksum of its own to be read.
             while stream.read(_DRAINED_AT_ONCE):
                 pass
@@ -61,7 +65,11 @@ def _only_below(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
     if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
         raise BenchError(f"the artifact holds {member.name}, which is not a file, folder or link")
     # Links may point anywhere, as in the tree; nothing may be written through one.
-    return tarfile.tar_filter(member, folder)
+    top = os.path.realpath(folder)
+    if os.path.commonpath([top, os.path.realpath(os.path.join(top, member.name))]) != top:
+        raise BenchError(f"the artifact holds {member.name}, which leads through a link out of its folder")
+    member.mode &= 0o755
+    return member
 
 
 def leads_out(path: str) -> bool:
