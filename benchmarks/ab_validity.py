@@ -328,7 +328,7 @@ def show_shared(runs: int, seed: int) -> None:
     """Print what it would do to the promise if forks had more in common, or lived longer, than is assumed."""
     print("| shared | pairs a life | worse, 1 % | worse, 0.1 % | not worse, 1 % | not worse, 0.1 % |")
     print("|---|---|---|---|---|---|")
-    for number, (shared, life) in enumerate(product(SHARED_LUCKS, (1, 3, 10))):
+    for number, (shared, life) in enumerate(product(SHARED_LUCKS, (1, 3, 5))):
         rule = Rule(gate=0.02)
         case = Case(noise=gaussian, rule=rule, change=0.02, pairs=100 * life, life=life, luck=0.005, shared_luck=shared)
         reached = play(case, runs, (seed, 3, number))

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FIRST_LENGTH = 3
-LENGTHS = (1, 2, 3, 4, 5, 7, 10, 14, 20)
+#: Long lives have the less noise and the same luck, so that what forks of one process share would weigh the more.
+LENGTHS = (1, 2, 3, 4, 5)
 #: So many lives are looked at before the length is changed.
 LEARNING_LIVES = 4
 TAIL_LENGTH = 5
