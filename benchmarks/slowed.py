@@ -63,4 +63,3 @@ class SlowedBench:
         """Open the bench, and yield its session slowed down."""
         with self._bench.open(self._params, place) as session:
             yield SlowedSession(session, params.share)
-
