@@ -1,4 +1,4 @@
-"""Feeds damaged files of every format to its importer: `hatch run guard:import-fuzz [COUNT] [SEED] [FORMAT…]`.
+"""Feeds damaged files of every format to its importer: `hatch run guard:import-fuzz [FORMAT…]`.
 
 Every input is one of the fixtures with values, words or bytes of it damaged. It must be imported or refused in one
 line, within a limit of time. How many became what is printed by format.
@@ -6,6 +6,7 @@ line, within a limit of time. How many became what is printed by format.
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
 import re
@@ -131,10 +132,13 @@ def report(count: int, seed: int, form: str) -> str:
 
 def main() -> int:
     """Damage, import, count: a process a format, as many at a time as there are CPUs."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 20260101
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("formats", nargs="*", metavar="FORMAT", help="all, if none is named")
+    parser.add_argument("--count", type=int, default=100_000, help="damaged files of each format")
+    parser.add_argument("--seed", type=int, default=20260101)
+    options = parser.parse_args()
     with ProcessPoolExecutor() as pool:
-        for line in pool.map(partial(report, count, seed), sys.argv[3:] or format_names()):
+        for line in pool.map(partial(report, options.count, options.seed), options.formats or format_names()):
             print(line, flush=True)
     return 0
 
