@@ -330,8 +330,8 @@ def test_a_session_reads_sizes_rates_and_cpu_time_of_its_round(tmp_path: Path, t
     assert readings["cpu_s"] > 0
     note = packaging.note({**readings, "input_mbs": 1234.5, "files_per_s": 99_000, "cpu_s": 0.25})
     assert note == (
-        "3 files, 0.00307 MB, packed to 0.0102 MB (333.3% of its contents) at 1.23e+03 MB/s and 99,000 files a second,"
-        " 0.25 s of CPU time a sample"
+        "3 files, 0.00307 MB, packed to 0.0102 MB (333.3 % of it) at 1,234 MB/s and 99,000 files a second,"
+        " 250 ms of CPU time"
     )
 
 

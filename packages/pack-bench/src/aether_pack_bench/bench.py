@@ -86,11 +86,11 @@ class PackagingBench:
 
     def note(self, readings: Mapping[str, float]) -> str:
         """Return a sentence about a round's readings."""
-        share = f" ({readings['output_share']:.1%} of its contents)" if "output_share" in readings else ""
+        share = f" ({100 * readings['output_share']:.1f} % of it)" if "output_share" in readings else ""
         return (
-            f"{readings['files']:,.0f} files, {readings['input_bytes'] / 1e6:,.3g} MB, packed to"
-            f" {readings['output_bytes'] / 1e6:,.3g} MB{share} at {readings['input_mbs']:,.3g} MB/s and"
-            f" {readings['files_per_s']:,.0f} files a second, {readings['cpu_s']:.3g} s of CPU time a sample"
+            f"{readings['files']:,.0f} files, {_short(readings['input_bytes'] / 1e6)} MB, packed to"
+            f" {_short(readings['output_bytes'] / 1e6)} MB{share} at {_short(readings['input_mbs'])} MB/s and"
+            f" {readings['files_per_s']:,.0f} files a second, {_short(readings['cpu_s'] * 1e3)} ms of CPU time"
         )
 
     def _session(self, params: PackParams, source: Source, place: Place, run: Any) -> PackSession | OutsideSession:  # noqa: ANN401
@@ -113,6 +113,11 @@ class PackagingBench:
 
 
 packaging = PackagingBench()
+
+
+def _short(figure: float) -> str:
+    """Return three digits of a figure, or all before the point."""
+    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
 
 
 def _at_once(work: Any) -> Any:  # noqa: ANN401 - whatever the work returns
