@@ -180,7 +180,7 @@ def refusal(build: Any, *setup: str) -> str:
 
 
 def test_a_set_up_that_fails_is_shown_by_its_last_line_and_its_log(build: Any, tmp_path: Path) -> None:
-    failing = "{python} -c \"import sys; print('much'); sys.exit('it broke')\""
+    failing = "{python} -c \"import sys; print('much', flush=True); sys.exit('it broke')\""
     message = refusal(build, *SETUP, failing)
     log = tmp_path / "entry" / "setup.log"
     assert message.startswith("cannot be set up: it broke (`'{python}' -c ")

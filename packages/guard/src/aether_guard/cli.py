@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -55,12 +56,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # Whoever read the output has gone; the verdict has not been delivered.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_ERROR
     except OSError as error:
         complain(f"the output cannot be written: {(error.strerror or str(error)).lower()}")
         return EXIT_ERROR
+    finally:
+        settle_streams()
     return status
+
+
+def settle_streams() -> None:
+    """Give up what a stream could not take: tried again at exit, it would make the status another one."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _parser(first: Sequence[str]) -> argparse.ArgumentParser:

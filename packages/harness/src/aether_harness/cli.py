@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from aether_harness.__about__ import __version__
@@ -42,12 +43,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ended = isinstance(interruption, Terminated)
         return _fail("terminated" if ended else "interrupted", 128 + (signal.SIGTERM if ended else signal.SIGINT))
     except BrokenPipeError:
-        # Whoever read the output has gone; nothing is left to say it to, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
+        return EXIT_FAILED  # whoever read the output has gone; nothing is left to say it to
     except OSError as error:
         return _fail(f"the output cannot be written: {(error.strerror or str(error)).lower()}", EXIT_FAILED)
+    finally:
+        settle_streams()
     return status
+
+
+def settle_streams() -> None:
+    """Give up what a stream could not take: tried again at exit, it would make the status another one."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -244,7 +244,8 @@ def _brought(_place: Place) -> AbstractContextManager[Callable[[], int]]:
 
 
 def _is_own(bench: Benchmark, kernel_id: object) -> bool:
-    return isinstance(kernel_id, str) and kernel_id.startswith(f"{bench.bench_id}/")
+    owner = getattr(bench, "swept_id", bench.bench_id)
+    return isinstance(kernel_id, str) and kernel_id.startswith(f"{owner}/")
 
 
 def work_of(kernel_id: str, session: Session) -> Callable[[], int]:

@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from aether_harness.kernel import kernel_of
 from aether_harness.parameter import params_as_scalars
-from aether_harness.sweep import unswept
 from aether_schema import SCHEMA_VERSION, UNIT_OF_METRIC, Phase, Reference, RoundUsage, Summary, quantile
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class Circumstances(Struct, frozen=True, kw_only=True):
 def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circumstances: Circumstances) -> Summary:
     """Return the summary of `rounds`, of which there is at least one."""
     bench = target.found.bench
-    kernel = kernel_of(unswept(bench), target.params)
+    kernel = kernel_of(bench, target.params)
     kept = [record.samples for record in rounds]
     samples = tuple(tuple(rounded(taken.value) for taken in round_) for round_ in kept)
     references = tuple(tuple(rounded(taken.ruler_ms) for taken in round_) for round_ in kept)

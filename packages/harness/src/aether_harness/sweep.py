@@ -37,6 +37,8 @@ class Point:
         """Stand for `bench` where the swept parameters are `varied`."""
         self._bench = bench
         self.varied = dict(varied)
+        #: The id of the bench that is swept, to which its rulers belong.
+        self.swept_id = bench.bench_id
         written = {key: _text(value) for key, value in varied.items()}
         self.bench_id = f"{bench.bench_id}[{','.join(f'{key}={text}' for key, text in written.items())}]"
         parts = [part for key, text in written.items() for part in (key, text)]
@@ -50,11 +52,6 @@ class Point:
     def bench(self) -> Benchmark:
         """The bench that is swept."""
         return self._bench
-
-
-def unswept(bench: Benchmark) -> Benchmark:
-    """Return the bench that a point is one of, and any other as it is."""
-    return bench.bench if isinstance(bench, Point) else bench
 
 
 class Line(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 import textwrap
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -20,7 +20,9 @@ from aether_stream_bench.server.limit import Limits
 from aether_stream_bench.server.listen import mock_server, take_all_descriptors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
+
+    from anyio.abc import TaskStatus
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -50,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         conditions = _from_options(Conditions, options)
         limits = _from_options(Limits, options)
-        anyio.run(serve, options, conditions, limits)
+        return EXIT_INTERRUPTED if anyio.run(serve, options, conditions, limits) else EXIT_OK
     except HarnessError as error:
         return _fail(error, EXIT_USAGE)
     except OSError as error:
@@ -59,19 +61,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"--port {options.port}: takes 0 to 65535", EXIT_USAGE)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    return EXIT_OK
 
 
-async def serve(options: argparse.Namespace, conditions: Conditions, limits: Limits) -> None:
-    """Serve until interrupted, or for as long as was asked for; then tell what was done."""
+async def serve(options: argparse.Namespace, conditions: Conditions, limits: Limits) -> bool:
+    """Serve until interrupted, or for as long as was asked for; then tell what was done. Return whether it was."""
     take_all_descriptors()
-    async with mock_server(port=options.port, tls=options.tls, conditions=conditions, limits=limits) as server:
+    interrupted = False
+    async with (
+        mock_server(port=options.port, tls=options.tls, conditions=conditions, limits=limits) as server,
+        interruption() as told,
+    ):
         if options.authority and server.certificate:
             await anyio.Path(options.authority).write_text(server.certificate, encoding="ascii")
         print(server.url, flush=True)
         try:
             with anyio.move_on_after(options.time):
-                await anyio.sleep_forever()
+                await told.wait()
+                interrupted = True
         finally:
             done = server.statistics()
             with suppress(OSError):
@@ -80,6 +86,25 @@ async def serve(options: argparse.Namespace, conditions: Conditions, limits: Lim
                     f"{done.refused} requests refused",
                     file=sys.stderr,
                 )
+    return interrupted
+
+
+@asynccontextmanager
+async def interruption() -> AsyncIterator[anyio.Event]:
+    """Yield what is set when this process is asked to end; on Windows that raises KeyboardInterrupt as ever."""
+    told = anyio.Event()
+
+    async def listen(*, task_status: TaskStatus[None]) -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
+            async for _ in signals:
+                told.set()
+
+    async with anyio.create_task_group() as tasks:
+        if sys.platform != "win32":
+            await tasks.start(listen)
+        yield told
+        tasks.cancel_scope.cancel()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -96,6 +96,8 @@ def _summary(item: Series, wishes: Wishes, measured_at: datetime) -> Summary:
     whole = {"n": n, **(item.params or {}), **(item.environment or {})}
     if large := next((key for key, value in whole.items() if isinstance(value, int) and abs(value) >= 2**63), None):
         raise ImportProblem("a whole number of more than 64 bits", place=f"{item.name}: {large}")
+    if not all(math.isfinite(value) for value in (item.params or {}).values() if isinstance(value, float)):
+        raise ImportProblem("a parameter that is not finite", place=item.name)
     phases = {name: Phase(p50=middle, p95=max(middle, high)) for name, (middle, high) in (item.phases or {}).items()}
     notes = [item.notes, "the tool tells no p95: p50 stands for it" if not kept and item.p95 is None else None]
     try:
