@@ -162,5 +162,7 @@ def test_a_killed_process_leaves_a_whole_artifact_or_none(
         if artifact.exists():
             (tmp_path / f"unpacked-{delay_s}").mkdir()
             unpack(str(artifact), str(tmp_path / f"unpacked-{delay_s}"))
+            whole = (tmp_path / f"unpacked-{delay_s}" / "random.bin").read_bytes()
+            assert whole == (tree / "random.bin").read_bytes()
         for left in out.iterdir():
             left.unlink()

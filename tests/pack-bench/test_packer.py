@@ -106,7 +106,7 @@ def test_one_thread_and_several_give_the_same_bytes_which_unpack_to_the_tree(
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_an_empty_tree_is_packed_by_every_packer(packed: Callable[..., Path], tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
-    packed(tmp_path / "empty", name, threads=2)
+    assert packed(tmp_path / "empty", name, threads=2).stat().st_size > 0
 
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX only")

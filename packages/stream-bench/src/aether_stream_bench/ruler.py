@@ -11,7 +11,8 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from aether_harness import BenchError
-from aether_stream_bench.client.builtin import dial, send
+from aether_stream_bench.client.builtin import send
+from aether_stream_bench.client.dial import dial
 from aether_stream_bench.wire import RAW_LENGTH_BYTES
 
 if TYPE_CHECKING:

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import socket
 import ssl
-import struct
-import sys
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 import h11
 
-from aether_harness.drain import tune_for_loopback
+from aether_stream_bench.client.dial import context_for, reach, settled
 from aether_stream_bench.client.interface import Reply, UploadError
-from aether_stream_bench.patience import BusySocket, shrink_for_one_cpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -206,57 +203,6 @@ class BuiltinClient:
 
 def _fields(event: h11.Response) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
-
-
-def dial(endpoint: Endpoint, port: int) -> Connection:
-    """Return a connection to a port of the endpoint's host, over TLS and waited for as `endpoint` says.
-
-    Raises:
-        OSError: it cannot be made.
-
-    """
-    return settled(reach(endpoint, port), endpoint, context_for(endpoint) if endpoint.tls else None)
-
-
-def reach(endpoint: Endpoint, port: int) -> socket.socket:
-    """Return a plain connection, as `dial` does."""
-    reached = socket.create_connection((endpoint.host, port), endpoint.time_limit_s)
-    try:
-        tune_for_loopback(reached)
-        if endpoint.one_cpu:
-            shrink_for_one_cpu(reached)
-        bound_waits(reached, endpoint.time_limit_s)
-    except BaseException:
-        reached.close()
-        raise
-    return reached
-
-
-def settled(reached: socket.socket, endpoint: Endpoint, context: ssl.SSLContext | None) -> Connection:
-    """Return a connection behind its handshake where there is a `context`, and else as it is to be waited for."""
-    if context is not None:
-        return context.wrap_socket(reached, server_hostname=endpoint.host)
-    return BusySocket(reached, endpoint.time_limit_s) if endpoint.is_busy else reached
-
-
-def context_for(endpoint: Endpoint) -> ssl.SSLContext:
-    """Return what TLS to the endpoint is made by: the system's authorities, and its own if it has one."""
-    context = ssl.create_default_context()
-    if endpoint.certificate is not None:
-        context.load_verify_locations(cadata=endpoint.certificate)
-    return context
-
-
-def bound_waits(connection: socket.socket, limit_s: float) -> None:
-    """Have a connection raise when nothing moves for so long, and block otherwise: it takes all it is given."""
-    if sys.platform == "win32":
-        connection.settimeout(limit_s)
-        return
-    connection.settimeout(None)
-    seconds, rest = divmod(limit_s, 1)
-    value = struct.pack("@ll", int(seconds), int(rest * 1e6))
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, value)
 
 
 class Placeholder:
