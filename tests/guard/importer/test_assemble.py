@@ -68,6 +68,7 @@ def test_a_prefix_stands_before_the_name() -> None:
         ({"rounds": ((1.0, float("nan")),)}, "finite"),
         ({"rounds": ((), ()), "p50": None}, "no figure"),
         ({"n": 2**63}, "n: a whole number of more than 64 bits"),
+        ({"phases": {"wait": (-1.0, 2.0)}}, "wait: a duration is a finite number from 0 on"),
         ({"params": {"size": float("nan")}}, "a parameter that is not finite"),
         ({"params": {"size": -(2**70)}}, "size: a whole number of more than 64 bits"),
     ],

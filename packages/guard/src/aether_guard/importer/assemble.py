@@ -98,8 +98,12 @@ def _summary(item: Series, wishes: Wishes, measured_at: datetime) -> Summary:
         raise ImportProblem("a whole number of more than 64 bits", place=f"{item.name}: {large}")
     if not all(math.isfinite(value) for value in (item.params or {}).values() if isinstance(value, float)):
         raise ImportProblem("a parameter that is not finite", place=item.name)
-    phases = {name: Phase(p50=middle, p95=max(middle, high)) for name, (middle, high) in (item.phases or {}).items()}
     notes = [item.notes, "the tool tells no p95: p50 stands for it" if not kept and item.p95 is None else None]
+    phases = {}
+    for name, (middle, high) in (item.phases or {}).items():
+        if not (middle >= 0 and math.isfinite(middle) and math.isfinite(high)):
+            raise ImportProblem(f"{name}: a duration is a finite number from 0 on", place=item.name)
+        phases[name] = Phase(p50=middle, p95=max(middle, high))
     try:
         return Summary(
             bench_id=item.name,
