@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from base64 import b64encode
+from contextlib import suppress
 from hashlib import sha256
 from html import unescape
 from random import Random
 from threading import Thread
-from time import sleep
-from typing import TYPE_CHECKING, Any
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
 
 import pytest
+from distributed import Client
 
 from aether_guard.history import pool
 from aether_guard.history.change import find_changes
@@ -20,7 +24,7 @@ from aether_guard.history.course import Asked, read_course
 from aether_guard.history.store import Folder, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from aether_guard.history.record import Row
@@ -211,58 +215,99 @@ def noisy(make: Make, series: int) -> list[Row]:
     ]
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Any:
-    """Start a scheduler with two workers, processes of their own on this machine, and end them afterwards."""
-    from distributed import LocalCluster
+class Cluster:
+    """A scheduler of Dask's and its one worker, processes of their own on this machine."""
 
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1", silence_logs=50
-    ) as running:
+    def __init__(self, folder: Path) -> None:
+        told = folder / "scheduler.json"
+        self.scheduler = self._start(folder, "scheduler", "--port=0", f"--scheduler-file={told}")
+        self.worker = self._start(folder, "worker", "--no-nanny", "--nthreads=1", f"--scheduler-file={told}")
+        within(lambda: told.exists() and told.stat().st_size > 0)
+        self.address = json.loads(told.read_text())["address"]
+        self.client = Client(self.address, set_as_default=False)
+        self.client.wait_for_workers(1, timeout=60)
+
+    @staticmethod
+    def _start(folder: Path, which: str, *arguments: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", f"distributed.cli.dask_{which}", "--host=127.0.0.1", "--no-dashboard", *arguments],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def wait_for_work(self) -> None:
+        """Return when the worker has something to do."""
+        within(lambda: any(self.client.processing().values()))
+
+    def end(self) -> None:
+        """Kill what still runs."""
+        for process in (self.worker, self.scheduler):
+            process.kill()
+            process.wait()
+        with suppress(Exception):
+            self.client.close(timeout=5)
+
+
+def within(done: Callable[[], object], limit_s: float = 60) -> None:
+    """Wait until something is done."""
+    until = monotonic() + limit_s
+    while not done():
+        assert monotonic() < until
+        sleep(0.02)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    running = Cluster(tmp_path)
+    try:
         yield running
+    finally:
+        running.end()
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_cluster_finds_what_this_machine_finds(
-    cluster: Any, history: History, row: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, history: History, row: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     store = Folder(history(noisy(row, 6)))
     here = read_course(store, Asked(), None, print)
     said: list[str] = []
-    there = read_course(store, Asked(scheduler=cluster.scheduler_address), None, said.append)
+    there = read_course(store, Asked(scheduler=cluster.address), None, said.append)
     assert there.trends == here.trends
     assert said == []
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_what_a_scheduler_that_goes_away_has_not_done_is_done_here() -> None:
-    from distributed import LocalCluster
-
+@pytest.mark.skipif(os.name != "posix", reason="stops a process")
+@pytest.mark.parametrize(
+    ("whom", "how", "reason"),
+    [
+        ("scheduler", "SIGKILL", "went away"),
+        ("scheduler", "SIGSTOP", "does not answer"),
+        ("worker", "SIGKILL", "its last worker is gone"),
+    ],
+)
+def test_what_a_cluster_that_goes_away_has_not_done_is_done_here(
+    cluster: Cluster, whom: str, how: str, reason: str
+) -> None:
     draw = Random(2)
     series = [[draw.uniform(9, 11) for _ in range(pool.BATCH_POINTS)] for _ in range(6)]
     expected = [find_changes(values) for values in series]
     said: list[str] = []
-    running = LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1", silence_logs=50
-    )
 
     def leave() -> None:
-        # Not before it has got its work.
-        while not running.scheduler.tasks:
-            sleep(0.01)
-        running.close()
+        cluster.wait_for_work()
+        getattr(cluster, whom).send_signal(getattr(signal, how))
 
     leaving = Thread(target=leave, daemon=True)
-    try:
-        leaving.start()
-        found = pool.find_all(series * 20, 0.99, running.scheduler_address, said.append)
-        leaving.join(60)
-    finally:
-        running.close()
+    leaving.start()
+    found = pool.find_all(series * 20, 0.99, cluster.address, said.append)
+    leaving.join(60)
     assert found == expected * 20
     assert len(said) == 1
-    assert "went away" in said[0]
+    assert reason in said[0]
 
 
 def test_a_pool_of_this_machine_finds_what_one_process_finds() -> None:

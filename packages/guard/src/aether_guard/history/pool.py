@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aether_guard.error import GuardError
@@ -14,14 +15,20 @@ from aether_schema import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from distributed import Client
+
     Batch = list[list[float]]
     Found = list[list[Change]]
+    # Who searches, and what raises once nobody there does any more without having said so.
+    Pool = tuple[Executor, Callable[[], None]]
 
 #: Below this many points a pool takes longer to start than it saves.
 WORTH_A_POOL = 150_000
 #: Points a task, so that handing it over costs little beside it.
 BATCH_POINTS = 20_000
 _CONNECT_LIMIT_S = 5
+#: A result that is longer in coming is asked after.
+_ASK_AFTER_S = 5
 _PROTOCOLS = ("tcp://", "tls://", "ws://", "wss://")
 
 
@@ -30,8 +37,8 @@ def find_all(
 ) -> Found:
     """Return the changes of every series, in order.
 
-    Without a `scheduler` this machine's CPUs do it. Where one goes away meanwhile, or a process of the pool dies, what
-    is left is done here, and `say` is called with a line about it.
+    Without a `scheduler` this machine's CPUs do it. Where one goes away meanwhile, answers no more or has lost its last
+    worker, or a process of the pool dies, what is left is done here, and `say` is called with a line about it.
 
     Raises:
         GuardError: the scheduler cannot be reached, or Dask is not installed.
@@ -53,15 +60,17 @@ def search(batch: Batch, confidence: float) -> Found:
 def _shared(
     batches: Sequence[Batch],
     confidence: float,
-    pool: AbstractContextManager[Executor],
+    pool: AbstractContextManager[Pool],
     name: str,
     say: Callable[[str], object],
 ) -> list[Found]:
     results: list[Found | None] = [None] * len(batches)
     try:
-        with pool as executor:
+        with pool as (executor, ask):
             futures = [executor.submit(search, batch, confidence) for batch in batches]
             for at, future in enumerate(futures):
+                while wait([future], _ASK_AFTER_S).not_done:
+                    ask()
                 results[at] = future.result()
     except GuardError:
         raise
@@ -75,17 +84,18 @@ def _shared(
 
 
 @contextmanager
-def _local() -> Iterator[Executor]:
+def _local() -> Iterator[Pool]:
     import multiprocessing
 
     # Not forked: threads of the database may hold locks just then.
     with ProcessPoolExecutor(_cpus(), mp_context=multiprocessing.get_context("spawn")) as executor:
-        yield executor
+        # The death of a process is told by its results.
+        yield executor, lambda: None
 
 
 @contextmanager
-def _cluster(address: str) -> Iterator[Executor]:
-    """Yield the executor of a Dask cluster.
+def _cluster(address: str) -> Iterator[Pool]:
+    """Yield the executor of a Dask cluster, and what asks after its scheduler.
 
     Raises:
         GuardError: it cannot be reached, or Dask is not installed.
@@ -113,10 +123,26 @@ def _cluster(address: str) -> Iterator[Executor]:
         try:
             if not client.scheduler_info()["workers"]:
                 raise GuardError(f"{printable(address)}: this scheduler has no workers")
-            yield client.get_executor(pure=False)
+            yield client.get_executor(pure=False), partial(_ask, client)
         finally:
             with suppress(Exception):
                 client.close(timeout=_CONNECT_LIMIT_S)
+
+
+def _ask(client: Client) -> None:
+    """Ask a scheduler for its workers.
+
+    Raises:
+        ConnectionError: it has none left, or does not answer.
+
+    """
+    try:
+        scheduler = client.scheduler
+        workers = scheduler and client.sync(scheduler.identity, callback_timeout=_CONNECT_LIMIT_S)["workers"]
+    except TimeoutError:
+        raise ConnectionError("its scheduler does not answer") from None
+    if not workers:
+        raise ConnectionError("its last worker is gone")
 
 
 def _batches(series: Sequence[list[float]]) -> list[Batch]:
