@@ -1,7 +1,8 @@
 """Times what surrounds a sample: what the timed region adds, and the book-keeping: `hatch run bench:sample-cost`.
 
 The book-keeping of a sample is all that `Sampler.take` lasts, without the rulers, the collection of garbage and the
-operation itself. The rulers are the real ones, so that what follows them finds the caches as it does in a round.
+operation itself. First without any rulers: what the code costs. Then beside the real ones, so that what follows them
+finds the caches as it does in a round.
 """
 
 from __future__ import annotations
@@ -85,8 +86,9 @@ def main() -> None:
         kernel = KERNELS[DEFAULT_KERNEL]
         works = [stack.enter_context(each.open(place)) for each in (kernel, KERNELS[kernel.cross_kernel_id])]
         freeze_heap()
-        for name, session in sessions.items():
-            elapsed_ns, around_ns = costs(session, works, place)
+        bare = ("empty, without rulers", EmptySession(), ())
+        for name, session, beside in [bare, *((name, each, works) for name, each in sessions.items())]:
+            elapsed_ns, around_ns = costs(session, beside, place)
             print(
                 f"{name}: timed {median(elapsed_ns):,.0f} ns, book-keeping median {median(around_ns) / 1e3:.2f} us, "
                 f"in the quietest {RUN} {quietest(around_ns) / 1e3:.2f} us, n {SAMPLES}"
@@ -101,7 +103,8 @@ def costs(session: Session, works: Sequence[Callable[[], int]], place: Place) ->
     witness = Witness(getattr(session, "companion_pids", ()), place.worker_cpus)
     if (wake := getattr(session, "wake", None)) is not None:
         session.wake = stopwatch.around(wake)  # type: ignore[attr-defined]
-    sampler = Sampler(session, "duration_ms", Rulers(*map(stopwatch.around, works)), witness)
+    rulers = Rulers(*map(stopwatch.around, works)) if works else None
+    sampler = Sampler(session, "duration_ms", rulers, witness)
     elapsed_ns, around_ns = [], []
     for _ in range(SAMPLES):
         gc.collect(1)

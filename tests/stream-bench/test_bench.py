@@ -83,7 +83,7 @@ def test_the_rulers_are_bursts_to_the_same_server(bench: Bench, tmp_path: Path, 
     assert bench(*SMALL, "-p", f"stream.one_cpu={one_cpu}").returncode == 0
     summary = json.loads((tmp_path / "out" / "bench-stream.json").read_bytes())
     kernels = [summary[key]["kernel"] for key in ("reference", "cross_reference")]
-    assert kernels == ["streaming/limit-1", "streaming/one-chunk-1"]
+    assert kernels == ["streaming/limit-2", "streaming/short-pieces-1"]
     assert all(value > 0 for values in summary["reference"]["samples"] for value in values)
     assert summary["params"]["one_cpu"] is (one_cpu == "true")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from aether_harness import BenchError
 from aether_stream_bench.client.interface import Endpoint
 from aether_stream_bench.payload import Payload
-from aether_stream_bench.ruler import BURST_BYTES, BURST_CHUNKS, Raw, Rulers, bursts_of
+from aether_stream_bench.ruler import BURST_BYTES, CROSS_BYTES, MOST_PIECES, Raw, Rulers, bursts_of
 from aether_stream_bench.wire import LOOPBACK, RAW_LENGTH_BYTES
 
 if TYPE_CHECKING:
@@ -30,22 +30,23 @@ def rulers(port: int, payload: Payload, *, is_busy: bool = False, one_cpu: bool 
         yield Rulers(raw, payload)
 
 
-@given(size=st.integers(1, 300_000), chunk=st.integers(1, 2_000_000))
-def test_bursts_send_the_payload_from_where_it_lies_over_and_over(size: int, chunk: int) -> None:
+@given(size=st.integers(1, 300_000), chunk=st.integers(1, 2_000_000), piece=st.integers(100, 2_000_000))
+def test_bursts_send_the_payload_from_where_it_lies_over_and_over(size: int, chunk: int, piece: int) -> None:
     payload = Payload(size=size, chunk=max(chunk, size // 500), seed=1)
     whole = b"".join(payload.distinct)
-    sent = b"".join(piece for _, burst in islice(bursts_of(payload), 3) for piece in burst)
+    sent = b"".join(each for _, burst in islice(bursts_of(payload, BURST_BYTES, piece), 3) for each in burst)
     assert sent == (whole * (len(sent) // len(whole) + 1))[: len(sent)]
 
 
-@given(size=st.integers(1, 3_000_000), chunk=st.integers(1, 2_000_000))
-def test_a_burst_is_short_whatever_the_chunks_are(size: int, chunk: int) -> None:
+@given(size=st.integers(1, 3_000_000), chunk=st.integers(1, 2_000_000), piece=st.integers(1000, 2_000_000))
+def test_a_burst_is_short_whatever_the_chunks_are(size: int, chunk: int, piece: int) -> None:
     payload = Payload(size=size, chunk=max(chunk, size // 500), seed=1)
-    for length, burst in islice(bursts_of(payload), 4):
+    for length, burst in islice(bursts_of(payload, BURST_BYTES, piece), 4):
         assert length == sum(map(len, burst))
-        assert 0 < length < 2 * BURST_BYTES
-        assert len(burst) <= BURST_CHUNKS
-        assert length >= BURST_BYTES or len(burst) == BURST_CHUNKS
+        assert max(map(len, burst)) <= piece
+        assert 0 < length < BURST_BYTES + piece
+        assert len(burst) <= MOST_PIECES
+        assert length >= BURST_BYTES or len(burst) == MOST_PIECES
 
 
 @pytest.mark.parametrize("how", [{}, {"is_busy": True}, {"one_cpu": True}])
@@ -53,14 +54,14 @@ def test_a_burst_returns_once_all_of_it_is_taken_in(server: Greeting, how: dict[
     payload = Payload(size=2**21, chunk=2**17, seed=1)
     with rulers(server.raw_port, payload, **how) as limit:
         assert [limit.burst() for _ in range(5)] == [BURST_BYTES] * 5
-        assert limit.cross_burst() == limit.cross_burst() > 0
+        assert limit.cross_burst() == limit.cross_burst() == CROSS_BYTES
         limit.wake()
         assert limit.burst() == BURST_BYTES
 
 
 def test_a_payload_of_one_byte_makes_bursts_too(server: Greeting) -> None:
     with rulers(server.raw_port, Payload(size=1, chunk=1, seed=1)) as limit:
-        assert limit.burst() == BURST_CHUNKS
+        assert limit.burst() == MOST_PIECES
         assert limit.cross_burst() > 0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import contextmanager
+from threading import Timer
 from typing import TYPE_CHECKING
 
 from aether_harness.error import BenchError
@@ -38,7 +39,8 @@ def companion(module: str, *arguments: str, name: str | None = None) -> Iterator
             yield greeting
         finally:
             process.stdin.close()
-            try:
-                process.wait(_STOP_LIMIT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            # wait() with a limit looks only now and then, and later each time.
+            impatience = Timer(_STOP_LIMIT_S, process.kill)
+            impatience.start()
+            process.wait()
+            impatience.cancel()

@@ -18,9 +18,9 @@ class Profile(Struct, frozen=True, kw_only=True):
 
 PROFILES = {
     "quick": Profile(rounds=2, samples=10, warmups=2),
-    # Over 59 samples, so that a p95 has a finite upper bound, and over many processes: the luck of one is in all of
-    # its samples.
-    "ci": Profile(rounds=14, samples=10, warmups=3),
+    # Over 59 samples, so that a p95 has a finite upper bound, and over many processes rather than many of each: the
+    # luck of one is in all of its samples.
+    "ci": Profile(rounds=24, samples=10, warmups=3),
     "local": Profile(rounds=20, samples=20, warmups=3),
 }
 DEFAULT_PROFILE = "ci"

@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from aether_stream_bench.payload import Payload
 
 #: The rulers' ids. Whatever changes what a burst is makes it another one.
-RULER_ID = "streaming/limit-1"
-CROSS_RULER_ID = "streaming/one-chunk-1"
-#: A burst is so long, or so many chunks, whichever is less: a tenth of an upload of the default size.
-BURST_BYTES = 3 * 2**18
-BURST_CHUNKS = 256
-#: The second ruler sends one piece again and again, out of the nearest cache, where the first goes through the payload.
-PIECE_BYTES = 2**16
-MOST_PIECES = 64
-CROSS_BYTES = 6 * PIECE_BYTES
+RULER_ID = "streaming/limit-2"
+CROSS_RULER_ID = "streaming/short-pieces-1"
+#: A burst is so long, or so many pieces, whichever is less: an eighth of an upload of the default size. A shorter one
+#: is to a good part the going and coming of a message, which does not become slower with the memory.
+BURST_BYTES = 2**20
+MOST_PIECES = 256
+#: The second ruler goes through the same memory in shorter bursts of shorter pieces: more calls for the bytes.
+CROSS_BYTES = 3 * 2**17
+CROSS_PIECE_BYTES = 2**15
 
 
 class Raw:
@@ -84,10 +84,8 @@ class Rulers:
     def __init__(self, raw: Raw, payload: Payload) -> None:
         """Send `payload` by `raw` from where it lies, burst by burst."""
         self._raw = raw
-        self._bursts = bursts_of(payload)
-        piece = payload.distinct[0][:PIECE_BYTES]
-        pieces = [piece] * min(MOST_PIECES, -(-CROSS_BYTES // len(piece)))
-        self._cross_burst = len(piece) * len(pieces), pieces
+        self._bursts = bursts_of(payload, BURST_BYTES, BURST_BYTES)
+        self._cross_bursts = bursts_of(payload, CROSS_BYTES, CROSS_PIECE_BYTES)
 
     def wake(self) -> None:
         """Have the server awake: send a burst of nothing."""
@@ -99,18 +97,21 @@ class Rulers:
 
     def cross_burst(self) -> int:
         """Send the second ruler's burst, likewise."""
-        return self._raw.burst(*self._cross_burst)
+        return self._raw.burst(*next(self._cross_bursts))
 
 
-def bursts_of(payload: Payload) -> Iterator[tuple[int, Sequence[memoryview]]]:
-    """Yield the payload's chunks in bursts, each with its length, for ever; behind its end comes its start."""
+def bursts_of(payload: Payload, burst_bytes: int, piece_bytes: int) -> Iterator[tuple[int, Sequence[memoryview]]]:
+    """Yield the payload in bursts of about `burst_bytes`, each with its length, for ever: its start follows its end.
+
+    A burst is of the payload's chunks, those longer than `piece_bytes` in pieces, and of MOST_PIECES at most.
+    """
     burst: list[memoryview] = []
     length = 0
     while True:
         for chunk in payload.distinct:
-            for start in range(0, len(chunk), BURST_BYTES):
-                burst.append(chunk[start : start + BURST_BYTES])
+            for start in range(0, len(chunk), piece_bytes):
+                burst.append(chunk[start : start + piece_bytes])
                 length += len(burst[-1])
-                if length >= BURST_BYTES or len(burst) == BURST_CHUNKS:
+                if length >= burst_bytes or len(burst) == MOST_PIECES:
                     yield length, burst
                     burst, length = [], 0
