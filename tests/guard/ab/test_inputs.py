@@ -31,7 +31,7 @@ def more(folder: str) -> None:
 
 
 def executable(folder: str) -> None:
-    os.chmod(os.path.join(folder, "tree", "part", "file"), 0o755)
+    os.chmod(os.path.join(folder, "tree", "part", "file"), 0o700)
 
 
 def led_elsewhere(folder: str) -> None:

@@ -16,9 +16,7 @@ from aether_schema import quantile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FIRST_LENGTH = 2
-#: How many times the soonest a length may take that is shorter.
-NEARLY = 1.15
+FIRST_LENGTH = 3
 #: Long lives have the less noise and the same luck, so that what forks of one process share would weigh the more.
 LENGTHS = (1, 2, 3, 4, 5)
 #: So many lives are looked at before the length is changed.
@@ -64,15 +62,10 @@ class Soonest:
         self._known_at = 0
 
     def next(self) -> int:
-        """Return a length that is good by the lives so far, looked up anew as they grow by a quarter.
-
-        Of those that are nearly as soon as the soonest it is the shortest: it wants the fewest pairs.
-        """
+        """Return the length that is the best by the lives so far, looked up anew as they grow by a quarter."""
         lives = self._spread.lives
         if lives >= LEARNING_LIVES and lives >= self._known_at * GROWTH:
-            times = {length: self._time_to_win(length) for length in LENGTHS}
-            latest = NEARLY * min(times.values())
-            self._length, self._known_at = min(length for length in LENGTHS if times[length] <= latest), lives
+            self._length, self._known_at = min(LENGTHS, key=self._time_to_win), lives
         return self._length
 
     def learn(self, log_ratios: Sequence[float], pairs_s: float, begin_s: float) -> None:
