@@ -142,9 +142,7 @@ KEEP = """
 
 
 @pytest.mark.parametrize(("what", "places"), [('"alike"', 2), ("str(os.getpid())", 3)])
-def test_what_both_sides_read_alike_is_written_once_and_read_in_one_place(
-    scene: Scene, what: str, places: int
-) -> None:
+def test_what_both_sides_read_alike_is_written_once_and_read_in_one_place(scene: Scene, what: str, places: int) -> None:
     scene.write(keep=KEEP.strip().replace("{log!r}", repr(str(scene.log))).replace("WHAT", what))
     with scene.duel() as duel:
         live(duel, 3)
