@@ -1,7 +1,12 @@
 """How often `aether-guard ab` is right, and after how long, on this machine: `hatch run guard:trials`.
 
 Compares a bench with itself, slowed down by a known share, again and again with fresh workers, and counts the
-verdicts. `benchmarks/hogs.py` before it makes the machine a busy one.
+verdicts. `benchmarks/hogs.py` before it makes the machine a busy one. A long series may be broken off at any time and
+goes on from its file:
+
+    hatch run guard:trials pack --runs 500 --out aa.jsonl
+    hatch run guard:python benchmarks/hogs.py python benchmarks/ab_trials.py pack --runs 500 --label hogs --out aa.jsonl
+    hatch run guard:trials totals --out aa.jsonl
 """
 
 from __future__ import annotations
@@ -11,6 +16,7 @@ import math
 import os
 import sys
 from collections import Counter
+from contextlib import suppress
 from itertools import groupby
 from random import Random
 from time import monotonic
@@ -21,6 +27,7 @@ from msgspec import Struct
 
 from aether_guard.ab.contest import Contested, contest
 from aether_guard.ab.contestant import commands, question_of, settings
+from aether_guard.ab.interrupt import ended_on_request
 from aether_guard.ab.live import Quiet
 from aether_guard.ab.measure import duel_of, plan_terms
 from aether_guard.ab.spread import MEDIAN_TO_STANDARD, middle
@@ -72,6 +79,12 @@ class Done(Struct, frozen=True, kw_only=True):
     median: float
     spread: float
     life_spread: float
+    label: str = ""
+
+    @property
+    def is_false(self) -> bool:
+        """Whether a change within the gate was called a regression."""
+        return self.verdict == "regression" and self.share <= self.gate
 
     @property
     def wald(self) -> float:
@@ -100,28 +113,34 @@ def main() -> None:
     parser.add_argument("--for", type=float, default=math.inf, dest="seconds", help="begin none after so many seconds")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", help="JSON lines, one a comparison; appended to, and counted on from there")
+    parser.add_argument("--label", default="", help="what to tell this series from others by, such as hogs")
     options = parser.parse_args()
     done = _kept(options.out) if options.out else []
     if options.bench != "totals":
         numbers = {item.number for item in done if _asked(item) == _asked(options) and item.seed == options.seed}
         start = max(numbers, default=-1) + 1
-        for item in _compared(options, range(start, start + options.runs)):
-            done.append(item)
-            if options.out:
-                with open(options.out, "ab") as file:
-                    file.write(msgspec.json.encode(item) + b"\n")
+        with ended_on_request(), suppress(KeyboardInterrupt):
+            for item in _compared(options, range(start, start + options.runs)):
+                done.append(item)
+                if options.out:
+                    with open(options.out, "ab") as file:
+                        file.write(msgspec.json.encode(item) + b"\n")
     print(told(done))
 
 
 def _kept(path: str) -> list[Done]:
+    """Return the comparisons in a file; what the last one left unfinished when it was broken off is cut off."""
     if not os.path.exists(path):
         return []
-    with open(path, "rb") as file:
-        return msgspec.json.Decoder(Done).decode_lines(file.read())
+    with open(path, "rb+") as file:
+        text = file.read()
+        whole = text.rfind(b"\n") + 1
+        file.truncate(whole)
+    return msgspec.json.Decoder(Done).decode_lines(text[:whole])
 
 
-def _asked(item: Done | argparse.Namespace) -> tuple[str, float, float, float]:
-    return item.bench, item.share, item.gate, item.alpha
+def _asked(item: Done | argparse.Namespace) -> tuple[str, str, float, float, float]:
+    return item.bench, item.label, item.share, item.gate, item.alpha
 
 
 def _compared(options: argparse.Namespace, numbers: Iterable[int]) -> Iterable[Done]:
@@ -163,6 +182,7 @@ def done_of(contested: Contested, options: argparse.Namespace, number: int) -> D
         median=quantile(logs, 0.5),
         spread=spread_of(logs),
         life_spread=spread_of([middle(life) for life in lives]),
+        label=options.label,
     )
 
 
@@ -175,14 +195,16 @@ def spread_of(values: Sequence[float]) -> float:
 def told(done: Sequence[Done]) -> str:
     """Return a line for each thing asked: the verdicts in counts, and medians of what they took beside Wald's bound."""
     lines = []
-    for bench, share, gate, alpha in dict.fromkeys(map(_asked, done)):
-        items = [item for item in done if _asked(item) == (bench, share, gate, alpha)]
+    for asked in dict.fromkeys(map(_asked, done)):
+        bench, label, share, gate, alpha = asked
+        items = [item for item in done if _asked(item) == asked]
 
         def median(figure: Callable[[Done], float], items: Sequence[Done] = items) -> float:
             return quantile([figure(item) for item in items], 0.5)
 
         lines.append(
-            f"{bench}, {share:+.1%} at a gate of {gate:.1%}, alpha {alpha:g}: "
+            f"{bench}{f' ({label})' if label else ''}, {share:+.1%} at a gate of {gate:.1%}, alpha {alpha:g}: "
+            f"{len(items)} comparisons, {sum(item.is_false for item in items)} false regressions, "
             f"{dict(Counter(item.verdict for item in items))}; medians: "
             f"{median(lambda item: item.pairs):.0f} pairs in {median(lambda item: item.lives):.0f} lives, "
             f"{median(lambda item: item.elapsed_s):.2f} s "

@@ -58,6 +58,11 @@ class SlowedBench:
         self._bench = bench
         self._params = params
 
+    def preload(self, _: SlowedParams) -> None:
+        """Have the bench do so."""
+        if (preload := getattr(self._bench, "preload", None)) is not None:
+            preload(self._params)
+
     @contextmanager
     def open(self, params: SlowedParams, place: Place) -> Iterator[SlowedSession]:
         """Open the bench, and yield its session slowed down."""

@@ -91,6 +91,67 @@ def open_in(worker: Worker, path: str, name: str, folder: str) -> Opened:
     return worker.ask(request, Opened, 30)
 
 
+PRELOADED = """
+import os
+from contextlib import contextmanager
+from msgspec import Struct
+
+
+class Params(Struct):
+    number: int = 0
+
+
+class Bench:
+    bench_id = name = "ready"
+    about = "knows what was looked up, and by whom"
+    metric = "duration_ms"
+    params_type = Params
+    known = None
+
+    def preload(self, params):
+        self.known = (params.number, os.getpid())
+
+    @contextmanager
+    def open(self, params, place):
+        assert self.known == (7, os.getppid())
+        yield self
+
+    def sample(self):
+        pass
+
+    def verify(self):
+        pass
+
+
+ready = Bench()
+"""
+
+
+def test_what_all_forks_need_is_looked_up_once_by_who_forks_them(tmp_path: Path) -> None:
+    path = tmp_path / "benches.py"
+    path.write_text(PRELOADED, encoding="utf-8")
+    address, params = FileAddress(str(path), "ready"), msgspec.Raw(b'{"number": 7}')
+    nursery = Nursery(sys.executable, address, {}, str(tmp_path), params)
+    try:
+        nursery.wait_until_ready(30)
+        with Worker(nursery=nursery) as worker:
+            open_in(worker, str(path), "ready", str(tmp_path))
+    finally:
+        nursery.kill()
+
+
+def test_parameters_that_a_bench_does_not_take_are_told_before_anything_is_forked(tmp_path: Path) -> None:
+    path = tmp_path / "benches.py"
+    path.write_text(PRELOADED, encoding="utf-8")
+    params = msgspec.Raw(b'{"number": "many"}')
+    nursery = Nursery(sys.executable, FileAddress(str(path), "ready"), {}, str(tmp_path), params)
+    try:
+        with pytest.raises(NurseryError, match="number"):
+            nursery.wait_until_ready(30)
+    finally:
+        nursery.kill()
+
+
 def killed(worker: Worker) -> Worker:
     os.kill(worker.pid, signal.SIGKILL)
     return worker

@@ -383,3 +383,27 @@ def test_an_incremental_run_is_run_as_asked_for(
     finished = bench("-p", "pack.incremental=true", "-p", "pack.changed=3", "-p", "pack.packer=zstd")
     assert (finished.returncode, finished.stderr) == (0, "")
     assert params_of() == {**DEFAULTS, "incremental": True, "changed": 3, "packer": "zstd"}
+
+
+def test_a_tree_that_was_kept_is_not_written_again(tmp_path: Path) -> None:
+    inputs = tmp_path / "inputs"
+    inputs.mkdir()
+    known = set()
+    for number in range(2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with packaging.open(PackParams(files=3), Place(folder=str(folder), inputs=str(inputs))) as session:
+            session.sample()
+            session.verify()
+        assert not (folder / "tree").exists()
+        known.add(frozenset(path.stat().st_ino for path in (inputs / "tree" / "part-0000").iterdir()))
+    assert len(known) == 1
+
+
+def test_a_tree_that_samples_write_to_is_the_rounds_own(tmp_path: Path) -> None:
+    params = PackParams(files=3, incremental=True, changed=1)
+    inputs = tmp_path / "inputs"
+    inputs.mkdir()
+    with packaging.open(params, Place(folder=str(tmp_path), inputs=str(inputs))):
+        assert (tmp_path / "tree").is_dir()
+    assert not any(inputs.iterdir())

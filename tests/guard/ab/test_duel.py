@@ -49,6 +49,7 @@ class Bench:
     def open(self, params, place):
         with open({log!r}, "a") as log:
             log.write(f"{os.getpid()} {os.getppid()} {place.folder}\\n")
+        KEEP
         yield Session()
         with open({log!r}, "a") as log:
             log.write(f"{os.getpid()} closed {TEAR_DOWN}\\n")
@@ -69,8 +70,8 @@ class Scene:
         self.write()
         self.folder = str(tmp_path)
 
-    def write(self, before: str = "", tear_down: str = "''") -> None:
-        text = BENCH.replace("{log!r}", repr(str(self.log))).replace("TEAR_DOWN", tear_down)
+    def write(self, before: str = "", tear_down: str = "''", keep: str = "pass") -> None:
+        text = BENCH.replace("{log!r}", repr(str(self.log))).replace("TEAR_DOWN", tear_down).replace("KEEP", keep)
         self.path.write_text(
             before
             + text.replace("import NoParams", "import Place\nfrom msgspec import Struct\nclass NoParams(Struct): pass"),
@@ -128,6 +129,29 @@ def test_a_life_has_so_many_pairs_of_two_fresh_processes(scene: Scene, length: i
     folders = [folder for _, parent, folder in scene.lines() if parent != "closed"]
     assert len(set(folders)) == len(folders)
     assert not any(os.path.exists(os.path.dirname(folder)) for folder in folders)
+
+
+KEEP = """
+        kept = None if place.inputs is None else os.path.join(place.inputs, "kept")
+        if kept and not os.path.exists(kept):
+            with open(kept, "w") as file:
+                file.write(WHAT)
+        with open({log!r} + ".kept", "a") as log:
+            log.write(f"{kept}\\n")
+"""
+
+
+@pytest.mark.parametrize(("what", "places"), [('"alike"', 2), ("str(os.getpid())", 3)])
+def test_what_both_sides_read_alike_is_written_once_and_read_in_one_place(scene: Scene, what: str, places: int) -> None:
+    scene.write(keep=KEEP.strip().replace("{log!r}", repr(str(scene.log))).replace("WHAT", what))
+    with scene.duel() as duel:
+        live(duel, 3)
+    told = scene.log.with_suffix(".kept").read_text().splitlines()
+    assert len(told) == 6
+    assert len(set(told)) == places
+    assert told[0] != told[1]
+    assert set(told[2:]) < {*told[:2], "None"}
+    assert len(set(told[2:])) == 1
 
 
 def test_what_was_measured_is_torn_down(scene: Scene) -> None:

@@ -35,9 +35,10 @@ DESCRIPTORS = 4
 
 
 class Load(Struct, frozen=True, tag=True):
-    """Import the bench at `address`, whose workers will be wanted."""
+    """Import the bench at `address`, whose workers will be wanted, to be opened with `params`."""
 
     address: Address
+    params: msgspec.Raw
 
 
 class Fork(Struct, frozen=True, tag=True):
@@ -89,7 +90,7 @@ def main() -> None:
         order = decode_order(text)
         answer: Ready | Born | Reaped
         if isinstance(order, Load):
-            loaded, answer = _load(order.address)
+            loaded, answer = _load(order)
         elif isinstance(order, Reap):
             answer = Reaped(_reap(order))
         else:
@@ -97,14 +98,18 @@ def main() -> None:
         line.sendall(encode(answer))
 
 
-def _load(address: Address) -> tuple[Loaded | None, Ready]:
+def _load(order: Load) -> tuple[Loaded | None, Ready]:
     try:
-        loaded = Loaded(address, load_bench(address))
+        bench = load_bench(order.address)
+        params = msgspec.json.decode(order.params, type=bench.params_type)
+        if (preload := getattr(bench, "preload", None)) is not None:
+            preload(params)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody else's module, at import
         return None, Ready(FORKING_VERSION, printable(describe(error)))
     if len(os.listdir("/proc/self/task")) > 1:
         # A fork has the locks that they hold, and not the threads.
         return None, Ready(FORKING_VERSION, "importing it starts threads")
+    loaded = Loaded(order.address, bench)
     sys.stdout.flush()
     sys.stderr.flush()
     # What all forks share stays shared: no collection of theirs writes to it.

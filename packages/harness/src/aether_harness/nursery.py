@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -40,6 +39,7 @@ AnswerT = TypeVar("AnswerT", Ready, Born, Reaped)
 
 #: Elsewhere forks are not told from their parent, or a system's own libraries do not stand being forked.
 CAN_FORK = sys.platform == "linux"
+NO_PARAMS = msgspec.Raw(b"{}")
 _POLL_INTERVAL_S = 0.005
 #: Forking takes milliseconds, as does the end of what was killed.
 _ANSWER_LIMIT_S = 30.0
@@ -52,8 +52,12 @@ class NurseryError(HarnessError):
 class Nursery:
     """A process that has imported a bench and forks workers of it. It is used by one thread at a time."""
 
-    def __init__(self, python: str, address: Address, env: Mapping[str, str], folder: str) -> None:
+    def __init__(
+        self, python: str, address: Address, env: Mapping[str, str], folder: str, params: msgspec.Raw = NO_PARAMS
+    ) -> None:
         """Start it in the environment of `python`, in `folder`, with `env` on top of this process's environment.
+
+        Its workers will be asked to open the bench with `params`.
 
         Raises:
             NurseryError: it cannot be started.
@@ -76,11 +80,7 @@ class Nursery:
                 self._line.close()
                 raise NurseryError(f"cannot be started: {error.strerror}") from None
         with suppress(NurseryError):  # which whoever waits for it is told
-            self._tell(Load(address))
-
-    def is_ready(self) -> bool:
-        """Return whether `wait_until_ready` has nothing to wait for."""
-        return bool(select.select([self._line], [], [], 0)[0])
+            self._tell(Load(address, params))
 
     def wait_until_ready(self, limit_s: float) -> None:
         """Wait until the bench is imported; once, before the first fork.

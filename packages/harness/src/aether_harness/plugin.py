@@ -23,12 +23,15 @@ class Place(Struct, frozen=True, kw_only=True):
 
     `folder` is a scratch folder of the round's own, removed after it. `worker_cpus` are the CPUs the
     worker is pinned to; whatever else the bench starts (a server) belongs on `companion_cpus`. Both are
-    empty where the system cannot pin.
+    empty where the system cannot pin. `inputs`, where there is one, is a folder that outlives the round: what a bench
+    finds there is what it left there itself in an earlier round with the same parameters. It is for what is only read
+    by samples, and not worth being written again: a tree to pack.
     """
 
     folder: str
     worker_cpus: tuple[int, ...] = ()
     companion_cpus: tuple[int, ...] = ()
+    inputs: str | None = None
 
 
 class Sampled(Struct, frozen=True, kw_only=True):
@@ -79,8 +82,9 @@ class Benchmark(Protocol):
     More attributes are optional: `reference`, the id of the reference kernel that resembles it
     (`aether_harness.kernel.KERNELS`) or a method that returns it for given parameters; `versions`, a
     mapping from what it measures to its version; `axes`, two names for the picture of a sweep, each that of a
-    parameter, `p50`, `p95`, a phase or a reading; and `note`, a method that makes a sentence for the summary's notes
-    of the medians of its readings.
+    parameter, `p50`, `p95`, a phase or a reading; `note`, a method that makes a sentence for the summary's notes
+    of the medians of its readings; and `preload`, which is called with parameters before rounds of them are forked from
+    this process, and may import and look up what all of them will need.
 
     A reference may be one that the bench's sessions bring, to share in what no kernel elsewhere does: a server's
     process, where the data lies. Its id begins with the bench's own and a slash and ends with its version,

@@ -24,6 +24,7 @@ class Open(Message, frozen=True):
 
     `iterations` is how often its operation is done in one sample; None asks the worker to find out. Without
     `ruler` no reference kernel is timed beside the samples, for whoever compares them with one another at once.
+    `inputs` is the folder for what the bench may keep from round to round, if there is one.
     """
 
     address: Address
@@ -33,6 +34,7 @@ class Open(Message, frozen=True):
     companion_cpus: tuple[int, ...]
     iterations: int | None = None
     ruler: bool = True
+    inputs: str | None = None
 
 
 class Sample(Message, frozen=True):

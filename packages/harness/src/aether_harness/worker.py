@@ -91,7 +91,12 @@ class Round:
         self._pinned = allowed_cpus()
         bench = self._bench(request.address)
         params = msgspec.json.decode(request.params, type=bench.params_type)
-        place = Place(folder=request.folder, worker_cpus=request.worker_cpus, companion_cpus=request.companion_cpus)
+        place = Place(
+            folder=request.folder,
+            worker_cpus=request.worker_cpus,
+            companion_cpus=request.companion_cpus,
+            inputs=request.inputs,
+        )
         kernel = kernel_of(bench, params)
         kernel_ids = (kernel.kernel_id, kernel.cross_kernel_id) if request.ruler else ()
         works = {each: self._stack.enter_context(KERNELS[each].open(place)) for each in kernel_ids if each in KERNELS}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -22,7 +23,7 @@ from aether_pack_bench.spread import on_cpus
 from aether_pack_bench.tree import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from aether_harness import Session
     from aether_schema import Metric
@@ -71,6 +72,11 @@ class PackagingBench:
     def __init__(self) -> None:
         """Know the versions of what every run uses, until one is opened."""
         self.versions: Mapping[str, str] = {"zlib": zlib.ZLIB_RUNTIME_VERSION, "aether-pack-bench": __version__}
+
+    def preload(self, params: PackParams) -> None:
+        """Find the packer."""
+        if params.packer != "command" and not params.packer.startswith(PYTHON):
+            find_packer(params.packer)
 
     @contextmanager
     def open(self, params: PackParams, place: Place) -> Iterator[Session]:
@@ -138,19 +144,29 @@ def _source(params: PackParams, place: Place) -> Source:
             raise BenchError(f"pack.tree={params.tree}: not a folder")
         return Source(root, params.ignore)
     _refuse_others(params, "a seeded tree", "ignore")
-    root = os.path.join(place.folder, "tree")
+    # A tree that samples write to is the round's own.
+    folder = place.folder if params.changed or place.inputs is None else place.inputs
     if params.profile == TINY:
         _refuse_others(params, "pack.profile=tiny", "scale")
-        write_seeded_tree(root, files=params.files, size=params.size, seed=params.seed)
-        return Source(root)
+        tiny = partial(write_seeded_tree, files=params.files, size=params.size, seed=params.seed)
+        return Source(_written_once(folder, tiny))
     _refuse_others(params, f"pack.profile={params.profile}", "files", "size")
     if params.profile not in PROFILES:
         hint = suggestion(params.profile, (TINY, *PROFILES))
         raise BenchError(f"pack.profile={params.profile}: no such profile{hint}")
     profile = PROFILES[params.profile]
     files = max(1, round(profile.files * params.scale))
-    write_planned_tree(root, plan_tree(profile, files=files, seed=params.seed))
-    return Source(root)
+    planned = partial(plan_tree, profile, files=files, seed=params.seed)
+    return Source(_written_once(folder, lambda root: write_planned_tree(root, planned())))
+
+
+def _written_once(folder: str, write: Callable[[str], None]) -> str:
+    """Return the tree in `folder`, which `write` fills unless an earlier round has left a whole one."""
+    root = os.path.join(folder, "tree")
+    if not os.path.isdir(root):
+        write(f"{root}.part")
+        os.rename(f"{root}.part", root)
+    return root
 
 
 def _refuse_others(params: PackParams, chosen: str, *names: str) -> None:

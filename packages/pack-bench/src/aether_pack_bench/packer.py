@@ -5,6 +5,7 @@ from __future__ import annotations
 import lzma
 import tarfile
 import zlib
+from functools import cache
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from aether_harness import BenchError
@@ -84,8 +85,9 @@ class Packer(Protocol):
         """
 
 
+@cache
 def find_packer(name: str) -> Packer:
-    """Return the installed packer of this name.
+    """Return the installed packer of this name, which is looked for once: it takes as long as to pack a small tree.
 
     Raises:
         BenchError: there is none, or it cannot be imported.

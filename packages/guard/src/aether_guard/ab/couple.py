@@ -1,8 +1,8 @@
-"""Workers in twos, a version each: made ready when it is their turn, and ended before the next are.
+"""Workers in twos, a version each: made ready when it is their turn, and ended while the next are.
 
 They are forked by processes that have imported their version's bench; where that cannot be, on either side, those of
-both are started from nothing, on other CPUs while those before them are measured. Nothing is set up or torn down then:
-what writes many files at once is in the way of a sample that writes one, on whichever CPU it runs.
+both are started from nothing, on other CPUs while those before them are measured. Nothing is forked, set up or torn
+down then: what writes many files at once is in the way of a sample that writes one, on whichever CPU it runs.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import os
 import shutil
 import tempfile
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from threading import Lock
 from typing import TYPE_CHECKING, Self
 
+from aether_guard.ab.inputs import Inputs
 from aether_guard.ab.nest import Nests
 from aether_guard.ab.terms import blaming, drawn_order
 from aether_guard.error import GuardError
@@ -44,7 +45,6 @@ class Couple:
         self.workers: dict[int, Worker] = {}
         self.folders: list[str] = []
         self.nest: Nest | None = None
-        self.is_open = False
 
     def kill(self) -> None:
         """End both, whatever they are doing."""
@@ -64,16 +64,19 @@ class Couples:
         self._nests = Nests(sides, draw)
         self._iterations: int | None = None
         self._ahead: deque[Future[Couple]] = deque()
+        self._left: deque[Couple] = deque()
         self._all: set[Couple] = set()
         self._lock = Lock()
         self._is_over = False
         self._aside = ThreadPoolExecutor(1)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._inputs: Inputs | None = None
         self._opened = 0
 
     def __enter__(self) -> Self:
         """Make room for what workers write."""
         self._folder = tempfile.TemporaryDirectory(prefix="aether-", ignore_cleanup_errors=True)
+        self._inputs = Inputs(self._folder.name)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -99,36 +102,37 @@ class Couples:
             GuardError: a side could not be set up; names both.
 
         """
-        couple = (self._ahead.popleft() if self._ahead else self._aside.submit(self._make)).result()
-        while self._terms.others_cpus and not couple.is_open and len(self._ahead) < LIVES_AHEAD:
-            self._ahead.append(self._aside.submit(self._make))
-        return couple
+        return (self._ahead.popleft() if self._ahead else self._aside.submit(self._make)).result()
 
     def begin(self, couple: Couple) -> None:
-        """Have a couple ready where it is measured.
+        """Have a couple ready where it is measured; meanwhile end the one before it, and start one that follows.
 
         Raises:
             GuardError: a side could not be set up; names both.
 
         """
-        if not couple.is_open:
-            for index in couple.order:
-                self._open(couple, index)
-            couple.is_open = True
+        tidied = [self._aside.submit(self.drop, self._left.popleft()) for _ in range(len(self._left))]
+        is_forked = couple.nest is not None
+        lives_ahead = 1 if is_forked else LIVES_AHEAD if self._terms.others_cpus else 0
+        while len(self._ahead) < lives_ahead:
+            self._ahead.append(self._aside.submit(self._make))
+        self._open_both(couple)
+        for future in tidied:
+            future.result()
+        if is_forked:
+            wait(self._ahead)
 
     def put_away(self, couple: Couple) -> None:
-        """Tear a couple down and end it.
+        """Tear a couple down; it is ended when the next one begins.
 
         Raises:
             GuardError: a side could not be torn down; names both.
 
         """
-        try:
-            for index in couple.order:
-                with blaming(self._bench_id, self._sides[index], "tear-down"):
-                    couple.workers[index].ask(Close(), Closed, CLOSE_LIMIT_S)
-        finally:
-            self.drop(couple)
+        self._left.append(couple)
+        for index in couple.order:
+            with blaming(self._bench_id, self._sides[index], "tear-down"):
+                couple.workers[index].ask(Close(), Closed, CLOSE_LIMIT_S)
 
     def drop(self, couple: Couple) -> None:
         """End a couple of which something has gone wrong."""
@@ -136,7 +140,7 @@ class Couples:
         self._remove(couple)
 
     def _make(self) -> Couple:
-        """Start both workers, alike in all that is not the code, and set forked ones up."""
+        """Start both workers, alike in all that is not the code."""
         couple = Couple(drawn_order(self._draw))
         couple.nest = self._nests.begin_life()
         nurseries = (None, None) if couple.nest is None else couple.nest.nurseries
@@ -150,13 +154,15 @@ class Couples:
                 self._all.add(couple)
                 command = worker_command(side.python)
                 couple.workers[index] = Worker(command, side.changes | env, side.folder, nurseries[index])
-        if couple.nest is not None:
-            for index in couple.order:
-                self._open(couple, index)
-            couple.is_open = True
         return couple
 
-    def _open(self, couple: Couple, index: int) -> None:
+    def _open_both(self, couple: Couple) -> None:
+        assert self._inputs is not None
+        for index in couple.order:
+            self._open(couple, index, self._inputs.of(index))
+        self._inputs.settle()
+
+    def _open(self, couple: Couple, index: int, inputs: str | None) -> None:
         side, worker, assignment = self._sides[index], couple.workers[index], self._terms.assignment
         with blaming(self._bench_id, side, "start"):
             folder = self._new_folder()
@@ -172,6 +178,7 @@ class Couples:
                     companion_cpus=assignment.companion_cpus,
                     iterations=self._iterations,
                     ruler=False,
+                    inputs=inputs,
                 ),
                 Opened,
                 self._terms.timeout_s,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from aether_guard.ab.couple import Couples
 from aether_guard.ab.drawn import Drawn
 from aether_guard.ab.terms import blaming, drawn_order
-from aether_harness.evidence import is_disturbed, usual_of
+from aether_harness.evidence import TOLERATED_LOSS, is_disturbed, lost_ns, usual_of
 from aether_harness.protocol import Sample, Taken, Verified, Verify
 from aether_harness.target import CommandAddress
 
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
+    from aether_guard.ab.couple import Couple
     from aether_guard.ab.length import Lengths
     from aether_guard.ab.terms import Match, Terms
-    from aether_harness.evidence import Evidence
+    from aether_harness.evidence import Evidence, Usual
     from aether_harness.process import Worker
 
 #: Of commands every sample is a process of its own, and so every pair a bet; their workers may live longer.
@@ -31,6 +32,8 @@ _LIVES_A_VERIFICATION = 20
 #: Disturbed pairs are taken again, up to this share of all: on a machine that is never quiet they are kept, for
 #: the test does without a quiet machine, and wants pairs.
 MOST_RETAKEN = 0.25
+#: No page that is copied shows in a sample that takes longer.
+LONG_NS = 50_000_000
 #: What is usual for an operation is told from its last so many samples.
 _REMEMBERED = 60
 
@@ -84,6 +87,7 @@ class Duel:
         couple = self._couples.take()
         try:
             self._couples.begin(couple)
+            self._warm_up(couple)
             self._begin_s = perf_counter() - started
             yield lambda: self._bet(couple.workers)
             if self._lives % _LIVES_A_VERIFICATION == 1:
@@ -94,6 +98,15 @@ class Duel:
             self._couples.drop(couple)
             raise
         self._couples.put_away(couple)
+
+    def _warm_up(self, couple: Couple) -> None:
+        """Take a pair that does not count, of workers whose first samples copy the pages that they write to.
+
+        Where a sample takes long, that is nothing beside it.
+        """
+        known = self._evidence[0]
+        if couple.nest is not None and not (known and known[-1].elapsed_ns > LONG_NS):
+            self._both(couple.workers, couple.order)
 
     def _bet(self, workers: dict[int, Worker]) -> tuple[Drawn, ...]:
         started = perf_counter()
@@ -132,6 +145,17 @@ class Duel:
     def _disturbed(self, old: Taken, new: Taken) -> bool:
         """Return whether a CPU was taken from either; each side is judged by what is usual for itself."""
         return any(
-            is_disturbed(taken.evidence, usual_of(evidence))
+            _shows(taken.evidence, usual_of(evidence))
             for taken, evidence in zip((old, new), self._evidence, strict=True)
         )
+
+
+def _shows(evidence: Evidence, usual: Usual) -> bool:
+    """Return whether a CPU was taken for so long that it shows in a pair.
+
+    A system's own threads take it for some microseconds every few samples, and pairs spread no wider for it. How long
+    it was is known where the thread never waited; where it is not, how often has to do.
+    """
+    if evidence.cpu_ns is None or evidence.voluntary_switches != 0 or evidence.shared_cpu:
+        return is_disturbed(evidence, usual)
+    return lost_ns(evidence, usual) > TOLERATED_LOSS * evidence.elapsed_ns

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from aether_guard.ab.terms import Contestant
 
 #: So many lives are forked by the same two processes. What these have in common is luck that no coin turns round: the
-#: fewer the better, and more than two are no faster, for the next processes come up beside the measuring.
-LIVES_A_NEST = 2
+#: fewer the better, and more would hardly be faster, for the next processes come up beside the measuring.
+LIVES_A_NEST = 3
 
 
 class Nest:
@@ -42,15 +42,12 @@ class Nest:
         try:
             for index in drawn_order(draw):
                 side = sides[index]
-                self._nurseries[index] = Nursery(side.python, side.address, side.changes | env, side.folder)
+                self._nurseries[index] = Nursery(
+                    side.python, side.address, side.changes | env, side.folder, side.params
+                )
         except NurseryError:
             self.kill()
             raise
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether there is nothing to wait for."""
-        return all(nursery.is_ready() for nursery in self._nurseries.values())
 
     def wait_until_ready(self) -> None:
         """Wait until both can fork; once.
@@ -99,12 +96,12 @@ class Nests:
             return None
 
     def _current(self) -> Nest:
-        if self._next is None and (not self._used or self._used[-1].lives >= LIVES_A_NEST):
-            self._next = Nest(self._sides, self._draw)
-        if self._next is not None and (not self._used or self._next.is_ready):
-            self._next.wait_until_ready()
-            self._used.append(self._next)
+        if not self._used or self._used[-1].lives >= LIVES_A_NEST:
+            nest = self._next or Nest(self._sides, self._draw)
+            self._used.append(nest)
             self._next = None
+            nest.wait_until_ready()
+            self._next = Nest(self._sides, self._draw)
         nest = self._used[-1]
         nest.lives += 1
         nest.living += 1
