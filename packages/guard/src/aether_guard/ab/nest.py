@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: So many lives are forked by the same two processes. What these have in common is luck that no coin turns round: the
 #: fewer the better, and more would hardly be faster, for the next processes come up beside the measuring.
-LIVES_A_NEST = 3
+LIVES_A_NEST = 2
 
 
 class Nest:
