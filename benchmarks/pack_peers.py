@@ -18,8 +18,8 @@ from time import perf_counter, process_time
 
 from msgspec import Struct
 
+from aether_harness.front import pareto_front
 from aether_pack_bench.archive import pack
-from aether_pack_bench.front import pareto_front
 from aether_pack_bench.manifest import hash_tree, write_manifest
 from aether_pack_bench.packer import find_packer
 from aether_pack_bench.profile import PROFILES, plan_tree
