@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 #: What one of zstd's threads takes at a time at the levels that look back 2 MiB, rather than the 8 MiB of zstd's own
-#: choice: a tree of a few MiB is shared out as well, for 0.2 to 0.5 % more bytes. Where it looks back further, every job
-#: would begin with more that another has seen than with what is its own, and where less, its jobs are no larger.
+#: choice: a tree of a few MiB is shared out as well, for 0.2 to 0.5 % more bytes. Where it looks back further, a job
+#: would hold little more than what it has to look at first, and where less, its own jobs are no larger.
 JOB_BYTES = 4 * 2**20
 JOB_WINDOW_LOG = 21
 
