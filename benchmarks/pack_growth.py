@@ -1,12 +1,15 @@
-"""How packing grows: the cost of a file in trees of 1,000 to 100,000, and the memory a large file takes.
+"""How packing grows: the cost of a file in trees of 1,000 to 100,000, and the memory that many GB take.
 
-`hatch run bench:pack-growth`; every figure comes from a process of its own.
+`hatch run bench:pack-growth`; every figure comes from a process of its own, the sizes take turns, and beside them is
+what reading the same files costs `tar` and `cat`, which is the system's own part in it.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,51 +19,119 @@ from aether_harness.witness import peak_memory_bytes
 from aether_pack_bench.archive import pack
 from aether_pack_bench.packer import find_packer
 from aether_pack_bench.seeded import write_seeded_tree
+from aether_pack_bench.verify import verify_artifact
 from aether_schema import quantile
 
 COUNTS = (1_000, 3_000, 10_000, 30_000, 100_000)
-ROUNDS = 3
+#: So many files are packed by each process: the small trees several times.
+FILES_A_TURN = 20_000
+PEERS = {"tar": "tar -cf - . | cat", "cat": "find . -type f -print0 | xargs -0 cat"}
+#: At 20 GB each is over the 8 GiB from which a tar says a size in another way.
+LARGE_FILES = 2
+#: Of every large file, one part in five is noise, and the rest a hole.
+FILLED = 5
+NOISE_BYTES = 64 * 2**20
+SPARSE_BYTES = 9 * 2**30
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=float, default=20.0, help="GB of the large file, which is sparse")
+    parser.add_argument("--size", type=float, default=20.0, help="GB of two large files; a fifth of it takes room")
+    parser.add_argument("--verify", action="store_true", help="verify a sparse file of over 8 GiB from end to end")
     parser.add_argument("--packer", default="isal")
-    parser.add_argument("--threads", default="1")
+    parser.add_argument("--threads", nargs="*", default=["1", "2"])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--counts", type=int, nargs="*", default=COUNTS)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for count in COUNTS:
-            root = os.path.join(folder, str(count))
-            write_seeded_tree(root, files=count, size=1024, seed=1)
-            print(f"{count:7,} files of 1 KiB: {_elsewhere(root, options.packer, options.threads)}", flush=True)
+        if options.counts:
+            _grow(folder, options.counts, options.packer, options.threads, options.rounds)
         if options.size:
             root = os.path.join(folder, "large")
-            os.mkdir(root)
-            with open(os.path.join(root, "sparse.bin"), "wb") as file:
-                file.truncate(int(options.size * 1e9))
-            print(f"a file of {options.size:g} GB: {_elsewhere(root, 'zstd', '2', rounds=1)}", flush=True)
+            _write_large(root, int(options.size * 1e9))
+            elapsed_s, peak = _elsewhere(root, "zstd", "2", times=1)
+            rate = options.size * 1e3 / elapsed_s
+            print(f"{LARGE_FILES} files, {options.size:g} GB: {rate:,.0f} MB/s, peak memory {peak / 1e6:,.0f} MB")
+        if options.verify:
+            print(f"a file of {SPARSE_BYTES / 2**30:g} GiB, packed, unpacked and compared: {_verified(folder):,.0f} s")
 
 
-def _elsewhere(root: str, name: str, threads: str, *, rounds: int = ROUNDS) -> str:
-    command = [sys.executable, __file__, "--one", root, name, threads, str(rounds)]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+def _grow(folder: str, counts: list[int], packer: str, threads: list[str], rounds: int) -> None:
+    roots = {count: os.path.join(folder, str(count)) for count in counts}
+    for count, root in roots.items():
+        write_seeded_tree(root, files=count, size=1024, seed=1)
+    os.sync()  # so that writing them back does not fall into what is measured
+    names = [*(f"{packer}, {each} threads" for each in threads), *PEERS]
+    taken_us: dict[str, dict[int, list[float]]] = {name: {count: [] for count in counts} for name in names}
+    peaks: dict[int, float] = {}
+    for _ in range(rounds):
+        for count, root in roots.items():
+            times = max(1, FILES_A_TURN // count)
+            for name, each in zip(names, threads, strict=False):
+                elapsed_s, peaks[count] = _elsewhere(root, packer, each, times=times)
+                taken_us[name][count].append(elapsed_s / count * 1e6)
+            for name, line in PEERS.items():
+                taken_us[name][count] += [_peer(root, line) / count * 1e6 for _ in range(times)]
+    print(f"us a file of 1 KiB, medians of {rounds} rounds")
+    print(f"{'files':>9}{''.join(f'{name:>18}' for name in names)}  peak")
+    for count in counts:
+        figures = "".join(f"{quantile(taken_us[name][count], 0.5):18.1f}" for name in names)
+        print(f"{count:9,}{figures}  {peaks[count] / 1e6:,.0f} MB")
+    medians = {name: [quantile(values, 0.5) for values in taken_us[name].values()] for name in names}
+    apart = "".join(f"{f'{max(each) / min(each) - 1:.0%}':>18}" for each in medians.values())
+    print(f"{'apart':>9}{apart}\n", flush=True)
 
 
-def _one(root: str, name: str, threads: str, rounds: str) -> None:
+def _peer(root: str, line: str) -> float:
+    started = perf_counter()
+    subprocess.run(line, shell=True, cwd=root, stdout=subprocess.DEVNULL, check=True)  # noqa: S602 - written here
+    return perf_counter() - started
+
+
+def _write_large(root: str, size: int) -> None:
+    noise = random.Random(1).randbytes(NOISE_BYTES)  # noqa: S311 - bytes to pack
+    os.mkdir(root)
+    for number in range(LARGE_FILES):
+        with open(os.path.join(root, f"large-{number}.bin"), "wb") as file:
+            file.writelines(noise for _ in range(size // LARGE_FILES // FILLED // NOISE_BYTES))
+            file.truncate(size // LARGE_FILES)
+
+
+def _verified(folder: str) -> float:
+    root = os.path.join(folder, "sparse")
+    os.mkdir(root)
+    with open(os.path.join(root, "sparse.bin"), "wb") as file:
+        file.write(b"head")
+        file.seek(SPARSE_BYTES - 4)
+        file.write(b"tail")
+    started = perf_counter()
+    packer, artifact = find_packer("zstd"), os.path.join(folder, "artifact")
+    packed = pack(root, artifact, os.path.join(folder, "manifest.json"), packer=packer, level=1, threads=2)
+    verify_artifact(artifact, packed.manifest, root, os.path.join(folder, "unpacked"), read=packer.read)
+    return perf_counter() - started
+
+
+def _elsewhere(root: str, name: str, threads: str, *, times: int) -> tuple[float, float]:
+    """Return the median time of packing a tree so often in another process, and that one's peak memory in bytes."""
+    command = [sys.executable, __file__, "--one", root, name, threads, str(times)]
+    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    return float(said[0]), float(said[1])
+
+
+def _one(root: str, name: str, threads: str, times: str) -> None:
     """Pack a tree and print what it took."""
     elapsed_s = []
-    with tempfile.TemporaryDirectory() as folder:
-        for _ in range(int(rounds)):
+    folder = tempfile.mkdtemp()
+    try:
+        for _ in range(int(times)):
             started = perf_counter()
             artifact, manifest = os.path.join(folder, "artifact"), os.path.join(folder, "manifest.json")
-            packed = pack(root, artifact, manifest, packer=find_packer(name), level=1, threads=int(threads))
+            pack(root, artifact, manifest, packer=find_packer(name), level=1, threads=int(threads))
             elapsed_s.append(perf_counter() - started)
-    files = sum(item.size is not None for item in packed.manifest.items)
-    size = sum(item.size or 0 for item in packed.manifest.items)
-    median_s = quantile(elapsed_s, 0.5)
-    peak = (peak_memory_bytes() or 0) / 1e6
-    print(f"{median_s / files * 1e6:,.1f} us a file, {size / 1e6 / median_s:,.0f} MB/s, peak memory {peak:,.0f} MB")
+    finally:
+        shutil.rmtree(folder)
+    print(quantile(elapsed_s, 0.5), peak_memory_bytes() or 0)
 
 
 if __name__ == "__main__":

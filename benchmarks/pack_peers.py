@@ -18,8 +18,8 @@ from time import perf_counter, process_time
 
 from msgspec import Struct
 
+from aether_harness.front import pareto_front
 from aether_pack_bench.archive import pack
-from aether_pack_bench.front import pareto_front
 from aether_pack_bench.manifest import hash_tree, write_manifest
 from aether_pack_bench.packer import find_packer
 from aether_pack_bench.profile import PROFILES, plan_tree
@@ -75,7 +75,8 @@ def main() -> None:
             write_planned_tree(root, planned)
         sizes = [item.size for item in hash_tree(root, threads=THREADS).items if item.size is not None]
         print(f"{len(sizes):,} files, {sum(sizes) / 1e6:,.1f} MB, {THREADS} CPUs, {options.rounds} rounds, medians\n")
-        packing = [*map(partial(_peer, root, output), PEERS), *(_own(root, output, *each) for each in OWN)]
+        peers = [_shell(root, line, output) for line in PEERS if _is_installed(line)]
+        packing = [*peers, *(_own(root, output, *each) for each in OWN)]
         hashing = [_shell(root, SUMS, os.devnull), Candidate("hash and manifest", lambda: _hash(root, output))]
         wanted = [
             each for each in (*packing, *hashing) if not options.only or any(part in each.name for part in options.only)
@@ -105,11 +106,11 @@ def _own(root: str, output: str, name: str, level: int) -> Candidate:
     return Candidate(f"{name}, level {level}", run)
 
 
-def _peer(root: str, output: str, line: str) -> Candidate:
+def _is_installed(line: str) -> bool:
     missing = [word for word in ("pigz", "zstd", "bsdtar") if word in line and shutil.which(word) is None]
     if missing:
-        raise SystemExit(f"{missing[0]}: not installed (Debian: pigz, zstd, libarchive-tools)")
-    return _shell(root, line, output)
+        print(f"{missing[0]}: not installed (Debian: pigz, zstd, libarchive-tools)")
+    return not missing
 
 
 def _shell(root: str, line: str, output: str) -> Candidate:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -8,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from aether_harness import ByteCount, UsageError
-from aether_harness.sweep import Point, figure, pictures_of, points_of, require_sweep
+from aether_harness.sweep import Point, figure, front_of, pictures_of, points_of, require_sweep
+from aether_harness.sweep_table import note_beside, sweep_table
 from aether_harness.target import EntryPointAddress, Found, Target, check_bench
 from aether_schema import Phase, Summary
 
@@ -158,7 +161,92 @@ def test_a_bench_names_its_axes_among_quantiles_parameters_phases_and_readings()
     (picture,) = pictures_of(runs)
     assert (picture.x_label, picture.y_label) == ("archive_bytes", "write (ms)")
     drawn = [(line.label, line.x, line.y) for line in picture.lines]
-    assert drawn == [("level=9", (10,), (1,)), ("level=1", (20,), (2,))]
+    assert drawn == [("", (20, 10), (2, 1))]
+
+
+class Sized(Packing):
+    size = "archive_bytes"
+    columns = ("share", "files")
+
+    def note(self, readings: dict[str, float]) -> str:
+        return f"packed to {readings['archive_bytes']:g}"
+
+
+def sized(figures: list[tuple[float, float]], bench: Any = None, **settings: str) -> list[tuple[Target, Summary]]:
+    """Return the points of a sweep of a bench that names its size, with their medians and sizes."""
+    found = points(bench or Sized(), **settings)
+    return [
+        measured(target, p50, readings={"archive_bytes": size, "share": size / 64}, notes=f"busy; packed to {size:g}")
+        for target, (p50, size) in zip(found, figures, strict=True)
+    ]
+
+
+def test_a_bench_that_names_its_size_is_drawn_as_its_median_against_that_with_the_front_marked() -> None:
+    runs = sized([(1, 30), (3, 20), (2, 40), (4, 10)], tool="zlib,brotli", level="9,1")
+    (picture,) = pictures_of(runs)
+    assert (picture.x_label, picture.y_label) == ("archive_bytes", "duration_ms, p50 (ms)")
+    assert picture.front == ((10, 4), (20, 3), (30, 1))
+    # A line joins what differs in a number only, and says which it is at each point.
+    assert [(line.label, line.x, line.y, line.marks) for line in picture.lines] == [
+        ("tool=zlib", (40, 30), (2, 1), ("level 1", "level 9")),
+        ("tool=brotli", (10, 20), (4, 3), ("level 1", "level 9")),
+    ]
+
+
+def test_points_that_differ_in_a_word_or_a_switch_are_not_joined_to_a_line() -> None:
+    (picture,) = pictures_of(sized([(1, 30), (3, 20)], exact="true,false"))
+    assert [(line.label, line.x, line.marks) for line in picture.lines] == [
+        ("exact=true", (30,), ()),
+        ("exact=false", (20,), ()),
+    ]
+
+
+def test_of_a_throughput_the_front_is_where_it_is_high() -> None:
+    class Streamed(Sized):
+        metric = "throughput_mbs"
+
+    runs = [
+        (target, replace(summary, metric="throughput_mbs", unit="MB/s"))
+        for target, summary in sized([(1, 30), (3, 30), (2, 20)], Streamed(), level="1,2,3")
+    ]
+    assert front_of(runs) == [False, True, True]
+
+
+def test_other_axes_than_the_size_and_the_median_have_no_front_and_neither_has_a_bench_without_a_size() -> None:
+    class Otherwise(Sized):
+        axes = ("level", "archive_bytes")
+
+    (picture,) = pictures_of(sized([(1, 30), (3, 20)], Otherwise(), level="1,2"))
+    assert picture.front == ()
+    assert front_of(sized([(1, 30), (3, 20)], Packing(), level="1,2")) is None
+    assert front_of([measured(target, 1) for target in points(Sized(), level="1,2")]) is None
+
+
+def test_the_table_has_the_parameters_the_figures_and_a_mark_at_what_is_on_the_front() -> None:
+    runs = sized([(1, 30), (3, 20), (2, 40), (4000, 10)], tool="zlib,brotli", level="1,9")
+    assert sweep_table(runs, "out").splitlines() == [
+        "packing, duration_ms, in out/bench-pack-*.json".replace("/", os.sep),
+        "level  tool    p50 (ms)  p95 (ms)  n  archive_bytes   share  front",
+        "    1  zlib           1         2  1             30  0.4688  *",
+        "    1  brotli         3         6  1             20  0.3125  *",
+        "    9  zlib           2         4  1             40   0.625",
+        "    9  brotli     4,000     8,000  1             10  0.1562  *",
+        "* on the front: no other point has both a better p50 and a smaller archive_bytes",
+    ]
+    assert note_beside(runs[0]) == "busy"
+
+
+def test_the_table_of_a_bench_without_a_size_has_no_front_and_leaves_its_notes_whole() -> None:
+    class Noted(Packing):
+        note = Sized.note
+
+    runs = sized([(1, 30), (3, 20)], Noted(), size="1K,2K")
+    assert sweep_table(runs, "out").splitlines()[1:] == [
+        "size  p50 (ms)  p95 (ms)  n",
+        "1024         1         2  1",
+        "2048         3         6  1",
+    ]
+    assert note_beside(runs[0]) == "busy; packed to 30"
 
 
 def test_an_axis_that_no_summary_has_is_refused() -> None:
@@ -181,7 +269,7 @@ class Session:
     def __init__(self, params): self.params = params
     def sample(self): sum(range(self.params.steps * 1000))
     def verify(self): pass
-    def readings(self): return {"steps_told": self.params.steps}
+    def readings(self): return {"left": 100 - self.params.steps, "steps_told": self.params.steps}
 
 class Stepping:
     bench_id, name, about, metric, params_type = "stepping", "step", "steps", "duration_ms", Params
@@ -219,6 +307,26 @@ def test_a_plot_without_a_sweep_is_refused_before_anything_is_measured(
     assert finished.returncode == 2
     assert finished.stderr.startswith("aether-bench: --plot draws a sweep: ")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_sweep_ends_with_its_table_and_a_single_point_beside_it_with_a_line(
+    bench_file: Callable[..., str], aether_bench: Run
+) -> None:
+    other = "class Other(Stepping): bench_id, name, size = 'other', 'other', 'left'\nother = Other()\n"
+    small = ("--rounds", "1", "--samples", "2", "--warmups", "0", "--out", "out")
+    finished = aether_bench("run", bench_file(BENCH + other), "-p", "other.steps=3,500", *small)
+    assert finished.returncode == 0
+    single, table = finished.stdout.split("\n\n")
+    assert re.search(r"^stepping +duration_ms .*bench-step.json$", single, re.MULTILINE)
+    assert re.search(r"^  500 .*\*$", table, re.MULTILINE)
+    assert re.search(r"^stepping: .*told 1$", table, re.MULTILINE)
+    assert "told 500" not in table
+
+
+def test_a_sweep_with_a_front_is_drawn(bench_file: Callable[..., str], run: Run, tmp_path: Path) -> None:
+    sized = BENCH.replace("    def note", "    size = 'left'\n    def note")
+    assert run(bench_file(sized), "-p", "step.steps=3,5000", "-p", "step.word=a", "--plot", "x.png").returncode == 0
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_sweep_is_drawn(bench_file: Callable[..., str], run: Run, tmp_path: Path) -> None:

@@ -75,20 +75,47 @@ def plot_sweep(path: str, picture: Picture) -> None:
     for line in picture.lines:
         (drawn,) = axes.plot(line.x, line.y, "o-", label=line.label)
         tops = [top for top in line.y95 if top is not None]
-        if len(tops) == len(line.y):
+        if len(tops) == len(line.y) and not line.marks:
             axes.fill_between(line.x, line.y, tops, color=drawn.get_color(), alpha=0.15)
-    steps = [step for line in picture.lines for step in line.x]
-    numbers = [step for step in steps if not isinstance(step, str)]
-    if len(numbers) == len(steps) and min(numbers) > 0 and max(numbers) >= WIDE * min(numbers):
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(sorted(set(numbers)), [f"{number:,.6g}" for number in sorted(set(numbers))])
-        axes.minorticks_off()
+        for x, y, mark in zip(line.x, line.y, line.marks, strict=bool(line.marks)):
+            place = {"xytext": (7, 5), "textcoords": "offset points", "fontsize": 8, "color": drawn.get_color()}
+            axes.annotate(mark, (x, y), **place)  # type: ignore[arg-type]
+    if any(line.marks for line in picture.lines):
+        axes.margins(0.09)  # room for what stands beside the points
+    if picture.front:
+        axes.plot(*zip(*picture.front, strict=True), "--", color="black", linewidth=1, alpha=0.5, zorder=1)
+        ring = {"marker": "o", "s": 150, "facecolors": "none", "edgecolors": "black", "zorder": 3}
+        axes.scatter(*zip(*picture.front, strict=True), **ring, label="Pareto front")  # type: ignore[arg-type]
+    _scale_steps(axes, [step for line in picture.lines for step in line.x], picture.x_label)
+    heights = [y for line in picture.lines for y in line.y]
+    if picture.front and min(heights) > 0 and max(heights) >= WIDE * min(heights):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:,.4g}")
+    else:
+        axes.set_ylim(bottom=0)
     axes.set(title=picture.bench_id, xlabel=picture.x_label, ylabel=picture.y_label)
-    axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
-    if len(picture.lines) > 1:
+    if len(picture.lines) > 1 or picture.front:
         axes.legend()
     _save(figure, path)
+
+
+def _scale_steps(axes: Axes, steps: Sequence[float | str], label: str) -> None:
+    """Have an axis of numbers that go far written out at each, where they are few, and one of bytes in their multiples.
+
+    Names are left as they are.
+    """
+    from matplotlib.ticker import EngFormatter
+
+    numbers = sorted({step for step in steps if not isinstance(step, str)})
+    if any(isinstance(step, str) for step in steps):
+        return
+    if min(numbers) > 0 and max(numbers) >= WIDE * min(numbers):
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(numbers, [f"{number:,.6g}" for number in numbers])
+        axes.minorticks_off()
+    elif label.endswith("_bytes"):
+        axes.xaxis.set_major_formatter(EngFormatter(unit="B"))
 
 
 def _save(figure: Figure, path: str) -> None:

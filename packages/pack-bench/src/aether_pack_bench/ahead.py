@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-#: How many are handed over at a time: handing one over costs what reading a small file does.
-BATCH = 32
+#: How many are handed over at a time: handing one over, and waking up who waits for it, costs what reading some small
+#: files does.
+BATCH = 128
 
 GivenT = TypeVar("GivenT")
 MadeT = TypeVar("MadeT")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
+from threading import Lock
 from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,14 @@ from aether_pack_bench.header import end_of_archive, header_of, padding
 from aether_pack_bench.manifest import Item, Manifest, item_of, link_target, manifest_of, write_manifest
 from aether_pack_bench.output import overwriting, write_all
 from aether_pack_bench.packer import level_of
-from aether_pack_bench.reading import Content, LargeFile, is_executable, read_whole, status_of
+from aether_pack_bench.reading import Content, LargeFile, Raw, is_executable, read_whole, status_of
 from aether_pack_bench.record import Record
 from aether_pack_bench.tree import Entry, as_utf8, reason, walk
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from aether_pack_bench.packer import Compressor, Packer
 
@@ -78,7 +80,8 @@ def pack(  # noqa: PLR0913 - from where, to where, and how
             closing(packer.open(partial(write_all, raw), level=level, threads=threads)) as compressor,
         ):
             archive = _Archive(compressor, packer.block_bytes, record)
-            with in_order(entries, partial(_read_all, since), threads) as batches:
+            turn = Lock() if threads > 1 else nullcontext()
+            with in_order(entries, partial(_read_all, since, turn), threads) as batches:
                 for batch in batches:
                     archive.add_all(batch)
             archive.finish()
@@ -104,13 +107,36 @@ def pack(  # noqa: PLR0913 - from where, to where, and how
 
 #: A small file's contents, the item of a file that has not changed, or nothing.
 Seen = Content | Item | None
+#: An entry, with what was seen of one that is a file.
+Looked = tuple[Entry, Seen]
+TURN_BYTES = 512 * 2**10
 
 
-def _read_all(since: Record | None, entries: Sequence[Entry]) -> list[tuple[Entry, Seen]]:
-    return [(entry, _seen(since, entry) if entry.kind == "file" else None) for entry in entries]
+def _read_all(since: Record | None, turn: AbstractContextManager[object], entries: Sequence[Entry]) -> list[Looked]:
+    """Read a batch of files and hash them.
+
+    Threads read one at a time and hash side by side: a small file is a handful of system calls, after each of which two
+    threads would only wake one another up. So many bytes a turn are hashed while the processor's cache has them.
+    """
+    looked: list[Looked] = []
+    left = iter(entries)
+    while True:
+        held: list[tuple[Entry, Raw | Item | None]] = []
+        with turn:
+            held_bytes = 0
+            for entry in left:
+                raw = _seen(since, entry) if entry.kind == "file" else None
+                held.append((entry, raw))
+                if isinstance(raw, Raw):
+                    held_bytes += len(raw.data)
+                    if held_bytes >= TURN_BYTES:
+                        break
+        if not held:
+            return looked
+        looked += [(entry, raw.hashed() if isinstance(raw, Raw) else raw) for entry, raw in held]
 
 
-def _seen(since: Record | None, entry: Entry) -> Seen:
+def _seen(since: Record | None, entry: Entry) -> Raw | Item | None:
     if since is not None and (unchanged := since.unchanged(entry.path, status_of(entry.location))) is not None:
         return unchanged
     return read_whole(entry.location)
@@ -131,7 +157,7 @@ class _Archive:
         self._held_bytes = 0
         self._size = 0
 
-    def add_all(self, entries: Iterable[tuple[Entry, Seen]]) -> None:
+    def add_all(self, entries: Iterable[Looked]) -> None:
         """Add entries, with what was seen of those that are files."""
         for entry, content in entries:
             if isinstance(content, Item):

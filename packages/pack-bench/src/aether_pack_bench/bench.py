@@ -67,7 +67,8 @@ class PackagingBench:
     metric: Metric = "duration_ms"
     params_type = PackParams
     reference = "archive-1"
-    axes = ("output_bytes", "p50")
+    size = "output_bytes"
+    columns = ("output_share",)
 
     def __init__(self) -> None:
         """Know the versions of what every run uses, until one is opened."""

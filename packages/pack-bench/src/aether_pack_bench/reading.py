@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: A file up to this size is read in one go, ahead of the archive; a larger one in pieces, when its turn has come.
-WHOLE_BYTES = 256 * 2**10
-PIECE_BYTES = 2**20
+WHOLE_BYTES = 64 * 2**10
+PIECE_BYTES = 128 * 2**10
 
 
 class Content(Struct, frozen=True):
@@ -32,8 +32,22 @@ class Content(Struct, frozen=True):
     hash_ns: int
 
 
-def read_whole(location: str) -> Content | None:
-    """Read and hash a file; return None where it is too large to be read in one go.
+class Raw(Struct, frozen=True):
+    """A file that was read whole and is not hashed yet."""
+
+    data: bytes
+    status: os.stat_result
+    read_ns: int
+
+    def hashed(self) -> Content:
+        """Hash it."""
+        started = perf_counter_ns()
+        sha256 = hashlib.sha256(self.data).hexdigest()
+        return Content(self.data, sha256, self.status, self.read_ns, perf_counter_ns() - started)
+
+
+def read_whole(location: str) -> Raw | None:
+    """Read a file; return None where it is too large to be read in one go.
 
     Raises:
         BenchError: it cannot be read, or changed meanwhile; the message names it.
@@ -52,9 +66,7 @@ def read_whole(location: str) -> Content | None:
         raise BenchError(f"{location}: {reason(error)}") from None
     finally:
         os.close(descriptor)
-    read = perf_counter_ns()
-    sha256 = hashlib.sha256(data).hexdigest()
-    return Content(data, sha256, before, read - started, perf_counter_ns() - read)
+    return Raw(data, before, perf_counter_ns() - started)
 
 
 class LargeFile:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import tarfile
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from aether_harness import BenchError
 from aether_pack_bench.deflate import read_gzip
+from aether_pack_bench.inside import leads_out, require_inside, write_sparse
 from aether_pack_bench.packer import BROKEN
 from aether_pack_bench.store import store_packer
+from aether_pack_bench.unzip import MAGIC, unzip
 from aether_pack_bench.xz import xz_packer
 from aether_pack_bench.zstd import zstd_packer
 
@@ -31,14 +32,19 @@ _AS_THEY_ARE: dict[str, Any] = {"filter": "fully_trusted"} if hasattr(tarfile, "
 def unpack(artifact: str, folder: str, read: Callable[[str], AbstractContextManager[BinaryIO]] | None = None) -> None:
     """Unpack the tar in `artifact`, opened by `read` or else by what it begins with, into the folder `folder`.
 
+    By that a zip is told, too.
+
     Raises:
         BenchError: it is broken; or it holds a path that is absolute, leads out of the folder or through a link, or
             something that is no file, folder or link. Nothing is written outside of the folder.
 
     """
     try:
+        if read is None and _is_zip(artifact):
+            unzip(artifact, folder)
+            return
         with (read or opener_of(artifact))(artifact) as stream:
-            with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8") as archive:
+            with _Sparse.open(fileobj=stream, mode="r|", encoding="utf-8") as archive:
                 # Each is looked at when those before it are there, for one of them may be a link.
                 members = (_only_below(member, folder) for member in archive)
                 archive.extractall(folder, members, **_AS_THEY_ARE)  # noqa: S202 - what is harmful was refused
@@ -56,23 +62,30 @@ def opener_of(artifact: str) -> Callable[[str], AbstractContextManager[BinaryIO]
     return next((read for magic, read in _MAGIC.items() if head.startswith(magic)), store_packer.read)
 
 
+def _is_zip(artifact: str) -> bool:
+    with open(artifact, "rb") as file:
+        return file.read(4) in MAGIC
+
+
+class _Sparse(tarfile.TarFile):
+    """A tar whose files are unpacked with holes where they are empty."""
+
+    def makefile(self, tarinfo: tarfile.TarInfo, targetpath: Any) -> None:  # noqa: ANN401 - as tarfile has it
+        """Write one file."""
+        packed = self.extractfile(tarinfo)
+        assert packed is not None
+        with packed, open(targetpath, "wb") as file:
+            size = write_sparse(file, packed.read)
+        if size != tarinfo.size:
+            raise tarfile.ReadError("unexpected end of data")
+
+
 def _only_below(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
     """Refuse what tarfile would quietly make harmless: an artifact must not name such a path at all."""
-    if leads_out(member.name):
-        raise BenchError(f"the artifact holds {member.name}, a path out of the folder it is unpacked into")
     if member.islnk() and leads_out(member.linkname):
         raise BenchError(f"the artifact holds {member.name}, another name of {member.linkname}, out of its folder")
     if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
         raise BenchError(f"the artifact holds {member.name}, which is not a file, folder or link")
-    # Links may point anywhere, as in the tree; nothing may be written through one.
-    top = os.path.realpath(folder)
-    if os.path.commonpath([top, os.path.realpath(os.path.join(top, member.name))]) != top:
-        raise BenchError(f"the artifact holds {member.name}, which leads through a link out of its folder")
+    require_inside(member.name, folder)
     member.mode &= 0o755
     return member
-
-
-def leads_out(path: str) -> bool:
-    """Say whether a path is absolute, on any system, or goes to a parent folder."""
-    parts = path.replace("\\", "/").split("/") if os.name == "nt" else path.split("/")
-    return path.startswith("/") or ".." in parts or (os.name == "nt" and ":" in parts[0])

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import BinaryIO
 
+#: What one of zstd's threads takes at a time at the levels that look back 2 MiB, rather than the 8 MiB of zstd's own
+#: choice: a tree of a few MiB is shared out as well, for 0.2 to 0.5 % more bytes. Where it looks back further, a job
+#: would hold little more than what it has to look at first, and where less, its own jobs are no larger.
+JOB_BYTES = 4 * 2**20
+JOB_WINDOW_LOG = 21
+
 
 class _Zstd:
     """A frame. Its time to compress is the caller's: handing blocks to zstd's threads, and waiting for them."""
@@ -52,7 +58,8 @@ class ZstdPacker:
     suffix = ".tar.zst"
     levels = (1, 22)
     default_level = 3
-    block_bytes = 2**20
+    # It is copied once more, by zstd, so that a block should still be in the processor's cache by then.
+    block_bytes = 128 * 2**10
 
     def versions(self) -> Mapping[str, str]:
         """Return the version of the library inside."""
@@ -64,8 +71,11 @@ class ZstdPacker:
         """Start a frame that ends with a checksum, as the command `zstd` writes it."""
         import zstandard
 
-        params = zstandard.ZstdCompressionParameters.from_level(level, threads=threads, write_checksum=1)
-        return _Zstd(write, zstandard.ZstdCompressor(compression_params=params).compressobj())
+        params = zstandard.ZstdCompressionParameters
+        window_log = params.from_level(level).window_log
+        job_bytes = JOB_BYTES if window_log == JOB_WINDOW_LOG else 0
+        chosen = params.from_level(level, threads=threads, write_checksum=1, job_size=job_bytes)
+        return _Zstd(write, zstandard.ZstdCompressor(compression_params=chosen).compressobj())
 
     @contextmanager
     def read(self, artifact: str) -> Iterator[BinaryIO]:

@@ -29,7 +29,8 @@ from aether_harness.plot import check_picture, plot_sweep
 from aether_harness.progress import observing, results_table
 from aether_harness.run import run_targets
 from aether_harness.summarise import Circumstances, notes_on_machine, summarise
-from aether_harness.sweep import pictures_of, require_sweep
+from aether_harness.sweep import Point, pictures_of, require_sweep, swept_benches
+from aether_harness.sweep_table import note_beside, sweep_table
 from aether_harness.system import cpu_quota
 from aether_harness.target import check_bench, check_distinct
 from aether_schema import UNIT_OF_METRIC, InvalidSummaryError, SummaryFileError, write_summary
@@ -101,10 +102,7 @@ def execute(options: argparse.Namespace) -> int:
     )
     written, failed = _written(outcomes, plan, circumstances, options.out)
     if written and not options.quiet:
-        print(results_table([(summary, path) for _, summary, path in written]))
-        for _, summary, _ in written:
-            if summary.notes:
-                print(f"{summary.bench_id}: {summary.notes}")
+        _print(written, options.out)
     if options.plot is not None:
         failed += _drawn(written, options.plot)
     for problem in failed:
@@ -132,6 +130,18 @@ def _written(
         else:
             written.append((outcome.target, summary, path))
     return written, failed
+
+
+def _print(written: Sequence[tuple[Target, Summary, str]], folder: str) -> None:
+    """Print a table of what was run as it is, one a sweep, and what is to be known of their figures."""
+    single = [(summary, path) for target, summary, path in written if not isinstance(target.found.bench, Point)]
+    measured = [(target, summary) for target, summary, _ in written]
+    tables = [results_table(single)] if single else []
+    print("\n\n".join([*tables, *(sweep_table(points, folder) for points in swept_benches(measured))]))
+    for target, summary in measured:
+        note = note_beside((target, summary)) if isinstance(target.found.bench, Point) else summary.notes
+        if note:
+            print(f"{summary.bench_id}: {note}")
 
 
 def _drawn(written: Sequence[tuple[Target, Summary, str]], path: str) -> list[object]:

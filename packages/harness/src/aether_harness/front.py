@@ -1,4 +1,4 @@
-"""Which of several packers nobody beats in both time and size."""
+"""Which of several points nobody beats in both of two figures."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ if TYPE_CHECKING:
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
-    """Say of every point whether it is on the Pareto front, both its figures (time, size) being better when smaller.
+    """Say of every point whether it is on the Pareto front, both its figures being better when smaller.
 
     A point is on it unless another is as good in both and better in one. Equal points are on it together.
     """
     front = [False] * len(points)
-    least_size = float("inf")
-    size_at: float | None = None
+    least = float("inf")
+    at: float | None = None
     for index in sorted(range(len(points)), key=lambda each: points[each]):
-        time, size = points[index]
-        if size < least_size or (size == least_size and time == size_at):
+        first, second = points[index]
+        if second < least or (second == least and first == at):
             front[index] = True
-            least_size, size_at = size, time
+            least, at = second, first
     return front
