@@ -275,6 +275,9 @@ def test_a_session_samples_verifies_and_tells_what_it_cost(settings: dict[str, A
     assert readings["limit_share"] > 0
     assert readings["server_cpu_s_per_gb"] > 0
     assert readings["server_peak_memory_bytes"] > 0
+    told = settings.get("kind") != "length" and "command" not in settings
+    assert ("chunk_p50_ms" in readings) is told
+    assert not told or 0 < readings["chunk_p50_ms"] <= readings["chunk_p95_ms"]
 
 
 def test_a_summary_tells_the_limit_and_only_what_differs_from_the_defaults(

@@ -129,7 +129,7 @@ class StreamingBench:
                 return
             crew = stack.enter_context(Crew([session.upload for session in sessions]))
             number = params.uploads or (SCHEDULED_UPLOADS if params.rate else params.connections)
-            yield CrewSession(crew, sessions[0], uploads=number, rate=params.rate)
+            yield CrewSession(crew, sessions, uploads=number, rate=params.rate)
 
 
 streaming = StreamingBench()

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from aether_stream_bench.client.interface import Body, Reply, UploadError
+from aether_stream_bench.pace import Pace
 from aether_stream_bench.wire import DIGEST_HEADER, Receipt
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Uploading:
         self._kind = kind
         self._target = endpoint.target
         self._retries = retries
+        #: How long the chunks have taken, of all uploads so far.
+        self.pace = Pace()
         self._phases: dict[str, int] = {}
         self._reached = 0
         self._failed_ns: int | None = None
@@ -154,7 +157,9 @@ class Uploading:
             raise UploadError(f"{self._endpoint.authority}: the server's receipt is none: {error}") from None
 
     def _body(self) -> Body:
-        return Body(pieces=self._pieces(), size=self._payload.size, chunked=self._kind != "length")
+        chunked = self._kind != "length"
+        pace = self.pace if chunked else None
+        return Body(pieces=self._pieces(), size=self._payload.size, chunked=chunked, pace=pace)
 
     def _whole(self, fields: dict[str, str]) -> Receipt | None:
         expecting = {"Expect": "100-continue"} if self._kind == "expect" else {}
@@ -194,7 +199,7 @@ class Uploading:
                 raise UploadError(f"{self._endpoint.authority}: the server says that it is at byte {at!r} of {size}")
             offset = int(at)
         patch = {**tus, "Content-Type": "application/offset+octet-stream", "Upload-Offset": str(offset)}
-        body = Body(pieces=self._pieces(offset), size=size - offset)
+        body = Body(pieces=self._pieces(offset), size=size - offset, pace=self.pace)
         return self._receipt(self._ask("PATCH", self._place, patch, body))
 
     def _s3(self, fields: dict[str, str]) -> Receipt | None:

@@ -48,7 +48,7 @@ class AiohttpClient:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=1), timeout=limit, auto_decompress=False
             )
-        timed = Timed(()) if body is None else Timed(body.pieces)
+        timed = Timed(body)
 
         async def pieces() -> AsyncIterator[memoryview]:
             for piece in timed:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from aether_stream_bench.client.interface import Body, Endpoint
+    from aether_stream_bench.pace import Pace
     from aether_stream_bench.patience import Connection
 
 _RECEIVE_BYTES = 2**16
@@ -113,7 +114,7 @@ class BuiltinClient:
                 if (refusal := self._refusal(connection)) is not None:
                     return refusal
                 head = b""
-            send(connection, framed(head, body, tail))
+            send(connection, framed(head, body, tail), None if body is None else body.pace)
             sent = perf_counter_ns()
             return self._receive(connection, started, sent, {} if was_open else self._opening_ns)
         except (TimeoutError, BlockingIOError):
@@ -217,14 +218,22 @@ class Placeholder:
         return self._size
 
 
-def send(connection: Connection, pieces: Iterable[bytes | memoryview]) -> None:
-    """Send all pieces, many a system call; over TLS, where a call makes a record, many copied into one."""
+def send(connection: Connection, pieces: Iterable[bytes | memoryview], pace: Pace | None = None) -> None:
+    """Send all pieces, many a system call; over TLS, where a call makes a record, many copied into one.
+
+    Each call is a stretch of `pace`.
+    """
     secure = isinstance(connection, ssl.SSLSocket)
-    for burst in bursts(pieces, SECURE_BURST_BYTES if secure else BURST_BYTES):
+    began = perf_counter_ns()
+    for burst, size in bursts(pieces, SECURE_BURST_BYTES if secure else BURST_BYTES):
         if secure or not hasattr(socket.socket, "sendmsg"):  # Windows
             connection.sendall(burst[0] if len(burst) == 1 else b"".join(burst))
         else:
             send_pieces(connection, burst)
+        if pace is not None:
+            now = perf_counter_ns()
+            pace.add(size, now - began)
+            began = now
 
 
 def framed(head: bytes, body: Body | None, tail: bytes) -> Iterator[bytes | memoryview]:
@@ -249,18 +258,18 @@ def framed(head: bytes, body: Body | None, tail: bytes) -> Iterator[bytes | memo
         yield tail
 
 
-def bursts(pieces: Iterable[bytes | memoryview], most_bytes: int) -> Iterator[list[bytes | memoryview]]:
-    """Yield the pieces in lists of about `most_bytes`, and of no more than a system call takes."""
+def bursts(pieces: Iterable[bytes | memoryview], most_bytes: int) -> Iterator[tuple[list[bytes | memoryview], int]]:
+    """Yield the pieces in lists of about `most_bytes`, no more than a system call takes, and how much each list is."""
     burst: list[bytes | memoryview] = []
     held = 0
     for piece in pieces:
         burst.append(piece)
         held += len(piece)
         if held >= most_bytes or len(burst) >= MOST_PIECES:
-            yield burst
+            yield burst, held
             burst, held = [], 0
     if burst:
-        yield burst
+        yield burst, held
 
 
 def send_pieces(connection: Connection, pieces: list[bytes | memoryview]) -> None:
