@@ -196,7 +196,7 @@ class CrewSession:
     """Several connections at once, or a schedule; a sample is a number of uploads."""
 
     def __init__(self, crew: Crew, sessions: Sequence[StreamSession], *, uploads: int, rate: float | None) -> None:
-        """Upload `uploads` times a sample by `sessions`, at `rate` a second or as it goes; the first of them verifies."""
+        """Upload `uploads` times a sample, at `rate` a second or as fast as it goes; the first session verifies."""
         first = sessions[0]
         first.ledger.paces = [pace for session in sessions for pace in session.ledger.paces]
         self.companion_pids = first.companion_pids

@@ -259,7 +259,7 @@ def framed(head: bytes, body: Body | None, tail: bytes) -> Iterator[bytes | memo
 
 
 def bursts(pieces: Iterable[bytes | memoryview], most_bytes: int) -> Iterator[tuple[list[bytes | memoryview], int]]:
-    """Yield the pieces in lists of about `most_bytes`, no more than a system call takes, and how much each list is."""
+    """Yield the pieces in lists of about `most_bytes`, of no more than a system call takes, and how much each is."""
     burst: list[bytes | memoryview] = []
     held = 0
     for piece in pieces:
