@@ -101,9 +101,6 @@ class BusySocket:
                 raise TimeoutError
 
 
-Connection = socket.socket | BusySocket
-
-
 def shrink_for_one_cpu(connection: socket.socket) -> None:
     """Have both ends of a connection, or of all that a listener accepts, hold no more than one CPU's caches."""
     for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):

@@ -7,29 +7,30 @@ are handed to the socket at once.
 from __future__ import annotations
 
 import socket
-import ssl
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 import h11
 
-from aether_stream_bench.client.dial import context_for, reach, settled
+from aether_stream_bench.client.dial import Connection, context_for, reach, settled
 from aether_stream_bench.client.interface import Reply, UploadError
+from aether_stream_bench.secure import SecureSocket
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
     from typing import Self
 
     from aether_stream_bench.client.interface import Body, Endpoint
     from aether_stream_bench.pace import Pace
-    from aether_stream_bench.patience import Connection
+    from aether_stream_bench.patience import BusySocket
 
 _RECEIVE_BYTES = 2**16
 #: So much is handed to the socket at once: a system call, and the way from CPU to CPU, cost the less a byte.
 BURST_BYTES = 2**20
-#: Of records of TLS, which are copied together first, so much.
-SECURE_BURST_BYTES = 2**18
+#: Over TLS so much, for the records are made before, in memory that should be near.
+SECURE_BURST_BYTES = 2**19
 #: As many pieces as Linux takes in one call (IOV_MAX), three a chunk and three over.
 MOST_PIECES = 1024 - 6
 CRLF = b"\r\n"
@@ -219,14 +220,16 @@ class Placeholder:
 
 
 def send(connection: Connection, pieces: Iterable[bytes | memoryview], pace: Pace | None = None) -> None:
-    """Send all pieces, many a system call; over TLS, where a call makes a record, many copied into one.
+    """Send all pieces, many a system call.
 
     Each call is a stretch of `pace`.
     """
-    secure = isinstance(connection, ssl.SSLSocket)
+    secure = isinstance(connection, SecureSocket)
     began = perf_counter_ns()
     for burst, size in bursts(pieces, SECURE_BURST_BYTES if secure else BURST_BYTES):
-        if secure or not hasattr(socket.socket, "sendmsg"):  # Windows
+        if isinstance(connection, SecureSocket):
+            connection.send_pieces(burst)
+        elif not hasattr(socket.socket, "sendmsg"):  # Windows
             connection.sendall(burst[0] if len(burst) == 1 else b"".join(burst))
         else:
             send_pieces(connection, burst)
@@ -272,7 +275,7 @@ def bursts(pieces: Iterable[bytes | memoryview], most_bytes: int) -> Iterator[tu
         yield burst, held
 
 
-def send_pieces(connection: Connection, pieces: list[bytes | memoryview]) -> None:
+def send_pieces(connection: socket.socket | BusySocket, pieces: list[bytes | memoryview]) -> None:
     """Send all pieces, in one call unless a signal or a full buffer cuts it short."""
     sent = connection.sendmsg(pieces)
     for piece in pieces:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from aether_harness.drain import tune_for_loopback
 from aether_stream_bench.patience import BusySocket, shrink_for_one_cpu
+from aether_stream_bench.secure import SecureSocket, connected
 
 if TYPE_CHECKING:
     from aether_stream_bench.client.interface import Endpoint
-    from aether_stream_bench.patience import Connection
+
+Connection = socket.socket | BusySocket | SecureSocket
 
 
 def dial(endpoint: Endpoint, port: int) -> Connection:
@@ -43,7 +45,11 @@ def reach(endpoint: Endpoint, port: int) -> socket.socket:
 def settled(reached: socket.socket, endpoint: Endpoint, context: ssl.SSLContext | None) -> Connection:
     """Return a connection behind its handshake where there is a `context`, and else as it is to be waited for."""
     if context is not None:
-        return context.wrap_socket(reached, server_hostname=endpoint.host)
+        try:
+            return connected(reached, context, endpoint.host)
+        except BaseException:
+            reached.close()
+            raise
     return BusySocket(reached, endpoint.time_limit_s) if endpoint.is_busy else reached
 
 
