@@ -141,8 +141,8 @@ def is_single(params: StreamParams) -> bool:
 
 
 def brings_rulers(params: StreamParams) -> bool:
-    """Return whether rulers of its own fit: an upload at a time to the mock server, over the bare loopback."""
-    return is_single(params) and params.url is None and params.command is None and not params.tls
+    """Return whether rulers of its own fit: an upload at a time to the mock server."""
+    return is_single(params) and params.url is None and params.command is None
 
 
 def conditions_of(params: StreamParams) -> Conditions:

@@ -51,6 +51,10 @@ class BusySocket:
         self._time_limit_s = time_limit_s
         connection.setblocking(False)
 
+    def fileno(self) -> int:
+        """Return the connection's descriptor."""
+        return self._socket.fileno()
+
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()

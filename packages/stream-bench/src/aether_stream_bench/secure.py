@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable
 
-    from aether_stream_bench.patience import Buffer
+    from aether_stream_bench.patience import Buffer, BusySocket
+
+    Plain = socket.socket | BusySocket
 
 #: As much as a record holds (RFC 8446, 5.1).
 RECORD_BYTES = 2**14
+#: So many are sent at once: less than what an allocator asks the system for anew each time.
+SENT_BYTES = 2**16
 #: So many bytes of records are received at once.
 RECORDS_BYTES = 2**16
 #: What the other side may have this one owe it: refusals of handshakes that it asks for again and again.
@@ -27,7 +31,7 @@ MOST_OWED_BYTES = 2**16
 class SecureSocket:
     """A connected socket with TLS over it; it blocks if `connection` does, and else raises BlockingIOError."""
 
-    def __init__(self, connection: socket.socket, context: ssl.SSLContext, *, server_hostname: str | None) -> None:
+    def __init__(self, connection: Plain, context: ssl.SSLContext, *, server_hostname: str | None) -> None:
         """Be the client of `server_hostname` on `connection`, or the server where there is none; no handshake yet."""
         self._socket = connection
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -72,6 +76,10 @@ class SecureSocket:
             self._tls.write(data)
         return self._outgoing.read()
 
+    def _send_due(self) -> None:
+        while self._outgoing.pending:
+            self._socket.sendall(self._outgoing.read(SENT_BYTES))
+
     def receive_records(self) -> bool:
         """Receive some records and return whether there were any, or the other side has closed."""
         received = self._socket.recv(RECORDS_BYTES)
@@ -112,7 +120,7 @@ class SecureSocket:
 
     def sendall(self, data: Buffer) -> None:
         """Send all of `data`, on a socket that blocks."""
-        self._socket.sendall(self.sealed(data))
+        self.send_pieces([data])
 
     def send_pieces(self, pieces: Iterable[Buffer]) -> None:
         """Send all pieces at once, on a socket that blocks; those that are small share records, no other is copied."""
@@ -125,10 +133,12 @@ class SecureSocket:
                 self._tls.write(b"".join(small))
                 small = []
             self._tls.write(piece)
-        self._socket.sendall(self.sealed(b"".join(small)))
+        if small:
+            self._tls.write(b"".join(small))
+        self._send_due()
 
 
-def connected(connection: socket.socket, context: ssl.SSLContext, server_hostname: str) -> SecureSocket:
+def connected(connection: Plain, context: ssl.SSLContext, server_hostname: str) -> SecureSocket:
     """Return a client's end of TLS behind its handshake, on a socket that blocks.
 
     Raises:

@@ -30,7 +30,7 @@ _RECEIVE_BYTES = 2**16
 #: So much is handed to the socket at once: a system call, and the way from CPU to CPU, cost the less a byte.
 BURST_BYTES = 2**20
 #: Over TLS so much, for the records are made before, in memory that should be near.
-SECURE_BURST_BYTES = 2**19
+SECURE_BURST_BYTES = 2**18
 #: As many pieces as Linux takes in one call (IOV_MAX), three a chunk and three over.
 MOST_PIECES = 1024 - 6
 CRLF = b"\r\n"

@@ -43,14 +43,15 @@ def reach(endpoint: Endpoint, port: int) -> socket.socket:
 
 
 def settled(reached: socket.socket, endpoint: Endpoint, context: ssl.SSLContext | None) -> Connection:
-    """Return a connection behind its handshake where there is a `context`, and else as it is to be waited for."""
-    if context is not None:
-        try:
-            return connected(reached, context, endpoint.host)
-        except BaseException:
-            reached.close()
-            raise
-    return BusySocket(reached, endpoint.time_limit_s) if endpoint.is_busy else reached
+    """Return a connection as it is to be waited for, behind its handshake where there is a `context`."""
+    waited_for = BusySocket(reached, endpoint.time_limit_s) if endpoint.is_busy else reached
+    if context is None:
+        return waited_for
+    try:
+        return connected(waited_for, context, endpoint.host)
+    except BaseException:
+        reached.close()
+        raise
 
 
 def context_for(endpoint: Endpoint) -> ssl.SSLContext:
