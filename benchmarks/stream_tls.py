@@ -1,7 +1,7 @@
 """What TLS leaves of an upload: beside a raw socket over TLS to the same server, and the cipher alone, in turns.
 
-The client on one CPU, the server on the other, and as in the bench neither sleeps while it waits. `openssl speed` seals records of 16 KiB on the client's CPU by the
-cipher that was agreed on; no byte of them goes anywhere. What is compared are medians, turn by turn.
+The client is on one CPU and the server on the other, and as in the bench neither sleeps while it waits. `openssl speed`
+seals records of 16 KiB on the client's CPU by the cipher that was agreed on; no byte of them goes anywhere.
 """
 
 from __future__ import annotations
