@@ -36,6 +36,7 @@ WORDS = [HEAD, CHUNKED, b"\r\n", b"0\r\n\r\n", b"5\r\nhello\r\n", b"Content-Leng
         (b"PUT / HTTP/1.1\r\nHost: a@b\r\n\r\n", b"400"),
         (b"PUT / HTTP/0.9\r\nHost: x\r\n\r\n", b"505"),
         (b"PUT / HTTP/2.0\r\nHost: x\r\n\r\n", b"505"),
+        (b"PUT / HTTP/9.9\r\n\r\n", b"505"),
         (b"PUT / HTTP/1.10\r\nHost: x\r\n\r\n", b"400"),
         (b"PUT /\r\nHost: x\r\n\r\n", b"505"),
         (b"PUT / HTTP/1.2\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"400"),
