@@ -1,18 +1,31 @@
 """A seeded soak: all kinds of upload by all installed uploaders under changing conditions, every byte accounted for.
 
-Each turn draws an uploader, a kind, a size and conditions, and uploads a few times with retries and a digest. At
-the end of every server's life what it receipted must be what was uploaded; memory on both sides is watched.
+Each turn draws a server, an uploader, a kind and a size, and uploads a few times with retries and a digest. Servers,
+one a set of conditions, with and without TLS, and uploaders, a process each, live from the beginning to the end. In
+the end what the servers receipted must be what was uploaded, and no memory may have grown.
+
+Memory is what is resident after a turn. An uploader's allocator is made to give back what is free first (Linux), for
+what it keeps depends on the sizes that were drawn. Growth is the slope over the second half of the soak, the median
+of the slopes between all pairs of points (Theil and Sen), times how long that half was.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
+import gc
+import multiprocessing
 import random
+import statistics
+import sys
 import time
-from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from itertools import combinations
 from typing import TYPE_CHECKING, get_args
 
 import psutil
+from msgspec import Struct
 
 from aether_harness import UsageError
 from aether_stream_bench.client.interface import Endpoint, load_uploader, uploader_names
@@ -23,10 +36,7 @@ from aether_stream_bench.server import Conditions
 from aether_stream_bench.session import Server, check_count, check_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from aether_stream_bench.client.interface import Client
-    from aether_stream_bench.wire import Greeting
+    from collections.abc import Sequence
 
 UPLOADS = 3
 RETRIES = 20
@@ -37,9 +47,43 @@ CONDITIONS = (
     Conditions(drain_delay_ms=0.2),
     Conditions(stall_after=50_000, stall_ms=20),
     Conditions(disconnect_after=300_000, disconnect_every=2),
-    Conditions(busy_every=3, retry_after_s=0),
-    Conditions(fail_every=3),
+    Conditions(busy_every=2, retry_after_s=0),
+    Conditions(fail_every=2),
 )
+MIB = 2**20
+#: What a process may have grown by in the second half and still count as flat.
+MOST_GROWTH_BYTES = MIB
+#: So many points of a series are compared, evenly spread: more make no difference.
+MOST_POINTS = 400
+
+
+class Turn(Struct, frozen=True):
+    """What came of a turn: tries again, and the uploader's resident memory before and after its allocator's turn."""
+
+    retries: int
+    peak: int
+    resident: int
+
+
+class Series:
+    """The resident memory of one process over time."""
+
+    def __init__(self) -> None:
+        """Begin with no point."""
+        self.points: list[tuple[float, int]] = []
+
+    def add(self, at_s: float, resident: int) -> None:
+        """Add a point."""
+        self.points.append((at_s, resident))
+
+    def growth(self, from_s: float) -> float:
+        """Return by how many bytes it has grown since `from_s`, by the slope."""
+        late = [point for point in self.points if point[0] >= from_s]
+        late = late[:: max(1, len(late) // MOST_POINTS)]
+        if len(late) < 2:
+            return 0.0
+        slopes = [(after[1] - before[1]) / (after[0] - before[0]) for before, after in combinations(late, 2)]
+        return statistics.median(slopes) * (late[-1][0] - late[0][0])
 
 
 def main() -> None:
@@ -49,66 +93,72 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20260101)
     options = parser.parse_args()
     draw = random.Random(options.seed)  # noqa: S311 - a choice, not a secret
-    openers = {}
+    names = []
     for name in uploader_names():
         try:
-            openers[name] = load_uploader(name)
+            load_uploader(name)
+            names.append(name)
         except UsageError as error:
             print(f"left out: {error}")
-    own = psutil.Process()
-    uploads = retries = moved = 0
-    memory: list[tuple[float, int]] = []
-    server_memory: Counter[int] = Counter()
-    began = time.monotonic()
-    deadline = began + options.time
-    number = 0
-    while time.monotonic() < deadline:
-        number += 1
-        conditions = CONDITIONS[number % len(CONDITIONS)]
-        tls = draw.random() < 0.3
-        with running_server((), Setting(conditions=conditions, tls=tls)) as greeting:
-            expected = 0
-            segment = min(deadline, time.monotonic() + max(2.0, options.time / 40))
-            while time.monotonic() < segment:
-                name, kind = draw.choice(sorted(openers)), draw.choice(get_args(Kind))
-                size, chunk = draw.randrange(1, 2_000_000), draw.choice((1000, 4096, 65_536))
-                payload = Payload(size=size, chunk=chunk, seed=number)
-                done = soak(openers[name], greeting, payload, kind)
-                retries += done
-                uploads += UPLOADS
-                expected += UPLOADS * payload.size
-            endpoint = endpoint_of(greeting)
+    with ExitStack() as stack:
+        settings = [Setting(conditions=each, tls=tls) for each in CONDITIONS for tls in (False, True)]
+        greetings = [stack.enter_context(running_server((), setting)) for setting in settings]
+        endpoints = [
+            Endpoint(
+                host="127.0.0.1",
+                port=each.port,
+                tls=each.certificate is not None,
+                certificate=each.certificate,
+                time_limit_s=30,
+            )
+            for each in greetings
+        ]
+        spawn = multiprocessing.get_context("spawn")
+        workers = {name: stack.enter_context(ProcessPoolExecutor(1, spawn)) for name in names}
+        expected = [0] * len(greetings)
+        servers_memory, uploaders_memory = [Series() for _ in greetings], {name: Series() for name in names}
+        uploads = retries = turns = peak = 0
+        began = time.monotonic()
+        while (at := time.monotonic() - began) < options.time:
+            name, kind, number = draw.choice(names), draw.choice(get_args(Kind)), draw.randrange(len(greetings))
+            size, chunk = draw.randrange(1, 2_000_000), draw.choice((1000, 4096, 65_536))
+            turn = workers[name].submit(soak, name, endpoints[number], size, chunk, turns, kind).result()
+            turns, uploads, retries = turns + 1, uploads + UPLOADS, retries + turn.retries
+            peak = max(peak, turn.peak)
+            expected[number] += UPLOADS * size
+            uploaders_memory[name].add(at, turn.resident)
+            servers_memory[number].add(at, psutil.Process(greetings[number].pid).memory_info().rss)
+        for greeting, endpoint, setting, count in zip(greetings, endpoints, settings, expected, strict=True):
             server = Server(endpoint, greeting)
             told = server.statistics()
             server.close()
-            # A digest that was cut off before its answer may have been receipted twice, never less than once.
-            if told.receipted < expected:
-                raise SystemExit(f"seed {options.seed}, turn {number}: {told.receipted} bytes receipted of {expected}")
-            if conditions.disconnect_after == 0 and told.receipted != expected:
-                problem = f"{told.receipted} bytes receipted, {expected} sent"
-                raise SystemExit(f"seed {options.seed}, turn {number}: {problem}")
-            server_memory[number] = psutil.Process(greeting.pid).memory_info().rss
-            moved += expected
-        memory.append((time.monotonic() - began, own.memory_info().rss))
-    print(f"seed {options.seed}: {uploads:,} uploads, {moved / 1e9:.2f} GB, all accounted for; {retries:,} retries")
-    half = len(memory) // 2
-    print(
-        f"uploaders' memory: {max(rss for _, rss in memory[: half or 1]) / 2**20:.0f} MiB at most in the first half, "
-        f"{max(rss for _, rss in memory[half:]) / 2**20:.0f} MiB in the second; "
-        f"a server's: {max(server_memory.values()) / 2**20:.0f} MiB at most"
-    )
+            if told.receipted != count:
+                raise SystemExit(f"seed {options.seed}, {setting}: {told.receipted} bytes receipted, {count} uploaded")
+    print(f"seed {options.seed}: {options.time:g} s, {uploads:,} uploads, {sum(expected) / 1e9:.2f} GB")
+    print(f"all accounted for by {len(greetings)} servers; {retries:,} retries; uploaders at most {peak / MIB:.0f} MiB")
+    print(f"\n{'resident memory, MiB':<36}{'at half':>9}{'at end':>9}{'growth':>9}")
+    grown = [judged(f"uploader {name}", [series], options.time / 2) for name, series in uploaders_memory.items()]
+    for tls in (False, True):
+        chosen = [series for series, setting in zip(servers_memory, settings, strict=True) if setting.tls is tls]
+        grown.append(judged(f"{len(chosen)} servers{', TLS' if tls else ''}, the worst", chosen, options.time / 2))
+    if any(grown):
+        raise SystemExit(f"memory is not flat: more than {MOST_GROWTH_BYTES / MIB:g} MiB in {options.time / 2:g} s")
+    print(f"flat: none has grown by {MOST_GROWTH_BYTES / MIB:g} MiB in the last {options.time / 2:g} s")
 
 
-def endpoint_of(greeting: Greeting) -> Endpoint:
-    """Return where a server is."""
-    tls = greeting.certificate is not None
-    return Endpoint(host="127.0.0.1", port=greeting.port, tls=tls, certificate=greeting.certificate, time_limit_s=30)
+def judged(what: str, several: Sequence[Series], half_s: float) -> bool:
+    """Print the series that grows the most and return whether that is too much."""
+    worst = max(several, key=lambda series: series.growth(half_s))
+    growth = worst.growth(half_s)
+    late = [resident for at_s, resident in worst.points if at_s >= half_s] or [worst.points[-1][1]]
+    print(f"{what:<36}{late[0] / MIB:>9.1f}{late[-1] / MIB:>9.1f}{growth / MIB:>+9.2f}")
+    return growth > MOST_GROWTH_BYTES
 
 
-def soak(opener: Callable[[Endpoint], Client], greeting: Greeting, payload: Payload, kind: Kind) -> int:
-    """Upload a few times by one uploader and return how many retries that took."""
-    endpoint = endpoint_of(greeting)
-    client = opener(endpoint)
+def soak(name: str, endpoint: Endpoint, size: int, chunk: int, seed: int, kind: Kind) -> Turn:  # noqa: PLR0913, PLR0917 - a turn
+    """Upload a few times by one uploader, in its process, and return what came of it."""
+    payload = Payload(size=size, chunk=chunk, seed=seed)
+    client = load_uploader(name)(endpoint)
     try:
         uploading = Uploading(client, endpoint, payload, kind=kind, retries=RETRIES)
         done = [uploading.upload(digest=True) for _ in range(UPLOADS)]
@@ -117,7 +167,13 @@ def soak(opener: Callable[[Endpoint], Client], greeting: Greeting, payload: Payl
     for each in done:
         check_count(each.receipt, payload)
         check_digest(each.receipt, payload)
-    return sum(each.retries for each in done)
+    own = psutil.Process()
+    peak = own.memory_info().rss
+    del payload, uploading, client
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
+    return Turn(sum(each.retries for each in done), peak, own.memory_info().rss)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,13 @@ from aether_harness import BenchError, Place, UsageError
 from aether_stream_bench.bench import StreamParams, check, streaming
 from aether_stream_bench.client.interface import Endpoint, load_uploader, uploader_names
 from aether_stream_bench.command import words_of
-from aether_stream_bench.kind import Kind, Uploaded, Uploading
+from aether_stream_bench.kind import PART_BYTES, Kind, Uploaded, Uploading
 from aether_stream_bench.load import Crew, phases_of
 from aether_stream_bench.payload import Payload
 from aether_stream_bench.place import endpoint_of, is_loopback
 from aether_stream_bench.process import Setting, running_server
 from aether_stream_bench.server import Conditions
+from aether_stream_bench.session import Server
 from aether_stream_bench.wire import Receipt
 
 if TYPE_CHECKING:
@@ -113,8 +114,10 @@ def test_every_uploader_speaks_tls_and_checks_the_certificate(
         (Conditions(busy_every=2, retry_after_s=0), "length"),
         (Conditions(disconnect_after=100_000, disconnect_every=2), "form"),
         (Conditions(disconnect_after=100_000), "resumable"),
+        (Conditions(busy_every=2, retry_after_s=0), "two-phase"),
+        (Conditions(fail_every=2), "s3"),
     ],
-    ids=["500", "429", "cut off", "resumed"],
+    ids=["500", "429", "cut off", "resumed", "two phases", "parts"],
 )
 def test_an_upload_that_fails_is_tried_again_and_the_time_to_recover_is_told(
     opened: Callable[..., tuple[Client, Endpoint]], name: str, conditions: Conditions, kind: Kind
@@ -128,6 +131,26 @@ def test_an_upload_that_fails_is_tried_again_and_the_time_to_recover_is_told(
     assert [each.receipt for each in done] == [Receipt(bytes=SIZE, sha256=payload.sha256())] * 2
     assert sum(each.retries for each in done) >= 1
     assert all(("recover" in each.phases_ns) == (each.retries > 0) for each in done)
+
+
+@pytest.mark.parametrize("kind", ["two-phase", "s3"])
+def test_an_upload_of_several_requests_goes_on_with_the_one_that_failed(
+    opened: Callable[..., tuple[Client, Endpoint]], kind: Kind
+) -> None:
+    parts = 3 if kind == "s3" else 1
+    payload = Payload(size=parts * PART_BYTES, chunk=2**20, seed=3)
+    with running_server((), Setting(conditions=Conditions(busy_every=2, retry_after_s=0))) as greeting:
+        client, endpoint = opened("builtin", greeting)
+        done = Uploading(client, endpoint, payload, kind=kind, retries=parts).upload(digest=True)
+        server = Server(endpoint, greeting)
+        told = server.statistics()
+        server.close()
+        client.close()
+    # Every second request with a body is refused, the one that completes the upload among them.
+    assert done.retries == parts
+    assert done.receipt == Receipt(bytes=payload.size, sha256=payload.sha256())
+    assert told.receipted == payload.size
+    assert told.received < 2.1 * payload.size
 
 
 def test_a_server_that_says_when_to_come_again_is_waited_for(opened: Callable[..., tuple[Client, Endpoint]]) -> None:
@@ -275,6 +298,9 @@ def test_a_session_samples_verifies_and_tells_what_it_cost(settings: dict[str, A
     assert readings["limit_share"] > 0
     assert readings["server_cpu_s_per_gb"] > 0
     assert readings["server_peak_memory_bytes"] > 0
+    told = settings.get("kind") != "length" and "command" not in settings
+    assert ("chunk_p50_ms" in readings) is told
+    assert not told or 0 < readings["chunk_p50_ms"] <= readings["chunk_p95_ms"]
 
 
 def test_a_summary_tells_the_limit_and_only_what_differs_from_the_defaults(

@@ -35,6 +35,12 @@ WORDS = [HEAD, CHUNKED, b"\r\n", b"0\r\n\r\n", b"5\r\nhello\r\n", b"Content-Leng
         (b"PUT / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"400"),
         (b"PUT / HTTP/1.1\r\nHost: a@b\r\n\r\n", b"400"),
         (b"PUT / HTTP/0.9\r\nHost: x\r\n\r\n", b"505"),
+        (b"PUT / HTTP/2.0\r\nHost: x\r\n\r\n", b"505"),
+        (b"PUT / HTTP/9.9\r\n\r\n", b"505"),
+        (b"PUT / HTTP/1.10\r\nHost: x\r\n\r\n", b"400"),
+        (b"PUT /\r\nHost: x\r\n\r\n", b"505"),
+        (b"PUT / HTTP/1.2\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"400"),
+        (b"PUT / HTTP/1.2\r\n\r\n", b"400"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"400"),
         (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", b"501"),
         (HEAD + b"Upgrade: h2c\r\nConnection: Upgrade\r\n\r\n", b"501"),
@@ -75,6 +81,13 @@ def test_a_request_that_leaves_doubt_is_refused_and_the_connection_closed(
     assert answer.startswith(b"HTTP/1.1 " + status)
     assert answer.count(b"HTTP/1.1 ") == 1
     assert b"\r\nConnection: close\r\n" in answer
+
+
+def test_a_newer_minor_version_is_understood_as_the_newest_known(answer_to: Callable[[bytes], bytes]) -> None:
+    newer, body = b"PUT / HTTP/1.2\r\nHost: x\r\nTransfer-Encoding: chunked\r\n", b"\r\n5\r\nhello\r\n0\r\n\r\n"
+    answer = answer_to(newer + body + newer + b"Connection: close\r\n" + body)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b'{"bytes":5}') == 2
 
 
 def test_http_1_0_is_answered_and_closed(answer_to: Callable[[bytes], bytes]) -> None:

@@ -253,6 +253,55 @@ def test_a_part_without_a_proper_number_is_refused(ask: Client, number: str) -> 
     assert ask("DELETE", f"/k?uploadId={key}")[0] == 204
 
 
+def aws_chunked(data: bytes, size: int, extension: str = "", *trailer: str) -> bytes:
+    """Return a body in chunks as S3's clients make them."""
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    framed = [b"%x%b\r\n%b\r\n" % (len(piece), extension.encode(), piece) for piece in pieces]
+    fields = "".join(f"{line}\r\n" for line in trailer)
+    return b"".join(framed) + f"0{extension}\r\n{fields}\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "extension", "trailer"),
+    [
+        ({"Content_Encoding": "aws-chunked"}, "", ["x-amz-checksum-crc32:AAAAAA=="]),
+        ({"Content_Encoding": "gzip, aws-chunked"}, ";chunk-signature=" + "a" * 64, ["x-amz-trailer-signature:b"]),
+        ({"x_amz_content_sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"}, ";chunk-signature=" + "a" * 64, []),
+    ],
+    ids=["with a checksum behind", "signed, and the checksum too", "signed"],
+)
+@pytest.mark.parametrize("size", [7, 65_536, 10**6])
+def test_of_a_body_with_chunks_within_as_s3_has_them_what_is_in_the_chunks_counts(
+    ask: Client, fields: dict[str, str], extension: str, trailer: list[str], size: int
+) -> None:
+    key = re.findall(rb"<UploadId>(.+)</UploadId>", ask("POST", "/b/k?uploads")[2])[0].decode()
+    asked = {**fields, "Aether_Digest": "sha256", "x_amz_decoded_content_length": str(len(BODY))}
+    body = aws_chunked(BODY, size, extension, *trailer)
+    status, answered, _ = ask("PUT", f"/b/k?partNumber=1&uploadId={key}", body, **asked)
+    assert (status, answered["ETag"]) == (200, f'"{SHA256}"')
+    done = ask("POST", f"/b/k?uploadId={key}", complete((1, answered["ETag"])))
+    assert f"<Size>{len(BODY)}</Size>".encode() in done[2]
+    assert json.loads(ask("PUT", "/", body, **asked)[2]) == {"bytes": len(BODY), "sha256": SHA256}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        BODY,
+        b"",
+        aws_chunked(BODY, 1000)[:-2],
+        aws_chunked(BODY, 1000) + b"x",
+        aws_chunked(BODY, 1000).replace(b"3e8", b"3e9", 1),
+        aws_chunked(BODY[1:], 1000),
+    ],
+    ids=["none", "empty", "cut off", "more behind it", "a wrong size", "less than announced"],
+)
+def test_chunks_within_that_are_not_whole_are_refused(ask: Client, body: bytes) -> None:
+    fields = {"Content_Encoding": "aws-chunked", "x_amz_decoded_content_length": str(len(BODY))}
+    assert ask("PUT", "/", body, **fields)[0] == 400
+    assert ask("PUT", "/", b"hello")[0] == 200
+
+
 def test_the_statistics_account_for_every_byte(ask: Client, server: Greeting) -> None:
     before = json.loads(ask("GET", "/-/statistics")[2])
     ask("PUT", "/", BODY)

@@ -121,7 +121,6 @@ def test_other_methods_are_not_allowed_and_the_connection_goes_on(
         b"\x00\x01\x02 garbage\r\n\r\n",
         b"hello\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"PUT / HTTP/9.9\r\n\r\n",
         UPLOAD + b"Content-Length: -1\r\n\r\n",
         UPLOAD + b"Content-Length: many\r\n\r\n",
         UPLOAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",

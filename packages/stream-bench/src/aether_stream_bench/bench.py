@@ -129,7 +129,7 @@ class StreamingBench:
                 return
             crew = stack.enter_context(Crew([session.upload for session in sessions]))
             number = params.uploads or (SCHEDULED_UPLOADS if params.rate else params.connections)
-            yield CrewSession(crew, sessions[0], uploads=number, rate=params.rate)
+            yield CrewSession(crew, sessions, uploads=number, rate=params.rate)
 
 
 streaming = StreamingBench()
@@ -141,8 +141,8 @@ def is_single(params: StreamParams) -> bool:
 
 
 def brings_rulers(params: StreamParams) -> bool:
-    """Return whether rulers of its own fit: an upload at a time to the mock server, over the bare loopback."""
-    return is_single(params) and params.url is None and params.command is None and not params.tls
+    """Return whether rulers of its own fit: an upload at a time to the mock server."""
+    return is_single(params) and params.url is None and params.command is None
 
 
 def conditions_of(params: StreamParams) -> Conditions:

@@ -1,8 +1,8 @@
 """The kinds of upload, as sequences of requests that any uploader can send, and what is done when one fails.
 
 An upload is tried again where it may help: a broken connection, 429 and every 5xx. A resumable one goes on from
-where the server says it is, any other begins anew. The time to recover runs from the failure until as much is sent
-as had been before.
+where the server says it is, one of several requests with the request that failed, any other begins anew. The time to
+recover runs from the failure until as much is sent as had been before.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from aether_stream_bench.client.interface import Body, Reply, UploadError
+from aether_stream_bench.pace import Pace
 from aether_stream_bench.wire import DIGEST_HEADER, Receipt
 
 if TYPE_CHECKING:
@@ -63,9 +64,8 @@ class Uploading:
         self._kind = kind
         self._target = endpoint.target
         self._retries = retries
-        self._phases: dict[str, int] = {}
-        self._reached = 0
-        self._failed_ns: int | None = None
+        #: How long the chunks have taken, of all uploads so far.
+        self.pace = Pace()
         self._kinds: dict[Kind, Callable[[dict[str, str]], Receipt | None]] = {
             "chunked": self._whole,
             "length": self._whole,
@@ -76,7 +76,17 @@ class Uploading:
             "resumable": self._resumable,
             "s3": self._s3,
         }
-        self._place: str | None = None
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Forget how far an upload of several requests has come."""
+        self._phases: dict[str, int] = {}
+        self._reached = 0
+        self._failed_ns: int | None = None
+        #: Where it goes, once the server has said so: a place, or an id.
+        self._places: dict[str, str] = {}
+        self._put: Receipt | None = None
+        self._parts: list[str] = []
 
     def upload(self, *, digest: bool = False) -> Uploaded:
         """Upload once, with a digest from the server where one is wanted.
@@ -85,7 +95,7 @@ class Uploading:
             UploadError: it failed, and again as often as it was tried.
 
         """
-        self._phases, self._reached, self._failed_ns, self._place = {}, 0, None, None
+        self._begin_anew()
         fields = {DIGEST_HEADER: "sha256"} if digest else {}
         for attempt in range(self._retries + 1):
             try:
@@ -154,7 +164,9 @@ class Uploading:
             raise UploadError(f"{self._endpoint.authority}: the server's receipt is none: {error}") from None
 
     def _body(self) -> Body:
-        return Body(pieces=self._pieces(), size=self._payload.size, chunked=self._kind != "length")
+        chunked = self._kind != "length"
+        pace = self.pace if chunked else None
+        return Body(pieces=self._pieces(), size=self._payload.size, chunked=chunked, pace=pace)
 
     def _whole(self, fields: dict[str, str]) -> Receipt | None:
         expecting = {"Expect": "100-continue"} if self._kind == "expect" else {}
@@ -176,43 +188,47 @@ class Uploading:
         return self._receipt(self._ask("POST", self._target, {**fields, **media_type}, body))
 
     def _two_phase(self, fields: dict[str, str]) -> Receipt | None:
-        places = self._decoded(self._ask("POST", "/two-phase", fields), dict[str, str])
-        receipt = self._receipt(self._ask("PUT", places["place"], {}, self._body()))
-        said = msgspec.json.encode(receipt)
+        if not self._places:
+            self._places = self._decoded(self._ask("POST", "/two-phase", fields), dict[str, str])
+        if self._put is None:
+            self._put = self._receipt(self._ask("PUT", self._places["place"], {}, self._body()))
+        said = msgspec.json.encode(self._put)
         body = Body(pieces=[memoryview(said)], size=len(said), chunked=False)
-        return self._receipt(self._ask("POST", places["complete"], {"Content-Type": "application/json"}, body))
+        return self._receipt(self._ask("POST", self._places["complete"], {"Content-Type": "application/json"}, body))
 
     def _resumable(self, fields: dict[str, str]) -> Receipt | None:
         tus = {"Tus-Resumable": "1.0.0"}
         size, offset = self._payload.size, 0
-        if self._place is None:
+        if not self._places:
             begun = self._ask("POST", "/resumable", {**fields, **tus, "Upload-Length": str(size)})
-            self._place = begun.fields["location"]
+            self._places = {"place": begun.fields["location"]}
         else:
-            at = self._ask("HEAD", self._place, tus).fields.get("upload-offset", "")
+            at = self._ask("HEAD", self._places["place"], tus).fields.get("upload-offset", "")
             if not at.isdigit() or int(at) > size:
                 raise UploadError(f"{self._endpoint.authority}: the server says that it is at byte {at!r} of {size}")
             offset = int(at)
         patch = {**tus, "Content-Type": "application/offset+octet-stream", "Upload-Offset": str(offset)}
-        body = Body(pieces=self._pieces(offset), size=size - offset)
-        return self._receipt(self._ask("PATCH", self._place, patch, body))
+        body = Body(pieces=self._pieces(offset), size=size - offset, pace=self.pace)
+        return self._receipt(self._ask("PATCH", self._places["place"], patch, body))
 
     def _s3(self, fields: dict[str, str]) -> Receipt | None:
         target = self._target
-        begun = _UPLOAD_ID.search(self._ask("POST", f"{target}?uploads", {}).body)
-        if begun is None:
-            raise UploadError(f"{self._endpoint.authority}: the server began no upload of several parts")
-        key = begun[1].decode()
-        listed = []
-        for number, start in enumerate(range(0, self._payload.size, PART_BYTES), start=1):
+        if not self._places:
+            begun = _UPLOAD_ID.search(self._ask("POST", f"{target}?uploads", {}).body)
+            if begun is None:
+                raise UploadError(f"{self._endpoint.authority}: the server began no upload of several parts")
+            self._places = {"key": begun[1].decode()}
+        key = self._places["key"]
+        for start in range(len(self._parts) * PART_BYTES, self._payload.size, PART_BYTES):
+            number = len(self._parts) + 1
             stop = min(start + PART_BYTES, self._payload.size)
             body = Body(pieces=self._pieces(start, stop), size=stop - start, chunked=False)
             part = self._ask("PUT", f"{target}?partNumber={number}&uploadId={key}", fields, body)
             tag = part.fields.get("etag", "")
             if fields and tag.strip('"') != self._payload.sha256(start, stop):
                 raise UploadError(f"{self._endpoint.authority}: took in another part {number} than was sent: {tag}")
-            listed.append(f"<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag></Part>")
-        said = f"<CompleteMultipartUpload>{''.join(listed)}</CompleteMultipartUpload>".encode()
+            self._parts.append(f"<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag></Part>")
+        said = f"<CompleteMultipartUpload>{''.join(self._parts)}</CompleteMultipartUpload>".encode()
         body = Body(pieces=[memoryview(said)], size=len(said), chunked=False)
         done = self._ask("POST", f"{target}?uploadId={key}", {"Content-Type": "application/xml"}, body)
         size = _SIZE.search(done.body)

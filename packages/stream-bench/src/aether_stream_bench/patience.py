@@ -51,6 +51,10 @@ class BusySocket:
         self._time_limit_s = time_limit_s
         connection.setblocking(False)
 
+    def fileno(self) -> int:
+        """Return the connection's descriptor."""
+        return self._socket.fileno()
+
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
@@ -99,9 +103,6 @@ class BusySocket:
             selector.register(self._socket, event)
             if not selector.select(self._time_limit_s):
                 raise TimeoutError
-
-
-Connection = socket.socket | BusySocket
 
 
 def shrink_for_one_cpu(connection: socket.socket) -> None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from aether_stream_bench.client.dial import Connection
     from aether_stream_bench.client.interface import Endpoint
-    from aether_stream_bench.patience import Connection
     from aether_stream_bench.payload import Payload
 
 #: The rulers' ids. Whatever changes what a burst is makes it another one.

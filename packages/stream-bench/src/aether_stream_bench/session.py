@@ -14,23 +14,26 @@ from aether_schema import quantile
 from aether_stream_bench.client.builtin import BuiltinClient
 from aether_stream_bench.limit import limit_mbs
 from aether_stream_bench.load import phases_of
+from aether_stream_bench.pace import chunk_times_ms
 from aether_stream_bench.place import MOST_S, MOST_UPLOADS
 from aether_stream_bench.ruler import CROSS_RULER_ID, RULER_ID
 from aether_stream_bench.wire import STATISTICS_PATH, Statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from aether_stream_bench.client.interface import Client, Endpoint
     from aether_stream_bench.command import CommandUpload
     from aether_stream_bench.kind import Uploaded, Uploading
     from aether_stream_bench.load import Crew
+    from aether_stream_bench.pace import Pace
     from aether_stream_bench.payload import Payload
     from aether_stream_bench.ruler import Rulers
     from aether_stream_bench.wire import Greeting, Receipt
 
 GB = 1e9
 COSTED_UPLOADS = 3
+CHUNK_QUANTILES = {"chunk_p50_ms": 0.5, "chunk_p95_ms": 0.95}
 
 
 class Server:
@@ -63,6 +66,8 @@ class Ledger:
         self._samples = self._bytes = self._retries = 0
         self._cpu_s = 0.0
         self._figures: list[float] = []
+        #: How long the chunks of the samples took, where that is known.
+        self.paces: list[Pace] = []
         self._began = monotonic()
         self._readings: dict[str, float] = {}
 
@@ -100,6 +105,8 @@ class Ledger:
         peak = peak_memory_bytes()
         if peak is not None:
             readings["uploader_peak_memory_bytes"] = peak
+        times = chunk_times_ms(self.paces, min(self._payload.chunk, self._payload.size), CHUNK_QUANTILES.values())
+        readings |= dict(zip(CHUNK_QUANTILES, times, strict=False))
         if self._retries:
             readings["retries"] = self._retries / self._samples
         if self._server is not None and self._before is not None:
@@ -143,6 +150,7 @@ class StreamSession:
         self.companion_pids = () if server is None else (server.greeting.pid,)
         self.payload = payload
         self.ledger = Ledger(payload, server)
+        self.ledger.paces.append(uploading.pace)
         self._client = client
         self._uploading = uploading
         self._endpoint = endpoint
@@ -187,8 +195,10 @@ class StreamSession:
 class CrewSession:
     """Several connections at once, or a schedule; a sample is a number of uploads."""
 
-    def __init__(self, crew: Crew, first: StreamSession, *, uploads: int, rate: float | None) -> None:
-        """Upload `uploads` times a sample, at `rate` a second or as fast as it goes; `first` verifies."""
+    def __init__(self, crew: Crew, sessions: Sequence[StreamSession], *, uploads: int, rate: float | None) -> None:
+        """Upload `uploads` times a sample, at `rate` a second or as fast as it goes; the first session verifies."""
+        first = sessions[0]
+        first.ledger.paces = [pace for session in sessions for pace in session.ledger.paces]
         self.companion_pids = first.companion_pids
         self._crew = crew
         self._first = first

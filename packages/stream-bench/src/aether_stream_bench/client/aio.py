@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from aether_stream_bench.client.interface import Body, Endpoint
+
+# When a server hangs up amid an upload, asyncio says so for every piece that follows; here it is an error, told once.
+logging.getLogger("asyncio").addFilter(lambda record: record.msg != "socket.send() raised exception.")
 
 
 def open_client(endpoint: Endpoint) -> AiohttpClient:
@@ -48,7 +52,7 @@ class AiohttpClient:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=1), timeout=limit, auto_decompress=False
             )
-        timed = Timed(()) if body is None else Timed(body.pieces)
+        timed = Timed(body)
 
         async def pieces() -> AsyncIterator[memoryview]:
             for piece in timed:

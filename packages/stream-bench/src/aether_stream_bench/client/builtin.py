@@ -7,27 +7,29 @@ are handed to the socket at once.
 from __future__ import annotations
 
 import socket
-import ssl
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 import h11
 
-from aether_stream_bench.client.dial import context_for, reach, settled
+from aether_stream_bench.client.dial import Connection, context_for, reach, settled
 from aether_stream_bench.client.interface import Reply, UploadError
+from aether_stream_bench.secure import SecureSocket
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
     from typing import Self
 
     from aether_stream_bench.client.interface import Body, Endpoint
-    from aether_stream_bench.patience import Connection
+    from aether_stream_bench.pace import Pace
+    from aether_stream_bench.patience import BusySocket
 
 _RECEIVE_BYTES = 2**16
 #: So much is handed to the socket at once: a system call, and the way from CPU to CPU, cost the less a byte.
 BURST_BYTES = 2**20
-#: Of records of TLS, which are copied together first, so much.
+#: Over TLS so much, for the records are made before, in memory that should be near.
 SECURE_BURST_BYTES = 2**18
 #: As many pieces as Linux takes in one call (IOV_MAX), three a chunk and three over.
 MOST_PIECES = 1024 - 6
@@ -113,7 +115,7 @@ class BuiltinClient:
                 if (refusal := self._refusal(connection)) is not None:
                     return refusal
                 head = b""
-            send(connection, framed(head, body, tail))
+            send(connection, framed(head, body, tail), None if body is None else body.pace)
             sent = perf_counter_ns()
             return self._receive(connection, started, sent, {} if was_open else self._opening_ns)
         except (TimeoutError, BlockingIOError):
@@ -217,14 +219,24 @@ class Placeholder:
         return self._size
 
 
-def send(connection: Connection, pieces: Iterable[bytes | memoryview]) -> None:
-    """Send all pieces, many a system call; over TLS, where a call makes a record, many copied into one."""
-    secure = isinstance(connection, ssl.SSLSocket)
-    for burst in bursts(pieces, SECURE_BURST_BYTES if secure else BURST_BYTES):
-        if secure or not hasattr(socket.socket, "sendmsg"):  # Windows
+def send(connection: Connection, pieces: Iterable[bytes | memoryview], pace: Pace | None = None) -> None:
+    """Send all pieces, many a system call.
+
+    Each call is a stretch of `pace`.
+    """
+    secure = isinstance(connection, SecureSocket)
+    began = perf_counter_ns()
+    for burst, size in bursts(pieces, SECURE_BURST_BYTES if secure else BURST_BYTES):
+        if isinstance(connection, SecureSocket):
+            connection.send_pieces(burst)
+        elif not hasattr(socket.socket, "sendmsg"):  # Windows
             connection.sendall(burst[0] if len(burst) == 1 else b"".join(burst))
         else:
             send_pieces(connection, burst)
+        if pace is not None:
+            now = perf_counter_ns()
+            pace.add(size, now - began)
+            began = now
 
 
 def framed(head: bytes, body: Body | None, tail: bytes) -> Iterator[bytes | memoryview]:
@@ -249,21 +261,21 @@ def framed(head: bytes, body: Body | None, tail: bytes) -> Iterator[bytes | memo
         yield tail
 
 
-def bursts(pieces: Iterable[bytes | memoryview], most_bytes: int) -> Iterator[list[bytes | memoryview]]:
-    """Yield the pieces in lists of about `most_bytes`, and of no more than a system call takes."""
+def bursts(pieces: Iterable[bytes | memoryview], most_bytes: int) -> Iterator[tuple[list[bytes | memoryview], int]]:
+    """Yield the pieces in lists of about `most_bytes`, of no more than a system call takes, and how much each is."""
     burst: list[bytes | memoryview] = []
     held = 0
     for piece in pieces:
         burst.append(piece)
         held += len(piece)
         if held >= most_bytes or len(burst) >= MOST_PIECES:
-            yield burst
+            yield burst, held
             burst, held = [], 0
     if burst:
-        yield burst
+        yield burst, held
 
 
-def send_pieces(connection: Connection, pieces: list[bytes | memoryview]) -> None:
+def send_pieces(connection: socket.socket | BusySocket, pieces: list[bytes | memoryview]) -> None:
     """Send all pieces, in one call unless a signal or a full buffer cuts it short."""
     sent = connection.sendmsg(pieces)
     for piece in pieces:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from aether_harness.drain import tune_for_loopback
 from aether_stream_bench.patience import BusySocket, shrink_for_one_cpu
+from aether_stream_bench.secure import SecureSocket, connected
 
 if TYPE_CHECKING:
     from aether_stream_bench.client.interface import Endpoint
-    from aether_stream_bench.patience import Connection
+
+Connection = socket.socket | BusySocket | SecureSocket
 
 
 def dial(endpoint: Endpoint, port: int) -> Connection:
@@ -41,10 +43,15 @@ def reach(endpoint: Endpoint, port: int) -> socket.socket:
 
 
 def settled(reached: socket.socket, endpoint: Endpoint, context: ssl.SSLContext | None) -> Connection:
-    """Return a connection behind its handshake where there is a `context`, and else as it is to be waited for."""
-    if context is not None:
-        return context.wrap_socket(reached, server_hostname=endpoint.host)
-    return BusySocket(reached, endpoint.time_limit_s) if endpoint.is_busy else reached
+    """Return a connection as it is to be waited for, behind its handshake where there is a `context`."""
+    waited_for = BusySocket(reached, endpoint.time_limit_s) if endpoint.is_busy else reached
+    if context is None:
+        return waited_for
+    try:
+        return connected(waited_for, context, endpoint.host)
+    except BaseException:
+        reached.close()
+        raise
 
 
 def context_for(endpoint: Endpoint) -> ssl.SSLContext:

@@ -42,7 +42,7 @@ class HttpxClient:
 
     def request(self, method: str, target: str, fields: Mapping[str, str], body: Body | None) -> Reply:
         """Send a request and return the answer to it."""
-        timed = Timed(()) if body is None else Timed(body.pieces)
+        timed = Timed(body)
         headers = dict(fields)
         if body is not None and not body.chunked:
             headers["Content-Length"] = str(body.size)

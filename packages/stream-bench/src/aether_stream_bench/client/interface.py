@@ -7,12 +7,14 @@ at a time. The kinds of upload are made of such requests in `aether_stream_bench
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from aether_harness import BenchError, UsageError
 from aether_harness.parameter import suggestion
+from aether_stream_bench.pace import STRETCH_BYTES, Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,11 +64,15 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
 
 class Body(Struct, frozen=True, kw_only=True):
-    """A body: pieces in order, a chunk each where `chunked`, and how many bytes they are in all."""
+    """A body: pieces in order, a chunk each where `chunked`, and how many bytes they are in all.
+
+    An uploader may tell `pace`, where there is one, how long the pieces take.
+    """
 
     pieces: Iterable[memoryview]
     size: int
     chunked: bool = True
+    pace: Pace | None = None
 
 
 class Reply(Struct, frozen=True, kw_only=True):
@@ -126,19 +132,33 @@ def load_uploader(name: str) -> Callable[[Endpoint], Client]:
 
 
 class Timed:
-    """The pieces of a body on their way into a client library: when the first was asked for, and when the last was."""
+    """The pieces of a body on their way into a client library: how long it takes them, and when it has the last."""
 
-    def __init__(self, pieces: Iterable[memoryview]) -> None:
-        """Pass `pieces` on."""
-        self._pieces = pieces
+    def __init__(self, body: Body | None) -> None:
+        """Pass the pieces of `body` on, none where there is none."""
+        self._body = body
         self.ended_ns = 0
 
     def __iter__(self) -> Iterator[memoryview]:
-        """Yield the pieces and note when they are at an end."""
-        from time import perf_counter_ns
-
-        yield from self._pieces
+        """Yield the pieces and note how long they take."""
+        if self._body is not None and self._body.pace is not None:
+            yield from self._paced(self._body.pieces, self._body.pace)
+        elif self._body is not None:
+            yield from self._body.pieces
         self.ended_ns = perf_counter_ns()
+
+    @staticmethod
+    def _paced(pieces: Iterable[memoryview], pace: Pace) -> Iterator[memoryview]:
+        began, taken = perf_counter_ns(), 0
+        for piece in pieces:
+            yield piece
+            taken += len(piece)
+            if taken >= STRETCH_BYTES:
+                now = perf_counter_ns()
+                pace.add(taken, now - began)
+                began, taken = now, 0
+        if taken:
+            pace.add(taken, perf_counter_ns() - began)
 
     def phases_ns(self, started_ns: int, answered_ns: int) -> dict[str, int]:
         """Return what a library shows from outside: how long it took the body, and then until it had the answer."""

@@ -86,7 +86,7 @@ class SessionClient:
 
     def request(self, method: str, target: str, fields: Mapping[str, str], body: Body | None) -> Reply:
         """Send a request and return the answer to it."""
-        timed = Timed(()) if body is None else Timed(body.pieces)
+        timed = Timed(body)
         data: object = None
         headers = dict(fields)
         if body is not None:

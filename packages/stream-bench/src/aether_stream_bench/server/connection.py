@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import socket
-import ssl
 from contextlib import suppress
 from http import HTTPStatus
 from time import monotonic
@@ -14,11 +13,14 @@ import anyio
 import anyio.lowlevel
 
 from aether_harness.drain import tune_for_loopback
+from aether_stream_bench.secure import SecureSocket
 from aether_stream_bench.server.exchange import Exchange
 from aether_stream_bench.server.message import Answer
 from aether_stream_bench.wire import RAW_LENGTH_BYTES
 
 if TYPE_CHECKING:
+    import ssl
+
     from aether_stream_bench.server.condition import Weather
     from aether_stream_bench.server.depot import Depot
 
@@ -31,14 +33,13 @@ LINGER_BYTES = 2**22
 WATCH_EVERY_S = 0.25
 RAW_ACKNOWLEDGEMENT = b"."
 
-_WAIT_TO_RECEIVE = (BlockingIOError, ssl.SSLWantReadError)
-_WAIT_TO_SEND = (BlockingIOError, ssl.SSLWantWriteError)
+Connection = socket.socket | SecureSocket
 
 
 class Line:
     """One connection being served: until when it may go on as it does, and how to end it."""
 
-    def __init__(self, connection: socket.socket, deadline: float) -> None:
+    def __init__(self, connection: Connection, deadline: float) -> None:
         """Serve `connection` until `deadline` by the monotonic clock, unless something comes."""
         self.connection = connection
         self.deadline = deadline
@@ -82,11 +83,11 @@ async def serve_http(  # noqa: PLR0913 - all that a server has
             connection.setblocking(False)
             tune_for_loopback(connection)
             if context is not None:
-                line.connection = connection = await secured(connection, context)
+                line.connection = await secured(connection, context)
             await _exchange(line, exchange, memory, depot, weather)
         if line.is_overdue and exchange.state != "idle":
             with suppress(OSError):
-                connection.send(Answer(HTTPStatus.REQUEST_TIMEOUT).encode(closing=True))
+                connection.send(as_sent(line.connection, Answer(HTTPStatus.REQUEST_TIMEOUT).encode(closing=True)))
     finally:
         watch.lines.discard(line)
         connection.close()
@@ -129,27 +130,26 @@ async def _exchange(line: Line, exchange: Exchange, memory: bytearray, depot: De
         await linger(connection, buffer)
 
 
-async def secured(connection: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+async def secured(connection: socket.socket, context: ssl.SSLContext) -> SecureSocket:
     """Return the connection behind its handshake."""
-    wrapped = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+    secure = SecureSocket(connection, context, server_hostname=None)
     try:
-        while True:
-            try:
-                wrapped.do_handshake()
-            except ssl.SSLWantReadError:
-                await anyio.wait_readable(wrapped)
-            except ssl.SSLWantWriteError:
-                await anyio.wait_writable(wrapped)
-            else:
-                return wrapped
-    except BaseException:
-        wrapped.close()
+        while not secure.handshake():
+            await send_all(connection, secure.due())
+            await anyio.wait_readable(connection)
+            if not secure.receive_records():
+                raise ConnectionResetError
+    except OSError:
+        with suppress(OSError):
+            connection.send(secure.due())
         raise
+    await send_all(connection, secure.due())
+    return secure
 
 
-async def linger(connection: socket.socket, buffer: memoryview) -> None:
+async def linger(connection: Connection, buffer: memoryview) -> None:
     """Say that no more is sent, and take what is still under way, so that the answer is read before the end."""
-    if not isinstance(connection, ssl.SSLSocket):
+    if isinstance(connection, socket.socket):
         connection.shutdown(socket.SHUT_WR)
     taken = 0
     with anyio.move_on_after(LINGER_S):
@@ -157,23 +157,28 @@ async def linger(connection: socket.socket, buffer: memoryview) -> None:
             taken += received
 
 
-async def receive_into(connection: socket.socket, buffer: memoryview) -> int:
+async def receive_into(connection: Connection, buffer: memoryview) -> int:
     """Wait for bytes and return how many there are in `buffer` now; none, once the other side has closed."""
     while True:
         try:
             return connection.recv_into(buffer)
-        except _WAIT_TO_RECEIVE:
+        except BlockingIOError:
             await anyio.wait_readable(connection)
 
 
-async def send_all(connection: socket.socket, data: bytes) -> None:
+async def send_all(connection: Connection, data: bytes) -> None:
     """Send all of `data`, waiting where the other side is slow to take it."""
-    rest = memoryview(data)
+    rest = memoryview(as_sent(connection, data))
     while rest:
         try:
             rest = rest[connection.send(rest) :]
-        except _WAIT_TO_SEND:
+        except BlockingIOError:
             await anyio.wait_writable(connection)
+
+
+def as_sent(connection: Connection, data: bytes) -> bytes:
+    """Return what is sent of `data`: itself, or the records of TLS that hold it."""
+    return connection.sealed(data) if isinstance(connection, SecureSocket) else data
 
 
 async def drain_raw(connection: socket.socket, *, memory: bytearray, context: ssl.SSLContext | None) -> None:
@@ -183,19 +188,18 @@ async def drain_raw(connection: socket.socket, *, memory: bytearray, context: ss
     with suppress(OSError):
         connection.setblocking(False)
         tune_for_loopback(connection)
-        if context is not None:
-            connection = await secured(connection, context)
-        while head := await _receive_exactly(connection, length):
+        line = connection if context is None else await secured(connection, context)
+        while head := await _receive_exactly(line, length):
             missing = int.from_bytes(head, "big")
-            while missing > 0 and (received := await receive_into(connection, buffer[: min(missing, len(buffer))])):
+            while missing > 0 and (received := await receive_into(line, buffer[: min(missing, len(buffer))])):
                 missing -= received
             if missing:
                 break
-            await send_all(connection, RAW_ACKNOWLEDGEMENT)
+            await send_all(line, RAW_ACKNOWLEDGEMENT)
     connection.close()
 
 
-async def _receive_exactly(connection: socket.socket, buffer: memoryview) -> bytes:
+async def _receive_exactly(connection: Connection, buffer: memoryview) -> bytes:
     """Return as many bytes as `buffer` has, none if the other side closes before."""
     filled = 0
     while filled < len(buffer):

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from aether_stream_bench.server.body import END_OF_HEAD, ChunkedBody, InvalidBodyError, LengthBody
 from aether_stream_bench.server.condition import NOTHING
-from aether_stream_bench.server.message import Answer, Head, RefusedError, checked_head
+from aether_stream_bench.server.message import Answer, Head, RefusedError, checked_head, spoken_version
 from aether_stream_bench.server.route import is_upload, sink_for
 from aether_stream_bench.server.sink import Fixed, Sink
 
@@ -46,6 +46,8 @@ class HeadReader:
         self._bytes = 0
         self._tail = b""
         self._parser = httptools.HttpRequestParser(self)
+        # The parser knows a list of versions only; which are spoken is decided with the rest of the head.
+        self._parser.set_dangerous_leniencies(lenient_version=True)
 
     def take(self, buffer: bytearray, at: int, end: int) -> int:
         """Take what belongs to the head of the bytes from `at` up to `end`; return where it ends.
@@ -83,7 +85,7 @@ class HeadReader:
             raise RefusedError(HTTPStatus.BAD_REQUEST) from None
 
     def _too_large(self) -> HTTPStatus:
-        if self._fields or (self._target and self._parser.get_http_version() in {"1.0", "1.1"}):
+        if self._fields or (self._target and self._parser.get_http_version().startswith("1.")):
             return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         return HTTPStatus.REQUEST_URI_TOO_LONG
 
@@ -104,7 +106,7 @@ class HeadReader:
         if self._bytes > self._limits.head_bytes:
             raise RefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         parser = self._parser
-        self.version = parser.get_http_version()
+        self.version = spoken_version(parser.get_http_version())
         self.keep_alive = parser.should_keep_alive()
         self.head = checked_head(
             parser.get_method().decode(), self._target.decode("latin-1"), self.version, self._fields

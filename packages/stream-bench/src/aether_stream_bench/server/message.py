@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 UPLOAD_METHODS = frozenset({"PUT", "POST", "PATCH"})
-VERSIONS = frozenset({"1.0", "1.1"})
+#: The versions that are spoken, the highest last.
+VERSIONS = ("1.0", "1.1")
 
 
 class RefusedError(Exception):
@@ -63,6 +64,14 @@ def json_answer(content: object, status: HTTPStatus = HTTPStatus.OK, **fields: s
     """Return an answer with JSON; in the names of `fields` an underscore stands for a dash."""
     named = tuple((name.replace("_", "-"), value) for name, value in fields.items())
     return Answer(status, msgspec.json.encode(content), named)
+
+
+def spoken_version(version: str) -> str:
+    """Return the version that a message of `version` is understood as: of a higher minor one, the highest spoken.
+
+    RFC 9110, 2.5: whoever implements a major version takes what is newer within it as the newest that it knows.
+    """
+    return VERSIONS[-1] if version.startswith("1.") and version not in VERSIONS else version
 
 
 def checked_head(method: str, target: str, version: str, fields: Sequence[tuple[str, str]]) -> Head:

@@ -6,6 +6,7 @@ from email.message import Message
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from aether_stream_bench.server.aws import AwsChunked, is_aws_chunked
 from aether_stream_bench.server.message import UPLOAD_METHODS, Answer, json_answer
 from aether_stream_bench.server.resumable import RESUMABLE, resumable_sink
 from aether_stream_bench.server.s3 import s3_sink
@@ -18,8 +19,14 @@ if TYPE_CHECKING:
     from aether_stream_bench.server.message import Head
 
 
-def sink_for(head: Head, depot: Depot) -> Sink:  # noqa: PLR0911 - a line a kind
+def sink_for(head: Head, depot: Depot) -> Sink:
     """Return where the body of a request goes, by its method, path and query."""
+    sink = _sink_for(head, depot)
+    is_within = is_aws_chunked(head) and not isinstance(sink, Fixed)
+    return AwsChunked(head, sink, depot.limits) if is_within else sink
+
+
+def _sink_for(head: Head, depot: Depot) -> Sink:  # noqa: PLR0911 - a line a kind
     first = "/" + head.path.lstrip("/").partition("/")[0]
     if head.path == STATISTICS_PATH and head.method == "GET":
         return Statistics(depot)
@@ -31,9 +38,6 @@ def sink_for(head: Head, depot: Depot) -> Sink:  # noqa: PLR0911 - a line a kind
         return s3_sink(head, depot)
     if head.method not in {"PUT", "POST"}:
         return Fixed(Answer(HTTPStatus.METHOD_NOT_ALLOWED, fields=(("Allow", "PUT, POST"),)))
-    if head.fields.get("content-encoding", "").lower().startswith("aws-chunked"):
-        # Signatures stand between the bytes of such a body, and would be counted as bytes of it.
-        return Fixed(Answer(HTTPStatus.NOT_IMPLEMENTED))
     media_type = head.fields.get("content-type", "")
     if media_type.lower().startswith("multipart/form-data"):
         boundary = _boundary(media_type)

@@ -1,0 +1,57 @@
+"""Bodies as S3's clients send them where they sign or sum up on the way: `aws-chunked`, chunks within the body.
+
+Each has its size before it, and a signature as its extension, or none; behind the last are fields with a checksum. That
+is the grammar of HTTP's own chunks, so the same code reads it. Signatures and AWS's checksums are not looked at.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from aether_stream_bench.server.body import ChunkedBody, InvalidBodyError
+from aether_stream_bench.server.message import json_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aether_stream_bench.server.limit import Limits
+    from aether_stream_bench.server.message import Answer, Head
+    from aether_stream_bench.server.sink import Sink
+
+
+def is_aws_chunked(head: Head) -> bool:
+    """Return whether a body has chunks of its own within."""
+    codings = head.fields.get("content-encoding", "").lower().split(",")
+    streamed = head.fields.get("x-amz-content-sha256", "").startswith("STREAMING-")
+    return streamed or "aws-chunked" in (coding.strip() for coding in codings)
+
+
+class AwsChunked:
+    """Takes the chunks of a body apart and hands what is in them to another sink."""
+
+    def __init__(self, head: Head, sink: Sink, limits: Limits) -> None:
+        """Take the body of `head` for `sink`."""
+        self._sink = sink
+        self._body = ChunkedBody(sink.write, limits)
+        self._announced = head.fields.get("x-amz-decoded-content-length")
+        self._is_broken = False
+
+    def write(self, body: memoryview) -> None:
+        """Take a piece of the body; what is behind its end belongs to nothing."""
+        if self._is_broken:
+            return
+        piece = bytearray(body)
+        try:
+            at = self._body.take(piece, 0, len(piece)) if not self._body.complete else 0
+        except InvalidBodyError:
+            self._is_broken = True
+        else:
+            self._is_broken = at < len(piece)
+
+    def finish(self, count: int, trailers: Mapping[str, str]) -> Answer:  # noqa: ARG002 - the interface's
+        """Answer as the other sink does to what was in the chunks, or that they are none."""
+        body = self._body
+        if self._is_broken or not body.complete or self._announced not in {None, str(body.count)}:
+            return json_answer({"error": "no whole aws-chunked"}, HTTPStatus.BAD_REQUEST)
+        return self._sink.finish(body.count, {**trailers, **body.trailers})
