@@ -221,7 +221,8 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         told = folder / "scheduler.json"
         self.scheduler = self._start(folder, "scheduler", "--port=0", f"--scheduler-file={told}")
-        self.worker = self._start(folder, "worker", "--no-nanny", "--nthreads=1", f"--scheduler-file={told}")
+        own = ("--no-nanny", "--nthreads=1", f"--local-directory={folder}")
+        self.worker = self._start(folder, "worker", *own, f"--scheduler-file={told}")
         within(lambda: told.exists() and told.stat().st_size > 0)
         self.address = json.loads(told.read_text())["address"]
         self.client = Client(self.address, set_as_default=False)
