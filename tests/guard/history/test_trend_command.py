@@ -221,8 +221,7 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         told = folder / "scheduler.json"
         self.scheduler = self._start(folder, "scheduler", "--port=0", f"--scheduler-file={told}")
-        own = ("--no-nanny", "--nthreads=1", f"--local-directory={folder}")
-        self.worker = self._start(folder, "worker", *own, f"--scheduler-file={told}")
+        self.worker = self._start(folder, "worker", "--no-nanny", "--nthreads=1", f"--scheduler-file={told}")
         within(lambda: told.exists() and told.stat().st_size > 0)
         self.address = json.loads(told.read_text())["address"]
         self.client = Client(self.address, set_as_default=False)
@@ -233,6 +232,7 @@ class Cluster:
         return subprocess.Popen(
             [sys.executable, "-m", f"distributed.cli.dask_{which}", "--host=127.0.0.1", "--no-dashboard", *arguments],
             cwd=folder,
+            env={**os.environ, "DASK_TEMPORARY_DIRECTORY": str(folder)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
