@@ -7,7 +7,6 @@ server ends with this script.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -20,13 +19,12 @@ from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from aether_harness.affinity import allowed_cpus, pin
-from aether_schema import quantile
+from stream_turns import print_table, turns_of
+
 from aether_stream_bench.client.builtin import BuiltinClient
 from aether_stream_bench.client.interface import Endpoint
 from aether_stream_bench.kind import Kind, Uploading
 from aether_stream_bench.limit import limit_mbs
-from aether_stream_bench.payload import Payload
 from aether_stream_bench.process import Setting, running_server
 
 if TYPE_CHECKING:
@@ -146,16 +144,8 @@ def iperf3(lengths: Sequence[str], client_cpu: int, server_cpu: int, seconds: fl
 
 def main() -> None:
     """Measure all in turns and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--turns", type=int, default=12, help="of every server; %(default)s")
-    parser.add_argument("--uploads", type=int, default=15, help="a turn; %(default)s")
-    parser.add_argument("--payload", type=int, default=8 * 2**20)
-    parser.add_argument("--chunk", type=int, default=128 * 2**10)
-    options = parser.parse_args()
-    cpus = allowed_cpus() or [0]
-    client_cpu, server_cpu = cpus[-1], cpus[0]
-    pin([client_cpu])
-    payload = Payload(size=options.payload, chunk=options.chunk, seed=1)
+    asked = turns_of(__doc__, turns=12, uploads=15)
+    payload, client_cpu, server_cpu = asked.payload, asked.client_cpu, asked.server_cpu
     with ExitStack() as stack:
         servers: dict[str, tuple[Endpoint, Kind]] = {}
         greeting = stack.enter_context(running_server([server_cpu]))
@@ -174,7 +164,7 @@ def main() -> None:
         names = ("iperf3 -l 128K", "iperf3, best length", "raw socket", "raw TLS")
         limits: dict[str, list[float]] = {name: [] for name in names}
         clients = {name: BuiltinClient(endpoint) for name, (endpoint, _) in servers.items()}
-        for turn in range(options.turns):
+        for turn in range(asked.turns):
             if turn % 3 == 0 and shutil.which("iperf3"):
                 found = iperf3(LENGTHS, client_cpu, server_cpu, 1)
                 limits["iperf3 -l 128K"].append(found["128K"])
@@ -188,16 +178,13 @@ def main() -> None:
                 clients[name].close()
                 uploading = Uploading(clients[name], endpoint, payload, kind=kind)
                 uploading.upload()
-                for _ in range(options.uploads):
+                for _ in range(asked.uploads):
                     began = time.perf_counter_ns()
                     uploading.upload()
                     figures[name].append(payload.size / (time.perf_counter_ns() - began) * 1e3)
         for client in clients.values():
             client.close()
-    print(f"client on CPU {client_cpu}, servers on {server_cpu}; {options.payload} bytes, chunks of {options.chunk}\n")
-    print(f"{'MB/s':<36}{'median':>9}{'p5':>9}{'p95':>9}")
-    for name, values in {**{name: each for name, each in limits.items() if each}, **figures}.items():
-        print(f"{name:<36}" + "".join(f"{quantile(values, share):>9,.0f}" for share in (0.5, 0.05, 0.95)))
+    print_table(asked, {**limits, **figures})
 
 
 if __name__ == "__main__":

@@ -6,19 +6,18 @@ seals records of 16 KiB on the client's CPU by the cipher that was agreed on; no
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import subprocess
 import time
 
-from aether_harness.affinity import allowed_cpus, pin
+from stream_turns import print_line, print_table, turns_of
+
 from aether_schema import quantile
 from aether_stream_bench.client.builtin import BuiltinClient
 from aether_stream_bench.client.dial import dial
 from aether_stream_bench.client.interface import Endpoint
 from aether_stream_bench.kind import Uploading
 from aether_stream_bench.limit import limit_mbs
-from aether_stream_bench.payload import Payload
 from aether_stream_bench.process import Setting, running_server
 from aether_stream_bench.secure import RECORD_BYTES, SecureSocket
 
@@ -36,18 +35,9 @@ def cipher_mbs(name: str) -> float:
 
 def main() -> None:
     """Measure in turns and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--turns", type=int, default=20)
-    parser.add_argument("--uploads", type=int, default=12, help="a turn; %(default)s")
-    parser.add_argument("--payload", type=int, default=8 * 2**20)
-    parser.add_argument("--chunk", type=int, default=128 * 2**10)
-    options = parser.parse_args()
-    cpus = allowed_cpus() or [0]
-    client_cpu, server_cpu = cpus[-1], cpus[0]
-    pin([client_cpu])
-    payload = Payload(size=options.payload, chunk=options.chunk, seed=1)
-    is_busy = client_cpu != server_cpu
-    with running_server([server_cpu], Setting(tls=True, is_busy=is_busy)) as greeting:
+    asked = turns_of(__doc__, turns=20, uploads=12)
+    is_busy = asked.client_cpu != asked.server_cpu
+    with running_server([asked.server_cpu], Setting(tls=True, is_busy=is_busy)) as greeting:
         endpoint = Endpoint(
             host="127.0.0.1", port=greeting.port, tls=True, certificate=greeting.certificate, is_busy=is_busy
         )
@@ -55,30 +45,25 @@ def main() -> None:
         assert isinstance(probe, SecureSocket)
         cipher = CIPHERS.get(probe.cipher(), "")
         probe.close()
-        names = {f"openssl speed -evp {cipher}": [], "raw TLS": [], "upload": []}
-        figures: dict[str, list[float]] = dict(names)
-        speed, raw, upload = figures.values()
-        for turn in range(options.turns):
+        speed: list[float] = []
+        raw: list[float] = []
+        upload: list[float] = []
+        for turn in range(asked.turns):
             if cipher and shutil.which("openssl") and turn % 4 == 0:
                 speed.append(cipher_mbs(cipher))
-            raw.append(limit_mbs(endpoint, greeting.raw_port, payload))
+            raw.append(limit_mbs(endpoint, greeting.raw_port, asked.payload))
             with BuiltinClient(endpoint) as client:
-                uploading = Uploading(client, endpoint, payload)
+                uploading = Uploading(client, endpoint, asked.payload)
                 uploading.upload()
                 taken = []
-                for _ in range(options.uploads):
+                for _ in range(asked.uploads):
                     began = time.perf_counter_ns()
                     uploading.upload()
                     taken.append(time.perf_counter_ns() - began)
-                upload.append(payload.size / quantile(taken, 0.5) * 1e3)
-    print(f"client on CPU {client_cpu}, server on {server_cpu}; {options.payload} bytes, chunks of {options.chunk}\n")
-    print(f"{'MB/s':<36}{'median':>9}{'p5':>9}{'p95':>9}")
-    for name, values in figures.items():
-        if values:
-            print(f"{name:<36}" + "".join(f"{quantile(values, share):>9,.0f}" for share in (0.5, 0.05, 0.95)))
-    ratios = [mine / limit for mine, limit in zip(upload, raw, strict=True)]
-    shares = "".join(f"{quantile(ratios, share):>9.2f}" for share in (0.5, 0.05, 0.95))
-    print(f"{'upload / raw TLS, turn by turn':<36}{shares}")
+                upload.append(asked.payload.size / quantile(taken, 0.5) * 1e3)
+    print_table(asked, {f"openssl speed -evp {cipher}": speed, "raw TLS": raw, "upload": upload})
+    shares = [mine / limit for mine, limit in zip(upload, raw, strict=True)]
+    print_line("upload / raw TLS, turn by turn", shares, ".2f")
 
 
 if __name__ == "__main__":

@@ -135,7 +135,8 @@ def test_what_all_forks_need_is_looked_up_once_by_who_forks_them(tmp_path: Path)
     try:
         nursery.wait_until_ready(30)
         with Worker(nursery=nursery) as worker:
-            open_in(worker, str(path), "ready", str(tmp_path))
+            # Its open() has looked whether it knows.
+            assert open_in(worker, str(path), "ready", str(tmp_path)).iterations == 1
     finally:
         nursery.kill()
 
