@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,3 +42,30 @@ def test_the_guard_imports_the_harness_only_where_it_is_used(packages: dict[str,
         and path.relative_to(packages["guard"].source).parts[0] in {"cli.py", "__init__.py", "__main__.py"}
     ]
     assert at_import == []
+
+
+@pytest.mark.parametrize(
+    ("imported", "spared"),
+    [
+        ("aether_harness", "aether_harness.kernel"),
+        ("aether_harness.forking, aether_pack_bench.bench", "importlib.metadata, concurrent.futures, zipfile"),
+        ("aether_harness.worker, aether_stream_bench.bench", "anyio, aether_stream_bench.server.listen"),
+        ("aether_stream_bench.server.__main__", "aether_harness.kernel, email.message"),
+    ],
+)
+def test_a_process_that_is_started_for_every_round_imports_no_more_than_it_uses(imported: str, spared: str) -> None:
+    program = f"import sys, {imported}; print(*{{*{spared.split(', ')}}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("package", "names"),
+    [("aether_harness", {"bench"}), ("aether_stream_bench.server", {"MockServer", "mock_server"})],
+)
+def test_what_is_imported_late_is_there_all_the_same_and_nothing_else_is(package: str, names: set[str]) -> None:
+    module = import_module(package)
+    assert names <= set(module.__all__)
+    assert all(callable(getattr(module, name)) for name in names)
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'nothing'"):
+        _ = module.nothing

@@ -11,7 +11,6 @@ import hashlib
 import os
 import random
 import socket
-import tarfile
 import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, contextmanager
@@ -85,6 +84,8 @@ def _deflate(_place: Place) -> Iterator[Callable[[], int]]:
 @contextmanager
 def _archive(place: Place) -> Iterator[Callable[[], int]]:
     """Read small files, hash them, make tar headers, compress: a packer in little, a few files further each time."""
+    import tarfile
+
     draw = random.Random(20260105)  # noqa: S311 - fixed data, not a secret
     folder = os.path.join(place.folder, "reference-archive")
     os.mkdir(folder)

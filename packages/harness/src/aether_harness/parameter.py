@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
@@ -46,6 +45,8 @@ def parse_settings(texts: Iterable[str]) -> Settings:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean X?` for the nearest known word, or the list of all that are known."""
+    import difflib
+
     known = sorted(known)
     near = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known) or 'none'}"

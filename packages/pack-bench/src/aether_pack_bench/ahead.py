@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 #: How many are handed over at a time: handing one over, and waking up who waits for it, costs what reading some small
 #: files does.
@@ -30,6 +30,8 @@ def in_order(
     if threads == 1:
         yield map(work, batches)
         return
+    from concurrent.futures import ThreadPoolExecutor
+
     pool = ThreadPoolExecutor(threads)
     try:
         yield _ahead(batches, work, pool, threads + 1)

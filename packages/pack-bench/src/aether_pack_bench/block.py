@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 #: How many blocks wait beside those being compressed, so that a thread finds one when it is done.
 WAITING = 2
@@ -33,7 +33,7 @@ class BlockCompressor:
         self.write_ns = 0
         self._write = write
         self._compress = compress
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._pool = _pool_of(threads) if threads > 1 else None
         self._most = threads + WAITING
         self._pending: deque[Future[tuple[bytes, int]]] = deque()
         self._before: bytes | memoryview = b""
@@ -75,3 +75,9 @@ class BlockCompressor:
         started = perf_counter_ns()
         self._write(compressed)
         self.write_ns += perf_counter_ns() - started
+
+
+def _pool_of(threads: int) -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(threads)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import zlib
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
 from aether_pack_bench.block import BlockCompressor
@@ -88,7 +87,7 @@ class ZlibPacker:
     def versions(self) -> Mapping[str, str]:
         """Return the library's version, or its distribution's."""
         module = self._load()
-        return {"zlib": zlib.ZLIB_RUNTIME_VERSION} if module is zlib else {self.name: version(self.name)}
+        return {"zlib": zlib.ZLIB_RUNTIME_VERSION} if module is zlib else {self.name: _version_of(self.name)}
 
     def open(self, write: Callable[[bytes], None], *, level: int, threads: int) -> BlockCompressor:
         """Start a gzip file of one member."""
@@ -117,7 +116,7 @@ class LibdeflatePacker:
         """Return the version of the distribution."""
         import deflate  # noqa: F401 - that it can be is what is asked
 
-        return {"deflate": version("deflate")}
+        return {"deflate": _version_of("deflate")}
 
     def open(self, write: Callable[[bytes], None], *, level: int, threads: int) -> BlockCompressor:
         """Start a gzip file."""
@@ -130,6 +129,12 @@ class LibdeflatePacker:
         return BlockCompressor(write, compress, threads)
 
     read = staticmethod(read_gzip)
+
+
+def _version_of(distribution: str) -> str:
+    from importlib.metadata import version
+
+    return version(distribution)
 
 
 def _isal() -> Any:  # noqa: ANN401

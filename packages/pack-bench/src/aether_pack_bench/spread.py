@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -20,6 +19,8 @@ def on_cpus(cpus: Sequence[int]) -> Iterator[Callable[[Callable[[], ResultT]], R
 
     The worker itself is pinned, and stays so: a thread begins where the one that starts it may run.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     pin = partial(os.sched_setaffinity, 0, cpus) if cpus and hasattr(os, "sched_setaffinity") else None
     with ThreadPoolExecutor(1, initializer=pin) as pool:
         yield lambda work: pool.submit(work).result()

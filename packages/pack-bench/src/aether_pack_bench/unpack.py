@@ -10,7 +10,6 @@ from aether_pack_bench.deflate import read_gzip
 from aether_pack_bench.inside import leads_out, require_inside, write_sparse
 from aether_pack_bench.packer import BROKEN
 from aether_pack_bench.store import store_packer
-from aether_pack_bench.unzip import MAGIC, unzip
 from aether_pack_bench.xz import xz_packer
 from aether_pack_bench.zstd import zstd_packer
 
@@ -24,6 +23,8 @@ _MAGIC: dict[bytes, Callable[[str], AbstractContextManager[BinaryIO]]] = {
     b"\x28\xb5\x2f\xfd": zstd_packer.read,
     b"\xfd7zXZ\0": xz_packer.read,
 }
+#: How a zip begins: with its first member, or, where it has none, with its end (APPNOTE.TXT 6.3, 4.3.7 and 4.3.16).
+ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _DRAINED_AT_ONCE = 2**20
 #: Python 3.11 before its fourth release, which some systems still have, knows no filters.
 _AS_THEY_ARE: dict[str, Any] = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
@@ -41,6 +42,8 @@ def unpack(artifact: str, folder: str, read: Callable[[str], AbstractContextMana
     """
     try:
         if read is None and _is_zip(artifact):
+            from aether_pack_bench.unzip import unzip
+
             unzip(artifact, folder)
             return
         with (read or opener_of(artifact))(artifact) as stream:
@@ -64,7 +67,7 @@ def opener_of(artifact: str) -> Callable[[str], AbstractContextManager[BinaryIO]
 
 def _is_zip(artifact: str) -> bool:
     with open(artifact, "rb") as file:
-        return file.read(4) in MAGIC
+        return file.read(4) in ZIP_MAGIC
 
 
 class _Sparse(tarfile.TarFile):

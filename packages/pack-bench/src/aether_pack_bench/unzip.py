@@ -10,8 +10,6 @@ import zlib
 from aether_harness import BenchError
 from aether_pack_bench.inside import require_inside, write_sparse
 
-#: How a zip begins: with its first member, or, where it has none, with its end (APPNOTE.TXT 6.3, 4.3.7 and 4.3.16).
-MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _BROKEN = (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile, NotImplementedError)
 _UNIX = 3
 _ENCRYPTED = 0x1

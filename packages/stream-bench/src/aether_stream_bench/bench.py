@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta, field
@@ -69,12 +68,17 @@ class StreamingBench:
     about = "HTTP upload to a mock server on the loopback, or to a server of one's own"
     metric: Metric = "throughput_mbs"
     params_type = StreamParams
-    versions: Mapping[str, str] = {
-        "aether-stream-bench": __version__,
-        **{name: version(name) for name in ("anyio", "h11", "httptools")},
-    }
-
     cross_reference = CROSS_RULER_ID
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """The versions of what carries an upload."""
+        from importlib.metadata import version
+
+        return {
+            "aether-stream-bench": __version__,
+            **{name: version(name) for name in ("anyio", "h11", "httptools")},
+        }
 
     def reference(self, params: StreamParams) -> str:
         """Return the ruler of an upload over one connection, else the kernel that sends from and to the same CPUs."""

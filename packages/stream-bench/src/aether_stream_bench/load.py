@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
@@ -45,6 +44,8 @@ class Crew:
 
     def __init__(self, uploads: Sequence[Callable[[], Uploaded]]) -> None:
         """Have a thread for each of `uploads`, a function that uploads once."""
+        from concurrent.futures import ThreadPoolExecutor
+
         self._uploads = uploads
         before = threading.stack_size(STACK_BYTES)
         try:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
-from urllib.parse import urlsplit
 
 from aether_harness import BenchError
 from aether_stream_bench.client.interface import Endpoint
@@ -21,6 +19,8 @@ def endpoint_of(url: str, *, remote: bool) -> Endpoint:
         BenchError: it is no http or https address, or not on this machine and `remote` does not allow that.
 
     """
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -43,6 +43,8 @@ def endpoint_of(url: str, *, remote: bool) -> Endpoint:
 
 def is_loopback(host: str) -> bool:
     """Return whether every address of a host is this machine's own."""
+    import ipaddress
+
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:

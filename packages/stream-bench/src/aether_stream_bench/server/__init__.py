@@ -6,8 +6,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aether_stream_bench.server.condition import Conditions
 from aether_stream_bench.server.limit import Limits
-from aether_stream_bench.server.listen import MockServer, mock_server
+
+if TYPE_CHECKING:
+    from aether_stream_bench.server.listen import MockServer, mock_server
 
 __all__ = ["Conditions", "Limits", "MockServer", "mock_server"]
+
+
+def __getattr__(name: str) -> object:
+    """Import the server itself only where it runs: whoever starts it elsewhere wants its conditions and limits."""
+    if name not in {"MockServer", "mock_server"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from aether_stream_bench.server import listen
+
+    return getattr(listen, name)

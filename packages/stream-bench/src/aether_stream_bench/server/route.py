@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email.message import Message
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -53,6 +52,8 @@ def is_upload(head: Head) -> bool:
 
 
 def _boundary(media_type: str) -> bytes | None:
+    from email.message import Message
+
     message = Message()
     message["content-type"] = media_type
     boundary = message.get_param("boundary")
