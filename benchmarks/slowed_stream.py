@@ -6,4 +6,4 @@ from slowed import SlowedBench
 
 from aether_stream_bench.bench import StreamParams, streaming
 
-slowed_streaming = SlowedBench(streaming, StreamParams(one_cpu=True))
+slowed_streaming = SlowedBench(streaming, StreamParams(payload=8 * 2**20, one_cpu=True))

@@ -321,7 +321,7 @@ def test_the_installed_benches_are_listed_with_their_parameters(aether_bench: Ru
     assert (done.returncode, done.stderr) == (0, "")
     rows = [line.split()[:4] for line in done.stdout.splitlines()]
     assert ["packaging", "pack", "duration_ms", "archive-1"] in rows
-    assert ["streaming", "stream", "throughput_mbs", "streaming/limit-2"] in rows
+    assert ["streaming", "stream", "throughput_mbs", "streaming/limit-3"] in rows
     assert "  -p pack.files=100" in done.stdout.splitlines()
     assert "  -p pack.tree=" in done.stdout.splitlines()
 

@@ -65,10 +65,10 @@ def test_t5_the_streaming_summary_has_a_throughput_above_0_and_p95_at_least_p50_
     assert (summary["metric"], summary["unit"]) == ("throughput_mbs", "MB/s")
 
 
-def test_by_default_8_mib_are_uploaded_in_chunks_of_128_kib(bench: Bench, tmp_path: Path) -> None:
+def test_by_default_32_mib_are_uploaded_in_chunks_of_128_kib(bench: Bench, tmp_path: Path) -> None:
     assert bench().returncode == 0
     summary = json.loads((tmp_path / "out" / "bench-stream.json").read_bytes())
-    assert summary["params"] == {"payload": 8_388_608, "chunk": 131_072, "seed": 1, "one_cpu": False}
+    assert summary["params"] == {"payload": 33_554_432, "chunk": 131_072, "seed": 1, "one_cpu": False}
 
 
 def test_parameters_are_taken_and_recorded(bench: Bench, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_the_rulers_are_bursts_to_the_same_server(bench: Bench, tmp_path: Path, 
     assert bench(*SMALL, "-p", f"stream.one_cpu={one_cpu}").returncode == 0
     summary = json.loads((tmp_path / "out" / "bench-stream.json").read_bytes())
     kernels = [summary[key]["kernel"] for key in ("reference", "cross_reference")]
-    assert kernels == ["streaming/limit-2", "streaming/short-pieces-1"]
+    assert kernels == ["streaming/limit-3", "streaming/short-pieces-2"]
     assert all(value > 0 for values in summary["reference"]["samples"] for value in values)
     assert summary["params"]["one_cpu"] is (one_cpu == "true")
 

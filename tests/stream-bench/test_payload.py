@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from aether_stream_bench.payload import BLOCK_BYTES, Payload
+from aether_stream_bench.payload import BLOCK_BYTES, PERIOD_BYTES, Payload
 
 MIB = 2**20
 PAYLOAD_SHA256 = "676d25c9f034afe02e0e6d3ec04abee785b8fead65c27567c86e20c834d72201"
@@ -63,6 +63,13 @@ def test_past_32_mib_the_same_memory_comes_round_again() -> None:
     first_round = [next(views) for _ in range(32)]
     second_round = [next(views) for _ in range(32)]
     assert all(again.obj is view.obj and again == view for view, again in zip(first_round, second_round, strict=True))
+
+
+def test_what_is_drawn_comes_round_again_in_other_memory() -> None:
+    payload = Payload(size=BLOCK_BYTES, chunk=MIB, seed=1)
+    whole = b"".join(payload)
+    assert len(payload.distinct) == 32
+    assert whole[PERIOD_BYTES:] == whole[:-PERIOD_BYTES]
 
 
 def test_chunks_within_the_block_are_all_different() -> None:

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from aether_harness import BenchError
 from aether_stream_bench.client.interface import Endpoint
 from aether_stream_bench.payload import Payload
-from aether_stream_bench.ruler import BURST_BYTES, CROSS_BYTES, MOST_PIECES, Raw, Rulers, bursts_of
+from aether_stream_bench.ruler import (
+    LEAST_BURST_BYTES,
+    MOST_BURST_BYTES,
+    MOST_PIECES,
+    Raw,
+    Rulers,
+    burst_bytes,
+    bursts_of,
+)
 from aether_stream_bench.wire import LOOPBACK, RAW_LENGTH_BYTES
 
 if TYPE_CHECKING:
@@ -34,29 +42,37 @@ def rulers(port: int, payload: Payload, *, is_busy: bool = False, one_cpu: bool 
 def test_bursts_send_the_payload_from_where_it_lies_over_and_over(size: int, chunk: int, piece: int) -> None:
     payload = Payload(size=size, chunk=max(chunk, size // 500), seed=1)
     whole = b"".join(payload.distinct)
-    sent = b"".join(each for _, burst in islice(bursts_of(payload, BURST_BYTES, piece), 3) for each in burst)
+    sent = b"".join(each for _, burst in islice(bursts_of(payload, LEAST_BURST_BYTES, piece), 3) for each in burst)
     assert sent == (whole * (len(sent) // len(whole) + 1))[: len(sent)]
 
 
 @given(size=st.integers(1, 3_000_000), chunk=st.integers(1, 2_000_000), piece=st.integers(1000, 2_000_000))
 def test_a_burst_is_short_whatever_the_chunks_are(size: int, chunk: int, piece: int) -> None:
     payload = Payload(size=size, chunk=max(chunk, size // 500), seed=1)
-    for length, burst in islice(bursts_of(payload, BURST_BYTES, piece), 4):
+    for length, burst in islice(bursts_of(payload, LEAST_BURST_BYTES, piece), 4):
         assert length == sum(map(len, burst))
         assert max(map(len, burst)) <= piece
-        assert 0 < length < BURST_BYTES + piece
+        assert 0 < length < LEAST_BURST_BYTES + piece
         assert len(burst) <= MOST_PIECES
-        assert length >= BURST_BYTES or len(burst) == MOST_PIECES
+        assert length >= LEAST_BURST_BYTES or len(burst) == MOST_PIECES
 
 
 @pytest.mark.parametrize("how", [{}, {"is_busy": True}, {"one_cpu": True}])
 def test_a_burst_returns_once_all_of_it_is_taken_in(server: Greeting, how: dict[str, bool]) -> None:
-    payload = Payload(size=2**21, chunk=2**17, seed=1)
+    payload = Payload(size=2**24, chunk=2**17, seed=1)
     with rulers(server.raw_port, payload, **how) as limit:
-        assert [limit.burst() for _ in range(5)] == [BURST_BYTES] * 5
-        assert limit.cross_burst() == limit.cross_burst() == CROSS_BYTES
+        assert [limit.burst() for _ in range(9)] == [2**21] * 9
+        assert limit.cross_burst() == limit.cross_burst() == 3 * 2**18
         limit.wake()
-        assert limit.burst() == BURST_BYTES
+        assert limit.burst() == 2**21
+
+
+@pytest.mark.parametrize(
+    ("size", "length"),
+    [(1, LEAST_BURST_BYTES), (2**23, 2**20), (2**25, 2**22), (2**26, 2**23), (2**40, MOST_BURST_BYTES)],
+)
+def test_a_burst_is_an_eighth_of_an_upload_within_bounds(size: int, length: int) -> None:
+    assert burst_bytes(size) == length
 
 
 def test_a_payload_of_one_byte_makes_bursts_too(server: Greeting) -> None:

@@ -91,7 +91,7 @@ class Benchmark(Protocol):
 
     A reference may be one that the bench's sessions bring, to share in what no kernel elsewhere does: a server's
     process, where the data lies. Its id begins with the bench's own and a slash and ends with its version,
-    `streaming/limit-2`, for it is a promise as a kernel's is: always the same work, and nothing of what is measured.
+    `streaming/limit-3`, for it is a promise as a kernel's is: always the same work, and nothing of what is measured.
     `cross_reference` then names the one that cross-checks it, unless memory does.
     """
 

@@ -43,7 +43,7 @@ class StreamParams(Conditions, frozen=True, kw_only=True, omit_defaults=True):
     A summary has the first four always, and the others where they differ from their defaults.
     """
 
-    payload: Annotated[ByteCount, Meta(ge=1)] = field(default_factory=lambda: 8 * 2**20)
+    payload: Annotated[ByteCount, Meta(ge=1)] = field(default_factory=lambda: 32 * 2**20)
     chunk: Annotated[ByteCount, Meta(ge=1, le=2**30)] = field(default_factory=lambda: 128 * 2**10)
     seed: int = field(default_factory=lambda: 1)
     one_cpu: bool = field(default_factory=lambda: False)

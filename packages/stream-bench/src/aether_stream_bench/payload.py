@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+#: The same memory is sent again after so many bytes, or one chunk.
 BLOCK_BYTES = 32 * 2**20
+#: Bytes that are drawn; the same come round again, in other memory, for to draw more takes longer than to send them. A
+#: prime number, so that no two chunks are alike.
+PERIOD_BYTES = 2**20 - 3
 
 
 class Payload:
-    """`size` seeded bytes in chunks of `chunk`; past 32 MiB (or one chunk) the same bytes come round again."""
+    """`size` seeded bytes in chunks of `chunk`; they repeat, and past 32 MiB (or one chunk) so does their memory."""
 
     def __init__(self, *, size: int, chunk: int, seed: int) -> None:
         """Draw the bytes."""
@@ -21,8 +25,8 @@ class Payload:
         self.chunk = chunk
         draw = random.Random(seed)  # noqa: S311 - bytes to send, not a secret
         wanted = min(size, max(1, BLOCK_BYTES // chunk) * chunk)
-        drawn = b"".join(draw.randbytes(min(BLOCK_BYTES, wanted - start)) for start in range(0, wanted, BLOCK_BYTES))
-        self._block = memoryview(drawn)
+        drawn = draw.randbytes(min(wanted, PERIOD_BYTES))
+        self._block = memoryview(drawn * -(-wanted // max(len(drawn), 1)))[:wanted]
 
     @property
     def distinct(self) -> Sequence[memoryview]:

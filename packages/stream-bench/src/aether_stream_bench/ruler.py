@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     from aether_stream_bench.payload import Payload
 
 #: The rulers' ids. Whatever changes what a burst is makes it another one.
-RULER_ID = "streaming/limit-2"
-CROSS_RULER_ID = "streaming/short-pieces-1"
-#: A burst is so long, or so many pieces, whichever is less: an eighth of an upload of the default size. A shorter one
-#: is to a good part the going and coming of a message, which does not become slower with the memory.
-BURST_BYTES = 2**20
+RULER_ID = "streaming/limit-3"
+CROSS_RULER_ID = "streaming/short-pieces-2"
+#: A burst is this share of an upload, within these bounds, or so many pieces, if that is less. A shorter one is to a
+#: good part the going and coming of a message, which does not become slower with the memory; a longer takes too long.
+BURST_SHARE = 1 / 8
+LEAST_BURST_BYTES, MOST_BURST_BYTES = 2**20, 2**23
 MOST_PIECES = 256
-#: The second ruler goes through the same memory in shorter bursts of shorter pieces: more calls for the bytes.
-CROSS_BYTES = 3 * 2**17
+#: The second ruler goes through the same memory in bursts shorter by this, of shorter pieces: more calls for the bytes.
+CROSS_SHARE = 3 / 8
 CROSS_PIECE_BYTES = 2**15
 
 
@@ -84,8 +85,9 @@ class Rulers:
     def __init__(self, raw: Raw, payload: Payload) -> None:
         """Send `payload` by `raw` from where it lies, burst by burst."""
         self._raw = raw
-        self._bursts = bursts_of(payload, BURST_BYTES, BURST_BYTES)
-        self._cross_bursts = bursts_of(payload, CROSS_BYTES, CROSS_PIECE_BYTES)
+        length = burst_bytes(payload.size)
+        self._bursts = bursts_of(payload, length, length)
+        self._cross_bursts = bursts_of(payload, int(length * CROSS_SHARE), CROSS_PIECE_BYTES)
 
     def wake(self) -> None:
         """Have the server awake: send a burst of nothing."""
@@ -100,8 +102,13 @@ class Rulers:
         return self._raw.burst(*next(self._cross_bursts))
 
 
-def bursts_of(payload: Payload, burst_bytes: int, piece_bytes: int) -> Iterator[tuple[int, Sequence[memoryview]]]:
-    """Yield the payload in bursts of about `burst_bytes`, each with its length, for ever: its start follows its end.
+def burst_bytes(size: int) -> int:
+    """Return how long a burst beside uploads of `size` bytes is."""
+    return max(LEAST_BURST_BYTES, min(MOST_BURST_BYTES, int(size * BURST_SHARE)))
+
+
+def bursts_of(payload: Payload, least_bytes: int, piece_bytes: int) -> Iterator[tuple[int, Sequence[memoryview]]]:
+    """Yield the payload in bursts of `least_bytes` or a little more, each with its length, over and over.
 
     A burst is of the payload's chunks, those longer than `piece_bytes` in pieces, and of MOST_PIECES at most.
     """
@@ -112,6 +119,6 @@ def bursts_of(payload: Payload, burst_bytes: int, piece_bytes: int) -> Iterator[
             for start in range(0, len(chunk), piece_bytes):
                 burst.append(chunk[start : start + piece_bytes])
                 length += len(burst[-1])
-                if length >= burst_bytes or len(burst) == MOST_PIECES:
+                if length >= least_bytes or len(burst) == MOST_PIECES:
                     yield length, burst
                     burst, length = [], 0
