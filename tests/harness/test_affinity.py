@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aether_harness import UsageError
-from aether_harness.affinity import Assignment, allowed_cpus, assign_cpus, pin
+from aether_harness.affinity import Assignment, allowed_cpus, assign_cpus, come_last, go_first, pin
 from aether_harness.process import Worker
 
 CPUS = st.lists(st.integers(0, 255), min_size=1, max_size=16, unique=True)
@@ -89,6 +89,9 @@ def test_pinning_to_a_cpu_that_is_not_there_is_told_and_not_raised() -> None:
     assert allowed_cpus() == before
 
 
+SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
+
+
 def autogroup_nice(pid: int) -> int:
     with open(f"/proc/{pid}/autogroup", encoding="ascii") as group:
         return int(group.read().split()[-1])
@@ -118,3 +121,31 @@ def test_who_goes_first_does_not_take_the_others_of_its_session_along() -> None:
     shell = [sys.executable, "-c", script, command]
     done = subprocess.run(shell, capture_output=True, text=True, check=True, start_new_session=True)
     assert int(done.stdout) == 0
+
+
+@may_go_first
+def test_a_session_comes_last_until_it_goes_first_and_others_are_left_as_they_are() -> None:
+    before = autogroup_nice(os.getpid())
+    with subprocess.Popen(SLEEP, start_new_session=True) as sleeping:
+        try:
+            come_last(sleeping.pid)
+            assert autogroup_nice(sleeping.pid) == 19
+            go_first(sleeping.pid)
+            assert autogroup_nice(sleeping.pid) == -20
+        finally:
+            sleeping.kill()
+    with subprocess.Popen(SLEEP) as sleeping:
+        come_last(sleeping.pid)
+        sleeping.kill()
+    assert autogroup_nice(os.getpid()) == before
+
+
+@pytest.mark.skipif(len(allowed_cpus() or ()) < 2, reason="needs two CPUs")
+def test_another_process_can_be_pinned() -> None:
+    *_, last = allowed_cpus() or ()
+    with subprocess.Popen(SLEEP) as sleeping:
+        try:
+            assert pin([last], sleeping.pid) is None
+            assert allowed_cpus(sleeping.pid) == [last]
+        finally:
+            sleeping.kill()

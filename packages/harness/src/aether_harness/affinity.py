@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-#: The nicest a process can be to itself.
-_FIRST = -20
+#: The nicest a process can be to itself, and to others.
+_FIRST, _LAST = -20, 19
 
 
 class Assignment(Struct, frozen=True, kw_only=True):
@@ -69,12 +69,12 @@ def allowed_cpus(pid: int | None = None) -> list[int] | None:
         return None
 
 
-def pin(cpus: Sequence[int]) -> str | None:
-    """Pin this process to `cpus`; none given, do nothing. Return why it was not possible, if so."""
+def pin(cpus: Sequence[int], pid: int | None = None) -> str | None:
+    """Pin this process, or another, to `cpus`; none given, do nothing. Return why it was not possible, if so."""
     if not cpus:
         return None
     try:
-        psutil.Process().cpu_affinity(list(cpus))
+        psutil.Process(pid).cpu_affinity(list(cpus))
     except (*NOT_TOLD, ValueError) as error:
         return f"not pinned to CPU {_listed(cpus)}: {error or type(error).__name__}"
     return None
@@ -88,12 +88,25 @@ def go_first(pid: int | None = None) -> None:
     pid = os.getpid() if pid is None else pid
     with suppress(*NOT_TOLD):
         psutil.Process(pid).nice(getattr(psutil, "HIGH_PRIORITY_CLASS", _FIRST))
+    _be_grouped(pid, _FIRST)
+
+
+def come_last(pid: int) -> None:
+    """Have the session that a process leads get the CPU after others, until it goes first: nobody waits for it.
+
+    Linux alone can take that back without a privilege, where it groups processes by session; elsewhere nothing is done.
+    """
+    _be_grouped(pid, _LAST)
+
+
+def _be_grouped(pid: int, niceness: int) -> None:
+    """Have the session that a process leads, and only that, be so nice."""
     with suppress(AttributeError, OSError):
         # Where Linux groups processes by session, niceness counts within a group only. A session that the process
         # does not lead is somebody else's, a terminal's say, and would stay so after it.
         if os.getsid(pid) == pid:
             with open(f"/proc/{pid}/autogroup", "w", encoding="ascii") as group:
-                group.write(str(_FIRST))
+                group.write(str(niceness))
 
 
 def _listed(cpus: Sequence[int]) -> str:

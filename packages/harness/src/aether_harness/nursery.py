@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from aether_harness.affinity import go_first
+from aether_harness.affinity import come_last, go_first, pin
 from aether_harness.error import HarnessError
 from aether_harness.forking import (
     FORKING_VERSION,
@@ -79,8 +79,14 @@ class Nursery:
             except OSError as error:
                 self._line.close()
                 raise NurseryError(f"cannot be started: {error.strerror}") from None
+        # While it imports, others are measured, and between two samples their workers wait for this process.
+        come_last(self._process.pid)
         with suppress(NurseryError):  # which whoever waits for it is told
             self._tell(Load(address, params))
+
+    def run_on(self, cpus: Sequence[int]) -> None:
+        """Have it run on `cpus`, if this system can pin, and fork there."""
+        pin(cpus, self._process.pid)
 
     def wait_until_ready(self, limit_s: float) -> None:
         """Wait until the bench is imported; once, before the first fork.
@@ -96,7 +102,7 @@ class Nursery:
             raise NurseryError(f"it forks by version {ready.version}, not {FORKING_VERSION}")
         if ready.problem is not None:
             raise NurseryError(ready.problem)
-        # Not before: while it imports, others fork and are measured.
+        # Not before: forks of it are waited for, where the next ones are being imported.
         go_first(self._process.pid)
 
     def fork(self, log: IO[bytes], lifeline: Lifeline) -> Forked:
