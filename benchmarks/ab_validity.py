@@ -20,16 +20,18 @@ import numpy as np
 from msgspec import Struct
 
 from aether_guard.ab.bet import MOST_STAKES, TAIL_STAKES
-from aether_guard.ab.nest import LIVES_A_NEST
+from aether_guard.ab.nest import lives_a_nest
 from aether_guard.ab.score import GROWTH, LEAST_DISTANCE, MULTIPLES, SHARES, TAIL_LEARNING_PAIRS, TAIL_SHARES
 from aether_guard.ab.spread import (
     EXPECTED_LIVES,
     EXPECTED_LUCK,
     LEARNING_LIVES,
     LEARNING_REPEATS,
+    LEAST_REACH,
     LEAST_VARIANCE,
     MEAN_TO_STANDARD,
     MEDIAN_TO_STANDARD,
+    REACH,
     WINSORISED_AT,
 )
 from aether_guard.ab.trial import TAIL, Rule
@@ -136,7 +138,7 @@ def costs_of(draw: np.random.Generator, case: Case, runs: int) -> tuple[Array, A
         lucks = case.luck * draw.standard_normal((2, case.pairs // case.life, runs))
         old, new = (side + luck.repeat(case.life, axis=0) for side, luck in zip((old, new), lucks, strict=True))
     if case.shared_luck:
-        together = case.life * LIVES_A_NEST
+        together = case.life * lives_a_nest(case.life)
         lucks = case.shared_luck * draw.standard_normal((2, math.ceil(case.pairs / together), runs))
         old, new = (
             side + luck.repeat(together, axis=0)[: case.pairs] for side, luck in zip((old, new), lucks, strict=True)
@@ -162,35 +164,45 @@ def middles(lives: Array) -> Array:
     return np.median((lives[:, one] + lives[:, other]) / 2, axis=1)
 
 
-def variances(centres: Array, noises: Array, life: int) -> Array:
-    """Return by what variance a life is expected to vary, of each run, after those of shape (runs, lives)."""
-    lives = centres.shape[1]
+def varying(lives: Array, noises: Array) -> tuple[Array, Array, Array]:
+    """Return how far a pair counts, the share within that, and by what variance a score is expected to vary.
+
+    They are learned of lives of shape (runs, lives, pairs a life) and of their noises, of shape (runs, lives).
+    """
+    runs, seen_lives, life = lives.shape
     usual = np.median(noises, axis=1, keepdims=True)
-    noise = np.minimum(noises, WINSORISED_AT * usual).mean(axis=1) ** 2 if life > 1 else np.zeros(len(centres))
-    deviations = np.abs(centres - np.median(centres, axis=1, keepdims=True))
+    noise = np.minimum(noises, WINSORISED_AT * usual).mean(axis=1) ** 2 if life > 1 else np.zeros(runs)
+    pairs = lives.reshape(runs, -1)
+    distances = pairs - np.median(pairs, axis=1, keepdims=True)
+    usual_distance = np.median(np.abs(distances), axis=1)
+    reach = np.maximum(REACH * np.maximum(MEDIAN_TO_STANDARD * usual_distance, np.sqrt(noise)), LEAST_REACH)
+    within = (np.abs(distances) < reach[:, None]).mean(axis=1)
+    bounded = np.clip(distances, -reach[:, None], reach[:, None]).reshape(lives.shape)
+    scores = bounded.mean(axis=2) / within[:, None]
+    deviations = np.abs(scores - np.median(scores, axis=1, keepdims=True))
     most = WINSORISED_AT * MEDIAN_TO_STANDARD * np.median(deviations, axis=1, keepdims=True)
     seen = (np.minimum(deviations, most) ** 2).sum(axis=1)
     weight = EXPECTED_LIVES if life > 1 else 0
-    varied = (weight * (1 + EXPECTED_LUCK) * noise / life + seen) / (weight + lives - 1)
-    return np.maximum(varied, LEAST_VARIANCE)
+    varied = (weight * (1 + EXPECTED_LUCK) * noise / life + seen) / (weight + seen_lives - 1)
+    return reach, within, np.maximum(varied, LEAST_VARIANCE)
 
 
 def shift_bets(old: Array, new: Array, rule: Rule, bound: float) -> Iterator[Array]:
     """Yield what each bet gains by every life bet on, of shape (bets, runs)."""
     log_ratios = np.log(new / old)
     life = log_ratios.shape[1]
-    centres = middles(log_ratios)
-    deviations = np.abs(log_ratios - centres[:, None]).mean(axis=1)
+    deviations = np.abs(log_ratios - middles(log_ratios)[:, None]).mean(axis=1)
     noises = MEAN_TO_STANDARD * deviations * math.sqrt(life / max(life - 1, 1))
-    centres_by_run, noises_by_run = (np.ascontiguousarray(values.T) for values in (centres, noises))
+    lives_by_run, noises_by_run = np.ascontiguousarray(log_ratios.transpose(2, 0, 1)), np.ascontiguousarray(noises.T)
     to_gates = (as_log(way * rule.gate, lower_is_better=rule.lower_is_better) for way in (1, -1))
     distance = max(LEAST_DISTANCE, *map(abs, to_gates))
     multiples, most = (np.array(values)[:, None] for values in (MULTIPLES, MOST_STAKES))
     first = min(LEARNING_LIVES, math.ceil(LEARNING_REPEATS / (life - 1))) if life > 1 else LEARNING_LIVES
-    for start, end in learned(first, len(centres)):
-        slopes = multiples * (distance / variances(centres_by_run[:, :start], noises_by_run[:, :start], life))
-        for centre in centres[start:end]:
-            yield most * np.tanh(slopes / most * (centre - bound))
+    for start, end in learned(first, len(log_ratios)):
+        reach, within, variance = varying(lives_by_run[:, :start], noises_by_run[:, :start])
+        slopes = multiples * (distance / (variance * within))
+        for score in np.clip(log_ratios[start:end] - bound, -reach, reach).mean(axis=1):
+            yield most * np.tanh(slopes / most * score)
 
 
 def tail_bets(old: Array, new: Array, rule: Rule, bound: float) -> Iterator[Array]:

@@ -13,11 +13,20 @@ LOGARITHM = st.floats(-1, 1)
 WAY = st.sampled_from((1, -1))
 SHARES = (0.25, 0.5, 0.25)
 TAIL_SHARES = (0.1, 0.2, 0.3, 0.4)
-SHIFT = st.builds(ShiftScore, LOGARITHM, st.tuples(*[st.floats(0, 1e4)] * len(SHARES)))
+SHIFT = st.builds(
+    ShiftScore,
+    st.lists(LOGARITHM, min_size=1, max_size=5).map(tuple),
+    st.floats(0, 10),
+    st.tuples(*[st.floats(0, 1e4)] * len(SHARES)),
+)
 TAIL = st.builds(TailScore, st.lists(LOGARITHM, max_size=4).map(tuple), st.integers(0, 4))
 SCORED = st.lists(SHIFT, max_size=30).map(lambda lives: (lives, SHARES)) | st.lists(TAIL, max_size=30).map(
     lambda lives: (lives, TAIL_SHARES)
 )
+
+
+def shift(log_ratio: float, slopes: tuple[float, ...]) -> ShiftScore:
+    return ShiftScore((log_ratio,), math.inf, slopes)
 
 
 def test_a_pairs_log_ratio_is_positive_where_the_new_code_costs_more() -> None:
@@ -38,18 +47,26 @@ def test_a_shift_as_far_above_the_bound_as_another_is_below_says_as_much(
     distance: float, bound: float, slope: float
 ) -> None:
     slopes = (slope,) * len(MOST_STAKES)
-    above, below = (ShiftScore(way * distance, slopes).gains(0) for way in (1, -1))
+    above, below = (shift(way * distance, slopes).gains(0) for way in (1, -1))
     assert above == tuple(-gain for gain in below)
-    assert ShiftScore(bound, slopes).gains(bound) == (0, 0, 0)
+    assert shift(bound, slopes).gains(bound) == (0, 0, 0)
 
 
 def test_a_shift_gains_as_its_likelihood_over_the_mean_of_its_own_and_its_opposites_short_of_the_most() -> None:
     change, variance = 0.02, 0.03**2
-    for shift in (-0.02, 0.001, 0.02):
-        density, opposite = (math.exp(-((sign * shift - change) ** 2) / (2 * variance)) for sign in (1, -1))
-        (_, gain, _) = ShiftScore(shift, (0, change / variance, 0)).gains(0)
+    for distance in (-0.02, 0.001, 0.02):
+        density, opposite = (math.exp(-((sign * distance - change) ** 2) / (2 * variance)) for sign in (1, -1))
+        (_, gain, _) = shift(distance, (0, change / variance, 0)).gains(0)
         assert gain == pytest.approx(2 * density / (density + opposite) - 1, abs=0.06)
-    assert ShiftScore(5.0, (1e4,) * 3).gains(0) == MOST_STAKES
+    assert shift(5.0, (1e4,) * 3).gains(0) == MOST_STAKES
+
+
+def test_a_pair_far_off_the_bound_counts_as_one_within_reach() -> None:
+    slopes = (1.0,) * len(MOST_STAKES)
+    near, far = (ShiftScore((0.0, distance), 0.05, slopes) for distance in (0.07, 5.0))
+    assert far.gains(0.02) == pytest.approx(near.gains(0.02))
+    assert far.gains(0.02) == pytest.approx(ShiftScore((0.015,), 0.05, slopes).gains(0.0))
+    assert far.gains(-4.0) == pytest.approx(ShiftScore((0.05,), 0.05, slopes).gains(0.0))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +112,7 @@ def test_a_bet_gains_and_loses_what_was_staked_on_it() -> None:
 def test_a_wealth_that_has_said_all_stays_a_finite_number() -> None:
     wager = Wager(0.0, 1, SHARES)
     for _ in range(3000):
-        wager.add(ShiftScore(1.0, (1e4,) * 3))
+        wager.add(shift(1.0, (1e4,) * 3))
     assert 1e299 < wager.wealth < math.inf
 
 
@@ -106,7 +123,7 @@ def test_over_all_the_ways_a_fair_game_can_go_the_wealth_comes_to_1_and_seldom_t
     for signs in product((1, -1), repeat=len(sizes)):
         wager = Wager(0.02, way, SHARES)
         for sign, size in zip(signs, sizes, strict=True):
-            wager.add(ShiftScore(0.02 + sign * size, (5, 10, 100)))
+            wager.add(shift(0.02 + sign * size, (5, 10, 100)))
         games.append(wager)
     assert math.fsum(wager.wealth for wager in games) / len(games) == pytest.approx(1, rel=1e-12)
     for alpha in (0.5, 0.2, 0.1, 0.05):
@@ -127,7 +144,7 @@ def test_what_lies_farther_off_is_refuted_too(
 
 
 def test_what_was_refuted_once_stays_refuted() -> None:
-    for_it, against_it = (ShiftScore(value, (3.0,) * 3) for value in (0.2, -0.2))
+    for_it, against_it = (shift(value, (3.0,) * 3) for value in (0.2, -0.2))
     assert not refuted([for_it] * 5, 0.0, 1, SHARES, 0.1)
     assert refuted([for_it] * 6, 0.0, 1, SHARES, 0.1)
     assert refuted([for_it] * 6 + [against_it] * 50, 0.0, 1, SHARES, 0.1)

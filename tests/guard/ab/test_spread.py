@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.ab.spread import LEAST_VARIANCE, Spread, Varying, middle
+from aether_guard.ab.spread import LEAST_VARIANCE, Spread, Varying, bounded_mean, middle
 
 RATIOS = st.lists(st.floats(-1, 1), min_size=1, max_size=8)
 
@@ -31,6 +31,15 @@ def test_the_middle_is_the_median_of_all_means_of_two(ratios: list[float]) -> No
 @given(ratios=RATIOS)
 def test_what_turns_round_turns_its_middle_round(ratios: list[float]) -> None:
     assert middle([-ratio for ratio in ratios]) == pytest.approx(-middle(ratios), abs=1e-15)
+
+
+@given(ratios=RATIOS, bounds=st.tuples(st.floats(-1, 1), st.floats(-1, 1)), reach=st.floats(0, 1))
+def test_a_bounded_mean_falls_in_its_bound_and_is_never_beyond_its_reach(
+    ratios: list[float], bounds: tuple[float, float], reach: float
+) -> None:
+    low, high = (bounded_mean(ratios, bound, reach) for bound in sorted(bounds, reverse=True))
+    assert -reach <= low <= high + 1e-15
+    assert high <= reach
 
 
 @pytest.mark.parametrize(("pairs", "wanted"), [(1, 3), (2, 2), (3, 1), (9, 1)])
@@ -67,7 +76,7 @@ def test_an_outlying_life_counts_as_one_at_the_edge() -> None:
 def test_a_longer_life_varies_by_no_more_and_by_no_less_than_if_all_were_noise(
     noise: float, varied: float, pairs: tuple[int, int]
 ) -> None:
-    varying = Varying(noise=noise, share=1 / 4, varied=varied)
+    varying = Varying(noise=noise, share=1 / 4, varied=varied, reach=1.0, within=1.0)
     shorter, longer = sorted(pairs)
     assert varying.variance(4) == pytest.approx(varied)
     assert varying.variance(longer) <= varying.variance(shorter) * (1 + 1e-12)

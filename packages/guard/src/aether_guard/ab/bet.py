@@ -10,14 +10,15 @@ rules fixed before the processes' first pair, owns a supermartingale that is nev
 
     wealth = product over lives of (1 + gain)
 
-The chance that it ever reaches 1/alpha is then at most alpha, however often and whenever one looks (Ville 1939,
-Etude critique de la notion de collectif). Betting is by Waudby-Smith and Ramdas (2024, Estimating means of bounded
-random variables by betting); several bets at once are an average of wealths, which is a wealth again. Of the middle
-the gain is a hyperbolic tangent: where a figure x is as likely as -x if there is no change, and normal with a standard
+The chance that it ever reaches 1/alpha is then at most alpha, however often and whenever one looks (Ville 1939, Etude
+critique de la notion de collectif). Betting is by Waudby-Smith and Ramdas (2024, Estimating means of bounded random
+variables by betting); several bets at once are an average of wealths, which is a wealth again. Of the middle the gain
+is a hyperbolic tangent: where a figure x is as likely as -x if there is no change, and normal with a standard
 deviation s and a mean d if there is one, no bet grows faster than 1 + tanh(d x / s^2), which is the likelihood of x
-over the mean of its own and that of -x. It is held below 1, since lives are not normal. The bounds that are not refuted
-make a confidence sequence (Howard, Ramdas, McAuliffe and Sekhon 2021, Time-uniform, nonparametric, nonasymptotic
-confidence sequences).
+over the mean of its own and that of -x. It is held below 1, and a pair that is far off the bound counts as one at
+some distance (Huber 1964, Robust estimation of a location parameter), since neither lives nor pairs are normal. The
+bounds that are not refuted make a confidence sequence (Howard, Ramdas, McAuliffe and Sekhon 2021, Time-uniform,
+nonparametric, nonasymptotic confidence sequences).
 
 Assumed: the new code costs `exp(change)` times what the old would have cost at that moment in that process, up to
 noise that is exchangeable between the two sides given all lives before. A process's luck, such as where its memory
@@ -38,6 +39,8 @@ import math
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
+
+from aether_guard.ab.spread import bounded_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -73,14 +76,15 @@ class Scored(Protocol):
 
 
 class ShiftScore(Struct, frozen=True):
-    """Of the middle: a life's log ratio, and by how much each bet grows with it and can win at the most."""
+    """Of the middle: a life's log ratios, how far off a bound one counts, and by how much each bet grows with them."""
 
-    log_ratio: float
+    log_ratios: tuple[float, ...]
+    reach: float
     slopes: tuple[float, ...]
 
     def gains(self, bound: float) -> tuple[float, ...]:
         """Return shares that grow with the distance from `bound`, and come to an end."""
-        distance = self.log_ratio - bound
+        distance = bounded_mean(self.log_ratios, bound, self.reach)
         return tuple(
             most * math.tanh(slope / most * distance) for most, slope in zip(MOST_STAKES, self.slopes, strict=True)
         )

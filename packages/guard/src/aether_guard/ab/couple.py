@@ -61,7 +61,7 @@ class Couples:
         self._sides = sides
         self._terms = terms
         self._draw = draw
-        self._nests = Nests(sides, draw)
+        self._nests = Nests(sides, terms.assignment, draw)
         self._iterations: int | None = None
         self._ahead: deque[Future[Couple]] = deque()
         self._left: deque[Couple] = deque()
@@ -95,17 +95,19 @@ class Couples:
         if self._folder is not None:
             self._folder.cleanup()
 
-    def take(self) -> Couple:
-        """Return the next couple.
+    def take(self, pairs: int) -> Couple:
+        """Return the next couple, for so many pairs if it is the first.
 
         Raises:
             GuardError: a side could not be set up; names both.
 
         """
-        return (self._ahead.popleft() if self._ahead else self._aside.submit(self._make)).result()
+        return (self._ahead.popleft() if self._ahead else self._aside.submit(self._make, pairs)).result()
 
-    def begin(self, couple: Couple) -> None:
+    def begin(self, couple: Couple, pairs: int) -> None:
         """Have a couple ready where it is measured; meanwhile end the one before it, and start one that follows.
+
+        That one is started for as many `pairs` as this one is for, which it will have if lives stay as long.
 
         Raises:
             GuardError: a side could not be set up; names both.
@@ -115,7 +117,7 @@ class Couples:
         is_forked = couple.nest is not None
         lives_ahead = 1 if is_forked else LIVES_AHEAD if self._terms.others_cpus else 0
         while len(self._ahead) < lives_ahead:
-            self._ahead.append(self._aside.submit(self._make))
+            self._ahead.append(self._aside.submit(self._make, pairs))
         self._open_both(couple)
         for future in tidied:
             future.result()
@@ -139,10 +141,10 @@ class Couples:
         couple.kill()
         self._remove(couple)
 
-    def _make(self) -> Couple:
+    def _make(self, pairs: int) -> Couple:
         """Start both workers, alike in all that is not the code."""
         couple = Couple(drawn_order(self._draw))
-        couple.nest = self._nests.begin_life()
+        couple.nest = self._nests.begin_life(pairs)
         nurseries = (None, None) if couple.nest is None else couple.nest.nurseries
         env = {"PYTHONHASHSEED": str(self._draw.randrange(2**32))}
         for index in couple.order:

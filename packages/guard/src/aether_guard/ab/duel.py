@@ -84,12 +84,13 @@ class Duel:
         """
         self._lives += 1
         started = perf_counter()
-        couple = self._couples.take()
+        pairs = 1 if self._fresh_samples else self._lengths.next()
+        couple = self._couples.take(pairs)
         try:
-            self._couples.begin(couple)
+            self._couples.begin(couple, pairs)
             self._warm_up(couple)
             self._begin_s = perf_counter() - started
-            yield lambda: self._bet(couple.workers)
+            yield lambda: self._bet(couple.workers, pairs)
             if self._lives % _LIVES_A_VERIFICATION == 1:
                 for index, side in enumerate(self._sides):
                     with blaming(self._bench_id, side, "verification"):
@@ -108,9 +109,8 @@ class Duel:
         if couple.nest is not None and not (known and known[-1].elapsed_ns > LONG_NS):
             self._both(couple.workers, couple.order)
 
-    def _bet(self, workers: dict[int, Worker]) -> tuple[Drawn, ...]:
+    def _bet(self, workers: dict[int, Worker], count: int) -> tuple[Drawn, ...]:
         started = perf_counter()
-        count = 1 if self._fresh_samples else self._lengths.next()
         pairs = tuple(self._pair(workers) for _ in range(count))
         self._bets += 1
         # A figure that has no ratio is told of by whoever gets the pairs.

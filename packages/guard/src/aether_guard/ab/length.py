@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Protocol
 
 from aether_guard.ab.score import GROWTH, LEAST_DISTANCE
-from aether_guard.ab.spread import Spread
+from aether_guard.ab.spread import Spread, Varying
 from aether_schema import quantile
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ class Soonest:
         """Return the length that is the best by the lives so far, looked up anew as they grow by a quarter."""
         lives = self._spread.lives
         if lives >= LEARNING_LIVES and lives >= self._known_at * GROWTH:
-            self._length, self._known_at = min(LENGTHS, key=self._time_to_win), lives
+            varying = self._spread.varying()
+            self._length, self._known_at = min(LENGTHS, key=lambda length: self._time_to_win(length, varying)), lives
         return self._length
 
     def learn(self, log_ratios: Sequence[float], pairs_s: float, begin_s: float) -> None:
@@ -74,10 +75,10 @@ class Soonest:
         self._pair_s.append(pairs_s / len(log_ratios))
         self._begin_s.append(begin_s)
 
-    def _time_to_win(self, length: int) -> float:
+    def _time_to_win(self, length: int, varying: Varying) -> float:
         """Return about how long the wealth takes to grow by a factor of e, in seconds."""
         life_s = quantile(self._begin_s, 0.5) + length * quantile(self._pair_s, 0.5)
-        return life_s / growth(self._distance**2 / self._spread.varying().variance(length))
+        return life_s / growth(self._distance**2 / varying.variance(length))
 
 
 def growth(squared_distance: float) -> float:

@@ -16,13 +16,22 @@ from aether_harness.process import START_LIMIT_S
 from aether_harness.target import CommandAddress
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from random import Random
 
     from aether_guard.ab.terms import Contestant
+    from aether_harness.affinity import Assignment
 
-#: So many lives are forked by the same two processes. What these have in common is luck that no coin turns round: the
-#: fewer the better, and more would hardly be faster, for the next processes come up beside the measuring.
-LIVES_A_NEST = 2
+#: So many lives are forked by the same two processes, or as many as have so many pairs, but two in any case. What these
+#: have in common is luck that no coin turns round: the fewer the better. With fewer short ones, though, the measuring
+#: would wait for the next processes, which come up beside it.
+MOST_LIVES_A_NEST = 4
+PAIRS_A_NEST = 9
+
+
+def lives_a_nest(pairs: int) -> int:
+    """Return how many lives of so many pairs are forked by the same processes."""
+    return max(2, min(MOST_LIVES_A_NEST, PAIRS_A_NEST // pairs))
 
 
 class Nest:
@@ -49,6 +58,11 @@ class Nest:
             self.kill()
             raise
 
+    def run_on(self, cpus: Sequence[int]) -> None:
+        """Have both run on `cpus`; their forks are pinned by themselves."""
+        for nursery in self._nurseries.values():
+            nursery.run_on(cpus)
+
     def wait_until_ready(self) -> None:
         """Wait until both can fork; once.
 
@@ -73,9 +87,10 @@ class Nest:
 class Nests:
     """One nest after the other."""
 
-    def __init__(self, sides: tuple[Contestant, Contestant], draw: Random) -> None:
-        """Begin without one."""
+    def __init__(self, sides: tuple[Contestant, Contestant], assignment: Assignment, draw: Random) -> None:
+        """Begin without one; `assignment` says where workers are measured and where all else runs."""
         self._sides = sides
+        self._assignment = assignment
         self._draw = draw
         self._lock = Lock()
         self._used: list[Nest] = []
@@ -83,28 +98,38 @@ class Nests:
         # A command's worker does nothing itself that could be lucky, and stays for many samples.
         self._may_fork = CAN_FORK and not any(isinstance(side.address, CommandAddress) for side in sides)
 
-    def begin_life(self) -> Nest | None:
-        """Return the nest of the next life; None where either side cannot be forked, so that neither is."""
+    def begin_life(self, pairs: int) -> Nest | None:
+        """Return the nest of the next life, of about so many pairs.
+
+        None where either side cannot be forked, so that neither is.
+        """
         if not self._may_fork:
             return None
         try:
             with self._lock:
-                return self._current()
+                return self._current(lives_a_nest(pairs))
         except NurseryError:
             # Workers that are started from nothing say what is wrong, if anything is.
             self._may_fork = False
             return None
 
-    def _current(self) -> Nest:
-        if not self._used or self._used[-1].lives >= LIVES_A_NEST:
-            nest = self._next or Nest(self._sides, self._draw)
+    def _current(self, most_lives: int) -> Nest:
+        if not self._used or self._used[-1].lives >= most_lives:
+            nest = self._next or self._first()
             self._used.append(nest)
             self._next = None
             nest.wait_until_ready()
+            nest.run_on(self._assignment.companion_cpus)
             self._next = Nest(self._sides, self._draw)
         nest = self._used[-1]
         nest.lives += 1
         nest.living += 1
+        return nest
+
+    def _first(self) -> Nest:
+        """Return a nest that comes up on all CPUs, for nothing is measured before it is there."""
+        nest = Nest(self._sides, self._draw)
+        nest.run_on((*self._assignment.worker_cpus, *self._assignment.companion_cpus))
         return nest
 
     def end_life(self, nest: Nest) -> None:

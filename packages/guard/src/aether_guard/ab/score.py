@@ -7,7 +7,7 @@ from bisect import insort
 from typing import TYPE_CHECKING, Protocol
 
 from aether_guard.ab.bet import ShiftScore, TailScore
-from aether_guard.ab.spread import Spread, Varying, middle
+from aether_guard.ab.spread import Spread, Varying
 from aether_schema import quantile
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Scorer(Protocol):
 
 
 class ShiftScorer:
-    """Scores the middle of the log ratios: of each life the median of the means of all twos of its pairs."""
+    """Scores the middle of the log ratios: of each life their mean distance from a bound, far ones counting less."""
 
     shares = SHARES
 
@@ -51,19 +51,20 @@ class ShiftScorer:
         self._distance = max(abs(distance), LEAST_DISTANCE)
         self._spread = Spread()
         self._known_at = 0
-        self._known = Varying(noise=0.0, share=1.0, varied=0.0)
+        self._known = Varying(noise=0.0, share=1.0, varied=0.0, reach=0.0, within=1.0)
 
     def score(self, life: Sequence[Pair]) -> ShiftScore | None:
         """Score by what the lives before varied by."""
         lives = self._spread.lives
         if self._spread.tells and lives >= self._known_at * GROWTH:
             self._known, self._known_at = self._spread.varying(), lives
-        log_ratios = [pair.log_ratio for pair in life]
+        log_ratios = tuple(pair.log_ratio for pair in life)
         self._spread.add(log_ratios)
         if not self._known_at:
             return None
-        slope = self._distance / self._known.variance(len(life))
-        return ShiftScore(middle(log_ratios), tuple(multiple * slope for multiple in MULTIPLES))
+        known = self._known
+        slope = self._distance / (known.variance(len(life)) * known.within)
+        return ShiftScore(log_ratios, known.reach, tuple(multiple * slope for multiple in MULTIPLES))
 
 
 class TailScorer:

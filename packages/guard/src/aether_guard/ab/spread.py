@@ -25,6 +25,10 @@ WINSORISED_AT = 2.5
 EXPECTED_LUCK = 0.5
 EXPECTED_LIVES = 3
 LEAST_VARIANCE = 1e-18
+#: A pair counts up to so many of the pairs' standard deviations from the bound that is bet on, and in any case up to a
+#: thousandth, so that figures that do not vary say something.
+REACH = 1.5
+LEAST_REACH = 0.001
 
 
 def middle(log_ratios: Sequence[float]) -> float:
@@ -35,18 +39,30 @@ def middle(log_ratios: Sequence[float]) -> float:
     return quantile([(a + b) / 2 for index, a in enumerate(log_ratios) for b in log_ratios[index:]], 0.5)
 
 
-class Varying(Struct, frozen=True, kw_only=True):
-    """What lives vary by: `varied` is the variance of their middles, `noise` that of a pair within its life.
+def bounded_mean(log_ratios: Sequence[float], bound: float, reach: float) -> float:
+    """Return the mean of their distances from `bound`, each of them `reach` at the most.
 
-    `share` is what one pair made of a life on average.
+    The further up the bound, the less it is; and what turns round about the bound turns it round.
+    """
+    return math.fsum(max(-reach, min(reach, log_ratio - bound)) for log_ratio in log_ratios) / len(log_ratios)
+
+
+class Varying(Struct, frozen=True, kw_only=True):
+    """What lives vary by: `varied` is the variance of their scores, `noise` that of a pair within its life.
+
+    `share` is what one pair made of a life on average. A score is a life's mean distance from a bound, in which a pair
+    counts up to the distance `reach`, over `within`, the share of pairs that were nearer than that to the middle: so it
+    changes by as much as the bound does.
     """
 
     noise: float
     share: float
     varied: float
+    reach: float
+    within: float
 
     def variance(self, pairs: int) -> float:
-        """Return by what variance the middle of a life of so many pairs is expected to vary."""
+        """Return by what variance the score of a life of so many pairs is expected to vary."""
         # At one end all of it is luck, which the length does not change, at the other all is noise.
         least, most = sorted((self.varied, self.varied / (pairs * self.share)))
         other = self.varied + self.noise * (1 / pairs - self.share)
@@ -58,7 +74,7 @@ class Spread:
 
     def __init__(self) -> None:
         """Begin without a life."""
-        self._middles: list[float] = []
+        self._all: list[Sequence[float]] = []
         self._noises: list[float] = []
         self._shares: list[float] = []
         self._repeats = 0
@@ -66,7 +82,7 @@ class Spread:
     @property
     def lives(self) -> int:
         """How many there have been."""
-        return len(self._middles)
+        return len(self._all)
 
     @property
     def tells(self) -> bool:
@@ -76,7 +92,7 @@ class Spread:
     def add(self, log_ratios: Sequence[float]) -> None:
         """Learn from one more life's pairs."""
         centre, count = middle(log_ratios), len(log_ratios)
-        self._middles.append(centre)
+        self._all.append(log_ratios)
         self._shares.append(1 / count)
         self._repeats += count - 1
         if count > 1:
@@ -89,17 +105,27 @@ class Spread:
         share = math.fsum(self._shares) / self.lives
         expected = (1 + EXPECTED_LUCK) * noise * share
         weight, seen = EXPECTED_LIVES if self._noises else 0, self.lives - 1
-        varied = (weight * expected + (seen * self._seen() if seen else 0.0)) / (weight + seen)
-        return Varying(noise=noise, share=share, varied=varied)
+        pairs = [log_ratio for life in self._all for log_ratio in life]
+        centre = quantile(pairs, 0.5)
+        reach = max(REACH * max(MEDIAN_TO_STANDARD * deviation(pairs, centre), math.sqrt(noise)), LEAST_REACH)
+        within = sum(abs(log_ratio - centre) < reach for log_ratio in pairs) / len(pairs)
+        scores = [bounded_mean(life, centre, reach) / within for life in self._all]
+        varied = (weight * expected + (seen * winsorised(scores) if seen else 0.0)) / (weight + seen)
+        return Varying(noise=noise, share=share, varied=varied, reach=reach, within=within)
 
     def _noise(self) -> float:
         """Return the standard deviation of a pair within its life."""
         most = WINSORISED_AT * quantile(self._noises, 0.5)
         return math.fsum(min(noise, most) for noise in self._noises) / len(self._noises)
 
-    def _seen(self) -> float:
-        """Return the variance of the lives' middles."""
-        centre = quantile(self._middles, 0.5)
-        deviations = [abs(value - centre) for value in self._middles]
-        most = WINSORISED_AT * MEDIAN_TO_STANDARD * quantile(deviations, 0.5)
-        return math.fsum(min(deviation, most) ** 2 for deviation in deviations) / (self.lives - 1)
+
+def deviation(values: Sequence[float], centre: float) -> float:
+    """Return the median distance from `centre`."""
+    return quantile([abs(value - centre) for value in values], 0.5)
+
+
+def winsorised(scores: Sequence[float]) -> float:
+    """Return the variance of several lives' scores, those far off counting as ones at the edge."""
+    centre = quantile(scores, 0.5)
+    most = WINSORISED_AT * MEDIAN_TO_STANDARD * deviation(scores, centre)
+    return math.fsum(min(abs(score - centre), most) ** 2 for score in scores) / (len(scores) - 1)
