@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 from aether_harness import BenchError
+from aether_harness.affinity import allowed_cpus
 from aether_harness.companion import companion
 
 if TYPE_CHECKING:
@@ -28,6 +29,28 @@ def test_a_companion_greets_and_ends_when_it_is_left(module: Path) -> None:
     with companion("beside", "one", "two") as greeting:
         assert greeting.decode().strip() == "['one', 'two']"
         assert len(companions()) == 1
+    assert companions() == []
+
+
+@pytest.mark.skipif(len(allowed_cpus() or ()) < 2, reason="needs two CPUs")
+def test_a_companion_comes_up_on_its_own_cpus(module: Path) -> None:
+    *_, last = allowed_cpus() or ()
+    module.write_text("import sys\nprint(1, flush=True)\nsys.stdin.read()\n", encoding="utf-8")
+    with companion("beside", cpus=[last]):
+        assert [allowed_cpus(each.pid) for each in companions()] == [[last]]
+
+
+def test_while_a_companion_comes_up_something_else_is_done(module: Path) -> None:
+    module.write_text("import sys\nsys.stdin.readline()\n", encoding="utf-8")
+    seen: list[int] = []
+
+    def meanwhile() -> None:
+        seen.append(len(companions()))
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError), companion("beside", meanwhile=meanwhile):
+        pass
+    assert seen == [1]
     assert companions() == []
 
 

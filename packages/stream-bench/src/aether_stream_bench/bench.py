@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta, field
@@ -23,7 +24,7 @@ from aether_stream_bench.session import CommandSession, CrewSession, Server, Str
 from aether_stream_bench.wire import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from aether_schema import Metric
 
@@ -105,9 +106,10 @@ class StreamingBench:
     def open(self, params: StreamParams, place: Place) -> Iterator[StreamSession | CrewSession | CommandSession]:
         """Start the server, connect, and yield the session."""
         check(params)
-        payload = Payload(size=params.payload, chunk=params.chunk, seed=params.seed)
+        draw = cache(lambda: Payload(size=params.payload, chunk=params.chunk, seed=params.seed))
         with ExitStack() as stack:
-            endpoint, server = _destination(params, place, stack)
+            endpoint, server = _destination(params, place, stack, draw)
+            payload = draw()
             if params.command is not None:
                 upload = CommandUpload(params.command, endpoint, payload, place.folder)
                 yield CommandSession(upload, payload, server)
@@ -174,7 +176,10 @@ def check(params: StreamParams) -> None:
             raise BenchError("-p stream.command: decides itself on the kind of upload, connections and retries")
 
 
-def _destination(params: StreamParams, place: Place, stack: ExitStack) -> tuple[Endpoint, Server | None]:
+def _destination(
+    params: StreamParams, place: Place, stack: ExitStack, meanwhile: Callable[[], object]
+) -> tuple[Endpoint, Server | None]:
+    """Return where to upload to, and the server if it is this bench's; `meanwhile` is called while that comes up."""
     if params.url is not None:
         return endpoint_of(params.url, remote=params.remote), None
     cpus = place.worker_cpus if params.one_cpu else place.companion_cpus
@@ -182,7 +187,7 @@ def _destination(params: StreamParams, place: Place, stack: ExitStack) -> tuple[
     one_cpu = not set(cpus).isdisjoint(place.worker_cpus)
     is_busy = bool(cpus) and not one_cpu and brings_rulers(params)
     setting = Setting(tls=params.tls, is_busy=is_busy, one_cpu=one_cpu, conditions=conditions_of(params))
-    greeting = stack.enter_context(running_server(cpus, setting))
+    greeting = stack.enter_context(running_server(cpus, setting, meanwhile))
     endpoint = Endpoint(
         host=LOOPBACK,
         port=greeting.port,

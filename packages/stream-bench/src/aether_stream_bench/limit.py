@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 #: One of them is the fastest, on any machine; which, is not known beforehand.
 PIECE_BYTES = (2**17, 2**18, 2**19, 2**20)
 SENDS = 3
-MOST_BYTES = 2**24
+MOST_BYTES = 2**23
 LEAST_BYTES = 2**20
 
 

@@ -23,9 +23,8 @@ class Payload:
         """Draw the bytes."""
         self.size = size
         self.chunk = chunk
-        draw = random.Random(seed)  # noqa: S311 - bytes to send, not a secret
         wanted = min(size, max(1, BLOCK_BYTES // chunk) * chunk)
-        drawn = draw.randbytes(min(wanted, PERIOD_BYTES))
+        drawn = random.Random(seed).randbytes(min(wanted, PERIOD_BYTES))  # noqa: S311 - bytes to send, not a secret
         self._block = memoryview(drawn * -(-wanted // max(len(drawn), 1)))[:wanted]
 
     @property

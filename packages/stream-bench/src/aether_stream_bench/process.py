@@ -14,7 +14,7 @@ from aether_stream_bench.server.limit import Limits
 from aether_stream_bench.wire import Greeting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 class Setting(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -28,8 +28,12 @@ class Setting(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @contextmanager
-def running_server(cpus: Sequence[int], setting: Setting | None = None) -> Iterator[Greeting]:
+def running_server(
+    cpus: Sequence[int], setting: Setting | None = None, meanwhile: Callable[[], object] | None = None
+) -> Iterator[Greeting]:
     """Start the mock server in a process of its own and yield its greeting; stop it at the end.
+
+    While it comes up, `meanwhile` is called.
 
     Raises:
         BenchError: the server did not come up.
@@ -43,5 +47,8 @@ def running_server(cpus: Sequence[int], setting: Setting | None = None) -> Itera
     arguments = ["--cpus", *map(str, cpus)]
     if setting is not None:
         arguments += ["--setting", msgspec.json.encode(setting).decode()]
-    with companion("aether_stream_bench.server", *arguments, name="the mock server") as greeting:
+    server = companion(
+        "aether_stream_bench.server", *arguments, cpus=cpus, meanwhile=meanwhile, name="the mock server"
+    )
+    with server as greeting:
         yield msgspec.json.decode(greeting, type=Greeting)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: have in common is luck that no coin turns round: the fewer the better. With fewer short ones, though, the measuring
 #: would wait for the next processes, which come up beside it.
 MOST_LIVES_A_NEST = 4
-PAIRS_A_NEST = 9
+PAIRS_A_NEST = 8
 
 
 def lives_a_nest(pairs: int) -> int:
