@@ -158,7 +158,8 @@ def _loopback(drain_cpus: Sequence[int], /) -> Iterator[Callable[[], int]]:
     pieces = [data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES)]
     a_burst = BURST_BYTES // PIECE_BYTES
     bursts = cycle([pieces[start : start + a_burst] for start in range(0, len(pieces), a_burst)])
-    with companion("aether_harness.drain", *map(str, drain_cpus), cpus=drain_cpus) as port, socket.socket() as connection:
+    drained = companion("aether_harness.drain", *map(str, drain_cpus), cpus=drain_cpus)
+    with drained as port, socket.socket() as connection:
         tune_for_loopback(connection)
         connection.connect(("127.0.0.1", int(port)))
 
