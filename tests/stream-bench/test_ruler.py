@@ -62,7 +62,7 @@ def test_a_burst_returns_once_all_of_it_is_taken_in(server: Greeting, how: dict[
     payload = Payload(size=2**24, chunk=2**17, seed=1)
     with rulers(server.raw_port, payload, **how) as limit:
         assert [limit.burst() for _ in range(9)] == [2**21] * 9
-        assert limit.cross_burst() == limit.cross_burst() == 3 * 2**18
+        assert limit.cross_burst() == limit.cross_burst() == 2**19
         limit.wake()
         assert limit.burst() == 2**21
 

@@ -92,11 +92,12 @@ def go_first(pid: int | None = None) -> None:
 
 
 def come_last(pid: int) -> None:
-    """Have the session that a process leads get the CPU after others, until it goes first: nobody waits for it.
+    """Have the session that a process leads get the CPU after others, until it goes first.
 
-    Linux alone can take that back without a privilege, where it groups processes by session; elsewhere nothing is done.
+    Without the privilege that this takes, nothing is done: it would come last for good.
     """
-    _be_grouped(pid, _LAST)
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        _be_grouped(pid, _LAST)
 
 
 def _be_grouped(pid: int, niceness: int) -> None:

@@ -47,8 +47,6 @@ def running_server(
     arguments = ["--cpus", *map(str, cpus)]
     if setting is not None:
         arguments += ["--setting", msgspec.json.encode(setting).decode()]
-    server = companion(
-        "aether_stream_bench.server", *arguments, cpus=cpus, meanwhile=meanwhile, name="the mock server"
-    )
+    server = companion("aether_stream_bench.server", *arguments, cpus=cpus, meanwhile=meanwhile, name="the mock server")
     with server as greeting:
         yield msgspec.json.decode(greeting, type=Greeting)
