@@ -18,7 +18,8 @@ import pytest
 
 from aether_harness import BenchError
 from aether_harness.affinity import allowed_cpus
-from aether_stream_bench.process import running_server
+from aether_stream_bench.process import Setting, running_server
+from aether_stream_bench.server.condition import Conditions
 from aether_stream_bench.wire import Greeting
 
 if TYPE_CHECKING:
@@ -372,6 +373,10 @@ def test_a_cpu_that_is_not_there_is_noted_and_it_serves_all_the_same() -> None:
 
 
 def test_a_server_that_does_not_come_up_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(BenchError, match=r"^the mock server did not start: status 2$"), running_server(("none",)):
+    setting = Setting(conditions=Conditions(latency_ms=-1))
+    with (
+        pytest.raises(BenchError, match=r"^the mock server did not start: status 1$"),
+        running_server((), setting),
+    ):
         pass
-    assert "--cpus" in capfd.readouterr().err
+    assert "latency_ms" in capfd.readouterr().err
