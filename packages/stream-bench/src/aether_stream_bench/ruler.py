@@ -34,7 +34,7 @@ CROSS_RULER_ID = "streaming/short-pieces-2"
 BURST_SHARE = 1 / 8
 LEAST_BURST_BYTES, MOST_BURST_BYTES = 2**20, 2**23
 MOST_PIECES = 256
-#: The second ruler goes through the same memory in bursts shorter by this, of shorter pieces: more calls for the bytes.
+#: The second ruler's bursts are this share of those, through the same memory in shorter pieces: more calls a byte.
 CROSS_SHARE = 1 / 4
 CROSS_PIECE_BYTES = 2**15
 #: So many bytes go with a step of the loop.
