@@ -92,9 +92,14 @@ def test_pinning_to_a_cpu_that_is_not_there_is_told_and_not_raised() -> None:
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 
 
-def autogroup_nice(pid: int) -> int:
+def autogroup(pid: int) -> str:
+    """Return what Linux tells of the group of a process: nothing, where no session was begun since the system was."""
     with open(f"/proc/{pid}/autogroup", encoding="ascii") as group:
-        return int(group.read().split()[-1])
+        return group.read()
+
+
+def autogroup_nice(pid: int) -> int:
+    return int(autogroup(pid).split()[-1])
 
 
 may_go_first = pytest.mark.skipif(
@@ -125,7 +130,7 @@ def test_who_goes_first_does_not_take_the_others_of_its_session_along() -> None:
 
 @may_go_first
 def test_a_session_comes_last_until_it_goes_first_and_others_are_left_as_they_are() -> None:
-    before = autogroup_nice(os.getpid())
+    before = autogroup(os.getpid())
     with subprocess.Popen(SLEEP, start_new_session=True) as sleeping:
         try:
             come_last(sleeping.pid)
@@ -137,7 +142,7 @@ def test_a_session_comes_last_until_it_goes_first_and_others_are_left_as_they_ar
     with subprocess.Popen(SLEEP) as sleeping:
         come_last(sleeping.pid)
         sleeping.kill()
-    assert autogroup_nice(os.getpid()) == before
+    assert autogroup(os.getpid()) == before
 
 
 @pytest.mark.skipif(len(allowed_cpus() or ()) < 2, reason="needs two CPUs")
