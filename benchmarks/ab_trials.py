@@ -18,7 +18,9 @@ import sys
 from collections import Counter
 from contextlib import suppress
 from itertools import groupby
+from operator import attrgetter
 from random import Random
+from statistics import pstdev
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -30,7 +32,8 @@ from aether_guard.ab.contestant import commands, question_of, settings
 from aether_guard.ab.interrupt import ended_on_request
 from aether_guard.ab.live import Quiet
 from aether_guard.ab.measure import duel_of, plan_terms
-from aether_guard.ab.spread import MEDIAN_TO_STANDARD, middle
+from aether_guard.ab.order import Orders
+from aether_guard.ab.spread import MEDIAN_TO_STANDARD, UNTOLD, middle
 from aether_guard.ab.trial import Rule
 from aether_harness.described import Wanted
 from aether_harness.executable import CommandParams
@@ -63,7 +66,8 @@ class Done(Struct, frozen=True, kw_only=True):
     """One comparison: what was asked, and what came of it. Spreads are standard deviations of logarithms.
 
     `spread` is that of a pair among all, and `life_spread` that of a life's middle, which has the luck in it; both are
-    told by medians, as single figures may be anything.
+    told by medians, as single figures may be anything, and what the order in a pair costs is left out. `deviation` is
+    that of a pair as it is defined, with all that is far off.
     """
 
     bench: str
@@ -79,6 +83,7 @@ class Done(Struct, frozen=True, kw_only=True):
     median: float
     spread: float
     life_spread: float
+    deviation: float
     label: str = ""
 
     @property
@@ -90,6 +95,11 @@ class Done(Struct, frozen=True, kw_only=True):
     def wald(self) -> float:
         """The pairs that Wald's test takes on average, told a pair's spread and the change beforehand, without luck."""
         return self._wald(self.spread**2)
+
+    @property
+    def wald_of_all(self) -> float:
+        """The same where what is far off is noise too, as it is to a test that takes noise for normal."""
+        return self._wald(self.deviation**2)
 
     @property
     def wald_with_luck(self) -> float:
@@ -163,10 +173,12 @@ def _compared(options: argparse.Namespace, numbers: Iterable[int]) -> Iterable[D
 
 def done_of(contested: Contested, options: argparse.Namespace, number: int) -> Done:
     """Return what came of one comparison."""
-    lives = [
-        [math.log(pair.new / pair.old) for pair in life]
-        for life in ([*group] for _, group in groupby(contested.drawn, key=lambda drawn: drawn.life))
-    ]
+    orders = Orders()
+    drawn_lives = [[*map(contested.costs_of, group)] for _, group in groupby(contested.drawn, key=attrgetter("life"))]
+    for life in drawn_lives:
+        orders.add(life)
+    orders.look_up(UNTOLD.reach)
+    lives = [orders.log_ratios(life) for life in drawn_lives]
     logs = [log_ratio for life in lives for log_ratio in life]
     return Done(
         bench=options.bench,
@@ -182,6 +194,7 @@ def done_of(contested: Contested, options: argparse.Namespace, number: int) -> D
         median=quantile(logs, 0.5),
         spread=spread_of(logs),
         life_spread=spread_of([middle(life) for life in lives]),
+        deviation=pstdev(logs),
         label=options.label,
     )
 
@@ -209,9 +222,12 @@ def told(done: Sequence[Done]) -> str:
             f"{median(lambda item: item.pairs):.0f} pairs in {median(lambda item: item.lives):.0f} lives, "
             f"{median(lambda item: item.elapsed_s):.2f} s "
             f"(9 of 10 within {quantile([item.elapsed_s for item in items], 0.9):.2f} s), "
-            f"spread of a pair {median(lambda item: item.spread):.2%}, of a life "
+            f"spread of a pair {median(lambda item: item.spread):.2%} (standard deviation "
+            f"{median(lambda item: item.deviation):.2%}), of a life "
             f"{median(lambda item: item.life_spread):.2%}; Wald's bound {median(lambda item: item.wald):.0f} pairs "
-            f"({median(lambda item: item.pairs / item.wald):.2f} times), with luck "
+            f"({median(lambda item: item.pairs / item.wald):.2f} times), by the standard deviation "
+            f"{median(lambda item: item.wald_of_all):.0f} "
+            f"({median(lambda item: item.pairs / item.wald_of_all):.2f} times), with luck "
             f"{median(lambda item: item.wald_with_luck):.0f} "
             f"({median(lambda item: item.pairs / item.wald_with_luck):.2f} times)"
         )

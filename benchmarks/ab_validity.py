@@ -20,17 +20,20 @@ import numpy as np
 from msgspec import Struct
 
 from aether_guard.ab.bet import MOST_STAKES, TAIL_STAKES
-from aether_guard.ab.nest import lives_a_nest
+from aether_guard.ab.length import lives_a_nest
+from aether_guard.ab.order import EXPECTED_PAIRS
 from aether_guard.ab.score import GROWTH, LEAST_DISTANCE, MULTIPLES, SHARES, TAIL_LEARNING_PAIRS, TAIL_SHARES
 from aether_guard.ab.spread import (
     EXPECTED_LIVES,
     EXPECTED_LUCK,
+    EXPECTED_SPREAD,
     LEARNING_LIVES,
     LEARNING_REPEATS,
     LEAST_REACH,
     LEAST_VARIANCE,
     MEAN_TO_STANDARD,
     MEDIAN_TO_STANDARD,
+    NORMAL_WITHIN,
     REACH,
     WINSORISED_AT,
 )
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array: TypeAlias = NDArray[np.float64]
+    Truths: TypeAlias = NDArray[np.bool_]
     Noise: TypeAlias = Callable[[np.random.Generator, int, int], Array]
 
 SEED = 20260101
@@ -126,8 +130,8 @@ class Case(Struct, frozen=True, kw_only=True):
     lives_are_bets: bool = True
 
 
-def costs_of(draw: np.random.Generator, case: Case, runs: int) -> tuple[Array, Array]:
-    """Return what the old and the new version cost, of shape (pairs, runs), in orders drawn at random.
+def costs_of(draw: np.random.Generator, case: Case, runs: int) -> tuple[Array, Array, Truths]:
+    """Return what the old and the new version cost, of shape (pairs, runs), and whether the new one came first.
 
     A cost is that of its moment and its process; the new version's is changed by `case.change` on top.
     """
@@ -143,7 +147,7 @@ def costs_of(draw: np.random.Generator, case: Case, runs: int) -> tuple[Array, A
         old, new = (
             side + luck.repeat(together, axis=0)[: case.pairs] for side, luck in zip((old, new), lucks, strict=True)
         )
-    return np.exp(old), np.exp(new + as_log(case.change, lower_is_better=case.rule.lower_is_better))
+    return np.exp(old), np.exp(new + as_log(case.change, lower_is_better=case.rule.lower_is_better)), new_first
 
 
 # The mathematics of `aether_guard.ab`, on many runs at once. Costs are of shape (lives, pairs a life, runs).
@@ -187,25 +191,53 @@ def varying(lives: Array, noises: Array) -> tuple[Array, Array, Array]:
     return reach, within, np.maximum(varied, LEAST_VARIANCE)
 
 
-def shift_bets(old: Array, new: Array, rule: Rule, bound: float) -> Iterator[Array]:
-    """Yield what each bet gains by every life bet on, of shape (bets, runs)."""
+def order_costs(log_ratios: Array, new_first: Truths, reach: Array) -> Array:
+    """Return what going second costs over going first in the pairs of some lives, of shape (pairs a life, runs).
+
+    A life's first pair is apart from the others.
+    """
+    bounded = np.clip(log_ratios, -reach, reach)
+    costs = np.zeros(log_ratios.shape[1:])
+    for places in (slice(0, 1), slice(1, None)):
+        firsts = new_first[:, places].sum(axis=(0, 1))
+        pairs = new_first[:, places].shape[0] * new_first[:, places].shape[1]
+        sums = (bounded[:, places] * new_first[:, places]).sum(axis=(0, 1))
+        rest = bounded[:, places].sum(axis=(0, 1)) - sums
+        difference = rest / np.maximum(pairs - firsts, 1) - sums / np.maximum(firsts, 1)
+        known = (firsts > 0) & (firsts < pairs)
+        costs[places] = np.where(known, difference / 2 * pairs / (pairs + EXPECTED_PAIRS), 0.0)
+    return costs
+
+
+def noises_of(lives: Array) -> Array:
+    """Return the standard deviations within lives of shape (lives, pairs a life, runs)."""
+    life = lives.shape[1]
+    deviations = np.abs(lives - middles(lives)[:, None]).mean(axis=1)
+    return MEAN_TO_STANDARD * deviations * math.sqrt(life / max(life - 1, 1))
+
+
+def shift_bets(old: Array, new: Array, new_first: Truths, rule: Rule, bound: float) -> Iterator[Array]:
+    """Yield what each bet gains by every life, of shape (bets, runs)."""
     log_ratios = np.log(new / old)
-    life = log_ratios.shape[1]
-    deviations = np.abs(log_ratios - middles(log_ratios)[:, None]).mean(axis=1)
-    noises = MEAN_TO_STANDARD * deviations * math.sqrt(life / max(life - 1, 1))
-    lives_by_run, noises_by_run = np.ascontiguousarray(log_ratios.transpose(2, 0, 1)), np.ascontiguousarray(noises.T)
+    lives, life, runs = log_ratios.shape
+    levelled_by_run, noises_by_run = np.empty((runs, lives, life)), np.empty((runs, lives))
     to_gates = (as_log(way * rule.gate, lower_is_better=rule.lower_is_better) for way in (1, -1))
     distance = max(LEAST_DISTANCE, *map(abs, to_gates))
     multiples, most = (np.array(values)[:, None] for values in (MULTIPLES, MOST_STAKES))
     first = min(LEARNING_LIVES, math.ceil(LEARNING_REPEATS / (life - 1))) if life > 1 else LEARNING_LIVES
-    for start, end in learned(first, len(log_ratios)):
-        reach, within, variance = varying(lives_by_run[:, :start], noises_by_run[:, :start])
+    untold = tuple(np.full(1, value) for value in (REACH * EXPECTED_SPREAD, NORMAL_WITHIN, EXPECTED_SPREAD**2))
+    for start, end in ((0, 1), *learned(1, lives)):
+        tells = start >= first
+        reach, within, variance = varying(levelled_by_run[:, :start], noises_by_run[:, :start]) if tells else untold
+        costs = order_costs(log_ratios[:start], new_first[:start], reach) if start else 0.0
+        levelled = log_ratios[start:end] + np.where(new_first[start:end], costs, -costs)
+        levelled_by_run[:, start:end], noises_by_run[:, start:end] = levelled.transpose(2, 0, 1), noises_of(levelled).T
         slopes = multiples * (distance / (variance * within))
-        for score in np.clip(log_ratios[start:end] - bound, -reach, reach).mean(axis=1):
+        for score in np.clip(levelled - bound, -reach, reach).mean(axis=1):
             yield most * np.tanh(slopes / most * score)
 
 
-def tail_bets(old: Array, new: Array, rule: Rule, bound: float) -> Iterator[Array]:
+def tail_bets(old: Array, new: Array, _: Truths, rule: Rule, bound: float) -> Iterator[Array]:
     """Yield the same for a tail."""
     lives, life, runs = old.shape
     by_run = np.ascontiguousarray(old.reshape(lives * life, runs).T)
@@ -217,12 +249,12 @@ def tail_bets(old: Array, new: Array, rule: Rule, bound: float) -> Iterator[Arra
             yield stakes * np.sign(over)
 
 
-def wealths(old: Array, new: Array, rule: Rule) -> Iterator[Array]:
+def wealths(old: Array, new: Array, new_first: Truths, rule: Rule) -> Iterator[Array]:
     """Yield after every life bet on the wealths of `Trial.worse` and of `Trial.not_worse`, of shape (2, runs)."""
     bets, shares = (shift_bets, SHARES) if rule.quantile == "p50" else (tail_bets, TAIL_SHARES)
     parts = np.empty((2, len(shares), old.shape[-1]))
     parts[:] = np.array(shares)[:, None]
-    for gain in bets(old, new, rule, as_log(rule.gate, lower_is_better=rule.lower_is_better)):
+    for gain in bets(old, new, new_first, rule, as_log(rule.gate, lower_is_better=rule.lower_is_better)):
         parts[0] *= 1 + gain
         parts[1] *= 1 - gain
         np.minimum(parts, 1e300, out=parts)
@@ -245,18 +277,19 @@ def play(case: Case, runs: int, seed: Sequence[int]) -> Array:
 def pairs_to_verdict(case: Case, way: int, runs: int, seed: Sequence[int]) -> Array:
     """Return after how many pairs each run called the change worse (`way` 0) or not (1), infinite where it did not."""
     draw = np.random.default_rng(seed)
-    old, new = _lives(draw, case, runs)
+    old, new, new_first = _lives(draw, case, runs)
     taken = np.full(runs, np.inf)
-    seen = list(wealths(old, new, case.rule))
+    seen = list(wealths(old, new, new_first, case.rule))
     for life, wealth in zip(range(len(old), 0, -1), reversed(seen), strict=False):
         taken[wealth[way] * case.rule.alpha >= 1] = life * old.shape[1]
     return taken
 
 
-def _lives(draw: np.random.Generator, case: Case, runs: int) -> tuple[Array, Array]:
+def _lives(draw: np.random.Generator, case: Case, runs: int) -> tuple[Array, Array, Truths]:
     together = case.life if case.lives_are_bets else 1
-    old, new = (side.reshape(-1, together, runs) for side in costs_of(draw, case, runs))
-    return old, new
+    old, new, new_first = costs_of(draw, case, runs)
+    shape = (-1, together, runs)
+    return old.reshape(shape), new.reshape(shape), new_first.reshape(shape)
 
 
 # What chance explains.

@@ -77,7 +77,7 @@ def nursery_of(tmp_path: Path) -> Iterator[Callable[[Address], Nursery]]:
         yield start
 
 
-def open_in(worker: Worker, path: str, name: str, folder: str) -> Opened:
+def open_in(worker: Worker, path: str, name: str, folder: str, iterations: int | None = 1) -> Opened:
     cpus = tuple(allowed_cpus() or ())
     request = Open(
         address=FileAddress(path, name),
@@ -85,7 +85,7 @@ def open_in(worker: Worker, path: str, name: str, folder: str) -> Opened:
         folder=folder,
         worker_cpus=cpus,
         companion_cpus=cpus,
-        iterations=1,
+        iterations=iterations,
         ruler=False,
     )
     return worker.ask(request, Opened, 30)
@@ -106,6 +106,7 @@ class Bench:
     about = "knows what was looked up, and by whom"
     metric = "duration_ms"
     params_type = Params
+    versions = {"thing": "1.0"}
     known = None
 
     def preload(self, params):
@@ -133,10 +134,13 @@ def test_what_all_forks_need_is_looked_up_once_by_who_forks_them(tmp_path: Path)
     address, params = FileAddress(str(path), "ready"), msgspec.Raw(b'{"number": 7}')
     nursery = Nursery(sys.executable, address, {}, str(tmp_path), params)
     try:
+        assert nursery.cpu_s == 0
         nursery.wait_until_ready(30)
-        with Worker(nursery=nursery) as worker:
-            # Its open() has looked whether it knows.
-            assert open_in(worker, str(path), "ready", str(tmp_path)).iterations == 1
+        assert nursery.cpu_s > 0
+        for iterations, versions in ((None, {"thing": "1.0"}), (1, {})):
+            with Worker(nursery=nursery) as worker:
+                # Its open() has looked whether it knows.
+                assert open_in(worker, str(path), "ready", str(tmp_path), iterations).versions == versions
     finally:
         nursery.kill()
 

@@ -83,6 +83,7 @@ class Scene:
                 side=name,
                 python=python,
                 folder=self.folder,
+                changes={"SIDE": name},
                 address=FileAddress(str(self.path), "logs"),
                 params=msgspec.Raw(b"{}"),
             )
@@ -128,6 +129,31 @@ def test_a_life_has_so_many_pairs_of_two_fresh_processes(scene: Scene, length: i
     folders = [folder for _, parent, folder in scene.lines() if parent != "closed"]
     assert len(set(folders)) == len(folders)
     assert not any(os.path.exists(os.path.dirname(folder)) for folder in folders)
+
+
+TELL_SIDE = """
+        with open({log!r} + ".sides", "a") as log:
+            log.write(os.environ["SIDE"] + "\\n")
+"""
+
+
+def test_a_lifes_first_pair_has_the_order_in_which_its_workers_were_made_ready(scene: Scene) -> None:
+    scene.write(keep=TELL_SIDE.strip().replace("{log!r}", repr(str(scene.log))))
+    with scene.duel() as duel:
+        lives = live(duel, 12)
+    sides = scene.log.with_suffix(".sides").read_text().split()
+    ready_first = [side == "new" for side in sides[:24:2]]
+    assert [pair.new_first for (pair,) in lives if not pair.retaken] == [
+        new_first for new_first, (pair,) in zip(ready_first, lives, strict=True) if not pair.retaken
+    ]
+    assert len(set(ready_first)) == 2
+
+
+@pytest.mark.parametrize(("length", "bets"), [(1, 20), (20, 1)])
+def test_the_orders_of_the_pairs_that_follow_are_drawn(scene: Scene, length: int, bets: int) -> None:
+    with scene.duel(length=length) as duel, duel.life() as take:
+        pairs = [pair for _ in range(bets) for pair in take()]
+    assert len({pair.new_first for pair in pairs[1:]}) == 2
 
 
 KEEP = """

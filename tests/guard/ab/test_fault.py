@@ -39,6 +39,10 @@ TASKSET = shutil.which("taskset") or ""
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and files")
 
 
+#: Of a tail lives are longer: so that there is a midway.
+MIDWAY = ("--quantile", "p95", "--max-time", "20")
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
@@ -57,7 +61,7 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals 
 def test_a_version_that_fails_midway_is_named(
     ab: Ab, processes: Processes, scratch: Callable[[], list[str]], fault: str, words: str
 ) -> None:
-    done = ab("benches.py::pace", "-A", "ms=2", "-B", f"fault={fault}", "--max-time", "20", "--timeout", "1")
+    done = ab("benches.py::pace", "-A", "ms=2", "-B", f"fault={fault}", *MIDWAY, "--timeout", "1")
     seed, line = done.stderr.splitlines()
     assert (done.returncode, seed[:5]) == (2, "seed ")
     assert line.startswith(f"aether-guard: error: pace: fault={fault}: {words}")
@@ -65,7 +69,7 @@ def test_a_version_that_fails_midway_is_named(
 
 
 def test_a_throughput_without_bytes_is_named(ab: Ab) -> None:
-    done = ab("benches.py::rate", "-A", "fault=nothing", "-B", "kb=10", "--max-time", "20")
+    done = ab("benches.py::rate", "-A", "fault=nothing", "-B", "kb=10", *MIDWAY)
     assert done.returncode == 2
     assert "rate: fault=nothing: sample: sample() did not say how many bytes it moved" in done.stderr
 

@@ -6,16 +6,46 @@ from statistics import fmean
 
 import pytest
 
-from aether_guard.ab.length import FIRST_LENGTH, LEARNING_LIVES, LENGTHS, Always, Soonest, growth
+from aether_guard.ab.bet import Pair
+from aether_guard.ab.length import (
+    ABOUT_AS_SOON,
+    FIRST_LENGTH,
+    LEARNING_LIVES,
+    LENGTHS,
+    LONG,
+    PAIRS_A_NEST,
+    Always,
+    Soonest,
+    Spent,
+    growth,
+    lives_a_nest,
+)
 
 
-def settled(*, noise: float, luck: float, pair_s: float, begin_s: float) -> int:
-    """Return the length that lives of this kind come to."""
+def life_of(*log_ratios: float) -> list[Pair]:
+    return [Pair(old=1.0, new=math.exp(log_ratio)) for log_ratio in log_ratios]
+
+
+def settled(  # noqa: PLR0913 - what lives are like
+    *,
+    noise: float,
+    luck: float,
+    pair_s: float,
+    begin_s: float,
+    nest_s: float = 0.0,
+    order: float = 0.0,
+) -> int:
+    """Return the length that lives of this kind come to; going second in a pair costs `order` more."""
     draw, lengths = Random(1), Soonest(0.02)
     for _ in range(200):
         count = lengths.next()
         centre = draw.gauss(0, luck)
-        lengths.learn([draw.gauss(centre, noise) for _ in range(count)], count * pair_s, begin_s)
+        life = []
+        for _ in range(count):
+            new_first = draw.random() < 0.5
+            log_ratio = draw.gauss(centre, noise) + (-order if new_first else order)
+            life.append(Pair(old=1.0, new=math.exp(log_ratio), new_first=new_first))
+        lengths.learn(life, Spent(begin_s=begin_s, pairs_s=count * pair_s, next_s=0.001, nest_s=nest_s))
     return lengths.next()
 
 
@@ -23,14 +53,20 @@ def test_the_length_stays_until_some_lives_have_told_of_themselves() -> None:
     lengths, seen = Soonest(0.02), []
     for _ in range(LEARNING_LIVES + 1):
         seen.append(lengths.next())
-        lengths.learn([0.0, 0.05, -0.05], 0.001, 1.0)
+        lengths.learn(life_of(0.0, 0.05, -0.05), Spent(begin_s=1.0, pairs_s=0.001))
     assert seen[:-1] == [FIRST_LENGTH] * LEARNING_LIVES
     assert seen[-1] > FIRST_LENGTH
 
 
 def test_processes_that_are_quickly_there_live_shortly_and_others_long() -> None:
     assert settled(noise=0.03, luck=0.01, pair_s=0.1, begin_s=0.001) == 1
-    assert settled(noise=0.03, luck=0.003, pair_s=0.001, begin_s=1.0) == LENGTHS[-1]
+    assert settled(noise=0.03, luck=0.003, pair_s=0.001, begin_s=1.0) == LONG
+
+
+def test_a_life_is_longer_than_most_only_where_it_varies_by_far_more_than_forks_share() -> None:
+    # Of 10 % a pair 2 % are left after 25 pairs, of 5 % after 6.
+    assert settled(noise=0.1, luck=0.003, pair_s=0.001, begin_s=1.0) == LENGTHS[-1]
+    assert settled(noise=0.05, luck=0.003, pair_s=0.001, begin_s=1.0) in (LONG, 7)
 
 
 def test_the_more_of_it_is_luck_the_shorter_a_life_is() -> None:
@@ -41,8 +77,32 @@ def test_the_more_of_it_is_luck_the_shorter_a_life_is() -> None:
 
 def test_what_is_always_the_same_learns_nothing() -> None:
     lengths = Always(5)
-    lengths.learn([0.1] * 5, 1.0, 1.0)
+    lengths.learn(life_of(*[0.1] * 5), Spent(begin_s=1.0, pairs_s=1.0))
     assert lengths.next() == 5
+
+
+def test_lives_are_so_short_that_the_next_processes_are_there_in_time() -> None:
+    lengths = [settled(noise=0.03, luck=0.008, pair_s=0.009, begin_s=0.05, nest_s=nest_s) for nest_s in (0.0, 0.4, 2.0)]
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[0] > lengths[-1] == 1
+
+
+def test_of_lengths_that_are_about_as_soon_it_is_the_shortest() -> None:
+    # Of nothing but noise that is far larger than the change, a pair is worth the same in any life.
+    for begin_s, length in ((0.0, 1), (0.5 * (ABOUT_AS_SOON - 1), 1), (10.0, LENGTHS[-1])):
+        assert settled(noise=0.2, luck=0.0, pair_s=1.0, begin_s=begin_s) == length
+
+
+def test_what_the_order_costs_is_not_taken_for_noise() -> None:
+    ordered = settled(noise=0.01, luck=0.01, pair_s=0.01, begin_s=0.03, order=0.05)
+    assert ordered < settled(noise=0.05, luck=0.01, pair_s=0.01, begin_s=0.03)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_what_forks_of_one_process_share_is_in_few_pairs(length: int) -> None:
+    lives = lives_a_nest(length)
+    assert lives >= 2
+    assert lives * length <= max(PAIRS_A_NEST, 2 * length)
 
 
 @pytest.mark.parametrize("distance", [0.1, 0.5, 1.0, 1.5, 2.0, 4.0])

@@ -37,11 +37,15 @@ def tail_after(scorer: TailScorer, learned: Sequence[float]) -> TailScorer:
     return scorer
 
 
-@pytest.mark.parametrize(("pairs", "learning"), [(1, 3), (2, 2), (3, 1), (20, 1)])
-def test_lives_from_which_the_spread_is_learned_are_not_bet_on(pairs: int, learning: int) -> None:
+@pytest.mark.parametrize(("pairs", "untold"), [(1, 3), (2, 2), (3, 1), (20, 1)])
+def test_until_lives_tell_their_spread_they_are_expected_to_vary_by_rather_more_than_most(
+    pairs: int, untold: int
+) -> None:
     scorer = ShiftScorer(0.02)
-    scores = [scorer.score(of_ratios(*[0.01 * number] * pairs)) for number in range(learning + 3)]
-    assert [score is None for score in scores] == [True] * learning + [False] * 3
+    slopes = [scorer.score(of_ratios(*[0.001 * number] * pairs)).slopes for number in range(untold + 2)]
+    assert len(set(slopes[:untold])) == 1
+    assert slopes[0][1] == pytest.approx(0.02 / 0.04**2, rel=0.2)
+    assert min(slopes[untold]) > 2 * max(slopes[0])
 
 
 @pytest.mark.parametrize(("pairs", "learning"), [(1, 40), (3, 14), (40, 1), (41, 1)])
@@ -78,10 +82,10 @@ def test_the_spread_is_learned_anew_as_what_was_seen_grows_by_a_quarter() -> Non
     scorer, anew, slopes = ShiftScorer(0.02), [], (0.0,)
     for seen in range(60):
         score = scorer.score(of_ratios(0.001 * 1.1**seen))
-        if score is not None and score.slopes != slopes:
+        if score.slopes != slopes:
             anew.append(seen)
             slopes = score.slopes
-    assert anew == [3, 4, 5, 7, 9, 12, 15, 19, 24, 30, 38, 48]
+    assert anew == [0, 3, 4, 5, 7, 9, 12, 15, 19, 24, 30, 38, 48]
 
 
 def test_of_normal_noise_the_bet_is_that_of_a_likelihood() -> None:

@@ -3,13 +3,13 @@ from __future__ import annotations
 import math
 from itertools import combinations_with_replacement
 from random import Random
-from statistics import median
+from statistics import fmean, median
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.ab.spread import LEAST_VARIANCE, Spread, Varying, bounded_mean, middle
+from aether_guard.ab.spread import LEAST_VARIANCE, UNTOLD, Spread, Varying, bounded_mean, middle
 
 RATIOS = st.lists(st.floats(-1, 1), min_size=1, max_size=8)
 
@@ -46,9 +46,15 @@ def test_a_bounded_mean_falls_in_its_bound_and_is_never_beyond_its_reach(
 def test_it_tells_something_once_there_are_repeats_or_some_lives(pairs: int, wanted: int) -> None:
     spread, told = Spread(), []
     for _ in range(wanted + 1):
-        told.append(spread.tells)
+        told.append(spread.varying() != UNTOLD)
         spread.add([0.1] * pairs)
     assert told == [False] * wanted + [True]
+
+
+def test_before_lives_tell_a_pair_counts_as_far_as_the_normal_distribution_has_it() -> None:
+    draw = Random(6)
+    pairs = [draw.gauss(0, math.sqrt(UNTOLD.varied)) for _ in range(20_000)]
+    assert fmean(abs(pair) < UNTOLD.reach for pair in pairs) == pytest.approx(UNTOLD.within, abs=0.01)
 
 
 @pytest.mark.parametrize("pairs", [2, 3, 10])

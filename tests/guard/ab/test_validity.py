@@ -12,7 +12,7 @@ from aether_guard.ab.bet import Pair
 from aether_guard.ab.trial import Rule, Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import ModuleType
 
 SCRIPT = Path(__file__).parents[3] / "benchmarks" / "ab_validity.py"
@@ -36,6 +36,14 @@ def case_of(validity: ModuleType, **changes: Any) -> Any:
     return validity.Case(**{**plain, **changes})
 
 
+def pairs_of(old: Iterable[float], new: Iterable[float], new_first: Iterable[bool]) -> list[Pair]:
+    """Return a life's pairs."""
+    return [
+        Pair(old=float(before), new=float(after), new_first=bool(first))
+        for before, after, first in zip(old, new, new_first, strict=True)
+    ]
+
+
 @pytest.mark.parametrize(
     "rule",
     [
@@ -52,13 +60,14 @@ def test_the_simulation_has_the_wealths_of_a_trial_after_every_life(
 ) -> None:
     case = case_of(validity, rule=rule, life=life, luck=0.01, pairs=60 * life + 60)
     runs = 5
-    old, new = (side.reshape(-1, life, runs) for side in validity.costs_of(np.random.default_rng(1), case, runs))
-    simulated = list(validity.wealths(old, new, rule))
+    drawn = validity.costs_of(np.random.default_rng(1), case, runs)
+    old, new, new_first = (figures.reshape(-1, life, runs) for figures in drawn)
+    simulated = list(validity.wealths(old, new, new_first, rule))
     assert len(simulated) > 30
     for run in range(runs):
         trial, seen = Trial(rule), []
-        for before, after in zip(old, new, strict=True):
-            trial.add(*(Pair(old=float(a), new=float(b)) for a, b in zip(before[:, run], after[:, run], strict=True)))
+        for figures in zip(old[..., run], new[..., run], new_first[..., run], strict=True):
+            trial.add(*pairs_of(*figures))
             seen.append((trial.worse.wealth, trial.not_worse.wealth))
         bet_on = seen[len(seen) - len(simulated) :]
         assert np.array(bet_on) == pytest.approx(np.array([wealth[:, run] for wealth in simulated]), rel=1e-12)
@@ -68,7 +77,7 @@ def test_the_simulation_has_the_wealths_of_a_trial_after_every_life(
 @pytest.mark.parametrize("name", ["gaussian", "heavy", "spiky", "drifting", "bimodal", "autocorrelated"])
 def test_a_simulated_pair_falls_on_either_side_alike(validity: ModuleType, name: str) -> None:
     case = case_of(validity, noise=getattr(validity, name), pairs=50)
-    old, new = validity.costs_of(np.random.default_rng(2), case, 2000)
+    old, new, _ = validity.costs_of(np.random.default_rng(2), case, 2000)
     assert old.shape == new.shape == (50, 2000)
     assert np.mean(new > 1.02 * old) == pytest.approx(0.5, abs=0.01)
 
@@ -92,12 +101,13 @@ def test_a_broken_promise_is_found_and_a_kept_one_is_not_called_broken(validity:
 def test_a_verdict_takes_as_many_pairs_as_a_trial_takes(validity: ModuleType) -> None:
     case = case_of(validity, noise=validity.gaussian, change=0.05, life=3, pairs=240)
     taken = validity.pairs_to_verdict(case, 0, 4, (4,))
-    old, new = (side.reshape(-1, 3, 4) for side in validity.costs_of(np.random.default_rng((4,)), case, 4))
+    drawn = validity.costs_of(np.random.default_rng((4,)), case, 4)
+    old, new, new_first = (figures.reshape(-1, 3, 4) for figures in drawn)
     for run in range(4):
         trial = Trial(case.rule)
-        for before, after in zip(old[..., run], new[..., run], strict=True):
+        for figures in zip(old[..., run], new[..., run], new_first[..., run], strict=True):
             if trial.verdict != "regression":
-                trial.add(*(Pair(old=float(a), new=float(b)) for a, b in zip(before, after, strict=True)))
+                trial.add(*pairs_of(*figures))
         assert taken[run] == len(trial.pairs) < 240
 
 

@@ -118,7 +118,8 @@ def test_a_revision_that_fails_midway_is_named(versions: Any, ab_of: Ab, fault: 
     versions.git("checkout", "--quiet", "-b", "failing", "quick")
     versions.write("benches.py", BENCHES.format(ms=2, fault=fault))
     versions.commit(4)
-    done = ab_of("benches.py::paced", "--base", "quick", "--head", "failing", "--timeout", "1", "-q")
+    tail = ("--quantile", "p95")  # whose lives are longer
+    done = ab_of("benches.py::paced", "--base", "quick", "--head", "failing", "--timeout", "1", "-q", *tail)
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2
     short = versions.git("rev-parse", "--short=7", "failing")

@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 import traceback
+from time import process_time
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
@@ -53,10 +54,11 @@ class Reap(Struct, frozen=True, tag=True):
 
 
 class Ready(Struct, frozen=True, tag=True):
-    """The bench is imported and can be forked; `problem` says why not."""
+    """The bench is imported, by `cpu_s` of CPU time, and can be forked; `problem` says why not."""
 
     version: int
     problem: str | None = None
+    cpu_s: float = 0.0
 
 
 class Born(Struct, frozen=True, tag=True):
@@ -115,7 +117,7 @@ def _load(order: Load) -> tuple[Loaded | None, Ready]:
     # What all forks share stays shared: no collection of theirs writes to it.
     gc.collect()
     gc.freeze()
-    return loaded, Ready(FORKING_VERSION)
+    return loaded, Ready(FORKING_VERSION, cpu_s=process_time())
 
 
 def _fork(line: socket.socket, descriptors: Sequence[int], loaded: Loaded | None) -> int:

@@ -64,6 +64,8 @@ class Nursery:
 
         """
         self._lock = Lock()
+        #: How long a CPU worked until it could fork; 0 before.
+        self.cpu_s = 0.0
         self._line, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with other:
             try:
@@ -102,6 +104,7 @@ class Nursery:
             raise NurseryError(f"it forks by version {ready.version}, not {FORKING_VERSION}")
         if ready.problem is not None:
             raise NurseryError(ready.problem)
+        self.cpu_s = ready.cpu_s
         # Not before: forks of it are waited for, where the next ones are being imported.
         go_first(self._process.pid)
 

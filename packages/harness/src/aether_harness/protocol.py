@@ -59,7 +59,7 @@ class Hello(Message, frozen=True):
 class Opened(Message, frozen=True):
     """The bench is set up. `note` says what a reader of its figures should know.
 
-    `versions` are those of what it measures.
+    `versions` are those of what it measures, told whoever has asked for the iterations.
     """
 
     iterations: int

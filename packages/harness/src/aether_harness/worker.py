@@ -114,7 +114,8 @@ class Round:
         self._session, self._sampler = session, sampler
         return Opened(
             iterations=sampler.iterations,
-            versions=dict(getattr(bench, "versions", {})),
+            # Looking them up may take as long as a sample: who knows the iterations has been told.
+            versions=dict(getattr(bench, "versions", {})) if request.iterations is None else {},
             note=note,
         )
 

@@ -16,9 +16,10 @@ variables by betting); several bets at once are an average of wealths, which is 
 is a hyperbolic tangent: where a figure x is as likely as -x if there is no change, and normal with a standard
 deviation s and a mean d if there is one, no bet grows faster than 1 + tanh(d x / s^2), which is the likelihood of x
 over the mean of its own and that of -x. It is held below 1, and a pair that is far off the bound counts as one at
-some distance (Huber 1964, Robust estimation of a location parameter), since neither lives nor pairs are normal. The
-bounds that are not refuted make a confidence sequence (Howard, Ramdas, McAuliffe and Sekhon 2021, Time-uniform,
-nonparametric, nonasymptotic confidence sequences).
+some distance (Huber 1964, Robust estimation of a location parameter), since neither lives nor pairs are normal. What
+going second in a pair costs over going first, as past lives tell it, is taken off before: it turns round where the pair
+does. The bounds that are not refuted make a confidence sequence (Howard, Ramdas, McAuliffe and Sekhon 2021,
+Time-uniform, nonparametric, nonasymptotic confidence sequences).
 
 Assumed: the new code costs `exp(change)` times what the old would have cost at that moment in that process, up to
 noise that is exchangeable between the two sides given all lives before. A process's luck, such as where its memory
@@ -57,10 +58,11 @@ _CLOSE_ENOUGH = 1e-6
 
 
 class Pair(Struct, frozen=True, kw_only=True):
-    """What one operation cost in the old code and in the new; above 0, larger is worse."""
+    """What one operation cost in the old code and in the new, and which came first; above 0, larger is worse."""
 
     old: float
     new: float
+    new_first: bool = False
 
     @property
     def log_ratio(self) -> float:

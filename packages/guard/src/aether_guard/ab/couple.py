@@ -12,7 +12,9 @@ import shutil
 import tempfile
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor, wait
+from random import Random
 from threading import Lock
+from time import perf_counter
 from typing import TYPE_CHECKING, Self
 
 from aether_guard.ab.inputs import Inputs
@@ -24,7 +26,6 @@ from aether_harness.protocol import Close, Closed, Open, Opened
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-    from random import Random
 
     from aether_guard.ab.nest import Nest
     from aether_guard.ab.terms import Contestant, Terms
@@ -61,7 +62,8 @@ class Couples:
         self._sides = sides
         self._terms = terms
         self._draw = draw
-        self._nests = Nests(sides, terms.assignment, draw)
+        # Of its own: how many nests there are follows how long things take, and the orders do not.
+        self._nests = Nests(sides, terms.assignment, Random(draw.randrange(2**64)))  # noqa: S311
         self._iterations: int | None = None
         self._ahead: deque[Future[Couple]] = deque()
         self._left: deque[Couple] = deque()
@@ -72,6 +74,10 @@ class Couples:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._inputs: Inputs | None = None
         self._opened = 0
+        #: How long beginning waited for the processes that the next couple is forked by.
+        self.waited_s = 0.0
+        #: How long starting a couple took, once what it is forked by was there.
+        self.next_s = 0.0
 
     def __enter__(self) -> Self:
         """Make room for what workers write."""
@@ -94,6 +100,11 @@ class Couples:
         self._nests.kill()
         if self._folder is not None:
             self._folder.cleanup()
+
+    @property
+    def nest_s(self) -> float:
+        """How long the processes that fork couples are in coming, at the least; 0 where nobody forks."""
+        return self._nests.nest_s
 
     def take(self, pairs: int) -> Couple:
         """Return the next couple, for so many pairs if it is the first.
@@ -121,8 +132,10 @@ class Couples:
         self._open_both(couple)
         for future in tidied:
             future.result()
+        started = perf_counter()
         if is_forked:
             wait(self._ahead)
+        self.waited_s = perf_counter() - started
 
     def put_away(self, couple: Couple) -> None:
         """Tear a couple down; it is ended when the next one begins.
@@ -147,6 +160,7 @@ class Couples:
         couple.nest = self._nests.begin_life(pairs)
         nurseries = (None, None) if couple.nest is None else couple.nest.nurseries
         env = {"PYTHONHASHSEED": str(self._draw.randrange(2**32))}
+        started = perf_counter()
         for index in couple.order:
             side = self._sides[index]
             # Whoever ends all finds either the worker or nobody who starts it.
@@ -156,6 +170,7 @@ class Couples:
                 self._all.add(couple)
                 command = worker_command(side.python)
                 couple.workers[index] = Worker(command, side.changes | env, side.folder, nurseries[index])
+        self.next_s = perf_counter() - started
         return couple
 
     def _open_both(self, couple: Couple) -> None:

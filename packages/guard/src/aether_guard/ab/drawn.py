@@ -43,5 +43,5 @@ def pair_of(drawn: Drawn, metric: Metric, sides: tuple[str, str] = ("old", "new"
         if not LEAST_FIGURE < figure < LARGEST_FIGURE:
             raise GuardError(f"{side}: a sample of {figure:g} cannot be compared with anything")
     if metric == "throughput_mbs":
-        return Pair(old=1 / drawn.old, new=1 / drawn.new)
-    return Pair(old=drawn.old, new=drawn.new)
+        return Pair(old=1 / drawn.old, new=1 / drawn.new, new_first=drawn.new_first)
+    return Pair(old=drawn.old, new=drawn.new, new_first=drawn.new_first)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import contextmanager
 from random import Random
 from time import perf_counter
 from typing import TYPE_CHECKING, Self
 
+from aether_guard.ab.bet import Pair
 from aether_guard.ab.couple import Couples
 from aether_guard.ab.drawn import Drawn
+from aether_guard.ab.length import Spent
 from aether_guard.ab.terms import blaming, drawn_order
 from aether_harness.evidence import TOLERATED_LOSS, is_disturbed, lost_ns, usual_of
 from aether_harness.protocol import Sample, Taken, Verified, Verify
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
-    from aether_guard.ab.couple import Couple
     from aether_guard.ab.length import Lengths
     from aether_guard.ab.terms import Match, Terms
     from aether_harness.evidence import Evidence, Usual
@@ -27,13 +27,11 @@ if TYPE_CHECKING:
 
 #: Of commands every sample is a process of its own, and so every pair a bet; their workers may live longer.
 BETS_OF_COMMANDS = 20
-#: Whether samples did what they claim is checked in the first of so many lives.
-_LIVES_A_VERIFICATION = 20
+#: Whether samples did what they claim is checked in the first of so many lives: it takes longer than some of them.
+_LIVES_A_VERIFICATION = 100
 #: Disturbed pairs are taken again, up to this share of all: on a machine that is never quiet they are kept, for
 #: the test does without a quiet machine, and wants pairs.
 MOST_RETAKEN = 0.25
-#: No page that is copied shows in a sample that takes longer.
-LONG_NS = 50_000_000
 #: What is usual for an operation is told from its last so many samples.
 _REMEMBERED = 60
 
@@ -51,6 +49,7 @@ class Duel:
         self._draw = draw
         self._lives = self._bets = 0
         self._begin_s = 0.0
+        self._made_ready: tuple[int, int] | None = None
         self._pairs = self._retaken = 0
         self._evidence: tuple[list[Evidence], list[Evidence]] = ([], [])
 
@@ -88,8 +87,8 @@ class Duel:
         couple = self._couples.take(pairs)
         try:
             self._couples.begin(couple, pairs)
-            self._warm_up(couple)
-            self._begin_s = perf_counter() - started
+            self._begin_s = perf_counter() - started - self._couples.waited_s
+            self._made_ready = couple.order
             yield lambda: self._bet(couple.workers, pairs)
             if self._lives % _LIVES_A_VERIFICATION == 1:
                 for index, side in enumerate(self._sides):
@@ -100,30 +99,27 @@ class Duel:
             raise
         self._couples.put_away(couple)
 
-    def _warm_up(self, couple: Couple) -> None:
-        """Take a pair that does not count, of workers whose first samples copy the pages that they write to.
-
-        Where a sample takes long, that is nothing beside it.
-        """
-        known = self._evidence[0]
-        if couple.nest is not None and not (known and known[-1].elapsed_ns > LONG_NS):
-            self._both(couple.workers, couple.order)
-
     def _bet(self, workers: dict[int, Worker], count: int) -> tuple[Drawn, ...]:
         started = perf_counter()
         pairs = tuple(self._pair(workers) for _ in range(count))
         self._bets += 1
         # A figure that has no ratio is told of by whoever gets the pairs.
         if all(pair.old > 0 < pair.new for pair in pairs):
-            log_ratios = [math.log(pair.new / pair.old) for pair in pairs]
-            self._lengths.learn(log_ratios, perf_counter() - started, self._begin_s)
+            life = [Pair(old=pair.old, new=pair.new, new_first=pair.new_first) for pair in pairs]
+            spent = Spent(
+                begin_s=self._begin_s,
+                pairs_s=perf_counter() - started,
+                next_s=self._couples.next_s,
+                nest_s=self._couples.nest_s,
+            )
+            self._lengths.learn(life, spent)
         return pairs
 
     def _pair(self, workers: dict[int, Worker]) -> Drawn:
-        """Take a pair in an order drawn anew, again while it is disturbed."""
+        """Take a pair, again while it is disturbed."""
         retaken = 0
         while True:
-            order = drawn_order(self._draw)
+            order = self._next_order()
             old, new = self._both(workers, order)
             if self._retaken >= MOST_RETAKEN * self._pairs or not self._disturbed(old, new):
                 break
@@ -131,6 +127,14 @@ class Duel:
             self._retaken += 1
         self._pairs += 1
         return Drawn(old=old.value, new=new.value, new_first=order[0] == 1, life=self._bets, retaken=retaken)
+
+    def _next_order(self) -> tuple[int, int]:
+        """Return an order drawn anew; of a life's first pair that in which its workers were made ready.
+
+        What it costs to have been made ready last is then what an order costs, which can be learned.
+        """
+        order, self._made_ready = self._made_ready, None
+        return order or drawn_order(self._draw)
 
     def _both(self, workers: dict[int, Worker], order: tuple[int, int]) -> tuple[Taken, Taken]:
         taken: dict[int, Taken] = {}

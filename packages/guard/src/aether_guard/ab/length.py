@@ -1,7 +1,8 @@
 """How many pairs a life should have: so many that the verdict comes soonest, by what past lives were like. Pure.
 
 Two fresh processes take their time, and all their pairs are one bet together; a longer life has less noise in it, but
-no less luck. A life's length is settled before it begins, so that no bet depends on what it says itself.
+no less luck, and fewer long ones are forked by the same processes, whose successors have to be there in time. A life's
+length is settled before it begins, so that no bet depends on what it says itself.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import Struct
+
+from aether_guard.ab.order import Orders
 from aether_guard.ab.score import GROWTH, LEAST_DISTANCE
 from aether_guard.ab.spread import Spread, Varying
 from aether_schema import quantile
@@ -16,12 +20,38 @@ from aether_schema import quantile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FIRST_LENGTH = 3
-#: Long lives have the less noise and the same luck, so that what forks of one process share would weigh the more.
-LENGTHS = (1, 2, 3, 4, 5)
+    from aether_guard.ab.bet import Pair
+
+#: So many as tell noise from luck.
+FIRST_LENGTH = 2
+LENGTHS = (1, 2, 3, 4, 5, 7, 10, 14, 20)
+#: Long lives have the less noise and the same luck, so that what forks of one process share would weigh the more. So
+#: they have more pairs than that only if they are expected to vary by this much even so, as a logarithm.
+LONG = 5
+LEAST_SPREAD_OF_LONG = 0.02
 #: So many lives are looked at before the length is changed.
 LEARNING_LIVES = 4
+#: Of lengths whose verdicts come about as soon as one another, up to so many times the soonest, it is the shortest:
+#: more processes have their say, and fewer pairs are wanted.
+ABOUT_AS_SOON = 1.1
 TAIL_LENGTH = 5
+#: As many lives are forked by the same two processes as have so many pairs, but two in any case. What these have in
+#: common is luck that no coin turns round: the fewer the better. With fewer short ones, though, the next processes,
+#: which come up beside the measuring, would be waited for.
+PAIRS_A_NEST = 8
+
+
+class Spent(Struct, frozen=True, kw_only=True):
+    """What a life took: `begin_s` before its first pair, and `pairs_s` with them.
+
+    Beside it `next_s` goes into having the next life's workers started, and `nest_s` into the processes that fork the
+    workers of so many lives, 0 if none do.
+    """
+
+    begin_s: float
+    pairs_s: float
+    next_s: float = 0.0
+    nest_s: float = 0.0
 
 
 class Lengths(Protocol):
@@ -30,8 +60,8 @@ class Lengths(Protocol):
     def next(self) -> int:
         """Return how many pairs are taken in the next life."""
 
-    def learn(self, log_ratios: Sequence[float], pairs_s: float, begin_s: float) -> None:
-        """Learn from a life: its pairs, how long they took, and what was spent before them."""
+    def learn(self, life: Sequence[Pair], spent: Spent) -> None:
+        """Learn from a life: its pairs, and what was spent."""
 
 
 class Always:
@@ -45,7 +75,7 @@ class Always:
         """Return that."""
         return self._length
 
-    def learn(self, log_ratios: Sequence[float], pairs_s: float, begin_s: float) -> None:
+    def learn(self, life: Sequence[Pair], spent: Spent) -> None:
         """Learn nothing."""
 
 
@@ -56,8 +86,11 @@ class Soonest:
         """Win by a change that is `distance` off the bound, as a logarithm."""
         self._distance = max(abs(distance), LEAST_DISTANCE)
         self._spread = Spread()
+        self._orders = Orders()
         self._pair_s: list[float] = []
         self._begin_s: list[float] = []
+        self._next_s: list[float] = []
+        self._nest_s = 0.0
         self._length = FIRST_LENGTH
         self._known_at = 0
 
@@ -66,19 +99,37 @@ class Soonest:
         lives = self._spread.lives
         if lives >= LEARNING_LIVES and lives >= self._known_at * GROWTH:
             varying = self._spread.varying()
-            self._length, self._known_at = min(LENGTHS, key=lambda length: self._time_to_win(length, varying)), lives
+            self._orders.look_up(varying.reach)
+            times_s = {length: self._time_to_win(length, varying) for length in LENGTHS if _may_be(length, varying)}
+            soon_s = ABOUT_AS_SOON * min(times_s.values())
+            self._length, self._known_at = min(length for length in times_s if times_s[length] <= soon_s), lives
         return self._length
 
-    def learn(self, log_ratios: Sequence[float], pairs_s: float, begin_s: float) -> None:
+    def learn(self, life: Sequence[Pair], spent: Spent) -> None:
         """Learn from a life."""
-        self._spread.add(log_ratios)
-        self._pair_s.append(pairs_s / len(log_ratios))
-        self._begin_s.append(begin_s)
+        self._spread.add(self._orders.log_ratios(life))
+        self._orders.add(life)
+        self._pair_s.append(spent.pairs_s / len(life))
+        self._begin_s.append(spent.begin_s)
+        self._next_s.append(spent.next_s)
+        self._nest_s = spent.nest_s
 
     def _time_to_win(self, length: int, varying: Varying) -> float:
         """Return about how long the wealth takes to grow by a factor of e, in seconds."""
-        life_s = quantile(self._begin_s, 0.5) + length * quantile(self._pair_s, 0.5)
+        begin_s, pair_s, next_s = (quantile(each, 0.5) for each in (self._begin_s, self._pair_s, self._next_s))
+        life_s = begin_s + length * pair_s
+        if self._nest_s:
+            life_s = max(life_s, next_s + self._nest_s / lives_a_nest(length))
         return life_s / growth(self._distance**2 / varying.variance(length))
+
+
+def _may_be(length: int, varying: Varying) -> bool:
+    return length <= LONG or varying.variance(length) >= LEAST_SPREAD_OF_LONG**2
+
+
+def lives_a_nest(pairs: int) -> int:
+    """Return how many lives of so many pairs are forked by the same processes."""
+    return max(2, PAIRS_A_NEST // pairs)
 
 
 def growth(squared_distance: float) -> float:

@@ -7,9 +7,11 @@ it stays for a few of them only, and its successor comes up meanwhile. That what
 
 from __future__ import annotations
 
+import math
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from aether_guard.ab.length import lives_a_nest
 from aether_guard.ab.terms import drawn_order
 from aether_harness.nursery import CAN_FORK, Nursery, NurseryError
 from aether_harness.process import START_LIMIT_S
@@ -21,17 +23,6 @@ if TYPE_CHECKING:
 
     from aether_guard.ab.terms import Contestant
     from aether_harness.affinity import Assignment
-
-#: So many lives are forked by the same two processes, or as many as have so many pairs, but two in any case. What these
-#: have in common is luck that no coin turns round: the fewer the better. With fewer short ones, though, the measuring
-#: would wait for the next processes, which come up beside it.
-MOST_LIVES_A_NEST = 4
-PAIRS_A_NEST = 8
-
-
-def lives_a_nest(pairs: int) -> int:
-    """Return how many lives of so many pairs are forked by the same processes."""
-    return max(2, min(MOST_LIVES_A_NEST, PAIRS_A_NEST // pairs))
 
 
 class Nest:
@@ -57,6 +48,11 @@ class Nest:
         except NurseryError:
             self.kill()
             raise
+
+    @property
+    def cpu_s(self) -> float:
+        """How long a CPU has to work until both can fork; once they can."""
+        return math.fsum(nursery.cpu_s for nursery in self._nurseries.values())
 
     def run_on(self, cpus: Sequence[int]) -> None:
         """Have both run on `cpus`; their forks are pinned by themselves."""
@@ -95,6 +91,8 @@ class Nests:
         self._lock = Lock()
         self._used: list[Nest] = []
         self._next: Nest | None = None
+        #: How long the next one is in coming, at the least, while others are measured; 0 where nobody forks.
+        self.nest_s = 0.0
         # A command's worker does nothing itself that could be lucky, and stays for many samples.
         self._may_fork = CAN_FORK and not any(isinstance(side.address, CommandAddress) for side in sides)
 
@@ -120,6 +118,7 @@ class Nests:
             self._next = None
             nest.wait_until_ready()
             nest.run_on(self._assignment.companion_cpus)
+            self.nest_s = nest.cpu_s / max(1, min(2, len(self._assignment.companion_cpus)))
             self._next = Nest(self._sides, self._draw)
         nest = self._used[-1]
         nest.lives += 1

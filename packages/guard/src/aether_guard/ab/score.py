@@ -7,7 +7,8 @@ from bisect import insort
 from typing import TYPE_CHECKING, Protocol
 
 from aether_guard.ab.bet import ShiftScore, TailScore
-from aether_guard.ab.spread import Spread, Varying
+from aether_guard.ab.order import Orders
+from aether_guard.ab.spread import UNTOLD, Spread
 from aether_schema import quantile
 
 if TYPE_CHECKING:
@@ -50,18 +51,19 @@ class ShiftScorer:
         """Bet for a change that is `distance` off the bound, as a logarithm."""
         self._distance = max(abs(distance), LEAST_DISTANCE)
         self._spread = Spread()
+        self._orders = Orders()
         self._known_at = 0
-        self._known = Varying(noise=0.0, share=1.0, varied=0.0, reach=0.0, within=1.0)
+        self._known = UNTOLD
 
-    def score(self, life: Sequence[Pair]) -> ShiftScore | None:
+    def score(self, life: Sequence[Pair]) -> ShiftScore:
         """Score by what the lives before varied by."""
         lives = self._spread.lives
-        if self._spread.tells and lives >= self._known_at * GROWTH:
+        if lives >= self._known_at * GROWTH:
             self._known, self._known_at = self._spread.varying(), lives
-        log_ratios = tuple(pair.log_ratio for pair in life)
+            self._orders.look_up(self._known.reach)
+        log_ratios = self._orders.log_ratios(life)
+        self._orders.add(life)
         self._spread.add(log_ratios)
-        if not self._known_at:
-            return None
         known = self._known
         slope = self._distance / (known.variance(len(life)) * known.within)
         return ShiftScore(log_ratios, known.reach, tuple(multiple * slope for multiple in MULTIPLES))

@@ -12,9 +12,11 @@ from aether_schema import quantile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Pairs of a life beyond its first tell of the noise. So many of them, or so many lives, are looked at before a bet.
+#: Pairs of a life beyond its first tell of the noise. So many of them, or so many lives, are wanted before they tell.
 LEARNING_REPEATS = 2
 LEARNING_LIVES = 3
+#: How far lives are expected to vary until then: rather more than they do, which makes the first bets small.
+EXPECTED_SPREAD = 0.04
 #: The mean absolute deviation of a normal distribution, times this, is its standard deviation; the median one.
 MEAN_TO_STANDARD = 1.2533
 MEDIAN_TO_STANDARD = 1.4826
@@ -29,6 +31,8 @@ LEAST_VARIANCE = 1e-18
 #: thousandth, so that figures that do not vary say something.
 REACH = 1.5
 LEAST_REACH = 0.001
+#: The share of pairs nearer than that, if they are normal.
+NORMAL_WITHIN = math.erf(REACH / math.sqrt(2))
 
 
 def middle(log_ratios: Sequence[float]) -> float:
@@ -69,6 +73,10 @@ class Varying(Struct, frozen=True, kw_only=True):
         return max(min(max(other, least), most), LEAST_VARIANCE)
 
 
+#: Known before the first life.
+UNTOLD = Varying(noise=0.0, share=1.0, varied=EXPECTED_SPREAD**2, reach=REACH * EXPECTED_SPREAD, within=NORMAL_WITHIN)
+
+
 class Spread:
     """The spread of the lives so far, and what it tells of the next one."""
 
@@ -84,11 +92,6 @@ class Spread:
         """How many there have been."""
         return len(self._all)
 
-    @property
-    def tells(self) -> bool:
-        """Whether they tell anything of the next."""
-        return self._repeats >= LEARNING_REPEATS or self.lives >= LEARNING_LIVES
-
     def add(self, log_ratios: Sequence[float]) -> None:
         """Learn from one more life's pairs."""
         centre, count = middle(log_ratios), len(log_ratios)
@@ -100,7 +103,9 @@ class Spread:
             self._noises.append(MEAN_TO_STANDARD * deviation * math.sqrt(count / (count - 1)))
 
     def varying(self) -> Varying:
-        """Return what the lives so far tell of the next; there is at least one."""
+        """Return what the lives so far tell of the next, or what is expected while they are too few."""
+        if self._repeats < LEARNING_REPEATS and self.lives < LEARNING_LIVES:
+            return UNTOLD
         noise = self._noise() ** 2 if self._noises else 0.0
         share = math.fsum(self._shares) / self.lives
         expected = (1 + EXPECTED_LUCK) * noise * share
