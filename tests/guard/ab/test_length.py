@@ -18,6 +18,7 @@ from aether_guard.ab.length import (
     Soonest,
     Spent,
     growth,
+    has_room,
     lives_a_nest,
 )
 
@@ -103,6 +104,13 @@ def test_what_forks_of_one_process_share_is_in_few_pairs(length: int) -> None:
     lives = lives_a_nest(length)
     assert lives >= 2
     assert lives * length <= max(PAIRS_A_NEST, 2 * length)
+    room = [has_room(before, before * length, length) for before in range(10)]
+    assert room == [True] * lives + [False] * (10 - lives)
+
+
+def test_pairs_are_counted_where_lives_become_shorter() -> None:
+    # Three lives of two pairs each leave room for two of one.
+    assert [has_room(3 + more, 6 + more, 1) for more in range(4)] == [True, True, False, False]
 
 
 @pytest.mark.parametrize("distance", [0.1, 0.5, 1.0, 1.5, 2.0, 4.0])

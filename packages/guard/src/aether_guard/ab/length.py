@@ -35,10 +35,11 @@ LEARNING_LIVES = 4
 #: more processes have their say, and fewer pairs are wanted.
 ABOUT_AS_SOON = 1.1
 TAIL_LENGTH = 5
-#: As many lives are forked by the same two processes as have so many pairs, but two in any case. What these have in
-#: common is luck that no coin turns round: the fewer the better. With fewer short ones, though, the next processes,
-#: which come up beside the measuring, would be waited for.
+#: As many lives are forked by the same two processes as have so many pairs, but so many lives in any case. What these
+#: have in common is luck that no coin turns round: the fewer the better. With fewer short ones, though, the next
+#: processes, which come up beside the measuring, would be waited for.
 PAIRS_A_NEST = 8
+LEAST_LIVES_A_NEST = 2
 
 
 class Spent(Struct, frozen=True, kw_only=True):
@@ -129,7 +130,12 @@ def _may_be(length: int, varying: Varying) -> bool:
 
 def lives_a_nest(pairs: int) -> int:
     """Return how many lives of so many pairs are forked by the same processes."""
-    return max(2, PAIRS_A_NEST // pairs)
+    return max(LEAST_LIVES_A_NEST, PAIRS_A_NEST // pairs)
+
+
+def has_room(lives: int, lives_pairs: int, pairs: int) -> bool:
+    """Return whether processes that forked so many lives, of so many pairs in all, may fork another one of `pairs`."""
+    return lives < LEAST_LIVES_A_NEST or lives_pairs + pairs <= PAIRS_A_NEST
 
 
 def growth(squared_distance: float) -> float:

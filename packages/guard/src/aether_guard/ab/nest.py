@@ -11,7 +11,7 @@ import math
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from aether_guard.ab.length import lives_a_nest
+from aether_guard.ab.length import has_room
 from aether_guard.ab.terms import drawn_order
 from aether_harness.nursery import CAN_FORK, Nursery, NurseryError
 from aether_harness.process import START_LIMIT_S
@@ -36,7 +36,7 @@ class Nest:
 
         """
         self._nurseries: dict[int, Nursery] = {}
-        self.lives = 0
+        self.lives = self.pairs = 0
         self.living = 0
         env = {"PYTHONHASHSEED": str(draw.randrange(2**32))}
         try:
@@ -105,14 +105,14 @@ class Nests:
             return None
         try:
             with self._lock:
-                return self._current(lives_a_nest(pairs))
+                return self._current(pairs)
         except NurseryError:
             # Workers that are started from nothing say what is wrong, if anything is.
             self._may_fork = False
             return None
 
-    def _current(self, most_lives: int) -> Nest:
-        if not self._used or self._used[-1].lives >= most_lives:
+    def _current(self, pairs: int) -> Nest:
+        if not self._used or not has_room(self._used[-1].lives, self._used[-1].pairs, pairs):
             nest = self._next or self._first()
             self._used.append(nest)
             self._next = None
@@ -122,6 +122,7 @@ class Nests:
             self._next = Nest(self._sides, self._draw)
         nest = self._used[-1]
         nest.lives += 1
+        nest.pairs += pairs
         nest.living += 1
         return nest
 
