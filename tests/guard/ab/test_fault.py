@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ALIKE = ("--exec-a", "sleep 0.02", "--exec-b", "sleep 0.02", "--max-time", "600")
 SLOWER = ("--exec-a", "sleep 0.01", "--exec-b", "sleep 0.03", "--max-time", "20")
-BENCH_ALIKE = ("benches.py::pace", "-A", "ms=2", "-B", "ms=2", "--alpha", "1e-12", "--max-time", "600")
+BENCH_ALIKE = ("benches.py::pace", "-A", "ms=2", "-B", "ms=2", "--gate", "0", "--alpha", "1e-12", "--max-time", "600")
 BENCH_SLOWER = ("benches.py::pace", "-A", "ms=2", "-B", "ms=4", "--max-time", "60")
 #: The guard, and a worker of each side, or what forks it.
 WITH_WORKERS = 3
@@ -40,7 +40,7 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals 
 
 
 #: Of a tail lives are longer: so that there is a midway.
-MIDWAY = ("--quantile", "p95", "--max-time", "20")
+MIDWAY = ("--quantile", "p95", "--max-time", "60")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_throughput_without_bytes_is_named(ab: Ab) -> None:
 
 
 def test_one_bench_that_fails_leaves_the_verdict_on_the_other(ab: Ab) -> None:
-    done = ab("benches.py", "-B", "pace.fault=raise", "-B", "rate.kb=40", "--alpha", "0.05", "--max-time", "120")
+    done = ab("benches.py", "-B", "pace.fault=raise", "-B", "rate.kb=40", "--alpha", "0.05", *MIDWAY)
     assert done.returncode == 2
     assert "\nrate " in done.stdout
     assert "improvement: rate: kb=40 against default" in done.stdout
