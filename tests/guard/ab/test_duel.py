@@ -77,7 +77,7 @@ class Scene:
             encoding="utf-8",
         )
 
-    def duel(self, *, new_python: str = sys.executable, length: int = 1) -> Duel:
+    def duel(self, *, new_python: str = sys.executable, length: int = 1, warm_up: bool = False) -> Duel:
         sides = [
             Contestant(
                 side=name,
@@ -91,7 +91,7 @@ class Scene:
         ]
         match = Match(bench_id="logs", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
         terms = Terms(assignment=assign_cpus(allowed_cpus()), timeout_s=30)
-        return Duel(match, terms, Always(length), Random(1))
+        return Duel(match, terms, Always(length), Random(1), warm_up=warm_up)
 
     def parents(self) -> dict[int, list[int]]:
         """Return the workers by who started them."""
@@ -147,6 +147,35 @@ def test_a_lifes_first_pair_has_the_order_in_which_its_workers_were_made_ready(s
         new_first for new_first, (pair,) in zip(ready_first, lives, strict=True) if not pair.retaken
     ]
     assert len(set(ready_first)) == 2
+
+
+TELL_SAMPLES = """
+        class Session:
+            samples = 0
+            def prepare(self):
+                self.samples += 1
+            def sample(self):
+                sum(range(20_000))
+            def verify(self):
+                with open({log!r} + ".samples", "a") as log:
+                    log.write(f"{self.samples}\\n")
+        yield Session()
+        return
+"""
+
+
+@pytest.mark.skipif(not CAN_FORK, reason="workers are forked on Linux only")
+def test_to_warm_up_is_to_take_a_pair_that_does_not_count(scene: Scene) -> None:
+    scene.write(keep=TELL_SAMPLES.strip().replace("{log!r}", repr(str(scene.log))))
+    samples = []
+    for warm_up in (False, True):
+        with scene.duel(length=3, warm_up=warm_up) as duel:
+            ((*pairs,),) = live(duel)
+        assert len(pairs) == 3
+        told = [int(line) for line in scene.log.with_suffix(".samples").read_text().split()[-2:]]
+        # Less what is taken again, and what the first of both takes to learn of its iterations.
+        samples.append(min(told) - sum(pair.retaken for pair in pairs))
+    assert samples[1] == samples[0] + 1
 
 
 @pytest.mark.parametrize(("length", "bets"), [(1, 20), (20, 1)])

@@ -39,8 +39,12 @@ _REMEMBERED = 60
 class Duel:
     """Both versions of one bench, measured in turn on the same CPU."""
 
-    def __init__(self, match: Match, terms: Terms, lengths: Lengths, draw: Random) -> None:
-        """Measure the sides of `match` by `terms`, in lives of `lengths` and in orders that `draw` decides."""
+    def __init__(self, match: Match, terms: Terms, lengths: Lengths, draw: Random, *, warm_up: bool = False) -> None:
+        """Measure the sides of `match` by `terms`, in lives of `lengths` and in orders that `draw` decides.
+
+        With `warm_up` a pair of forks does not count. Their second samples take longer than those that follow, which
+        would be all of a tail.
+        """
         self._bench_id = match.bench_id
         self._sides = match.sides
         self._terms = terms
@@ -50,6 +54,7 @@ class Duel:
         self._lives = self._bets = 0
         self._begin_s = 0.0
         self._made_ready: tuple[int, int] | None = None
+        self._warms_up = warm_up
         self._pairs = self._retaken = 0
         self._evidence: tuple[list[Evidence], list[Evidence]] = ([], [])
 
@@ -87,8 +92,10 @@ class Duel:
         couple = self._couples.take(pairs)
         try:
             self._couples.begin(couple, pairs)
-            self._begin_s = perf_counter() - started - self._couples.waited_s
             self._made_ready = couple.order
+            if self._warms_up and couple.nest is not None:
+                self._both(couple.workers, self._next_order())
+            self._begin_s = perf_counter() - started - self._couples.waited_s
             yield lambda: self._bet(couple.workers, pairs)
             if self._lives % _LIVES_A_VERIFICATION == 1:
                 for index, side in enumerate(self._sides):

@@ -52,5 +52,6 @@ def measure(
 
 def duel_of(contested: Contested, match: Match, terms: Terms, draw: Random) -> Duel:
     """Return where the pairs of a bench come from."""
-    lengths = Always(TAIL_LENGTH) if contested.question.rule.quantile == "p95" else Soonest(contested.trial.distance)
-    return Duel(match, terms, lengths, draw)
+    if contested.question.rule.quantile == "p95":
+        return Duel(match, terms, Always(TAIL_LENGTH), draw, warm_up=True)
+    return Duel(match, terms, Soonest(contested.trial.distance), draw)
