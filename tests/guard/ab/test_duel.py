@@ -11,7 +11,7 @@ import msgspec
 import psutil
 import pytest
 
-from aether_guard.ab.duel import Duel
+from aether_guard.ab.duel import PAIRS_A_VERIFICATION, Duel
 from aether_guard.ab.length import Always
 from aether_guard.ab.terms import Contestant, Match, Terms
 from aether_guard.error import GuardError
@@ -176,6 +176,19 @@ def test_to_warm_up_is_to_take_a_pair_that_does_not_count(scene: Scene) -> None:
         # Less what is taken again, and what the first of both takes to learn of its iterations.
         samples.append(min(told) - sum(pair.retaken for pair in pairs))
     assert samples[1] == samples[0] + 1
+
+
+@pytest.mark.parametrize("length", [10, PAIRS_A_VERIFICATION // 2, PAIRS_A_VERIFICATION])
+def test_what_was_measured_is_verified_in_the_first_life_and_again_after_so_many_pairs(
+    scene: Scene, length: int
+) -> None:
+    scene.write(keep=TELL_SAMPLES.strip().replace("{log!r}", repr(str(scene.log))))
+    lives = PAIRS_A_VERIFICATION // length
+    with scene.duel(length=length) as duel:
+        for taken, times in ((lives, 1), (1, 2), (lives - 1, 2), (1, 3)):
+            live(duel, taken)
+            assert len(scene.log.with_suffix(".samples").read_text().split()) == 2 * times
+    assert lives * length == PAIRS_A_VERIFICATION
 
 
 @pytest.mark.parametrize(("length", "bets"), [(1, 20), (20, 1)])

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 #: Of commands every sample is a process of its own, and so every pair a bet; their workers may live longer.
 BETS_OF_COMMANDS = 20
-#: Whether samples did what they claim is checked in the first of so many lives: it takes longer than some of them.
-_LIVES_A_VERIFICATION = 100
+#: Whether samples did what they claim is checked in the first life, and again after so many pairs: it takes as long as
+#: some of them.
+PAIRS_A_VERIFICATION = 60
 #: Disturbed pairs are taken again, up to this share of all: on a machine that is never quiet they are kept, for
 #: the test does without a quiet machine, and wants pairs.
 MOST_RETAKEN = 0.25
@@ -51,11 +52,11 @@ class Duel:
         self._lengths = lengths
         self._couples = Couples(match.bench_id, match.sides, terms, Random(draw.randrange(2**64)))  # noqa: S311
         self._draw = draw
-        self._lives = self._bets = 0
+        self._bets = 0
         self._begin_s = 0.0
         self._made_ready: tuple[int, int] | None = None
         self._warms_up = warm_up
-        self._pairs = self._retaken = 0
+        self._pairs = self._retaken = self._verified_until = 0
         self._evidence: tuple[list[Evidence], list[Evidence]] = ([], [])
 
     def __enter__(self) -> Self:
@@ -86,7 +87,6 @@ class Duel:
             GuardError: a side could not be set up, crashed, hung, or did not do what it claims; names both.
 
         """
-        self._lives += 1
         started = perf_counter()
         pairs = 1 if self._fresh_samples else self._lengths.next()
         couple = self._couples.take(pairs)
@@ -97,7 +97,8 @@ class Duel:
                 self._both(couple.workers, self._next_order())
             self._begin_s = perf_counter() - started - self._couples.waited_s
             yield lambda: self._bet(couple.workers, pairs)
-            if self._lives % _LIVES_A_VERIFICATION == 1:
+            if self._pairs >= self._verified_until:
+                self._verified_until = self._pairs + PAIRS_A_VERIFICATION
                 for index, side in enumerate(self._sides):
                     with blaming(self._bench_id, side, "verification"):
                         couple.workers[index].ask(Verify(), Verified, self._terms.timeout_s)

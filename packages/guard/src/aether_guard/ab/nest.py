@@ -109,6 +109,7 @@ class Nests:
         except NurseryError:
             # Workers that are started from nothing say what is wrong, if anything is.
             self._may_fork = False
+            self.nest_s = 0.0
             return None
 
     def _current(self, pairs: int) -> Nest:
