@@ -15,8 +15,8 @@ from time import perf_counter_ns
 
 import msgspec
 
+from aether_guard.ab.measure import on_their_cpu, plan_terms
 from aether_harness import bench
-from aether_harness.affinity import allowed_cpus, assign_cpus, go_first, pin
 from aether_harness.nursery import CAN_FORK, Nursery
 from aether_harness.process import Worker
 from aether_harness.protocol import Open, Opened, Sample, Taken
@@ -36,9 +36,8 @@ def spin() -> None:
 
 def main() -> None:
     """Ask and print."""
-    assignment = assign_cpus(allowed_cpus())
-    pin(assignment.companion_cpus)
-    go_first()
+    terms = plan_terms((), 30)
+    assignment = terms.assignment
     address = FileAddress(os.path.abspath(__file__), "spin")
     around_ns = []
     with ExitStack() as stack:
@@ -60,6 +59,7 @@ def main() -> None:
                 ruler=False,
             )
             worker.ask(request, Opened, 30)
+        stack.enter_context(on_their_cpu(terms))
         for number in range(SAMPLES):
             started = perf_counter_ns()
             taken = workers[number % 2].ask(Sample(), Taken, 30)

@@ -31,7 +31,7 @@ from aether_guard.ab.contest import Contested, contest
 from aether_guard.ab.contestant import commands, question_of, settings
 from aether_guard.ab.interrupt import ended_on_request
 from aether_guard.ab.live import Quiet
-from aether_guard.ab.measure import duel_of, plan_terms
+from aether_guard.ab.measure import duel_of, on_their_cpu, plan_terms
 from aether_guard.ab.order import Orders
 from aether_guard.ab.spread import MEDIAN_TO_STANDARD, UNTOLD, middle
 from aether_guard.ab.trial import Rule
@@ -163,7 +163,8 @@ def _compared(options: argparse.Namespace, numbers: Iterable[int]) -> Iterable[D
         if monotonic() >= ends:
             return
         contested = Contested(question_of(match, rule))
-        with duel_of(contested, match, terms, Random(f"{options.seed}/{number}")) as duel:  # noqa: S311
+        draw = Random(f"{options.seed}/{number}")  # noqa: S311
+        with duel_of(contested, match, terms, draw) as duel, on_their_cpu(terms):
             contest([(contested, duel)], options.max_time, Quiet())
         if contested.problem:
             print(contested.problem, file=sys.stderr)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aether_harness import UsageError
-from aether_harness.affinity import Assignment, allowed_cpus, assign_cpus, come_last, go_first, pin
+from aether_harness.affinity import Assignment, allowed_cpus, assign_cpus, come_last, go_first, pin, pin_thread
 from aether_harness.process import Worker
 
 CPUS = st.lists(st.integers(0, 255), min_size=1, max_size=16, unique=True)
@@ -79,6 +80,25 @@ def test_a_pinned_process_may_use_these_cpus_alone() -> None:
         assert allowed_cpus() == before[:1]
     finally:
         psutil.Process().cpu_affinity(before)
+
+
+@pytest.mark.skipif(len(allowed_cpus() or ()) < 2 or sys.platform != "linux", reason="needs Linux and two CPUs")
+def test_a_pinned_thread_takes_what_it_starts_along_and_no_other_thread() -> None:
+    before = os.sched_getaffinity(0)
+    last = max(before)
+    tell = [sys.executable, "-c", "import os; print(*os.sched_getaffinity(0))"]
+    with ThreadPoolExecutor(1, initializer=lambda: pin_thread([last])) as pool:
+        started = pool.submit(subprocess.run, tell, capture_output=True, text=True, check=True).result()
+        assert pool.submit(os.sched_getaffinity, 0).result() == {last}
+    assert started.stdout.split() == [str(last)]
+    assert os.sched_getaffinity(0) == before
+
+
+def test_a_thread_pinned_to_what_is_not_there_stays_where_it_is() -> None:
+    before = allowed_cpus()
+    pin_thread((100_000,))
+    pin_thread(())
+    assert allowed_cpus() == before
 
 
 def test_pinning_to_a_cpu_that_is_not_there_is_told_and_not_raised() -> None:

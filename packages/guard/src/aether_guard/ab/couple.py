@@ -21,6 +21,7 @@ from aether_guard.ab.inputs import Inputs
 from aether_guard.ab.nest import Nests
 from aether_guard.ab.terms import blaming, drawn_order
 from aether_guard.error import GuardError
+from aether_harness.affinity import pin_thread
 from aether_harness.process import CLOSE_LIMIT_S, Worker, worker_command
 from aether_harness.protocol import Close, Closed, Open, Opened
 
@@ -70,7 +71,7 @@ class Couples:
         self._all: set[Couple] = set()
         self._lock = Lock()
         self._is_over = False
-        self._aside = ThreadPoolExecutor(1)
+        self._aside = ThreadPoolExecutor(1, initializer=lambda: pin_thread(terms.assignment.companion_cpus))
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._inputs: Inputs | None = None
         self._opened = 0

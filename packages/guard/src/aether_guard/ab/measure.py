@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,11 @@ from aether_guard.ab.duel import Duel
 from aether_guard.ab.length import TAIL_LENGTH, Always, Soonest
 from aether_guard.ab.terms import Terms
 from aether_guard.error import GuardError
-from aether_harness.affinity import allowed_cpus, assign_cpus, go_first, pin
+from aether_harness.affinity import allowed_cpus, assign_cpus, go_first, pin, pin_thread
 from aether_harness.error import HarnessError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from aether_guard.ab.terms import Match
 
@@ -47,7 +47,22 @@ def measure(
             (contested, stack.enter_context(duel_of(contested, match, terms, Random(draw.randrange(2**64)))))  # noqa: S311
             for contested, match in benches
         ]
+        stack.enter_context(on_their_cpu(terms))
         contest(duels, budget_s, watcher)
+
+
+@contextmanager
+def on_their_cpu(terms: Terms) -> Iterator[None]:
+    """Have this thread, which asks, share the workers' CPU, and do the rest on the others.
+
+    It sleeps while they measure. On another CPU it would have to be woken there, and a CPU with nothing to do takes
+    some 40 us to wake, as does the workers' own meanwhile.
+    """
+    pin_thread(terms.assignment.worker_cpus)
+    try:
+        yield
+    finally:
+        pin_thread(terms.assignment.companion_cpus)
 
 
 def duel_of(contested: Contested, match: Match, terms: Terms, draw: Random) -> Duel:

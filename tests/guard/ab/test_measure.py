@@ -1,0 +1,80 @@
+"""Where the measuring is done, and where all else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from aether_guard.ab.contest import Contested
+from aether_guard.ab.contestant import question_of
+from aether_guard.ab.live import Quiet
+from aether_guard.ab.measure import measure, plan_terms
+from aether_guard.ab.terms import Contestant, Match
+from aether_guard.ab.trial import Rule
+from aether_harness.affinity import allowed_cpus, pin_thread
+from aether_harness.target import FileAddress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BENCH = """
+from aether_harness import bench
+
+@bench
+def count():
+    sum(range(20_000))
+"""
+
+
+@pytest.fixture
+def all_cpus() -> Iterator[list[int]]:
+    """Give this thread back the CPUs that a comparison takes from it."""
+    before = allowed_cpus() or []
+    yield before
+    pin_thread(before)
+
+
+class WhoIsWhere(Quiet):
+    """Looks, at every bet, where this thread may run, and where those that were not there before it."""
+
+    def __init__(self) -> None:
+        self.known = set(os.listdir("/proc/self/task"))
+        self.asking: set[frozenset[int]] = set()
+        self.others: set[frozenset[int]] = set()
+
+    def bet_made(self, contested: Contested, left_s: float) -> None:
+        del contested, left_s
+        self.asking.add(frozenset(os.sched_getaffinity(0)))
+        for thread in set(os.listdir("/proc/self/task")) - self.known:
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                self.others.add(frozenset(os.sched_getaffinity(int(thread))))
+
+
+@pytest.mark.skipif(len(allowed_cpus() or ()) < 2 or sys.platform != "linux", reason="needs Linux and two CPUs")
+def test_who_asks_shares_the_workers_cpu_while_all_else_is_done_on_others(tmp_path: Path, all_cpus: list[int]) -> None:
+    (tmp_path / "benches.py").write_text(BENCH, encoding="utf-8")
+    old, new = (
+        Contestant(
+            side=side,
+            python=sys.executable,
+            folder=str(tmp_path),
+            address=FileAddress(str(tmp_path / "benches.py"), "count"),
+            params=msgspec.Raw(b"{}"),
+        )
+        for side in ("old", "new")
+    )
+    match = Match(bench_id="count", metric="duration_ms", unit="ms", sides=(old, new))
+    contested = Contested(question_of(match, Rule()))
+    *others, last = all_cpus
+    where = WhoIsWhere()
+    measure([(contested, match)], plan_terms((), 30), seed=1, budget_s=0.5, watcher=where)
+    assert contested.problem is None
+    assert where.asking == {frozenset({last})}
+    assert where.others == {frozenset(others)}
+    assert allowed_cpus() == others
