@@ -1,8 +1,8 @@
 """What workers that the same process has forked have in common, on this machine: `hatch run guard:shared`.
 
-Compares packaging with itself, in lives of one pair, and looks whether lives of the same two processes are more like one
-another than like those of the next two. What they have in common is not new luck in every life, as the test of
-`aether-guard ab` has it, so that it has to be small:
+Compares packaging with itself, in lives of one pair, and looks whether lives of the same two processes are more like
+one another than like those of the next two. What they have in common is not new luck in every life, and the weight of
+a life in the test of `aether-guard ab` makes up for no more than so much of it:
 
     hatch run guard:shared --for 600
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from itertools import pairwise
 from random import Random
 from statistics import fmean
 from time import monotonic
@@ -35,7 +36,7 @@ LIMIT_S = 60.0
 
 
 class Lived(Struct, frozen=True):
-    """A life of one pair: the number of the processes that forked it, its log ratio, and whether the new one was first."""
+    """A life of one pair: the number of the processes that forked it, its log ratio, and which side was first."""
 
     nest: int
     log_ratio: float
@@ -82,24 +83,26 @@ def told(lives: Sequence[Lived], seed: int) -> str:
         nests.setdefault(life.nest, []).append(value)
     groups = [*nests.values()]
     same = [within(group) for group in groups]
-    other = [between(group, following) for group, following in zip(groups, groups[1:], strict=False)]
+    other = [between(group, following) for group, following in pairwise(groups)]
     spread = math.sqrt(fmean(value * value for value in deviations))
     draw = Random(seed)  # noqa: S311
-    lines = [f"{len(lives)} lives of one pair, forked by {len(groups)} twos of processes; a life varies by {spread:.2%}"]
-    for name, products in (("the same processes", same), ("the next ones", other)):
+    lines = [f"{len(lives)} lives of one pair of {len(groups)} twos of processes; a life varies by {spread:.2%}"]
+    for name, products in (("lives of the same", same), ("lives of the next", other)):
         variance = covariance(products)
         resampled = [covariance(draw.choices(products, k=len(products))) for _ in range(RESAMPLED)]
         bounds = (quantile(resampled, 0.05), quantile(resampled, 0.95))
         lines.append(
-            f"in common with lives of {name}: {a_side(variance):.2%} a side "
+            f"in common with {name}: {variance / spread**2:.1%} of the variance, {a_side(variance):.2%} a side "
             f"(9 of 10 resampled from {a_side(bounds[0]):.2%} to {a_side(bounds[1]):.2%}, seed {seed})"
         )
     return "\n".join(lines)
 
 
 def deviations_of(lives: Sequence[Lived]) -> list[float]:
-    """Return how far off the middle each life is, without what its order costs; what is far off counts as at an edge."""
-    middles = {first: quantile([life.log_ratio for life in lives if life.new_first == first], 0.5) for first in (True, False)}
+    """Return how far off the middle of its order each life is; what is far off counts as at an edge."""
+    middles = {
+        first: quantile([life.log_ratio for life in lives if life.new_first == first], 0.5) for first in (True, False)
+    }
     values = [life.log_ratio - middles[life.new_first] for life in lives]
     edge = WINSORISED_AT * MEDIAN_TO_STANDARD * deviation(values, 0.0)
     bounded = [max(-edge, min(edge, value)) for value in values]

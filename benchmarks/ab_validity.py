@@ -20,7 +20,7 @@ import numpy as np
 from msgspec import Struct
 
 from aether_guard.ab.bet import MOST_STAKES, TAIL_STAKES
-from aether_guard.ab.length import lives_a_nest
+from aether_guard.ab.kin import lives_a_nest, weight_of_life
 from aether_guard.ab.order import EXPECTED_PAIRS
 from aether_guard.ab.score import GROWTH, LEAST_DISTANCE, MULTIPLES, SHARES, TAIL_LEARNING_PAIRS, TAIL_SHARES
 from aether_guard.ab.spread import (
@@ -57,9 +57,9 @@ PAIRS = 300
 CHUNK = 4_000 * PAIRS
 GATES = (0.0, 0.01, 0.02, 0.05)
 ALPHAS = (0.01, 0.001)
-#: What forks are assumed to have in common (docs/ab.md), and how much more the measurements leave room for.
-SHARED_LUCK = 0.002
-SHARED_LUCKS = (SHARED_LUCK, 0.003, 0.004)
+#: What forks have in common at the most, as measured (docs/ab.md), and less and more of it.
+SHARED_LUCK = 0.004
+SHARED_LUCKS = (0.002, 0.003, SHARED_LUCK, 0.005)
 #: The chance that a promise that is kept is called broken, over all of the table.
 DOUBT = 0.01
 
@@ -254,9 +254,10 @@ def wealths(old: Array, new: Array, new_first: Truths, rule: Rule) -> Iterator[A
     bets, shares = (shift_bets, SHARES) if rule.quantile == "p50" else (tail_bets, TAIL_SHARES)
     parts = np.empty((2, len(shares), old.shape[-1]))
     parts[:] = np.array(shares)[:, None]
+    weight = weight_of_life(old.shape[1])
     for gain in bets(old, new, new_first, rule, as_log(rule.gate, lower_is_better=rule.lower_is_better)):
-        parts[0] *= 1 + gain
-        parts[1] *= 1 - gain
+        parts[0] *= (1 + gain) ** weight
+        parts[1] *= (1 - gain) ** weight
         np.minimum(parts, 1e300, out=parts)
         yield parts.sum(axis=1)
 
@@ -370,7 +371,7 @@ def show_luck(runs: int, seed: int) -> None:
 
 
 def show_shared(runs: int, seed: int) -> None:
-    """Print what it would do to the promise if forks had more in common, or lived longer, than is assumed."""
+    """Print what it would do to the promise if forks had less in common, or more."""
     print("| shared | pairs a life | worse, 1 % | worse, 0.1 % | not worse, 1 % | not worse, 0.1 % |")
     print("|---|---|---|---|---|---|")
     for number, (shared, life) in enumerate(product(SHARED_LUCKS, (1, 3, 5))):

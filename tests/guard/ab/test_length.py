@@ -13,13 +13,10 @@ from aether_guard.ab.length import (
     LEARNING_LIVES,
     LENGTHS,
     LONG,
-    PAIRS_A_NEST,
     Always,
     Soonest,
     Spent,
     growth,
-    has_room,
-    lives_a_nest,
 )
 
 
@@ -97,20 +94,6 @@ def test_of_lengths_that_are_about_as_soon_it_is_the_shortest() -> None:
 def test_what_the_order_costs_is_not_taken_for_noise() -> None:
     ordered = settled(noise=0.01, luck=0.01, pair_s=0.01, begin_s=0.03, order=0.05)
     assert ordered < settled(noise=0.05, luck=0.01, pair_s=0.01, begin_s=0.03)
-
-
-@pytest.mark.parametrize("length", LENGTHS)
-def test_what_forks_of_one_process_share_is_in_few_pairs(length: int) -> None:
-    lives = lives_a_nest(length)
-    assert lives >= 2
-    assert lives * length <= max(PAIRS_A_NEST, 2 * length)
-    room = [has_room(before, before * length, length) for before in range(10)]
-    assert room == [True] * lives + [False] * (10 - lives)
-
-
-def test_pairs_are_counted_where_lives_become_shorter() -> None:
-    # Three lives of two pairs each leave room for two of one.
-    assert [has_room(3 + more, 6 + more, 1) for more in range(4)] == [True, True, False, False]
 
 
 @pytest.mark.parametrize("distance", [0.1, 0.5, 1.0, 1.5, 2.0, 4.0])

@@ -259,7 +259,7 @@ def test_a_change_at_the_gate_is_seldom_called_either_way_however_often_one_look
 
 
 @pytest.mark.parametrize("lower_is_better", [True, False])
-def test_over_all_the_ways_in_which_luck_can_fall_the_wealths_come_to_1(*, lower_is_better: bool) -> None:
+def test_over_all_the_ways_in_which_luck_can_fall_the_wealths_come_to_1_at_most(*, lower_is_better: bool) -> None:
     gate = as_log(0.02, lower_is_better=lower_is_better)
     sizes = [(0.01,), (0.05, 0.01, 0.02), (0.03,), (0.2, -0.1), (0.002,), (0.04,), (0.01,), (0.3,), (0.02, 0.03)]
     worse, not_worse = [], []
@@ -273,11 +273,12 @@ def test_over_all_the_ways_in_which_luck_can_fall_the_wealths_come_to_1(*, lower
         worse.append(trial.worse.wealth)
         not_worse.append(trial.not_worse.wealth)
     for wealths in (worse, not_worse):
-        assert math.fsum(wealths) / len(wealths) == pytest.approx(1, rel=1e-9)
+        # Below 1 by what the weight of lives that may have kin takes.
+        assert 0.9 < math.fsum(wealths) / len(wealths) <= 1
         assert max(wealths) > 2
 
 
-def test_over_all_the_ways_in_which_luck_can_fall_the_wealths_on_a_tail_come_to_1() -> None:
+def test_over_all_the_ways_in_which_luck_can_fall_the_wealths_on_a_tail_come_to_1_at_most() -> None:
     draw = Random(12)
     lives = [tuple((draw.lognormvariate(0, 1), draw.lognormvariate(0, 1)) for _ in range(8)) for _ in range(12)]
     worse, not_worse = [], []
@@ -290,5 +291,6 @@ def test_over_all_the_ways_in_which_luck_can_fall_the_wealths_on_a_tail_come_to_
         worse.append(trial.worse.wealth)
         not_worse.append(trial.not_worse.wealth)
     for wealths in (worse, not_worse):
-        assert math.fsum(wealths) / len(wealths) == pytest.approx(1, rel=1e-9)
+        # Below 1 by what the weight of lives that may have kin takes.
+        assert 0.9 < math.fsum(wealths) / len(wealths) <= 1
         assert max(wealths) > 2

@@ -8,7 +8,7 @@ drew the orders lets the noise of a pair fall on either side alike, and that the
 do so. That holds for noise of any shape, drifting, or depending on its own past. So whoever bets on the gain, by
 rules fixed before the processes' first pair, owns a supermartingale that is never negative:
 
-    wealth = product over lives of (1 + gain)
+    wealth = product over lives of (1 + gain) ^ weight
 
 The chance that it ever reaches 1/alpha is then at most alpha, however often and whenever one looks (Ville 1939, Etude
 critique de la notion de collectif). Betting is by Waudby-Smith and Ramdas (2024, Estimating means of bounded random
@@ -26,7 +26,7 @@ noise that is exchangeable between the two sides given all lives before. A proce
 lies, is in all of its pairs: if each of them were a bet of its own, the first would tell how the others fall, and
 the chance above would not hold. Nor does it where one version's sample slows the other's down more than the other
 way round, or where pairs are left out for what they say. It holds less well the more lives have in common: forks of
-one process share its layout of addresses and its hash seed, and what that does was measured only loosely (docs/ab.md).
+one process share its layout of addresses and its hash seed, for which the weight of their lives makes up (kin.py).
 
 Where the versions differ by more than a factor, what is judged is the centre at which the clipped scores balance,
 which is near the median but not the median; and of a tail, by what factor the new costs have to be divided until
@@ -73,6 +73,10 @@ class Pair(Struct, frozen=True, kw_only=True):
 class Scored(Protocol):
     """A life's pairs in terms of what was known before."""
 
+    @property
+    def weight(self) -> float:
+        """The power to which what comes of bets on it is raised: above 0, and 1 for a life without kin."""
+
     def gains(self, bound: float) -> tuple[float, ...]:
         """Return what bets on a change above `bound`, a logarithm, win or lose by it: from -1 to 1, falling in it."""
 
@@ -83,6 +87,7 @@ class ShiftScore(Struct, frozen=True):
     log_ratios: tuple[float, ...]
     reach: float
     slopes: tuple[float, ...]
+    weight: float = 1.0
 
     def gains(self, bound: float) -> tuple[float, ...]:
         """Return shares that grow with the distance from `bound`, and come to an end."""
@@ -100,6 +105,7 @@ class TailScore(Struct, frozen=True):
 
     log_excesses: tuple[float, ...]
     old_over: int
+    weight: float = 1.0
 
     def gains(self, bound: float) -> tuple[float, ...]:
         """Return the stakes: won where more of the new ones are over the threshold, lost where more of the old are."""
@@ -127,7 +133,7 @@ class Wager:
         """Bet on one more life."""
         # A wealth of more than any 1/alpha has said all; it need not grow past what a float can hold.
         self._wealths = [
-            min(wealth * (1 + self._way * gain), 1e300)
+            min(wealth * (1 + self._way * gain) ** life.weight, 1e300)
             for wealth, gain in zip(self._wealths, life.gains(self._bound), strict=True)
         ]
         self.peak = max(self.peak, self.wealth)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
+from aether_guard.ab.kin import lives_a_nest, weight_of_life
 from aether_guard.ab.order import Orders
 from aether_guard.ab.score import GROWTH, LEAST_DISTANCE
 from aether_guard.ab.spread import Spread, Varying
@@ -35,11 +36,6 @@ LEARNING_LIVES = 4
 #: more processes have their say, and fewer pairs are wanted.
 ABOUT_AS_SOON = 1.1
 TAIL_LENGTH = 5
-#: As many lives are forked by the same two processes as have so many pairs, but so many lives in any case. What these
-#: have in common is luck that no coin turns round: the fewer the better. With fewer short ones, though, the next
-#: processes, which come up beside the measuring, would be waited for.
-PAIRS_A_NEST = 8
-LEAST_LIVES_A_NEST = 2
 
 
 class Spent(Struct, frozen=True, kw_only=True):
@@ -121,21 +117,11 @@ class Soonest:
         life_s = begin_s + length * pair_s
         if self._nest_s:
             life_s = max(life_s, next_s + self._nest_s / lives_a_nest(length))
-        return life_s / growth(self._distance**2 / varying.variance(length))
+        return life_s / (weight_of_life(length) * growth(self._distance**2 / varying.variance(length)))
 
 
 def _may_be(length: int, varying: Varying) -> bool:
     return length <= LONG or varying.variance(length) >= LEAST_SPREAD_OF_LONG**2
-
-
-def lives_a_nest(pairs: int) -> int:
-    """Return how many lives of so many pairs are forked by the same processes."""
-    return max(LEAST_LIVES_A_NEST, PAIRS_A_NEST // pairs)
-
-
-def has_room(lives: int, lives_pairs: int, pairs: int) -> bool:
-    """Return whether processes that forked so many lives, of so many pairs in all, may fork another one of `pairs`."""
-    return lives < LEAST_LIVES_A_NEST or lives_pairs + pairs <= PAIRS_A_NEST
 
 
 def growth(squared_distance: float) -> float:

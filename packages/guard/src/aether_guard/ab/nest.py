@@ -11,7 +11,7 @@ import math
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from aether_guard.ab.length import has_room
+from aether_guard.ab.kin import has_room
 from aether_guard.ab.terms import drawn_order
 from aether_harness.nursery import CAN_FORK, Nursery, NurseryError
 from aether_harness.process import START_LIMIT_S

@@ -7,6 +7,7 @@ from bisect import insort
 from typing import TYPE_CHECKING, Protocol
 
 from aether_guard.ab.bet import ShiftScore, TailScore
+from aether_guard.ab.kin import weight_of_life
 from aether_guard.ab.order import Orders
 from aether_guard.ab.spread import UNTOLD, Spread
 from aether_schema import quantile
@@ -66,7 +67,8 @@ class ShiftScorer:
         self._spread.add(log_ratios)
         known = self._known
         slope = self._distance / (known.variance(len(life)) * known.within)
-        return ShiftScore(log_ratios, known.reach, tuple(multiple * slope for multiple in MULTIPLES))
+        slopes = tuple(multiple * slope for multiple in MULTIPLES)
+        return ShiftScore(log_ratios, known.reach, slopes, weight_of_life(len(life)))
 
 
 class TailScorer:
@@ -91,4 +93,5 @@ class TailScorer:
         if not self._known_at:
             return None
         excesses = tuple(math.log(pair.new / self._threshold) for pair in life)
-        return TailScore(excesses, sum(pair.old > self._threshold for pair in life))
+        old_over = sum(pair.old > self._threshold for pair in life)
+        return TailScore(excesses, old_over, weight_of_life(len(life)))
