@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from contextlib import suppress
 from itertools import pairwise
 from random import Random
 from statistics import fmean
@@ -21,8 +22,10 @@ from ab_trials import match_of
 from msgspec import Struct
 
 from aether_guard.ab.couple import Couples
+from aether_guard.ab.interrupt import ended_on_request
 from aether_guard.ab.measure import on_their_cpu, plan_terms
 from aether_guard.ab.spread import MEDIAN_TO_STANDARD, WINSORISED_AT, deviation
+from aether_harness.nursery import CAN_FORK
 from aether_harness.protocol import Sample, Taken
 from aether_schema import quantile
 
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from aether_guard.ab.nest import Nest
 
 RESAMPLED = 2000
+#: Fewer say nothing that could be told from chance.
+LEAST_NESTS = 20
 LIMIT_S = 60.0
 
 
@@ -53,10 +58,18 @@ class Products(Struct, frozen=True):
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--for", type=float, default=300.0, dest="seconds")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--for", type=float, default=300.0, dest="seconds", help="how long to measure (default: 300 s)")
+    parser.add_argument("--seed", type=int, default=1, help="of the orders, and of what is drawn again (default: 1)")
     options = parser.parse_args()
-    print(told([*lived(options.seconds, options.seed)], options.seed))
+    if not CAN_FORK:
+        parser.error("on this system no worker is forked")
+    lives = []
+    with ended_on_request(), suppress(KeyboardInterrupt):
+        for life in lived(options.seconds, options.seed):
+            lives.append(life)  # noqa: PERF402 - one by one, so that what there is is told of when it is broken off
+    if len({life.nest for life in lives}) < LEAST_NESTS:
+        parser.error(f"{len(lives)} lives are too few to tell: measure for longer")
+    print(told(lives, options.seed))
 
 
 def lived(seconds: float, seed: int) -> Iterator[Lived]:
