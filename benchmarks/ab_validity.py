@@ -2,9 +2,9 @@
 
 First the promise: with the true change exactly at the gate, in noise of several shapes, which share of the runs
 ever calls it worse, or not worse, however often one looks? It must not be more than alpha. Then the price: how
-many pairs a verdict takes, against what Wald's test would take that knows the noise and the change. The mathematics
-is that of `aether_guard.ab`, on many runs at once; a test holds the two together. Ends with 1 where a promise is
-broken.
+many pairs a verdict takes, against what tests would take that know the noise and the change: Wald's, which believes
+in the noise as well, and the best of those that believe in nothing but the coin, as this one. The mathematics is that
+of `aether_guard.ab`, on many runs at once; a test holds the two together. Ends with 1 where a promise is broken.
 """
 
 from __future__ import annotations
@@ -117,7 +117,8 @@ class Case(Struct, frozen=True, kw_only=True):
 
     `luck` is the standard deviation of what a process costs over another of the same code, as a logarithm, and
     `shared_luck` that of what the processes of one side have in common that are forked by the same one. With
-    `lives_are_bets` a life is one bet, as it should be; else every pair is one, as if it had no luck in it.
+    `lives_are_bets` a life is one bet, as it should be; else every pair is one, as if it had no luck in it. Of lives
+    that are `forked`, and may have something in common, bets are the more careful.
     """
 
     noise: Noise
@@ -128,6 +129,7 @@ class Case(Struct, frozen=True, kw_only=True):
     luck: float = 0.0
     shared_luck: float = 0.0
     lives_are_bets: bool = True
+    forked: bool = False
 
 
 def costs_of(draw: np.random.Generator, case: Case, runs: int) -> tuple[Array, Array, Truths]:
@@ -249,12 +251,12 @@ def tail_bets(old: Array, new: Array, _: Truths, rule: Rule, bound: float) -> It
             yield stakes * np.sign(over)
 
 
-def wealths(old: Array, new: Array, new_first: Truths, rule: Rule) -> Iterator[Array]:
+def wealths(old: Array, new: Array, new_first: Truths, rule: Rule, *, forked: bool) -> Iterator[Array]:
     """Yield after every life bet on the wealths of `Trial.worse` and of `Trial.not_worse`, of shape (2, runs)."""
     bets, shares = (shift_bets, SHARES) if rule.quantile == "p50" else (tail_bets, TAIL_SHARES)
     parts = np.empty((2, len(shares), old.shape[-1]))
     parts[:] = np.array(shares)[:, None]
-    weight = weight_of_life(old.shape[1])
+    weight = weight_of_life(old.shape[1], forked=forked)
     for gain in bets(old, new, new_first, rule, as_log(rule.gate, lower_is_better=rule.lower_is_better)):
         parts[0] *= (1 + gain) ** weight
         parts[1] *= (1 - gain) ** weight
@@ -269,7 +271,7 @@ def play(case: Case, runs: int, seed: Sequence[int]) -> Array:
     chunk = max(CHUNK // case.pairs, 1)
     for start in range(0, runs, chunk):
         peaks = np.ones((2, min(chunk, runs - start)))
-        for wealth in wealths(*_lives(draw, case, peaks.shape[1]), case.rule):
+        for wealth in wealths(*_lives(draw, case, peaks.shape[1]), case.rule, forked=case.forked):
             np.maximum(peaks, wealth, out=peaks)
         reached += (peaks[:, None] * np.array(ALPHAS)[:, None] >= 1).sum(axis=-1)
     return reached
@@ -280,7 +282,7 @@ def pairs_to_verdict(case: Case, way: int, runs: int, seed: Sequence[int]) -> Ar
     draw = np.random.default_rng(seed)
     old, new, new_first = _lives(draw, case, runs)
     taken = np.full(runs, np.inf)
-    seen = list(wealths(old, new, new_first, case.rule))
+    seen = list(wealths(old, new, new_first, case.rule, forked=case.forked))
     for life, wealth in zip(range(len(old), 0, -1), reversed(seen), strict=False):
         taken[wealth[way] * case.rule.alpha >= 1] = life * old.shape[1]
     return taken
@@ -326,12 +328,24 @@ def validity_cases() -> Iterator[tuple[str, Case]]:
         rule = Rule(gate=0.02, quantile=quantile)
         case = Case(noise=gaussian, rule=rule, change=0.02, pairs=100 * life, life=life, luck=luck)
         yield f"luck {luck:.1%}, lives of {life}", case
-    for quantile, life in product(("p50", "p95"), (1, 3)):
+    for quantile, life in product(("p50", "p95"), (1, 3, 5)):
         rule = Rule(gate=0.02, quantile=quantile)
-        case = Case(
-            noise=gaussian, rule=rule, change=0.02, pairs=100 * life, life=life, luck=0.005, shared_luck=SHARED_LUCK
-        )
+        case = kin_of(life, rule, SHARED_LUCK)
         yield f"luck 0.5 %, {SHARED_LUCK:.1%} shared, lives of {life}", case
+
+
+def kin_of(life: int, rule: Rule, shared_luck: float) -> Case:
+    """Return lives of so many pairs that have so much in common, the true change at the gate."""
+    return Case(
+        noise=gaussian,
+        rule=rule,
+        change=rule.gate,
+        pairs=100 * life,
+        life=life,
+        luck=0.005,
+        shared_luck=shared_luck,
+        forked=True,
+    )
 
 
 def show_validity(runs: int, seed: int) -> bool:
@@ -374,18 +388,16 @@ def show_shared(runs: int, seed: int) -> None:
     """Print what it would do to the promise if forks had less in common, or more."""
     print("| shared | pairs a life | worse, 1 % | worse, 0.1 % | not worse, 1 % | not worse, 0.1 % |")
     print("|---|---|---|---|---|---|")
-    for number, (shared, life) in enumerate(product(SHARED_LUCKS, (1, 3, 5))):
-        rule = Rule(gate=0.02)
-        case = Case(noise=gaussian, rule=rule, change=0.02, pairs=100 * life, life=life, luck=0.005, shared_luck=shared)
-        reached = play(case, runs, (seed, 3, number))
+    for number, (shared, life) in enumerate(product(SHARED_LUCKS, (1, 2, 3, 5))):
+        reached = play(kin_of(life, Rule(gate=0.02), shared), runs, (seed, 3, number))
         cells = [_share(count, runs) for count in reached.ravel()]
         print(f"| {shared:.1%} | {life} |", " | ".join(cells), "|", flush=True)
 
 
 def show_power(runs: int, seed: int) -> None:
-    """Print how many pairs a verdict takes at a gate of 2 % and an alpha of 0.1 %, and Wald's."""
-    print("| spread of a pair | luck | pairs a life | change | verdict | Wald | median | 9 of 10 | no verdict |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    """Print how many pairs a verdict takes at a gate of 2 % and an alpha of 0.1 %, Wald's, and the coin's."""
+    print("| spread of a pair | luck | pairs a life | change | verdict | Wald | coin | median | 9 of 10 | no verdict |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     rule = Rule(gate=0.02, alpha=0.001)
     for number, (spread, (luck, life), change) in enumerate(
         product((0.03, 0.05), ((0.0, 1), (0.0, 3), (0.005, 1), (0.005, 3), (0.005, 10)), (0.0, 0.05, 0.03))
@@ -394,18 +406,29 @@ def show_power(runs: int, seed: int) -> None:
         def noise(draw: np.random.Generator, pairs: int, runs: int, spread: float = spread) -> Array:
             return spread / math.sqrt(2) * draw.standard_normal((pairs, 2, runs))
 
-        case = Case(noise=noise, rule=rule, change=change, pairs=2000 // life * life, life=life, luck=luck)
+        case = Case(noise=noise, rule=rule, change=change, pairs=2000 // life * life, life=life, luck=luck, forked=True)
         way = 0 if change > rule.gate else 1
         taken = pairs_to_verdict(case, way, runs, (seed, 2, number))
-        # Wald's test, too, has to wait for a life to end, and has its luck to deal with.
-        distance = math.log1p(change) - math.log1p(rule.gate)
-        wald = -math.log(rule.alpha) / (distance**2 / (2 * (spread**2 + 2 * life * luck**2)))
+        # The other tests, too, have to wait for a life to end, and have its luck to deal with.
+        distance = abs(math.log1p(change) - math.log1p(rule.gate)) / math.sqrt(spread**2 / life + 2 * luck**2)
+        wald, coin = (-math.log(rule.alpha) / growth * life for growth in (distance**2 / 2, growth_by_coin(distance)))
         middle, most = (_pairs(value) for value in np.quantile(taken, (0.5, 0.9), method="higher"))
         print(
-            f"| {spread:.0%} | {luck:.1%} | {life} | {change:+.0%} | {('worse', 'not worse')[way]} | {wald:.0f} |",
-            f"{middle} | {most} | {np.isinf(taken).mean():.1%} |",
+            f"| {spread:.0%} | {luck:.1%} | {life} | {change:+.0%} | {('worse', 'not worse')[way]} |",
+            f"{wald:.0f} | {coin:.0f} | {middle} | {most} | {np.isinf(taken).mean():.1%} |",
             flush=True,
         )
+
+
+def growth_by_coin(distance: float) -> float:
+    """Return the most that a life adds on average to the logarithm of a wealth that believes in nothing but the coin.
+
+    Of a figure x that is normal about `distance` standard deviations, against one that x and -x are as likely of: that
+    is the mean of the logarithm of its likelihood over the mean of that and of -x's, which is 1 + tanh(x * distance).
+    """
+    places, weights = np.polynomial.hermite_e.hermegauss(100)
+    gains = math.log(2) - np.logaddexp(0, -2 * (places + distance) * distance)
+    return float(weights @ gains / weights.sum())
 
 
 def _pairs(count: float) -> str:

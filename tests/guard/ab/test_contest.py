@@ -142,3 +142,13 @@ def test_a_pair_is_kept_as_it_was_measured(contested: MakeContested, clock: Cloc
     bench = contested()
     contest([(bench, Script([ALIKE], clock.tick))], PAIR_S, seen, clock)
     assert bench.drawn == [Drawn(old=1.0, new=1.019, new_first=False, life=0)]
+
+
+def test_a_bet_on_processes_without_kin_is_the_bolder_one(contested: MakeContested) -> None:
+    wealths = []
+    for forked in (True, False):
+        bench = contested()
+        for life in range(5):
+            bench.add([Drawn(old=1.0, new=1.1, new_first=False, life=life, forked=forked)])
+        wealths.append(bench.trial.worse.wealth)
+    assert wealths[1] > wealths[0] > 1

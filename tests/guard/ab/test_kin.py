@@ -25,9 +25,20 @@ def test_pairs_are_counted_where_lives_become_shorter() -> None:
 
 
 @pytest.mark.parametrize("pairs", LENGTHS)
-def test_the_more_kin_a_life_has_the_less_it_weighs(pairs: int) -> None:
-    assert 0.9 < weight_of_life(pairs) < 1
-    assert weight_of_life(pairs) <= weight_of_life(pairs + 1)
+def test_lives_that_may_have_something_in_common_weigh_less(pairs: int) -> None:
+    assert 0.9 < weight_of_life(pairs, forked=True) < 1
+    assert weight_of_life(pairs, forked=False) == 1
+
+
+@pytest.mark.parametrize(("pairs", "more"), [(3, 4), (4, 5), (1, 2)])
+def test_the_less_of_a_life_is_noise_and_the_more_kin_it_has_the_less_it_weighs(pairs: int, more: int) -> None:
+    per_life = [1 / weight_of_life(count, forked=True) - 1 for count in (pairs, more)]
+    shares = [cost / (lives_a_nest(count) - 1) for cost, count in zip(per_life, (pairs, more), strict=True)]
+    assert shares == pytest.approx([IN_COMMON * pairs, IN_COMMON * more])
+
+
+def test_lives_that_are_long_since_they_vary_by_much_have_no_more_in_common_than_those_of_five_pairs() -> None:
+    assert weight_of_life(20, forked=True) == weight_of_life(5, forked=True)
 
 
 @pytest.mark.parametrize("way", [1, -1])
@@ -40,6 +51,6 @@ def test_bets_on_lives_with_so_much_in_common_are_fair_again(way: int) -> None:
         scores = (common + draw.gauss(0, math.sqrt(1 - IN_COMMON)) for _ in range(lives))
         grown = math.fsum(way * change * score - change**2 / 2 for score in scores)
         unweighed.append(math.exp(grown))
-        weighed.append(math.exp(weight_of_life(1) * grown))
+        weighed.append(math.exp(weight_of_life(1, forked=True) * grown))
     assert fmean(weighed) == pytest.approx(1, abs=0.01)
     assert fmean(unweighed) > 1.03

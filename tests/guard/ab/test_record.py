@@ -55,6 +55,15 @@ def test_what_was_saved_is_what_is_replayed(tmp_path: Path, lines: Lines) -> Non
     assert (tmp_path / "third").read_bytes() == (tmp_path / "pairs").read_bytes()
 
 
+def test_pairs_are_decided_by_how_their_processes_came_about_and_of_old_files_as_if_they_were_forked(
+    tmp_path: Path, lines: Lines
+) -> None:
+    fewer_kin = changed(lines, 2, "pair.forked", value=False)
+    del fewer_kin[2]["pair"]["forked"]
+    (one, _), _ = replay(write(tmp_path / "again", fewer_kin), {})
+    assert [pair.forked for pair in one.drawn] == [False, True]
+
+
 def test_wishes_stand_over_the_rule_and_alpha_is_that_of_all(tmp_path: Path, lines: Lines) -> None:
     benches, _ = replay(write(tmp_path / "again", lines), {"gate": 0.5, "alpha": 0.2, "quantile": "p95"})
     assert {(bench.question.rule.gate, bench.question.rule.alpha) for bench in benches} == {(0.5, 0.1)}

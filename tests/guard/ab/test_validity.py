@@ -54,20 +54,20 @@ def pairs_of(old: Iterable[float], new: Iterable[float], new_first: Iterable[boo
         Rule(quantile="p95", lower_is_better=False),
     ],
 )
-@pytest.mark.parametrize("life", [1, 4])
+@pytest.mark.parametrize(("life", "forked"), [(1, False), (1, True), (4, True)])
 def test_the_simulation_has_the_wealths_of_a_trial_after_every_life(
-    validity: ModuleType, rule: Rule, life: int
+    validity: ModuleType, rule: Rule, life: int, *, forked: bool
 ) -> None:
     case = case_of(validity, rule=rule, life=life, luck=0.01, pairs=60 * life + 60)
     runs = 5
     drawn = validity.costs_of(np.random.default_rng(1), case, runs)
     old, new, new_first = (figures.reshape(-1, life, runs) for figures in drawn)
-    simulated = list(validity.wealths(old, new, new_first, rule))
+    simulated = list(validity.wealths(old, new, new_first, rule, forked=forked))
     assert len(simulated) > 30
     for run in range(runs):
         trial, seen = Trial(rule), []
         for figures in zip(old[..., run], new[..., run], new_first[..., run], strict=True):
-            trial.add(*pairs_of(*figures))
+            trial.add(*pairs_of(*figures), forked=forked)
             seen.append((trial.worse.wealth, trial.not_worse.wealth))
         bet_on = seen[len(seen) - len(simulated) :]
         assert np.array(bet_on) == pytest.approx(np.array([wealth[:, run] for wealth in simulated]), rel=1e-12)
@@ -107,7 +107,7 @@ def test_a_verdict_takes_as_many_pairs_as_a_trial_takes(validity: ModuleType) ->
         trial = Trial(case.rule)
         for figures in zip(old[..., run], new[..., run], new_first[..., run], strict=True):
             if trial.verdict != "regression":
-                trial.add(*pairs_of(*figures))
+                trial.add(*pairs_of(*figures), forked=case.forked)
         assert taken[run] == len(trial.pairs) < 240
 
 
@@ -124,3 +124,13 @@ def test_the_bound_on_a_share_is_clopper_and_pearsons(
 @pytest.mark.parametrize(("count", "chance"), [(0, 1.0), (1, 1 - 0.9**3), (2, 0.028), (3, 0.001)])
 def test_the_chance_of_so_many_or_more_is_the_binomials(validity: ModuleType, count: int, chance: float) -> None:
     assert validity.chance_of(count, 3, 0.1) == pytest.approx(chance)
+
+
+def test_a_wealth_that_believes_in_the_coin_alone_grows_as_walds_by_little_and_at_most_doubles(
+    validity: ModuleType,
+) -> None:
+    assert validity.growth_by_coin(0.05) == pytest.approx(0.05**2 / 2, rel=0.01)
+    assert validity.growth_by_coin(6.0) == pytest.approx(np.log(2), rel=1e-6)
+    # By 200,000 normal figures.
+    figures = np.random.default_rng(5).standard_normal(200_000) + 1
+    assert validity.growth_by_coin(1.0) == pytest.approx(np.log1p(np.tanh(figures)).mean(), abs=0.005)

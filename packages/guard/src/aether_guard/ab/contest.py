@@ -103,7 +103,7 @@ class Contested:
             GuardError: a figure has no ratio; names the bench and the side.
 
         """
-        self.trial.add(*map(self.costs_of, bet))
+        self.trial.add(*map(self.costs_of, bet), forked=any(pair.forked for pair in bet))
         self.drawn += bet
 
     def costs_of(self, drawn: Drawn) -> Pair:

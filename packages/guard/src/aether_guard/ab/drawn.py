@@ -22,7 +22,8 @@ class Drawn(Struct, frozen=True, kw_only=True):
     """A pair as it was measured: the figures of both versions in the metric's unit, and how they came about.
 
     `life` counts the pairs of processes that were measured, from 0, and `retaken` how often this pair was disturbed
-    before it was kept.
+    before it was kept. `forked` says whether the processes came of ones that forked others too; where nobody knows, it
+    is taken for granted, which makes bets the more careful.
     """
 
     old: float
@@ -30,6 +31,7 @@ class Drawn(Struct, frozen=True, kw_only=True):
     new_first: bool
     life: Count
     retaken: Count = 0
+    forked: bool = True
 
 
 def pair_of(drawn: Drawn, metric: Metric, sides: tuple[str, str] = ("old", "new")) -> Pair:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
+    from aether_guard.ab.couple import Couple
     from aether_guard.ab.length import Lengths
     from aether_guard.ab.terms import Match, Terms
     from aether_harness.evidence import Evidence, Usual
@@ -96,7 +97,7 @@ class Duel:
             if self._warms_up and couple.nest is not None:
                 self._both(couple.workers, self._next_order())
             self._begin_s = perf_counter() - started - self._couples.waited_s
-            yield lambda: self._bet(couple.workers, pairs)
+            yield lambda: self._bet(couple, pairs)
             if self._pairs >= self._verified_until:
                 self._verified_until = self._pairs + PAIRS_A_VERIFICATION
                 for index, side in enumerate(self._sides):
@@ -107,9 +108,9 @@ class Duel:
             raise
         self._couples.put_away(couple)
 
-    def _bet(self, workers: dict[int, Worker], count: int) -> tuple[Drawn, ...]:
+    def _bet(self, couple: Couple, count: int) -> tuple[Drawn, ...]:
         started = perf_counter()
-        pairs = tuple(self._pair(workers) for _ in range(count))
+        pairs = tuple(self._pair(couple) for _ in range(count))
         self._bets += 1
         # A figure that has no ratio is told of by whoever gets the pairs.
         if all(pair.old > 0 < pair.new for pair in pairs):
@@ -123,18 +124,25 @@ class Duel:
             self._lengths.learn(life, spent)
         return pairs
 
-    def _pair(self, workers: dict[int, Worker]) -> Drawn:
+    def _pair(self, couple: Couple) -> Drawn:
         """Take a pair, again while it is disturbed."""
         retaken = 0
         while True:
             order = self._next_order()
-            old, new = self._both(workers, order)
+            old, new = self._both(couple.workers, order)
             if self._retaken >= MOST_RETAKEN * self._pairs or not self._disturbed(old, new):
                 break
             retaken += 1
             self._retaken += 1
         self._pairs += 1
-        return Drawn(old=old.value, new=new.value, new_first=order[0] == 1, life=self._bets, retaken=retaken)
+        return Drawn(
+            old=old.value,
+            new=new.value,
+            new_first=order[0] == 1,
+            life=self._bets,
+            retaken=retaken,
+            forked=couple.nest is not None,
+        )
 
     def _next_order(self) -> tuple[int, int]:
         """Return an order drawn anew; of a life's first pair that in which its workers were made ready.

@@ -115,9 +115,10 @@ class Soonest:
         """Return about how long the wealth takes to grow by a factor of e, in seconds."""
         begin_s, pair_s, next_s = (quantile(each, 0.5) for each in (self._begin_s, self._pair_s, self._next_s))
         life_s = begin_s + length * pair_s
-        if self._nest_s:
+        if forked := self._nest_s > 0:
             life_s = max(life_s, next_s + self._nest_s / lives_a_nest(length))
-        return life_s / (weight_of_life(length) * growth(self._distance**2 / varying.variance(length)))
+        weight = weight_of_life(length, forked=forked)
+        return life_s / (weight * growth(self._distance**2 / varying.variance(length)))
 
 
 def _may_be(length: int, varying: Varying) -> bool:

@@ -36,10 +36,10 @@ class Scorer(Protocol):
     def shares(self) -> tuple[float, ...]:
         """The parts of the first wealth, one for each stake."""
 
-    def score(self, life: Sequence[Pair]) -> Scored | None:
+    def score(self, life: Sequence[Pair], *, forked: bool = True) -> Scored | None:
         """Return the score of a life's pairs by what was known before them, None while that is too little.
 
-        Then learn from them. `life` is not empty.
+        Then learn from them. `life` is not empty; `forked` says whether its processes have others as their kin.
         """
 
 
@@ -56,7 +56,7 @@ class ShiftScorer:
         self._known_at = 0
         self._known = UNTOLD
 
-    def score(self, life: Sequence[Pair]) -> ShiftScore:
+    def score(self, life: Sequence[Pair], *, forked: bool = True) -> ShiftScore:
         """Score by what the lives before varied by."""
         lives = self._spread.lives
         if lives >= self._known_at * GROWTH:
@@ -68,7 +68,7 @@ class ShiftScorer:
         known = self._known
         slope = self._distance / (known.variance(len(life)) * known.within)
         slopes = tuple(multiple * slope for multiple in MULTIPLES)
-        return ShiftScore(log_ratios, known.reach, slopes, weight_of_life(len(life)))
+        return ShiftScore(log_ratios, known.reach, slopes, weight_of_life(len(life), forked=forked))
 
 
 class TailScorer:
@@ -83,7 +83,7 @@ class TailScorer:
         self._known_at = 0
         self._threshold = 0.0
 
-    def score(self, life: Sequence[Pair]) -> TailScore | None:
+    def score(self, life: Sequence[Pair], *, forked: bool = True) -> TailScore | None:
         """Score by the threshold that the lives before tell."""
         seen = len(self._sorted)
         if seen >= TAIL_LEARNING_PAIRS and seen >= self._known_at * GROWTH:
@@ -94,4 +94,4 @@ class TailScorer:
             return None
         excesses = tuple(math.log(pair.new / self._threshold) for pair in life)
         old_over = sum(pair.old > self._threshold for pair in life)
-        return TailScore(excesses, old_over, weight_of_life(len(life)))
+        return TailScore(excesses, old_over, weight_of_life(len(life), forked=forked))

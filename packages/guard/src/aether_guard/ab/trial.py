@@ -57,16 +57,17 @@ class Trial:
         self._lives = 0
         self._scored: list[Scored] = []
 
-    def add(self, *life: Pair) -> None:
+    def add(self, *life: Pair, forked: bool = True) -> None:
         """Take into account the pairs of one more life: those that came of the same two processes.
 
         They are one bet together. How many there are must not depend on what they say; of none, nothing is made.
+        Where those processes are not `forked` by ones that fork others too, the bet is the bolder one.
         """
         if not life:
             return
         self.pairs += life
         self._lives += 1
-        scored = self._scorer.score(life)
+        scored = self._scorer.score(life, forked=forked)
         if scored is not None:
             self._scored.append(scored)
             for wager in (self.worse, self.not_worse, self.better):
