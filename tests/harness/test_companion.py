@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -8,8 +10,10 @@ import pytest
 from aether_harness import BenchError
 from aether_harness.affinity import allowed_cpus
 from aether_harness.companion import companion
+from aether_harness.nursery import CAN_FORK
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -66,3 +70,87 @@ def test_a_companion_that_does_not_greet_is_told_by_its_status(module: Path) -> 
     with pytest.raises(BenchError, match="beside did not start: status 3"), companion("beside"):
         pass
     assert companions() == []
+
+
+FORKING = """
+import os, sys, threading, time
+from aether_harness import BenchError
+from aether_harness.companion import companion
+
+WITH_THREAD = threading.Thread(target=time.sleep, args=(1,))
+
+
+def main(arguments):
+    *descriptors, _ = sorted(os.listdir("/proc/self/fd"))  # the last is that of the listing
+    print(os.getpid(), os.getppid(), *arguments, *descriptors, flush=True)
+    sys.stdin.buffer.read()
+
+
+def fails(arguments):
+    raise SystemExit(3)
+
+
+def raises(arguments):
+    raise RuntimeError("in the fork")
+
+
+def fork(main, *arguments):
+    return companion("nothing_of_this_name", *arguments, main=main, name="it")
+
+
+kept = os.open(os.devnull, os.O_RDONLY)
+"""
+TELLS = (
+    FORKING
+    + """
+with fork(main, "one", "two") as greeting:
+    pid, parent, *told = greeting.decode().split()
+    print(parent == str(os.getpid()), *told)
+print(os.path.exists(f"/proc/{pid}"))
+for failing in (fails, raises, main):
+    if failing is main:
+        WITH_THREAD.start()
+    try:
+        with fork(failing):
+            pass
+    except BenchError as error:
+        print(error)
+"""
+)
+STAYS = (
+    FORKING
+    + """
+with fork(main) as greeting:
+    print(greeting.decode().split()[0], flush=True)
+    time.sleep(600)
+"""
+)
+on_linux = pytest.mark.skipif(not CAN_FORK, reason="companions are forked on Linux only")
+
+
+@on_linux
+def test_whoever_has_imported_it_and_has_no_other_thread_forks_a_companion_that_has_nothing_else_open() -> None:
+    command = [sys.executable, "-c", TELLS]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [
+        "True one two 0 1 2",
+        "False",
+        "it did not start: status 3",
+        "it did not start: status 1",
+        "it did not start: status 1",  # with a thread it is started from nothing, by its name
+    ]
+    assert "RuntimeError: in the fork" in done.stderr
+    assert "No module named nothing_of_this_name" in done.stderr
+    assert done.returncode == 0
+
+
+@on_linux
+def test_a_forked_companion_ends_with_whoever_started_it(
+    eventually: Callable[[Callable[[], Any]], Any], is_running: Callable[[int], bool]
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", STAYS], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert is_running(child)
+        parent.kill()
+    eventually(lambda: not is_running(child))

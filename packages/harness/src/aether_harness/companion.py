@@ -6,19 +6,26 @@ outlives whoever started it.
 
 from __future__ import annotations
 
+import gc
+import os
+import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+import traceback
+from contextlib import contextmanager, suppress
 from threading import Timer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from aether_harness.affinity import pin
 from aether_harness.error import BenchError
+from aether_harness.system import has_one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _STOP_LIMIT_S = 5.0
+_FIRST_OF_OTHERS = 3
+_MOST_DESCRIPTORS = 2**31 - 1
 
 
 @contextmanager
@@ -28,17 +35,19 @@ def companion(
     cpus: Sequence[int] = (),
     meanwhile: Callable[[], object] | None = None,
     name: str | None = None,
+    main: Callable[[Sequence[str]], object] | None = None,
 ) -> Iterator[bytes]:
     """Start `python -m module`, yield the line it greets with, and stop it at the end. Errors call it `name`.
 
     It comes up on `cpus` if there are any, else on this process's own; `meanwhile` is called before it is waited for.
+    Who has imported the module may say what its `main` is, which takes the arguments: where processes fork that is
+    sooner there, in a fork of this one, as long as this one has no other thread.
 
     Raises:
         BenchError: it ended without a greeting.
 
     """
-    command = [sys.executable, "-P", "-m", module, *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with _started(module, arguments, main) as process:
         pin(cpus, process.pid)
         assert process.stdin is not None
         assert process.stdout is not None
@@ -56,3 +65,81 @@ def companion(
             impatience.start()
             process.wait()
             impatience.cancel()
+
+
+def _started(
+    module: str, arguments: Sequence[str], main: Callable[[Sequence[str]], object] | None
+) -> subprocess.Popen[bytes] | _Fork:
+    if main is not None and has_one_thread():
+        return _Fork(lambda: main(arguments))
+    command = [sys.executable, "-P", "-m", module, *arguments]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+class _Fork:
+    """A fork of this process: as much of `subprocess.Popen` as a companion needs."""
+
+    def __init__(self, run: Callable[[], object]) -> None:
+        """Have the fork `run`, and end."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        its_input, to_it = os.pipe()
+        from_it, its_output = os.pipe()
+        try:
+            self.pid = os.fork()
+            if self.pid == 0:
+                _run(run, its_input, its_output)
+        except OSError:
+            os.close(to_it)
+            os.close(from_it)
+            raise
+        finally:
+            os.close(its_input)
+            os.close(its_output)
+        self._status: int | None = None
+        self.stdin = os.fdopen(to_it, "wb")
+        self.stdout = os.fdopen(from_it, "rb")
+
+    def __enter__(self) -> Self:
+        """Be ended by the end of a `with`."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the streams, and wait for the end."""
+        self.stdin.close()
+        self.stdout.close()
+        self.wait()
+
+    def wait(self) -> int:
+        """Wait for the end and return the exit status, negative for a signal."""
+        if self._status is None:
+            self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self._status
+
+    def kill(self) -> None:
+        """End it by force, if it has not ended."""
+        if self._status is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+
+def _run(run: Callable[[], object], its_input: int, its_output: int) -> NoReturn:
+    """Be the fork: have nothing of the parent's that is open but its error stream, run, and end."""
+    status = 1
+    try:
+        # Of objects that hold a descriptor of the parent's none is collected, for it would close another by its number.
+        gc.freeze()
+        os.dup2(its_input, 0)
+        os.dup2(its_output, 1)
+        os.closerange(_FIRST_OF_OTHERS, _MOST_DESCRIPTORS)
+        run()
+        status = 0
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else 1
+    except BaseException:  # noqa: BLE001 - it must not go on as a second parent
+        traceback.print_exc()
+    finally:
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)

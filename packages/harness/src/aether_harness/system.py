@@ -127,6 +127,14 @@ def on_battery() -> bool | None:
     return None if battery is None else not battery.power_plugged
 
 
+def has_one_thread() -> bool:
+    """Return whether this process is known to have no thread but one: so that a fork of it is whole."""
+    try:
+        return len(os.listdir("/proc/self/task")) == 1
+    except OSError:
+        return False
+
+
 def debug_build() -> bool:
     """Return whether this Python was built for debugging."""
     return hasattr(sys, "gettotalrefcount")

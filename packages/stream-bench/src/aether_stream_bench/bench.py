@@ -15,7 +15,7 @@ from aether_stream_bench.client.interface import DEFAULT_UPLOADER, Endpoint, loa
 from aether_stream_bench.command import CommandUpload
 from aether_stream_bench.kind import Kind, Uploading
 from aether_stream_bench.load import Crew
-from aether_stream_bench.payload import Payload
+from aether_stream_bench.payload import Payload, drawn_bytes
 from aether_stream_bench.place import endpoint_of
 from aether_stream_bench.process import Setting, running_server
 from aether_stream_bench.ruler import CROSS_RULER_ID, RULER_ID, Raw, Rulers
@@ -24,7 +24,7 @@ from aether_stream_bench.session import CommandSession, CrewSession, Server, Str
 from aether_stream_bench.wire import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from aether_schema import Metric
 
@@ -71,6 +71,23 @@ class StreamingBench:
     params_type = StreamParams
     cross_reference = CROSS_RULER_ID
 
+    def __init__(self) -> None:
+        """Have servers started from nothing, until one has been imported here."""
+        self._server_main: Callable[[Sequence[str]], object] | None = None
+
+    def preload(self, params: StreamParams) -> None:
+        """Draw what will be uploaded, and import what uploads it, and the server where one will be wanted."""
+        drawn_bytes(size=params.payload, chunk=params.chunk, seed=params.seed)
+        load_uploader(params.uploader)
+        if params.url is None:
+            import anyio
+
+            from aether_stream_bench.server.__main__ import main
+
+            self._server_main = main
+            # The first loop of a process imports what loops are made of.
+            anyio.run(anyio.sleep, 0)
+
     @property
     def versions(self) -> Mapping[str, str]:
         """The versions of what carries an upload."""
@@ -108,7 +125,7 @@ class StreamingBench:
         check(params)
         draw = cache(lambda: Payload(size=params.payload, chunk=params.chunk, seed=params.seed))
         with ExitStack() as stack:
-            endpoint, server = _destination(params, place, stack, draw)
+            endpoint, server = self._destination(params, place, stack, draw)
             payload = draw()
             if params.command is not None:
                 upload = CommandUpload(params.command, endpoint, payload, place.folder)
@@ -136,6 +153,30 @@ class StreamingBench:
             crew = stack.enter_context(Crew([session.upload for session in sessions]))
             number = params.uploads or (SCHEDULED_UPLOADS if params.rate else params.connections)
             yield CrewSession(crew, sessions, uploads=number, rate=params.rate)
+
+    def _destination(
+        self, params: StreamParams, place: Place, stack: ExitStack, meanwhile: Callable[[], object]
+    ) -> tuple[Endpoint, Server | None]:
+        """Return where to upload to, and the server if it is ours; `meanwhile` is called while that comes up."""
+        if params.url is not None:
+            return endpoint_of(params.url, remote=params.remote), None
+        cpus = place.worker_cpus if params.one_cpu else place.companion_cpus
+        # Whoever has a CPU of its own need not sleep on it; a machine may have one for both, whatever is asked for.
+        one_cpu = not set(cpus).isdisjoint(place.worker_cpus)
+        is_busy = bool(cpus) and not one_cpu and brings_rulers(params)
+        setting = Setting(tls=params.tls, is_busy=is_busy, one_cpu=one_cpu, conditions=conditions_of(params))
+        greeting = stack.enter_context(running_server(cpus, setting, meanwhile, self._server_main))
+        endpoint = Endpoint(
+            host=LOOPBACK,
+            port=greeting.port,
+            tls=params.tls,
+            certificate=greeting.certificate,
+            is_busy=is_busy,
+            one_cpu=one_cpu,
+        )
+        server = Server(endpoint, greeting)
+        stack.callback(server.close)
+        return endpoint, server
 
 
 streaming = StreamingBench()
@@ -174,28 +215,3 @@ def check(params: StreamParams) -> None:
         given = (others.kind, others.uploader, others.connections, params.rate, params.uploads, params.retries)
         if given != ("chunked", DEFAULT_UPLOADER, 1, None, None, 0):
             raise BenchError("-p stream.command: decides itself on the kind of upload, connections and retries")
-
-
-def _destination(
-    params: StreamParams, place: Place, stack: ExitStack, meanwhile: Callable[[], object]
-) -> tuple[Endpoint, Server | None]:
-    """Return where to upload to, and the server if it is this bench's; `meanwhile` is called while that comes up."""
-    if params.url is not None:
-        return endpoint_of(params.url, remote=params.remote), None
-    cpus = place.worker_cpus if params.one_cpu else place.companion_cpus
-    # Whoever has a CPU of its own need not sleep on it; a machine may have one for both, whatever is asked for.
-    one_cpu = not set(cpus).isdisjoint(place.worker_cpus)
-    is_busy = bool(cpus) and not one_cpu and brings_rulers(params)
-    setting = Setting(tls=params.tls, is_busy=is_busy, one_cpu=one_cpu, conditions=conditions_of(params))
-    greeting = stack.enter_context(running_server(cpus, setting, meanwhile))
-    endpoint = Endpoint(
-        host=LOOPBACK,
-        port=greeting.port,
-        tls=params.tls,
-        certificate=greeting.certificate,
-        is_busy=is_busy,
-        one_cpu=one_cpu,
-    )
-    server = Server(endpoint, greeting)
-    stack.callback(server.close)
-    return endpoint, server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,18 @@ BLOCK_BYTES = 32 * 2**20
 PERIOD_BYTES = 2**20 - 3
 
 
+@lru_cache(maxsize=1)
+def drawn_bytes(*, size: int, chunk: int, seed: int) -> bytes:
+    """Return the bytes that a payload repeats; the last ones drawn are kept."""
+    count = min(_block_bytes(size, chunk), PERIOD_BYTES)
+    return random.Random(seed).randbytes(count)  # noqa: S311 - bytes to send, not a secret
+
+
+def _block_bytes(size: int, chunk: int) -> int:
+    """Return how much memory a payload is sent from."""
+    return min(size, max(1, BLOCK_BYTES // chunk) * chunk)
+
+
 class Payload:
     """`size` seeded bytes in chunks of `chunk`; they repeat, and past 32 MiB (or one chunk) so does their memory."""
 
@@ -23,8 +36,7 @@ class Payload:
         """Draw the bytes."""
         self.size = size
         self.chunk = chunk
-        wanted = min(size, max(1, BLOCK_BYTES // chunk) * chunk)
-        drawn = random.Random(seed).randbytes(min(wanted, PERIOD_BYTES))  # noqa: S311 - bytes to send, not a secret
+        wanted, drawn = _block_bytes(size, chunk), drawn_bytes(size=size, chunk=chunk, seed=seed)
         self._block = memoryview(drawn * -(-wanted // max(len(drawn), 1)))[:wanted]
 
     @property

@@ -29,11 +29,14 @@ class Setting(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 @contextmanager
 def running_server(
-    cpus: Sequence[int], setting: Setting | None = None, meanwhile: Callable[[], object] | None = None
+    cpus: Sequence[int],
+    setting: Setting | None = None,
+    meanwhile: Callable[[], object] | None = None,
+    main: Callable[[Sequence[str]], object] | None = None,
 ) -> Iterator[Greeting]:
     """Start the mock server in a process of its own and yield its greeting; stop it at the end.
 
-    While it comes up, `meanwhile` is called.
+    While it comes up, `meanwhile` is called. Who has imported the server says what its `main` is, which may be forked.
 
     Raises:
         BenchError: the server did not come up.
@@ -47,6 +50,8 @@ def running_server(
     arguments = ["--cpus", *map(str, cpus)]
     if setting is not None:
         arguments += ["--setting", msgspec.json.encode(setting).decode()]
-    server = companion("aether_stream_bench.server", *arguments, cpus=cpus, meanwhile=meanwhile, name="the mock server")
+    server = companion(
+        "aether_stream_bench.server", *arguments, cpus=cpus, meanwhile=meanwhile, name="the mock server", main=main
+    )
     with server as greeting:
         yield msgspec.json.decode(greeting, type=Greeting)

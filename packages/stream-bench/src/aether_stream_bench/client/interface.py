@@ -7,6 +7,7 @@ at a time. The kinds of upload are made of such requests in `aether_stream_bench
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Protocol
 
@@ -109,6 +110,7 @@ def uploader_names() -> list[str]:
     return sorted({entry.name for entry in entry_points(group=ENTRY_POINT_GROUP)})
 
 
+@cache
 def load_uploader(name: str) -> Callable[[Endpoint], Client]:
     """Return what opens a client of the uploader `name`.
 

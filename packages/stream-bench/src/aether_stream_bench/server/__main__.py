@@ -42,12 +42,12 @@ async def serve(cpus: Sequence[int], setting: Setting) -> None:
         await anyio.to_thread.run_sync(sys.stdin.buffer.read)
 
 
-def main() -> None:
-    """Run the server."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the server, as `arguments` say or the command line does."""
     parser = argparse.ArgumentParser(prog="python -m aether_stream_bench.server", description="The mock server.")
     parser.add_argument("--cpus", type=int, nargs="*", default=(), metavar="CPU", help="CPUs to be pinned to")
     parser.add_argument("--setting", default="{}", metavar="JSON", help="TLS, conditions and limits")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     setting = msgspec.json.decode(options.setting, type=Setting)
     loop_factory = partial(asyncio.SelectorEventLoop, BusySelector()) if setting.is_busy else None
     anyio.run(serve, options.cpus, setting, backend_options={"loop_factory": loop_factory})
