@@ -1,4 +1,7 @@
-"""A bench made slower by a known share; `slowed_pack.py` and `slowed_stream.py` beside it are such benches."""
+"""Benches made slower by a known share: the same bench, doing more or going on for longer.
+
+`slowed_pack.py` and `slowed_stream.py` beside it are such benches.
+"""
 
 from __future__ import annotations
 
@@ -10,39 +13,26 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from aether_harness import Benchmark, Place, Sampled, Session
     from aether_schema import Metric
 
 
 class SlowedParams(Struct, frozen=True, kw_only=True):
-    """By which share of its own time every sample goes on spinning."""
+    """By which share every sample is slower."""
 
     share: float = 0.0
 
 
 class SlowedSession:
-    """A session whose samples take longer than another's, by a share."""
+    """A session whose samples are told of, or done, by other means than another's."""
 
-    def __init__(self, session: Session, share: float) -> None:
-        """Slow `session` down by `share`."""
+    def __init__(self, session: Session, sample: Callable[[], Sampled | None]) -> None:
+        """Have `sample` take the samples of `session`."""
         self.companion_pids = getattr(session, "companion_pids", ())
-        self._session = session
-        self._share = share
-
-    def sample(self) -> Sampled | None:
-        """Do the operation, and spin on for its share."""
-        started = perf_counter_ns()
-        result = self._session.sample()
-        ends = started + round((perf_counter_ns() - started) * (1 + self._share))
-        while perf_counter_ns() < ends:
-            pass
-        return None if result is None else replace(result, elapsed_ns=perf_counter_ns() - started)
-
-    def verify(self) -> None:
-        """Check as the session does."""
-        self._session.verify()
+        self.sample = sample
+        self.verify = session.verify
 
 
 class SlowedBench:
@@ -51,20 +41,40 @@ class SlowedBench:
     params_type = SlowedParams
     about = "another bench, slowed down by a known share"
 
-    def __init__(self, bench: Benchmark, params: Struct) -> None:
-        """Slow down `bench`, set up with `params`."""
+    def __init__(
+        self,
+        bench: Benchmark,
+        params_of: Callable[[float], Struct],
+        sample_of: Callable[[Session, float], Callable[[], Sampled | None]],
+    ) -> None:
+        """Slow down `bench`, set up with what `params_of` a share returns, by sampling as `sample_of` says."""
         self.bench_id = self.name = f"slowed-{bench.name}"
         self.metric: Metric = bench.metric
         self._bench = bench
-        self._params = params
+        self._params_of = params_of
+        self._sample_of = sample_of
 
-    def preload(self, _: SlowedParams) -> None:
+    def preload(self, params: SlowedParams) -> None:
         """Have the bench do so."""
         if (preload := getattr(self._bench, "preload", None)) is not None:
-            preload(self._params)
+            preload(self._params_of(params.share))
 
     @contextmanager
     def open(self, params: SlowedParams, place: Place) -> Iterator[SlowedSession]:
         """Open the bench, and yield its session slowed down."""
-        with self._bench.open(self._params, place) as session:
-            yield SlowedSession(session, params.share)
+        with self._bench.open(self._params_of(params.share), place) as session:
+            yield SlowedSession(session, self._sample_of(session, params.share))
+
+
+def spinning_on(session: Session, share: float) -> Callable[[], Sampled | None]:
+    """Return what does the operation of `session`, and spins on for a share of the time it took."""
+
+    def sample() -> Sampled | None:
+        started = perf_counter_ns()
+        result = session.sample()
+        ends = started + round((perf_counter_ns() - started) * (1 + share))
+        while perf_counter_ns() < ends:
+            pass
+        return None if result is None else replace(result, elapsed_ns=perf_counter_ns() - started)
+
+    return sample

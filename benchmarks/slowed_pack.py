@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from slowed import SlowedBench
+from slowed import SlowedBench, spinning_on
 
 from aether_pack_bench.bench import PackParams, packaging
 
-slowed_packaging = SlowedBench(packaging, PackParams())
+slowed_packaging = SlowedBench(packaging, lambda _: PackParams(), spinning_on)
