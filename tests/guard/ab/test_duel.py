@@ -11,7 +11,7 @@ import msgspec
 import psutil
 import pytest
 
-from aether_guard.ab.duel import PAIRS_A_VERIFICATION, Duel
+from aether_guard.ab.duel import PAIRS_A_VERIFICATION, WARM_UPS_OF_TWO, Duel
 from aether_guard.ab.length import Always
 from aether_guard.ab.terms import Contestant, Match, Terms
 from aether_guard.error import GuardError
@@ -176,6 +176,19 @@ def test_to_warm_up_is_to_take_a_pair_that_does_not_count(scene: Scene) -> None:
         # Less what is taken again, and what the first of both takes to learn of its iterations.
         samples.append(min(told) - sum(pair.retaken for pair in pairs))
     assert samples[1] == samples[0] + 1
+
+
+def test_pairs_of_a_bench_with_a_server_count_once_both_have_found_their_pace(scene: Scene) -> None:
+    with_server = TELL_SAMPLES.replace("samples = 0", "samples = 0\n            companion_pids = (os.getppid(),)")
+    scene.write(keep=with_server.strip().replace("{log!r}", repr(str(scene.log))))
+    # Whether there is one is told by samples, and so by those of the first life, after which all is verified again.
+    with scene.duel(length=PAIRS_A_VERIFICATION) as duel:
+        lives = live(duel, 2)
+    told = [int(line) for line in scene.log.with_suffix(".samples").read_text().split()]
+    taken = [len(pairs) + sum(pair.retaken for pair in pairs) for pairs in lives]
+    assert [len(pairs) for pairs in lives] == [PAIRS_A_VERIFICATION] * 2
+    # The first of a fork never counts.
+    assert told[-1] == told[-2] == 1 + WARM_UPS_OF_TWO + taken[1]
 
 
 @pytest.mark.parametrize("length", [10, PAIRS_A_VERIFICATION // 2, PAIRS_A_VERIFICATION])

@@ -73,6 +73,16 @@ def test_the_more_of_it_is_luck_the_shorter_a_life_is() -> None:
     assert lengths[0] > lengths[-1]
 
 
+def test_lives_of_one_pair_go_on_telling_noise_from_luck() -> None:
+    lengths, seen = Soonest(0.02), []
+    spent = Spent(begin_s=0.001, pairs_s=1.0)
+    for number in range(40):
+        seen.append(lengths.next())
+        lengths.learn(life_of(*[0.01 * (-1) ** number] * seen[-1]), spent)
+    assert [number for number in range(LEARNING_LIVES, 40) if seen[number] == FIRST_LENGTH] == [7, 15, 23, 31, 39]
+    assert set(seen[LEARNING_LIVES:]) == {1, FIRST_LENGTH}
+
+
 def test_what_is_always_the_same_learns_nothing() -> None:
     lengths = Always(5)
     lengths.learn(life_of(*[0.1] * 5), Spent(begin_s=1.0, pairs_s=1.0))

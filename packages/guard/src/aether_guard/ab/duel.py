@@ -34,6 +34,9 @@ PAIRS_A_VERIFICATION = 60
 #: Disturbed pairs are taken again, up to this share of all: on a machine that is never quiet they are kept, for
 #: the test does without a quiet machine, and wants pairs.
 MOST_RETAKEN = 0.25
+#: So many pairs of a life do not count where a bench has a process beside its worker: what goes from one to the other
+#: takes some samples to find its pace, and pairs vary two or three times as much until then.
+WARM_UPS_OF_TWO = 5
 #: What is usual for an operation is told from its last so many samples.
 _REMEMBERED = 60
 
@@ -57,6 +60,7 @@ class Duel:
         self._begin_s = 0.0
         self._made_ready: tuple[int, int] | None = None
         self._warms_up = warm_up
+        self._has_companions = False
         self._pairs = self._retaken = self._verified_until = 0
         self._evidence: tuple[list[Evidence], list[Evidence]] = ([], [])
 
@@ -94,7 +98,7 @@ class Duel:
         try:
             self._couples.begin(couple, pairs)
             self._made_ready = couple.order
-            if self._warms_up and couple.nest is not None:
+            for _ in range(self._warm_ups(couple)):
                 self._both(couple.workers, self._next_order())
             self._begin_s = perf_counter() - started - self._couples.waited_s
             yield lambda: self._bet(couple, pairs)
@@ -107,6 +111,12 @@ class Duel:
             self._couples.drop(couple)
             raise
         self._couples.put_away(couple)
+
+    def _warm_ups(self, couple: Couple) -> int:
+        """Return how many pairs of a life do not count."""
+        if self._has_companions:
+            return WARM_UPS_OF_TWO
+        return 1 if self._warms_up and couple.nest is not None else 0
 
     def _bet(self, couple: Couple, count: int) -> tuple[Drawn, ...]:
         started = perf_counter()
@@ -160,6 +170,7 @@ class Duel:
         for index, evidence in enumerate(self._evidence):
             evidence.append(taken[index].evidence)
             del evidence[:-_REMEMBERED]
+            self._has_companions |= taken[index].evidence.companion_cpu_ns is not None
         return taken[0], taken[1]
 
     def _disturbed(self, old: Taken, new: Taken) -> bool:

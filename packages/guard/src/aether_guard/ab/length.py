@@ -30,6 +30,8 @@ LENGTHS = (1, 2, 3, 4, 5, 7, 10, 14, 20)
 #: they have more pairs than that only if they are expected to vary by this much even so, as a logarithm.
 LONG = 5
 LEAST_SPREAD_OF_LONG = 0.02
+#: Where lives have one pair, every eighth has so many all the same: what the first ones told may have been chance.
+LIVES_BETWEEN_TELLING = 8
 #: So many lives are looked at before the length is changed.
 LEARNING_LIVES = 4
 #: Of lengths whose verdicts come about as soon as one another, up to so many times the soonest, it is the shortest:
@@ -100,7 +102,8 @@ class Soonest:
             times_s = {length: self._time_to_win(length, varying) for length in LENGTHS if _may_be(length, varying)}
             soon_s = ABOUT_AS_SOON * min(times_s.values())
             self._length, self._known_at = min(length for length in times_s if times_s[length] <= soon_s), lives
-        return self._length
+        tells = lives % LIVES_BETWEEN_TELLING == LIVES_BETWEEN_TELLING - 1
+        return max(self._length, FIRST_LENGTH) if tells else self._length
 
     def learn(self, life: Sequence[Pair], spent: Spent) -> None:
         """Learn from a life."""
