@@ -11,7 +11,7 @@ import msgspec
 import psutil
 import pytest
 
-from aether_guard.ab.duel import PAIRS_A_VERIFICATION, WARM_UPS_OF_TWO, Duel
+from aether_guard.ab.duel import PAIRS_A_VERIFICATION, WARM_UPS_WITH_COMPANION, Duel
 from aether_guard.ab.length import Always
 from aether_guard.ab.terms import Contestant, Match, Terms
 from aether_guard.error import GuardError
@@ -188,7 +188,7 @@ def test_pairs_of_a_bench_with_a_server_count_once_both_have_found_their_pace(sc
     taken = [len(pairs) + sum(pair.retaken for pair in pairs) for pairs in lives]
     assert [len(pairs) for pairs in lives] == [PAIRS_A_VERIFICATION] * 2
     # The first of a fork never counts.
-    assert told[-1] == told[-2] == 1 + WARM_UPS_OF_TWO + taken[1]
+    assert told[-1] == told[-2] == 1 + WARM_UPS_WITH_COMPANION + taken[1]
 
 
 @pytest.mark.parametrize("length", [10, PAIRS_A_VERIFICATION // 2, PAIRS_A_VERIFICATION])

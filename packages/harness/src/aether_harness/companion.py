@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _STOP_LIMIT_S = 5.0
-_FIRST_OF_OTHERS = 3
-_MOST_DESCRIPTORS = 2**31 - 1
+_STANDARD_STREAMS = (0, 1, 2)
 
 
 @contextmanager
@@ -131,7 +130,10 @@ def _run(run: Callable[[], object], its_input: int, its_output: int) -> NoReturn
         gc.freeze()
         os.dup2(its_input, 0)
         os.dup2(its_output, 1)
-        os.closerange(_FIRST_OF_OTHERS, _MOST_DESCRIPTORS)
+        for number in map(int, os.listdir("/proc/self/fd")):
+            if number not in _STANDARD_STREAMS:
+                with suppress(OSError):  # that of the listing is closed already
+                    os.close(number)
         run()
         status = 0
     except SystemExit as ended:

@@ -36,7 +36,7 @@ PAIRS_A_VERIFICATION = 60
 MOST_RETAKEN = 0.25
 #: So many pairs of a life do not count where a bench has a process beside its worker: what goes from one to the other
 #: takes some samples to find its pace, and pairs vary two or three times as much until then.
-WARM_UPS_OF_TWO = 5
+WARM_UPS_WITH_COMPANION = 5
 #: What is usual for an operation is told from its last so many samples.
 _REMEMBERED = 60
 
@@ -115,7 +115,7 @@ class Duel:
     def _warm_ups(self, couple: Couple) -> int:
         """Return how many pairs of a life do not count."""
         if self._has_companions:
-            return WARM_UPS_OF_TWO
+            return WARM_UPS_WITH_COMPANION
         return 1 if self._warms_up and couple.nest is not None else 0
 
     def _bet(self, couple: Couple, count: int) -> tuple[Drawn, ...]:
