@@ -64,6 +64,8 @@ def companion(
             impatience.start()
             process.wait()
             impatience.cancel()
+            # While its thread is about to end, this process has two, and does not fork.
+            impatience.join()
 
 
 def _started(
