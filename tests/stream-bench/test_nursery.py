@@ -73,7 +73,11 @@ def test_a_worker_that_is_killed_leaves_no_server(
     eventually: Callable[[Callable[[], Any]], Any],
     is_running: Callable[[int], bool],
 ) -> None:
+    ended = []
     with suppress(WorkerError), Worker(nursery=nursery) as worker:
         server = open_in(worker, tmp_path)
+        assert is_running(server.pid)
         os.kill(worker.pid, signal.SIGKILL)
         eventually(lambda: not is_running(server.pid))
+        ended.append(server.pid)
+    assert len(ended) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -189,6 +190,32 @@ def test_pairs_of_a_bench_with_a_server_count_once_both_have_found_their_pace(sc
     assert [len(pairs) for pairs in lives] == [PAIRS_A_VERIFICATION] * 2
     # The first of a fork never counts.
     assert told[-1] == told[-2] == 1 + WARM_UPS_WITH_COMPANION + taken[1]
+
+
+SLOW = """
+        class Session:
+            companion_pids = (os.getppid(),)
+            def sample(self):
+                import time
+                with open({log!r} + ".samples", "a") as log:
+                    log.write(f"{os.getpid()}\\n")
+                time.sleep(0.3)
+            def verify(self):
+                pass
+        yield Session()
+        return
+"""
+
+
+@pytest.mark.skipif(not CAN_FORK, reason="workers are forked on Linux only")
+def test_where_samples_take_long_one_pair_is_enough_to_find_the_pace(scene: Scene) -> None:
+    scene.write(keep=SLOW.strip().replace("{log!r}", repr(str(scene.log))))
+    with scene.duel() as duel:
+        *_, (pair,) = live(duel, 2)
+    samples = Counter(scene.log.with_suffix(".samples").read_text().split())
+    *_, one, other = samples.values()
+    # The first of a fork, the one that does not count, and the pair.
+    assert one == other == 3 + pair.retaken
 
 
 @pytest.mark.parametrize("length", [10, PAIRS_A_VERIFICATION // 2, PAIRS_A_VERIFICATION])

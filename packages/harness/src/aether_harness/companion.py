@@ -143,7 +143,7 @@ def _run(run: Callable[[], object], its_input: int, its_output: int) -> NoReturn
     except BaseException:  # noqa: BLE001 - it must not go on as a second parent
         traceback.print_exc()
     finally:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # a full disk, or a stream that was closed
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(status)

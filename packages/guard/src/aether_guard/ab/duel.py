@@ -37,6 +37,8 @@ MOST_RETAKEN = 0.25
 #: So many pairs of a life do not count where a bench has a process beside its worker: what goes from one to the other
 #: takes some samples to find its pace, and pairs vary two or three times as much until then.
 WARM_UPS_WITH_COMPANION = 5
+#: A life has no further one after so long: where samples take that long, what finds its pace finds it within one.
+WARM_UP_LIMIT_S = 0.5
 #: What is usual for an operation is told from its last so many samples.
 _REMEMBERED = 60
 
@@ -98,8 +100,7 @@ class Duel:
         try:
             self._couples.begin(couple, pairs)
             self._made_ready = couple.order
-            for _ in range(self._warm_ups(couple)):
-                self._both(couple.workers, self._next_order())
+            self._warm_up(couple)
             self._begin_s = perf_counter() - started - self._couples.waited_s
             yield lambda: self._bet(couple, pairs)
             if self._pairs >= self._verified_until:
@@ -112,11 +113,14 @@ class Duel:
             raise
         self._couples.put_away(couple)
 
-    def _warm_ups(self, couple: Couple) -> int:
-        """Return how many pairs of a life do not count."""
-        if self._has_companions:
-            return WARM_UPS_WITH_COMPANION
-        return 1 if self._warms_up and couple.nest is not None else 0
+    def _warm_up(self, couple: Couple) -> None:
+        """Take the pairs of a life that do not count."""
+        ends = perf_counter() + WARM_UP_LIMIT_S
+        once = self._warms_up and couple.nest is not None
+        for _ in range(WARM_UPS_WITH_COMPANION if self._has_companions else int(once)):
+            self._both(couple.workers, self._next_order())
+            if perf_counter() > ends:
+                return
 
     def _bet(self, couple: Couple, count: int) -> tuple[Drawn, ...]:
         started = perf_counter()
