@@ -56,8 +56,8 @@ class HeadReader:
             RefusedError: it is no head, or one that is not taken.
 
         """
-        # The end of a head may lie across two pieces.
-        across = (self._tail + buffer[at : at + 3]).find(END_OF_HEAD)
+        # The end of a head may lie across two pieces; beyond `end` lies what other connections left.
+        across = (self._tail + buffer[at : min(end, at + 3)]).find(END_OF_HEAD)
         if across >= 0:
             stop = at + across + len(END_OF_HEAD) - len(self._tail)
         else:
