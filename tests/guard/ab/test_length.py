@@ -1,23 +1,28 @@
 from __future__ import annotations
 
 import math
+from itertools import chain, repeat
 from random import Random
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 import pytest
 
 from aether_guard.ab.bet import Pair
 from aether_guard.ab.length import (
     ABOUT_AS_SOON,
-    FIRST_LENGTH,
     LEARNING_LIVES,
     LENGTHS,
     LONG,
+    TELLING_LENGTH,
     Always,
     Soonest,
     Spent,
     growth,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def life_of(*log_ratios: float) -> list[Pair]:
@@ -47,18 +52,45 @@ def settled(  # noqa: PLR0913 - what lives are like
     return lengths.next()
 
 
-def test_the_length_stays_until_some_lives_have_told_of_themselves() -> None:
+def first_lengths(spent: Callable[[int], Spent], *, lives: int = LEARNING_LIVES) -> list[int]:
+    """Return the lengths of the first lives, of which each takes what `spent` says of its length."""
     lengths, seen = Soonest(0.02), []
-    for _ in range(LEARNING_LIVES + 1):
+    for number in range(lives):
         seen.append(lengths.next())
-        lengths.learn(life_of(0.0, 0.05, -0.05), Spent(begin_s=1.0, pairs_s=0.001))
-    assert seen[:-1] == [FIRST_LENGTH] * LEARNING_LIVES
-    assert seen[-1] > FIRST_LENGTH
+        lengths.learn(life_of(*[0.01 * (-1) ** number] * seen[-1]), spent(seen[-1]))
+    return seen
+
+
+def test_until_lives_tell_what_they_vary_by_their_length_is_by_what_they_take() -> None:
+    # Longer lives would wait for the next processes.
+    in_time = first_lengths(lambda count: Spent(begin_s=0.02, pairs_s=0.01 * count, next_s=0.005, nest_s=0.17))
+    assert in_time == [1, TELLING_LENGTH, 1, TELLING_LENGTH, 1, 1]
+    # There, more pairs take next to no time.
+    assert first_lengths(lambda count: Spent(begin_s=0.2, pairs_s=0.01 * count)) == [1, TELLING_LENGTH, *[3] * 4]
+
+
+def test_what_the_first_life_takes_tells_nothing_of_the_others() -> None:
+    def spent(count: int) -> Spent:
+        return Spent(begin_s=next(begin_s), pairs_s=0.01 * count, next_s=0.005, nest_s=0.17)
+
+    begin_s = chain([9.0], repeat(0.02))
+    assert first_lengths(spent) == [1, TELLING_LENGTH, 1, TELLING_LENGTH, 1, 1]
+
+
+def test_where_a_second_pair_takes_hardly_longer_no_life_but_the_first_is_without() -> None:
+    # Noise that is far smaller than the luck, so that one pair would do.
+    draw, lengths, seen = Random(1), Soonest(0.02), []
+    for _ in range(40):
+        seen.append(lengths.next())
+        centre = draw.gauss(0, 0.1)
+        life = life_of(*(draw.gauss(centre, 0.001) for _ in range(seen[-1])))
+        lengths.learn(life, Spent(begin_s=0.1, pairs_s=0.01 * len(life)))
+    assert min(seen[1:]) == TELLING_LENGTH == seen[-1]
 
 
 def test_processes_that_are_quickly_there_live_shortly_and_others_long() -> None:
     assert settled(noise=0.03, luck=0.01, pair_s=0.1, begin_s=0.001) == 1
-    assert settled(noise=0.03, luck=0.003, pair_s=0.001, begin_s=1.0) == LONG
+    assert settled(noise=0.03, luck=0.003, pair_s=0.001, begin_s=1.0) in (4, LONG)
 
 
 def test_a_life_is_longer_than_most_only_where_it_varies_by_far_more_than_forks_share() -> None:
@@ -73,14 +105,10 @@ def test_the_more_of_it_is_luck_the_shorter_a_life_is() -> None:
     assert lengths[0] > lengths[-1]
 
 
-def test_lives_of_one_pair_go_on_telling_noise_from_luck() -> None:
-    lengths, seen = Soonest(0.02), []
-    spent = Spent(begin_s=0.001, pairs_s=1.0)
-    for number in range(40):
-        seen.append(lengths.next())
-        lengths.learn(life_of(*[0.01 * (-1) ** number] * seen[-1]), spent)
-    assert [number for number in range(LEARNING_LIVES, 40) if seen[number] == FIRST_LENGTH] == [7, 15, 23, 31, 39]
-    assert set(seen[LEARNING_LIVES:]) == {1, FIRST_LENGTH}
+def test_lives_of_one_pair_go_on_telling_noise_from_luck_each_time_they_have_doubled() -> None:
+    seen = first_lengths(lambda count: Spent(begin_s=0.001, pairs_s=1.0 * count), lives=70)
+    assert [number for number, length in enumerate(seen, 1) if length == TELLING_LENGTH] == [2, 4, 8, 16, 32, 64]
+    assert set(seen) == {1, TELLING_LENGTH}
 
 
 def test_what_is_always_the_same_learns_nothing() -> None:

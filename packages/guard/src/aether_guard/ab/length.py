@@ -15,7 +15,7 @@ from msgspec import Struct
 from aether_guard.ab.kin import lives_a_nest, weight_of_life
 from aether_guard.ab.order import Orders
 from aether_guard.ab.score import GROWTH, LEAST_DISTANCE
-from aether_guard.ab.spread import Spread, Varying
+from aether_guard.ab.spread import EXPECTED, Spread, Varying
 from aether_schema import quantile
 
 if TYPE_CHECKING:
@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 
     from aether_guard.ab.bet import Pair
 
-#: So many as tell noise from luck.
-FIRST_LENGTH = 2
+#: So many at least tell noise from luck.
+TELLING_LENGTH = 2
+#: Where they take hardly longer than one, no more than so many times, no life has fewer.
+HARDLY_LONGER = 1.2
 LENGTHS = (1, 2, 3, 4, 5, 7, 10, 14, 20)
 #: Long lives have the less noise and the same luck, so that what forks of one process share would weigh the more. So
 #: they have more pairs than that only if they are expected to vary by this much even so, as a logarithm.
 LONG = 5
 LEAST_SPREAD_OF_LONG = 0.02
-#: Where lives have one pair, every eighth has so many all the same: what the first ones told may have been chance.
-LIVES_BETWEEN_TELLING = 8
-#: So many lives are looked at before the length is changed.
-LEARNING_LIVES = 4
+#: The first life takes far longer to begin than others. After so many the length is chosen, by what is expected of
+#: lives until there are enough of them to tell what they vary by.
+FIRST_LIVES = 2
+LEARNING_LIVES = 6
 #: Of lengths whose verdicts come about as soon as one another, up to so many times the soonest, it is the shortest:
 #: more processes have their say, and fewer pairs are wanted.
 ABOUT_AS_SOON = 1.1
@@ -90,20 +92,21 @@ class Soonest:
         self._begin_s: list[float] = []
         self._next_s: list[float] = []
         self._nest_s = 0.0
-        self._length = FIRST_LENGTH
+        self._length = 1
         self._known_at = 0
 
     def next(self) -> int:
         """Return the length that is the best by the lives so far, looked up anew as they grow by a quarter."""
         lives = self._spread.lives
-        if lives >= LEARNING_LIVES and lives >= self._known_at * GROWTH:
-            varying = self._spread.varying()
+        if lives >= FIRST_LIVES and lives >= self._known_at * GROWTH:
+            varying = self._spread.varying() if lives >= LEARNING_LIVES else EXPECTED
             self._orders.look_up(varying.reach)
-            times_s = {length: self._time_to_win(length, varying) for length in LENGTHS if _may_be(length, varying)}
+            least = TELLING_LENGTH if self._life_s(TELLING_LENGTH) <= HARDLY_LONGER * self._life_s(1) else 1
+            lengths = [length for length in LENGTHS if length >= least and _may_be(length, varying)]
+            times_s = {length: self._time_to_win(length, varying) for length in lengths}
             soon_s = ABOUT_AS_SOON * min(times_s.values())
-            self._length, self._known_at = min(length for length in times_s if times_s[length] <= soon_s), lives
-        tells = lives % LIVES_BETWEEN_TELLING == LIVES_BETWEEN_TELLING - 1
-        return max(self._length, FIRST_LENGTH) if tells else self._length
+            self._length, self._known_at = min(length for length in lengths if times_s[length] <= soon_s), lives
+        return max(self._length, TELLING_LENGTH) if _tells(lives) else self._length
 
     def learn(self, life: Sequence[Pair], spent: Spent) -> None:
         """Learn from a life."""
@@ -116,12 +119,22 @@ class Soonest:
 
     def _time_to_win(self, length: int, varying: Varying) -> float:
         """Return about how long the wealth takes to grow by a factor of e, in seconds."""
-        begin_s, pair_s, next_s = (quantile(each, 0.5) for each in (self._begin_s, self._pair_s, self._next_s))
+        weight = weight_of_life(length, forked=self._nest_s > 0)
+        return self._life_s(length) / (weight * growth(self._distance**2 / varying.variance(length)))
+
+    def _life_s(self, length: int) -> float:
+        """Return how long a life of so many pairs takes, with the wait for the next one's processes."""
+        begin_s, pair_s, next_s = (quantile(each[1:], 0.5) for each in (self._begin_s, self._pair_s, self._next_s))
         life_s = begin_s + length * pair_s
-        if forked := self._nest_s > 0:
-            life_s = max(life_s, next_s + self._nest_s / lives_a_nest(length))
-        weight = weight_of_life(length, forked=forked)
-        return life_s / (weight * growth(self._distance**2 / varying.variance(length)))
+        return max(life_s, next_s + self._nest_s / lives_a_nest(length)) if self._nest_s > 0 else life_s
+
+
+def _tells(lives: int) -> bool:
+    """Return whether the next life is to tell noise from luck: the second, the fourth, the eighth and so on.
+
+    What the first ones told may have been chance.
+    """
+    return lives > 0 and lives & (lives + 1) == 0
 
 
 def _may_be(length: int, varying: Varying) -> bool:

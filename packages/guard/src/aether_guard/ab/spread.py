@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from aether_schema import quantile
 
@@ -73,8 +73,10 @@ class Varying(Struct, frozen=True, kw_only=True):
         return max(min(max(other, least), most), LEAST_VARIANCE)
 
 
-#: Known before the first life.
+#: Known before the first life; taking all of it for luck makes bets on longer ones no larger.
 UNTOLD = Varying(noise=0.0, share=1.0, varied=EXPECTED_SPREAD**2, reach=REACH * EXPECTED_SPREAD, within=NORMAL_WITHIN)
+#: The same where nothing is staked on it, but a length chosen by it.
+EXPECTED = structs.replace(UNTOLD, noise=UNTOLD.varied / (1 + EXPECTED_LUCK))
 
 
 class Spread:
