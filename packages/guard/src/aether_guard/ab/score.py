@@ -25,7 +25,7 @@ LEAST_DISTANCE = 0.005
 
 #: What is bet for, as multiples of the distance from the gate to no change at all, and the shares of the wealth.
 MULTIPLES = (0.5, 1.0, 2.0)
-SHARES = (0.1, 0.6, 0.3)
+SHARES = (1 / 4, 1 / 2, 1 / 4)
 TAIL_SHARES = (1 / 4, 1 / 4, 1 / 4, 1 / 4)
 
 
