@@ -1,10 +1,11 @@
 """What workers that the same process has forked have in common, on this machine: `hatch run guard:shared`.
 
-Compares packaging with itself, in lives of one pair, and looks whether lives of the same two processes are more like
-one another than like those of the next two. What they have in common is not new luck in every life, and the weight of
-a life in the test of `aether-guard ab` makes up for no more than so much of it:
+Compares packaging or streaming with itself, in lives of one pair, and looks whether lives of the same two processes are
+more like one another than like those of the next two. What they have in common is not new luck in every life, and the
+weight of a life in the test of `aether-guard ab` makes up for no more than so much of it:
 
     hatch run guard:shared --for 600
+    hatch run guard:shared stream --for 1200
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ab_trials import match_of
 from msgspec import Struct
 
 from aether_guard.ab.couple import Couples
+from aether_guard.ab.duel import WARM_UPS_WITH_COMPANION
 from aether_guard.ab.interrupt import ended_on_request
 from aether_guard.ab.measure import on_their_cpu, plan_terms
 from aether_guard.ab.spread import MEDIAN_TO_STANDARD, WINSORISED_AT, deviation
@@ -58,6 +60,7 @@ class Products(Struct, frozen=True):
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bench", nargs="?", choices=("pack", "stream"), default="pack")
     parser.add_argument("--for", type=float, default=300.0, dest="seconds", help="how long to measure (default: 300 s)")
     parser.add_argument("--seed", type=int, default=1, help="of the orders, and of what is drawn again (default: 1)")
     options = parser.parse_args()
@@ -65,16 +68,18 @@ def main() -> None:
         parser.error("on this system no worker is forked")
     lives = []
     with ended_on_request(), suppress(KeyboardInterrupt):
-        for life in lived(options.seconds, options.seed):
+        for life in lived(options.bench, options.seconds, options.seed):
             lives.append(life)  # noqa: PERF402 - one by one, so that what there is is told of when it is broken off
     if len({life.nest for life in lives}) < LEAST_NESTS:
         parser.error(f"{len(lives)} lives are too few to tell: measure for longer")
     print(told(lives, options.seed))
 
 
-def lived(seconds: float, seed: int) -> Iterator[Lived]:
+def lived(bench: str, seconds: float, seed: int) -> Iterator[Lived]:
     """Yield one life after the other for so long."""
-    match, terms = match_of("pack", 0.0), plan_terms((), LIMIT_S)
+    match, terms = match_of(bench, 0.0), plan_terms((), LIMIT_S)
+    # As in `aether-guard ab`, the first pairs beside a server do not count.
+    uncounted = WARM_UPS_WITH_COMPANION if bench == "stream" else 0
     numbers: dict[Nest, int] = {}
     ends = monotonic() + seconds
     with Couples(match.bench_id, match.sides, terms, Random(seed)) as couples, on_their_cpu(terms):  # noqa: S311
@@ -82,7 +87,8 @@ def lived(seconds: float, seed: int) -> Iterator[Lived]:
             couple = couples.take(1)
             assert couple.nest is not None
             couples.begin(couple, 1)
-            taken = {index: couple.workers[index].ask(Sample(), Taken, LIMIT_S).value for index in couple.order}
+            for _ in range(uncounted + 1):
+                taken = {index: couple.workers[index].ask(Sample(), Taken, LIMIT_S).value for index in couple.order}
             couples.put_away(couple)
             nest = numbers.setdefault(couple.nest, len(numbers))
             yield Lived(nest, math.log(taken[1] / taken[0]), couple.order[0] == 1)
