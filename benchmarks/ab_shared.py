@@ -60,7 +60,7 @@ class Products(Struct, frozen=True):
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("bench", nargs="?", choices=("pack", "stream"), default="pack")
+    parser.add_argument("bench", nargs="?", choices=("pack", "stream"), default="pack", help="default: pack")
     parser.add_argument("--for", type=float, default=300.0, dest="seconds", help="how long to measure (default: 300 s)")
     parser.add_argument("--seed", type=int, default=1, help="of the orders, and of what is drawn again (default: 1)")
     options = parser.parse_args()
