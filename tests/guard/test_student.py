@@ -29,6 +29,7 @@ PROBABILITY = st.floats(0.0001, 0.9999)
         (40, 58.5, 1.720455103069197e-44),
         (-1.5, 4.7, 0.9012292495686011),
         (0.001, 7, 0.4996150086224994),
+        (1e-8, 2, 0.4999999964644661),
     ],
 )
 def test_a_tail_is_the_one_of_the_tables(t: float, freedom: float, tail: float) -> None:

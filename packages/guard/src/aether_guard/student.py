@@ -16,7 +16,8 @@ _MOST_STEPS = 500
 
 def upper_tail(t: float, freedom: float) -> float:
     """Return the chance that a t variable with `freedom` degrees of freedom exceeds `t`."""
-    half = _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t)) / 2
+    total = freedom + t * t
+    half = _incomplete_beta(freedom / 2, 0.5, freedom / total, t * t / total) / 2
     return half if t > 0 else 1 - half
 
 
@@ -39,13 +40,14 @@ def quantile_of_t(probability: float, freedom: float) -> float:
     return (low + high) / 2
 
 
-def _incomplete_beta(a: float, b: float, x: float) -> float:
-    if x <= 0 or x >= 1:
-        return float(x >= 1)
-    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+def _incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
+    """Return the function at `x`; `rest` is what is left to 1, which 1 - `x` tells less of near 1."""
+    if x <= 0 or rest <= 0:
+        return float(x > 0)
+    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(rest)
     if x < (a + 1) / (a + b + 2):
         return math.exp(log_front) * _continued_fraction(a, b, x) / a
-    return 1 - math.exp(log_front) * _continued_fraction(b, a, 1 - x) / b
+    return 1 - math.exp(log_front) * _continued_fraction(b, a, rest) / b
 
 
 def _continued_fraction(a: float, b: float, x: float) -> float:
