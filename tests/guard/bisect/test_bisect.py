@@ -183,6 +183,14 @@ def test_an_end_that_is_no_ancestor_is_one_line(search: Callable[..., Hunt], his
         search("main", "main", Known([]))
 
 
+def test_whatever_became_many_times_worse_is_told_apart_at_the_largest_gate(
+    search: Callable[..., Hunt], history: Sequence[str]
+) -> None:
+    found = search(history[0], "main", Known(history[5:], by=9.0))
+    assert [commit.commit for commit in found.suspects] == [history[5]]
+    assert (found.change, found.gate) == (9.0, 1.0)
+
+
 @pytest.mark.parametrize(
     ("verdict", "answer"),
     [("regression", "bad"), ("pass", "good"), ("improvement", "good"), ("inconclusive", "skip"), ("error", "skip")],
@@ -216,7 +224,7 @@ def test_a_slower_commit_of_a_real_repository_is_found_and_nothing_is_left_behin
     (root / "src").mkdir()
     commits = []
     for number in range(4):
-        (root / "src" / "product.py").write_text(f"SECONDS = {0.012 if number > 1 else 0.006}\nNUMBER = {number}\n")
+        (root / "src" / "product.py").write_text(f"SECONDS = {0.03 if number > 1 else 0.006}\nNUMBER = {number}\n")
         git(root, "add", "--all")
         git(root, "commit", "--quiet", "--message", f"number {number}")
         commits.append(git(root, "rev-parse", "HEAD"))

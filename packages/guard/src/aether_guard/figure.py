@@ -8,6 +8,8 @@ from aether_guard.error import GuardError
 from aether_schema import printable
 
 THOUSAND, MILLION, BILLION = 10**3, 10**6, 10**9
+#: A gate is the worsening itself, as a fraction.
+LARGEST_GATE = 1.0
 
 
 def percentage(fraction: float) -> str:
@@ -50,7 +52,7 @@ def parse_percentage(text: str) -> float:
         raise GuardError(f"{text!r} is no percentage: write 20% or 0.2")
     number = float(match[1])
     fraction = number / 100 if match[2] else number
-    if fraction <= 1:
+    if fraction <= LARGEST_GATE:
         return fraction
     if match[2]:
         hint = f"; for a limit of {number:g} % of the baseline write {number - 100:g}%" if number <= 2 * 100 else ""

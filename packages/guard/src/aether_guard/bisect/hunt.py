@@ -11,7 +11,7 @@ from aether_guard.ab.git import ask
 from aether_guard.bisect.judge import Finding
 from aether_guard.bisect.search import Answer, next_commit, suspects
 from aether_guard.error import GuardError
-from aether_guard.figure import percentage, worse_or_better
+from aether_guard.figure import LARGEST_GATE, percentage, worse_or_better
 from aether_schema import printable
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def hunt(  # noqa: PLR0913 - what a search is made of
     """Find the first commit with which the bench is as much worse as the bad end.
 
     `terms` are those of the ends. Unless `own_gate`, commits between are told apart at half of the change between
-    the ends, which is the furthest from both. `say` is called with a line a step.
+    the ends, which is the furthest from both, and at no more than the largest gate there is. `say` is called with a
+    line a step.
 
     Raises:
         GuardError: the bad end is not worse, or cannot be measured, or the evidence cannot be kept.
@@ -98,7 +99,7 @@ def hunt(  # noqa: PLR0913 - what a search is made of
     if at_end.answer != "bad" or at_end.change is None:
         raise GuardError(_not_worse(ends, at_end, terms))
     if not own_gate:
-        terms = replace(terms, gate=round(max(at_end.change / 2, 1e-6), 6))
+        terms = replace(terms, gate=round(min(max(at_end.change / 2, 1e-6), LARGEST_GATE), 6))
     answers: dict[str, Answer] = {bad.commit: "bad"}
     findings = [at_end]
     while (commit := next_commit(commits, answers)) is not None:

@@ -84,9 +84,10 @@ class Ab:
 class Known:
     """A judge who knows the first bad commits beforehand: for tests of what takes part in a search."""
 
-    def __init__(self, bad: Iterable[str], skipped: Mapping[str, str] | None = None) -> None:
-        """Call the commits `bad` worse by a tenth, and give the reasons `skipped` for those that cannot be judged."""
+    def __init__(self, bad: Iterable[str], skipped: Mapping[str, str] | None = None, by: float = 0.1) -> None:
+        """Call the commits `bad` worse `by` a fraction, and give the reasons `skipped` for what cannot be judged."""
         self._bad = set(bad)
+        self._by = by
         self._skipped = skipped or {}
         self.asked: list[str] = []
 
@@ -95,7 +96,7 @@ class Known:
         self.asked.append(commit)
         if commit in self._skipped:
             return Finding(commit=commit, answer="skip", verdict="error", reason=self._skipped[commit])
-        change = 0.1 if commit in self._bad else 0.0
+        change = self._by if commit in self._bad else 0.0
         worse = change > terms.gate
         return Finding(
             commit=commit, answer="bad" if worse else "good", verdict="regression" if worse else "pass", change=change
