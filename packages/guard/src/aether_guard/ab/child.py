@@ -9,6 +9,7 @@ import subprocess
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
+from aether_guard.ab.interrupt import held_back
 from aether_guard.error import GuardError
 from aether_schema import printable
 
@@ -51,25 +52,27 @@ def run(
     program = shutil.which(command[0], path=env.get("PATH"))
     if program is None and not os.path.dirname(command[0]):
         raise GuardError(f"{printable(command[0])}: there is no such program on the PATH")
+    process: subprocess.Popen[bytes] | None = None
     try:
-        process = subprocess.Popen(
-            [program or command[0], *command[1:]],
-            cwd=folder,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if log is None else log,
-            stderr=subprocess.PIPE if log is None else subprocess.STDOUT,
-            # A group of its own, so that what it started can be ended with it.
-            start_new_session=os.name == "posix",
-        )
-    except (OSError, ValueError) as error:
-        # Of the two that can be missing, the error names the right one.
-        name = getattr(error, "filename", None) or command[0]
-        raise GuardError(f"{printable(str(name))}: {_reason(error)}") from None
-    try:
+        with held_back():
+            process = subprocess.Popen(
+                [program or command[0], *command[1:]],
+                cwd=folder,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if log is None else log,
+                stderr=subprocess.PIPE if log is None else subprocess.STDOUT,
+                # A group of its own, so that what it started can be ended with it.
+                start_new_session=os.name == "posix",
+            )
         output, errors = process.communicate()
-    except BaseException:
-        _end(process)
+    except BaseException as error:
+        if process is not None:
+            _end(process)
+        elif isinstance(error, (OSError, ValueError)):
+            # Of the two that can be missing, the error names the right one.
+            name = getattr(error, "filename", None) or command[0]
+            raise GuardError(f"{printable(str(name))}: {_reason(error)}") from None
         raise
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 

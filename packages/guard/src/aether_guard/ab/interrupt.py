@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import threading
 from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -14,6 +15,40 @@ if TYPE_CHECKING:
 #: Who cancels a job asks two or three times within so many seconds before killing it.
 PUT_IN_ORDER_S = 10.0
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+class _Holding:
+    """Whether requests are held back, and the one that came meanwhile."""
+
+    is_on = False
+    number: int | None = None
+
+
+_HOLDING = _Holding()
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Have a request to end wait until the body is over.
+
+    For what begins something that has to be ended: whoever ends it knows of it by then. Other threads than the main one
+    are asked nothing, and hold nothing back.
+
+    Raises:
+        KeyboardInterrupt: afterwards, at a request that came meanwhile.
+
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _HOLDING.is_on = True
+    try:
+        yield
+    finally:
+        _HOLDING.is_on = False
+        number, _HOLDING.number = _HOLDING.number, None
+        if number is not None:
+            signal.raise_signal(number)
 
 
 @contextmanager
@@ -34,9 +69,11 @@ def ended_on_request() -> Iterator[Callable[[], None]]:
         nonlocal passed_over_until
         passed_over_until = monotonic() + PUT_IN_ORDER_S
 
-    def interrupt(_number: int, _frame: object) -> None:
+    def interrupt(number: int, _frame: object) -> None:
         nonlocal was_asked
-        if monotonic() >= passed_over_until:
+        if _HOLDING.is_on:
+            _HOLDING.number = number
+        elif monotonic() >= passed_over_until:
             hold_off()
             was_asked = True
             raise KeyboardInterrupt

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aether_guard.ab.contest import Contested, Watcher, contest
 from aether_guard.ab.duel import Duel
+from aether_guard.ab.interrupt import held_back
 from aether_guard.ab.length import TAIL_LENGTH, Always, Soonest
 from aether_guard.ab.terms import Terms
 from aether_guard.error import GuardError
@@ -43,10 +44,11 @@ def measure(
     """Take pairs of every bench until all are decided or the time is over."""
     draw = Random(seed)  # noqa: S311 - orders, not secrets
     with ExitStack() as stack:
-        duels = [
-            (contested, stack.enter_context(duel_of(contested, match, terms, Random(draw.randrange(2**64)))))  # noqa: S311
-            for contested, match in benches
-        ]
+        with held_back():
+            duels = [
+                (contested, stack.enter_context(duel_of(contested, match, terms, Random(draw.randrange(2**64)))))  # noqa: S311
+                for contested, match in benches
+            ]
         stack.enter_context(on_their_cpu(terms))
         contest(duels, budget_s, watcher)
 
