@@ -90,13 +90,18 @@ class Nursery:
         """Have it run on `cpus`, if this system can pin, and fork there."""
         pin(cpus, self._process.pid)
 
+    def go_first(self) -> None:
+        """Have it get the CPU before others from now on, as do its forks: it is waited for."""
+        go_first(self._process.pid)
+
     def wait_until_ready(self, limit_s: float) -> None:
-        """Wait until the bench is imported; once, before the first fork.
+        """Wait until the bench is imported, which goes first now; once, before the first fork.
 
         Raises:
             NurseryError: it cannot be, or its workers would be none.
 
         """
+        self.go_first()
         self._line.settimeout(limit_s)
         ready = self._told(Ready)
         self._line.settimeout(_ANSWER_LIMIT_S)
@@ -105,8 +110,6 @@ class Nursery:
         if ready.problem is not None:
             raise NurseryError(ready.problem)
         self.cpu_s = ready.cpu_s
-        # Not before: forks of it are waited for, where the next ones are being imported.
-        go_first(self._process.pid)
 
     def fork(self, log: IO[bytes], lifeline: Lifeline) -> Forked:
         """Fork a worker that complains to `log` and holds on to `lifeline`.

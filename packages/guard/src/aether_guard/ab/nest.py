@@ -67,6 +67,8 @@ class Nest:
 
         """
         for nursery in self._nurseries.values():
+            nursery.go_first()
+        for nursery in self._nurseries.values():
             nursery.wait_until_ready(START_LIMIT_S)
 
     @property
@@ -114,9 +116,11 @@ class Nests:
 
     def _current(self, pairs: int) -> Nest:
         if not self._used or not has_room(self._used[-1].lives, self._used[-1].pairs, pairs):
-            nest = self._next or self._first()
+            nest = self._next or Nest(self._sides, self._draw)
             self._used.append(nest)
             self._next = None
+            # Nothing is measured before it is there.
+            nest.run_on((*self._assignment.worker_cpus, *self._assignment.companion_cpus))
             nest.wait_until_ready()
             nest.run_on(self._assignment.companion_cpus)
             self.nest_s = nest.cpu_s / max(1, min(2, len(self._assignment.companion_cpus)))
@@ -125,12 +129,6 @@ class Nests:
         nest.lives += 1
         nest.pairs += pairs
         nest.living += 1
-        return nest
-
-    def _first(self) -> Nest:
-        """Return a nest that comes up on all CPUs, for nothing is measured before it is there."""
-        nest = Nest(self._sides, self._draw)
-        nest.run_on((*self._assignment.worker_cpus, *self._assignment.companion_cpus))
         return nest
 
     def end_life(self, nest: Nest) -> None:
