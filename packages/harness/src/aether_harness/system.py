@@ -6,6 +6,8 @@ import os
 import platform
 import re
 import sys
+import threading
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 import psutil
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 NOT_TOLD = (AttributeError, NotImplementedError, OSError, psutil.Error)
 
 CPU_ROOT = "/sys/devices/system/cpu"
+#: How long the system may still count a thread that has ended, about.
+_GOING_S = 0.02
 
 
 def read_line(path: str) -> str | None:
@@ -128,11 +132,19 @@ def on_battery() -> bool | None:
 
 
 def has_one_thread() -> bool:
-    """Return whether this process is known to have no thread but one: so that a fork of it is whole."""
+    """Return whether this process is known to have no thread but one: so that a fork of it is whole.
+
+    One that was joined may be there for another moment.
+    """
+    until_s = monotonic() + _GOING_S
     try:
-        return len(os.listdir("/proc/self/task")) == 1
+        while len(os.listdir("/proc/self/task")) > 1:
+            if threading.active_count() > 1 or monotonic() > until_s:
+                return False
+            sleep(0.001)
     except OSError:
         return False
+    return True
 
 
 def debug_build() -> bool:
