@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
 
 from aether_guard.recording import read_recording
 from aether_guard.verdict import Judgement
@@ -18,10 +17,6 @@ from aether_schema import Reference, Summary, quantile
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from random import Random
-
-# How long an example takes says something about the machine, nothing about the code.
-settings.register_profile("aether", deadline=None, max_examples=200, database=None)
-settings.load_profile("aether")
 
 DURATION = {"metric": "duration_ms", "unit": "ms"}
 THROUGHPUT = {"metric": "throughput_mbs", "unit": "MB/s"}

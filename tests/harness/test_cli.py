@@ -286,8 +286,10 @@ def test_a_command_that_hangs_is_ended(run: Run, run_processes: Processes, tmp_p
 def test_an_interrupted_run_ends_in_one_line_and_leaves_no_process_and_no_file(
     under_way: subprocess.Popen[str], run_processes: Processes, tmp_path: Path, signalled: signal.Signals, word: str
 ) -> None:
+    if signal.getsignal(signalled) == signal.SIG_IGN:
+        pytest.skip("whoever started the tests has them pass this signal over, and so does what they start")
     os.killpg(under_way.pid, signalled)
-    stdout, stderr = under_way.communicate(timeout=60)
+    stdout, stderr = under_way.communicate(timeout=240)
     assert (under_way.returncode, stdout, stderr) == (128 + signalled, "", f"aether-bench: {word}\n")
     assert run_processes() == []
     assert os.listdir(tmp_path / "out") == []
@@ -298,15 +300,15 @@ def test_killing_the_run_itself_leaves_no_worker(
     under_way: subprocess.Popen[str], run_processes: Processes, eventually: Eventually
 ) -> None:
     under_way.kill()
-    under_way.communicate(timeout=60)
-    assert eventually(lambda: not run_processes(), limit_s=20)
+    under_way.communicate(timeout=240)
+    assert eventually(lambda: not run_processes())
 
 
 @posix
 def test_killing_the_worker_fails_its_bench_in_one_line(under_way: subprocess.Popen[str]) -> None:
     (worker,) = psutil.Process(under_way.pid).children()
     worker.kill()
-    _, stderr = under_way.communicate(timeout=60)
+    _, stderr = under_way.communicate(timeout=240)
     assert under_way.returncode == 1
     (line,) = stderr.splitlines()
     assert line.startswith("aether-bench: mine: round 1: sample ")
@@ -412,13 +414,15 @@ def test_a_picture_that_cannot_be_drawn_is_refused_before_anything_is_measured(
 def test_noise_that_is_interrupted_keeps_what_was_measured(
     started: Started, bench_file: BenchFile, noted: Noted, eventually: Eventually, tmp_path: Path
 ) -> None:
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        pytest.skip("whoever started the tests has them pass this signal over, and so does what they start")
     setup = "def opened():\n    note('round')\n    yield\n"
     file = bench_file(setup + NOTING.replace("@bench", "@bench(setup=opened)"))
     small = ("--rounds", "1", "--samples", "1", "--warmups", "0", "--out", "out", "--quiet")
     running = started("noise", file, "--runs", "100000", *small)
     eventually(lambda: len(noted("round")) >= 4)
     os.killpg(running.pid, signal.SIGINT)
-    stdout, stderr = running.communicate(timeout=60)
+    stdout, stderr = running.communicate(timeout=240)
     assert running.returncode == 130
     assert stderr == "aether-bench: interrupted; what follows is of the runs that were finished\n"
     report = json.loads((tmp_path / "out" / "noise-mine.json").read_bytes())

@@ -188,7 +188,7 @@ def stuck():
 """
     running = started("run", bench_file(program), "--quiet", "--out", "out")
     eventually(lambda: noted("child"))
-    assert int(noted("child")[0]) in run_processes()
+    assert eventually(lambda: int(noted("child")[0]) in run_processes())
     running.send_signal(signal.SIGKILL)
     assert eventually(lambda: not run_processes())
 

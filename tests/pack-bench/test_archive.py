@@ -343,7 +343,7 @@ def plant(folder: str, contents: dict[str, object]) -> int:
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="names that differ only in their normal form are one name there")
-@settings(max_examples=40, deadline=None, database=None)
+@settings(max_examples=40)
 @given(contents=trees)
 def test_any_tree_is_packed_the_same_twice_and_verified(contents: dict[str, object]) -> None:
     with tempfile.TemporaryDirectory() as scratch:

@@ -23,7 +23,7 @@ def made_by_tarfile(path: str, kind: Kind, *, size: int, executable: bool, link:
     return member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=300)
 @given(
     path=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=120)
     | st.text(st.sampled_from("ab/."), min_size=90, max_size=110),

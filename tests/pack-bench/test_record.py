@@ -90,6 +90,8 @@ def test_a_file_written_just_before_is_read_again_since_its_time_may_hide_anothe
     tree: Path, packing_since: Callable[..., tuple[Packed, str]]
 ) -> None:
     (tree / "young").touch()
+    soon_ns = time.time_ns() + 60 * 10**9
+    os.utime(tree / "young", ns=(soon_ns, soon_ns))
     first, _ = packing_since()
     assert first.record is not None
     assert "young" not in first.record.files

@@ -5,17 +5,12 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from aether_schema import UNIT_OF_METRIC, Phase, Reference, Summary, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-# How long an example takes says something about the machine, nothing about the code.
-settings.register_profile("aether", deadline=None, max_examples=200, database=None)
-settings.load_profile("aether")
 
 REQUIRED = {
     "bench_id": "packaging",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aether_stream_bench.wire import Greeting
 
-LIMIT_S = 30.0
+LIMIT_S = 120.0
 
 
 @pytest.fixture(scope="module")

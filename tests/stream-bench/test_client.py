@@ -48,7 +48,7 @@ def opened() -> Iterator[Callable[..., tuple[Client, Endpoint]]]:
                 port=greeting.port,
                 tls=greeting.certificate is not None,
                 certificate=greeting.certificate,
-                time_limit_s=20,
+                time_limit_s=120,
             )
             try:
                 client = load_uploader(name)(endpoint)
@@ -97,7 +97,7 @@ def test_every_uploader_speaks_tls_and_checks_the_certificate(
     payload = Payload(size=SIZE, chunk=10_000, seed=3)
     receipt = Uploading(client, endpoint, payload, kind="length").upload(digest=True).receipt
     assert receipt == Receipt(bytes=SIZE, sha256=payload.sha256())
-    mistrusted = Endpoint(host="127.0.0.1", port=secure_server.port, tls=True, time_limit_s=20)
+    mistrusted = Endpoint(host="127.0.0.1", port=secure_server.port, tls=True, time_limit_s=120)
     client = load_uploader(name)(mistrusted)
     try:
         with pytest.raises(BenchError, match=r"(?i)certificate|ssl"):

@@ -24,7 +24,7 @@ HEAD = b"PUT / HTTP/1.1\r\nHost: x\r\n"
 @contextmanager
 def connected(setting: Setting) -> Iterator[socket.socket]:
     """Yield a connection to a server of a setting."""
-    with running_server((), setting) as greeting, socket.create_connection(("127.0.0.1", greeting.port), 30) as opened:
+    with running_server((), setting) as greeting, socket.create_connection(("127.0.0.1", greeting.port), 120) as opened:
         yield opened
 
 
@@ -155,7 +155,7 @@ def test_a_request_that_goes_on_and_on_ends() -> None:
 def test_no_more_connections_are_served_at_once_than_may_be() -> None:
     setting = Setting(limits=Limits(connections=2))
     with running_server((), setting) as greeting:
-        connections = [socket.create_connection(("127.0.0.1", greeting.port), 30) for _ in range(4)]
+        connections = [socket.create_connection(("127.0.0.1", greeting.port), 120) for _ in range(4)]
         for connection in connections:
             connection.sendall(HEAD + b"Content-Length: 1\r\n\r\nx")
         for connection in connections:

@@ -29,7 +29,7 @@ class Client:
     """Requests on one kept-alive connection."""
 
     def __init__(self, port: int) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
 
     def __call__(self, method: str, path: str, body: Any = None, **fields: str) -> tuple[int, Any, bytes]:
         """Return the status, the fields and the body of the answer."""
@@ -111,7 +111,7 @@ def test_of_a_form_the_files_are_counted_and_nothing_else(ask: Client) -> None:
     assert (status, json.loads(answer)) == (200, expected)
 
 
-@settings(max_examples=30, deadline=None, database=None)
+@settings(max_examples=30)
 @given(st.binary(max_size=300), st.integers(1, 50))
 def test_a_form_is_counted_however_it_is_cut(server: Greeting, data: bytes, step: int) -> None:
     body = form(('name="f"; filename="x"', data))
@@ -320,7 +320,7 @@ def test_an_answer_says_how_long_the_body_took_to_come(ask: Client) -> None:
 
 def test_the_raw_port_acknowledges_each_announced_length(server: Greeting) -> None:
     assert server.raw_port is not None
-    with socket.create_connection(("127.0.0.1", server.raw_port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", server.raw_port), timeout=120) as connection:
         for size in (0, 1, 300_000):
             connection.sendall(size.to_bytes(8, "big") + bytes(size))
             assert connection.recv(10) == b"."

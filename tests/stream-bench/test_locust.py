@@ -35,16 +35,16 @@ def free_port() -> int:
 def test_a_master_and_two_workers_upload_and_write_one_summary(tmp_path: Path) -> None:
     pytest.importorskip("gevent")
     (tmp_path / "locustfile.py").write_text(FILE, encoding="utf-8")
-    port = free_port()
     environment = {**os.environ, "AETHER_OUT": str(tmp_path / "out"), "PYTHONWARNINGS": "ignore"}
     command = [sys.executable, "-m", "locust", "-f", "locustfile.py"]
     with ExitStack() as stack:
         greeting = stack.enter_context(running_server(()))
+        port = free_port()
         master = subprocess.Popen(
             [
                 *command,
                 *("--master", "--headless", "--master-bind-host", "127.0.0.1", "--master-bind-port", str(port)),
-                *("--expect-workers", "2", "--expect-workers-max-wait", "30", "-u", "4", "-r", "10", "-t", "2s"),
+                *("--expect-workers", "2", "--expect-workers-max-wait", "120", "-u", "4", "-r", "10", "-t", "8s"),
                 *("--host", f"http://127.0.0.1:{greeting.port}"),
             ],
             cwd=tmp_path,
@@ -63,7 +63,7 @@ def test_a_master_and_two_workers_upload_and_write_one_summary(tmp_path: Path) -
                 stderr=subprocess.DEVNULL,
             )
             stack.callback(worker.kill)
-        stdout, stderr = master.communicate(timeout=90)
+        stdout, stderr = master.communicate(timeout=240)
     assert master.returncode == 0, stderr
     summary = read_summary(str(tmp_path / "out" / "bench-stream.json"))
     assert summary.samples is not None

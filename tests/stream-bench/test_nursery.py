@@ -31,7 +31,7 @@ PARAMS = msgspec.Raw(b'{"payload": 100000, "one_cpu": true}')
 def nursery(tmp_path: Path) -> Iterator[Nursery]:
     nursery = Nursery(sys.executable, STREAM, {}, str(tmp_path), PARAMS)
     try:
-        nursery.wait_until_ready(30)
+        nursery.wait_until_ready(120)
         yield nursery
     finally:
         nursery.kill()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Longer than anyone is patient.
 LONG_S = 20 * PATIENCE_NS / 1e9
-LIMIT_S = 30.0
+LIMIT_S = 120.0
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ SERVE = [sys.executable, "-m", "aether_stream_bench.cli", "serve"]
 def put(url: str, size: int) -> bytes:
     """Return the answer to an upload."""
     request = urllib.request.Request(url, data=bytes(size), method="PUT")  # noqa: S310 - to the loopback
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - likewise
+    with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310 - likewise
         content: bytes = answer.read()
     return content
 

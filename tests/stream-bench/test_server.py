@@ -20,6 +20,7 @@ from aether_harness import BenchError
 from aether_harness.affinity import allowed_cpus
 from aether_stream_bench.process import Setting, running_server
 from aether_stream_bench.server.condition import Conditions
+from aether_stream_bench.server.limit import Limits
 from aether_stream_bench.wire import Greeting
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ with running_server(()) as greeting:
 @pytest.fixture
 def client(server: Greeting) -> Iterator[http.client.HTTPConnection]:
     """Yield a kept-alive connection to the mock server."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
     yield connection
     connection.close()
 
@@ -232,6 +233,7 @@ def test_a_connection_that_sends_without_end_keeps_no_other_from_its_turn(
 ) -> None:
     # Chunks of one byte take longer to be counted than to be sent: there is always more to be received.
     endless, chunks, is_full = connect(), b"1\r\nx\r\n" * MIB, threading.Event()
+    endless.settimeout(None)
 
     def send() -> None:
         endless.sendall(UPLOAD + b"Transfer-Encoding: chunked\r\n\r\n")
@@ -243,7 +245,7 @@ def test_a_connection_that_sends_without_end_keeps_no_other_from_its_turn(
     thread = threading.Thread(target=send)
     thread.start()
     try:
-        is_full.wait()
+        assert is_full.wait(120)
         for size in range(5):
             client.request("PUT", "/", body=bytes(size))
             assert receipt(client.getresponse()) == {"bytes": size}
@@ -255,11 +257,11 @@ def test_a_connection_that_sends_without_end_keeps_no_other_from_its_turn(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere another process's limits cannot be set")
 def test_a_server_out_of_descriptors_waits_and_serves_when_there_are_some_again() -> None:
-    with running_server(()) as greeting, ExitStack() as stack:
+    with running_server((), Setting(limits=Limits(head_s=200))) as greeting, ExitStack() as stack:
         server = psutil.Process(greeting.pid)
 
         def connect() -> socket.socket:
-            return stack.enter_context(socket.create_connection(("127.0.0.1", greeting.port), timeout=30))
+            return stack.enter_context(socket.create_connection(("127.0.0.1", greeting.port), timeout=120))
 
         def upload(connection: socket.socket) -> bytes:
             connection.sendall(UPLOAD + LAST + b"Content-Length: 1\r\n\r\nx")
@@ -292,7 +294,7 @@ def test_it_listens_on_the_loopback_only(server: Greeting) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the loopback has one address")
 def test_another_address_of_the_same_machine_finds_no_server(server: Greeting) -> None:
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.2", server.port), timeout=30).close()
+        socket.create_connection(("127.0.0.2", server.port), timeout=120).close()
 
 
 def test_two_servers_have_two_ports() -> None:
@@ -325,10 +327,10 @@ def test_it_stops_when_its_standard_input_is_closed_even_amid_an_upload() -> Non
         assert process.stdout is not None
         assert process.stderr is not None
         greeting = msgspec.json.decode(process.stdout.readline(), type=Greeting)
-        with socket.create_connection(("127.0.0.1", greeting.port), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", greeting.port), timeout=120) as connection:
             connection.sendall(UPLOAD + b"Content-Length: 100\r\n\r\n0123456789")
             process.stdin.close()
-            assert process.wait(timeout=30) == 0
+            assert process.wait(timeout=120) == 0
         assert process.stderr.read() == b""
 
 
@@ -351,7 +353,7 @@ def test_it_dies_when_its_parent_is_killed(
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         pid, port = map(int, parent.stdout.readline().split())
-        with socket.create_connection(("127.0.0.1", port), timeout=30):
+        with socket.create_connection(("127.0.0.1", port), timeout=120):
             assert is_running(pid)
             parent.kill()
             assert eventually(lambda: not is_running(pid))
@@ -369,7 +371,7 @@ def test_it_is_pinned_to_the_cpus_it_is_given() -> None:
 def test_a_cpu_that_is_not_there_is_noted_and_it_serves_all_the_same() -> None:
     with running_server((1023,)) as greeting:
         assert (greeting.note or "").startswith("not pinned to CPU 1023: ")
-        socket.create_connection(("127.0.0.1", greeting.port), timeout=30).close()
+        socket.create_connection(("127.0.0.1", greeting.port), timeout=120).close()
 
 
 def test_a_server_that_does_not_come_up_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:

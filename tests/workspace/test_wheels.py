@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -28,8 +29,9 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         pytest.skip("uv is not on the PATH")
     folder = tmp_path_factory.mktemp(request.param)
     command = [UV, "build", "--quiet", "--out-dir", str(folder), str(root / "packages" / request.param)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if "error: Failed to fetch" in done.stderr or "dns error" in done.stderr:
+    env = {**os.environ, "UV_HTTP_TIMEOUT": "10", "UV_HTTP_RETRIES": "1"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    if "Failed to fetch" in done.stderr or "dns error" in done.stderr:
         pytest.skip("the package index cannot be reached")
     assert done.returncode == 0, done.stderr
     return request.param, folder

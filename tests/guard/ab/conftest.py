@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -206,7 +207,8 @@ def ab_env(tmp_path: Path) -> Iterator[dict[str, str]]:
     env = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
     yield env
     for process in _processes(scratch):
-        process.kill()
+        with suppress(psutil.Error):
+            process.kill()
 
 
 @pytest.fixture
@@ -251,7 +253,13 @@ def started(tmp_path: Path, ab_env: dict[str, str]) -> Iterator[Callable[..., su
 def processes(tmp_path: Path, ab_env: dict[str, str]) -> Callable[[], list[psutil.Process]]:
     """Return a function that gives the processes of the test's runs."""
     assert ab_env
-    return lambda: _processes(tmp_path / "scratch")
+
+    def processes() -> list[psutil.Process]:
+        # One that was killed may not have had its turn to end since.
+        psutil.wait_procs(_processes(tmp_path / "scratch"), timeout=0.5)
+        return _processes(tmp_path / "scratch")
+
+    return processes
 
 
 @pytest.fixture

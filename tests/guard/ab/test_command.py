@@ -60,7 +60,7 @@ def test_two_settings_of_an_installed_bench_are_compared(ab: Ab) -> None:
 
 
 def test_the_table_shows_by_how_much_it_is_worse(ab: Ab) -> None:
-    done = ab("--exec-a", "sleep 0.01", "--exec-b", "sleep 0.03", "--max-time", "20")
+    done = ab("--exec-a", "sleep 0.01", "--exec-b", "sleep 0.03", "--max-time", "120")
     row = next(line for line in done.stdout.splitlines() if line.startswith("sleep "))
     assert re.search(r"\+\d+\.\d %  regression$", row)
 
@@ -205,7 +205,7 @@ def test_a_seed_that_a_file_could_not_keep_is_refused(ab: Ab, seed: str) -> None
 
 
 def test_a_gate_of_all_is_a_gate(ab: Ab, json_of: JsonOf) -> None:
-    done = ab(*SLOWER, "--gate", "100%", "--format", "json")
+    done = ab("--exec-a", "sleep 0.01", "--exec-b", "sleep 0.1", "--gate", "100%", "--format", "json", *SOON)
     assert json_of(done.stdout)["verdict"] == "regression"
 
 

@@ -179,7 +179,10 @@ def test_to_warm_up_is_to_take_a_pair_that_does_not_count(scene: Scene) -> None:
     assert samples[1] == samples[0] + 1
 
 
-def test_pairs_of_a_bench_with_a_server_count_once_both_have_found_their_pace(scene: Scene) -> None:
+def test_pairs_of_a_bench_with_a_server_count_once_both_have_found_their_pace(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aether_guard.ab.duel.WARM_UP_LIMIT_S", 60.0)
     with_server = TELL_SAMPLES.replace("samples = 0", "samples = 0\n            companion_pids = (os.getppid(),)")
     scene.write(keep=with_server.strip().replace("{log!r}", repr(str(scene.log))))
     # Whether there is one is told by samples, and so by those of the first life, after which all is verified again.

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     Ab = Callable[..., subprocess.CompletedProcess[str]]
     Processes = Callable[[], list[psutil.Process]]
 
-ALIKE = ("--exec-a", "sleep 0.02", "--exec-b", "sleep 0.02", "--max-time", "600")
-SLOWER = ("--exec-a", "sleep 0.01", "--exec-b", "sleep 0.03", "--max-time", "20")
+ALIKE = ("--exec-a", "sleep 0.02", "--exec-b", "sleep 0.02", "--gate", "0", "--alpha", "1e-12", "--max-time", "600")
+SLOWER = ("--exec-a", "sleep 0.01", "--exec-b", "sleep 0.03", "--max-time", "120")
 BENCH_ALIKE = ("benches.py::pace", "-A", "ms=2", "-B", "ms=2", "--gate", "0", "--alpha", "1e-12", "--max-time", "600")
-BENCH_SLOWER = ("benches.py::pace", "-A", "ms=2", "-B", "ms=4", "--max-time", "60")
+BENCH_SLOWER = ("benches.py::pace", "-A", "ms=2", "-B", "ms=4", "--max-time", "120")
 #: The guard, and a worker of each side, or what forks it.
 WITH_WORKERS = 3
 TASKSET = shutil.which("taskset") or ""
@@ -48,7 +48,7 @@ MIDWAY = ("--quantile", "p95", "--max-time", "60")
     [
         ("raise", "sample: ZeroDivisionError: division by zero (benches.py:"),
         ("crash", "sample: the worker was killed by SIGKILL"),
-        ("hang", "sample: no answer within 1 s"),
+        ("hang", "sample: no answer within 10 s"),
         ("print", "verification: sample() printed to the standard output"),
         ("mutter", "tear-down: sample() printed to the standard output"),
         ("fork", "sample: sample() forked this process"),
@@ -61,7 +61,8 @@ MIDWAY = ("--quantile", "p95", "--max-time", "60")
 def test_a_version_that_fails_midway_is_named(
     ab: Ab, processes: Processes, scratch: Callable[[], list[str]], fault: str, words: str
 ) -> None:
-    done = ab("benches.py::pace", "-A", "ms=2", "-B", f"fault={fault}", *MIDWAY, "--timeout", "1")
+    limits = (*MIDWAY, "--timeout", "10") if fault == "hang" else MIDWAY
+    done = ab("benches.py::pace", "-A", "ms=2", "-B", f"fault={fault}", *limits)
     seed, line = done.stderr.splitlines()
     assert (done.returncode, seed[:5]) == (2, "seed ")
     assert line.startswith(f"aether-guard: error: pace: fault={fault}: {words}")
@@ -86,14 +87,15 @@ def test_one_bench_that_fails_leaves_the_verdict_on_the_other(ab: Ab) -> None:
     [
         ("no-such-tool", "no-such-tool: no-such-tool: set-up: no-such-tool: no such file"),
         ("false", "false: set-up: false: exit status 1"),
-        ("sleep 600", "sleep 600: set-up: no answer within 1 s"),
+        ("sleep 600", "sleep 600: set-up: no answer within 10 s"),
     ],
 )
 @posix_only
 def test_a_command_that_fails_is_named(
     ab: Ab, processes: Processes, scratch: Callable[[], list[str]], command: str, words: str
 ) -> None:
-    done = ab("--exec-a", "true", "--exec-b", command, "--max-time", "20", "--timeout", "1", "-q")
+    limits = ("--timeout", "10") if "600" in command else ()
+    done = ab("--exec-a", "true", "--exec-b", command, "--max-time", "120", *limits, "-q")
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2
     assert words.removeprefix("no-such-tool: ") in line

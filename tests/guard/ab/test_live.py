@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 CLEAR = "\r\x1b[K"
-SLEEPS = ("--exec-a", "sleep 0.01", "--exec-b", "sleep 0.03", "--max-time", "20")
-ALIKE = ("--exec-a", "sleep 0.01", "--exec-b", "sleep 0.01", "--gate", "0%", "--max-time", "1")
+SLEEPS = ("--exec-a", "sleep 0.01", "--exec-b", "sleep 0.03", "--max-time", "120")
+ALIKE = ("--exec-a", "sleep 0.01", "--exec-b", "sleep 0.01", "--gate", "0%", "--alpha", "1e-12", "--max-time", "1")
 
 
 @pytest.fixture
@@ -28,21 +30,24 @@ def terminal(ab: Ab) -> Callable[..., tuple[str, str]]:
     def terminal(*arguments: str, columns: int, term: str = "xterm") -> tuple[str, str]:
         ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        done = ab(*arguments, stderr=theirs, env={"TERM": term})
-        os.close(theirs)
-        said = b""
-        while True:
-            try:
-                piece = os.read(ours, 65536)
-            except OSError:  # how a Linux terminal says that nobody is at its other end
-                break
-            if not piece:
-                break
-            said += piece
+        # Meanwhile, for it holds a few pages only.
+        with ThreadPoolExecutor(1) as reading:
+            said = reading.submit(all_of, ours)
+            done = ab(*arguments, stderr=theirs, env={"TERM": term})
+            os.close(theirs)
         os.close(ours)
-        return done.stdout, said.decode()
+        return done.stdout, said.result().decode()
 
     return terminal
+
+
+def all_of(terminal: int) -> bytes:
+    """Read what comes from a terminal until nobody is at its other end, which Linux says by an error."""
+    said = b""
+    with suppress(OSError):
+        while piece := os.read(terminal, 65536):
+            said += piece
+    return said
 
 
 def screen_of(said: str) -> list[str]:

@@ -250,7 +250,7 @@ class Cluster:
             self.client.close(timeout=5)
 
 
-def within(done: Callable[[], object], limit_s: float = 60) -> None:
+def within(done: Callable[[], object], limit_s: float = 200) -> None:
     """Wait until something is done."""
     until = monotonic() + limit_s
     while not done():
