@@ -102,20 +102,22 @@ def go_first(pid: int | None = None) -> None:
 def come_last(pid: int) -> None:
     """Have the session that a process leads get the CPU after others, until it goes first.
 
-    Without the privilege that this takes, nothing is done: it would come last for good.
+    Where it could not be made to go first, nothing is done: it would come last for good.
     """
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
+    if _be_grouped(pid, _FIRST):
         _be_grouped(pid, _LAST)
 
 
-def _be_grouped(pid: int, niceness: int) -> None:
-    """Have the session that a process leads, and only that, be so nice."""
+def _be_grouped(pid: int, niceness: int) -> bool:
+    """Have the session that a process leads, and only that, be so nice; return whether it is."""
     with suppress(AttributeError, OSError):
         # Where Linux groups processes by session, niceness counts within a group only. A session that the process
         # does not lead is somebody else's, a terminal's say, and would stay so after it.
         if os.getsid(pid) == pid:
             with open(f"/proc/{pid}/autogroup", "w", encoding="ascii") as group:
                 group.write(str(niceness))
+            return True
+    return False
 
 
 def _listed(cpus: Sequence[int]) -> str:

@@ -95,7 +95,7 @@ class Nursery:
         go_first(self._process.pid)
 
     def wait_until_ready(self, limit_s: float) -> None:
-        """Wait until the bench is imported, which goes first now; once, before the first fork.
+        """Wait until the bench is imported, going first from now on; once, before the first fork.
 
         Raises:
             NurseryError: it cannot be, or its workers would be none.

@@ -47,7 +47,7 @@ CLOSE_LIMIT_S = 10.0
 #: How long a worker that has closed its output may take to end.
 END_LIMIT_S = 1.0
 _WATCH_INTERVAL_S = 0.2
-#: Whoever looks so much later than it wanted to had no machine to look with, as when a virtual one is paused.
+#: Who looks so much later than it wanted to had no machine to look with, as while a virtual one is paused.
 _STOOD_STILL_S = 1.0
 
 
@@ -181,7 +181,8 @@ class Worker:
 
     def _receive(self, limit_s: float) -> Reply:
         assert self._process.stdout is not None
-        self._deadline = self._running_s() + limit_s
+        # By a clock that stands still when this process does.
+        self._deadline = time.monotonic() - self._stood_still_s + limit_s
         line = self._process.stdout.readline()
         self._deadline = None
         if self._timed_out:
@@ -196,21 +197,20 @@ class Worker:
 
     def _watch(self) -> None:
         """Kill the worker once its deadline has passed, which ends the parent's wait for its answer."""
-        looked_s = time.monotonic()
+        looked_s, was_late = time.monotonic(), False
         while not self._ended.wait(_WATCH_INTERVAL_S):
-            late_s = time.monotonic() - looked_s - _WATCH_INTERVAL_S
-            looked_s = time.monotonic()
-            if late_s > _STOOD_STILL_S:
+            now_s = time.monotonic()
+            late_s, looked_s = now_s - looked_s - _WATCH_INTERVAL_S, now_s
+            is_late = late_s > _STOOD_STILL_S
+            # A machine that is late time and again is not standing still but slow, and that may be the worker's doing.
+            if is_late and not was_late:
                 self._stood_still_s += late_s
+            was_late = is_late
             deadline = self._deadline
-            if deadline is not None and self._running_s() > deadline:
+            if deadline is not None and now_s - self._stood_still_s > deadline:
                 self._timed_out = True
                 _kill_tree(self._process)
                 return
-
-    def _running_s(self) -> float:
-        """Return what a clock shows that stands still when this process and its workers do."""
-        return time.monotonic() - self._stood_still_s
 
     def _how_it_ended(self) -> str:
         try:

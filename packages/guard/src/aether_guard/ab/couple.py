@@ -130,7 +130,12 @@ class Couples:
         lives_ahead = 1 if is_forked else LIVES_AHEAD if self._terms.others_cpus else 0
         while len(self._ahead) < lives_ahead:
             self._ahead.append(self._aside.submit(self._make, pairs))
-        self._open_both(couple)
+        try:
+            self._open_both(couple)
+        except GuardError:
+            # What comes up on all CPUs is in the way of the next bench.
+            wait(self._ahead)
+            raise
         for future in tidied:
             future.result()
         started = perf_counter()

@@ -18,10 +18,11 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class _Holding:
-    """Whether requests are held back, and the one that came meanwhile."""
+    """Whether requests are held back, and those that came meanwhile."""
 
-    is_on = False
-    number: int | None = None
+    def __init__(self) -> None:
+        self.is_on = False
+        self.numbers: list[int] = []
 
 
 _HOLDING = _Holding()
@@ -29,7 +30,7 @@ _HOLDING = _Holding()
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Have a request to end wait until the body is over.
+    """Have a request to end, as `ended_on_request` takes it, wait until the body is over.
 
     For what begins something that has to be ended: whoever ends it knows of it by then. Other threads than the main one
     are asked nothing, and hold nothing back.
@@ -41,14 +42,14 @@ def held_back() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _HOLDING.is_on = True
+    _HOLDING.numbers.clear()
     try:
+        _HOLDING.is_on = True
         yield
     finally:
         _HOLDING.is_on = False
-        number, _HOLDING.number = _HOLDING.number, None
-        if number is not None:
-            signal.raise_signal(number)
+        if _HOLDING.numbers:
+            signal.raise_signal(_HOLDING.numbers[0])
 
 
 @contextmanager
@@ -72,7 +73,7 @@ def ended_on_request() -> Iterator[Callable[[], None]]:
     def interrupt(number: int, _frame: object) -> None:
         nonlocal was_asked
         if _HOLDING.is_on:
-            _HOLDING.number = number
+            _HOLDING.numbers.append(number)
         elif monotonic() >= passed_over_until:
             hold_off()
             was_asked = True

@@ -121,7 +121,11 @@ class Nests:
             self._next = None
             # Nothing is measured before it is there.
             nest.run_on((*self._assignment.worker_cpus, *self._assignment.companion_cpus))
-            nest.wait_until_ready()
+            try:
+                nest.wait_until_ready()
+            except NurseryError:
+                nest.kill()
+                raise
             nest.run_on(self._assignment.companion_cpus)
             self.nest_s = nest.cpu_s / max(1, min(2, len(self._assignment.companion_cpus)))
             self._next = Nest(self._sides, self._draw)
