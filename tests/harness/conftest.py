@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
 from msgspec.structs import replace
 
@@ -23,20 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    import psutil
+
 LIMIT_S = 240.0
 SMALL = ("--rounds", "1", "--samples", "2", "--warmups", "0")
-
-
-def processes_of(env: dict[str, str]) -> list[psutil.Process]:
-    """Return the processes that run in an environment, told by its folder for scratch."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("TMPDIR") == env["TMPDIR"] and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except (psutil.Error, OSError):
-            continue
-    return found
 
 
 @pytest.fixture
@@ -127,28 +115,20 @@ def noted(tmp_path: Path) -> Callable[[str], list[str]]:
 
 
 @pytest.fixture
-def run_env(tmp_path: Path) -> Iterator[dict[str, str]]:
+def run_env(tmp_path: Path, end_all_in: Callable[[Path], None]) -> Iterator[dict[str, str]]:
     """Yield the environment of a run, whose folder for scratch marks all its processes; end those that are left."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     plain = {key: value for key, value in os.environ.items() if key != "PYTHONDEVMODE"}
     env = {**plain, "TMPDIR": str(scratch), "TEMP": str(scratch), "TMP": str(scratch), "PYTHONIOENCODING": "utf-8"}
     yield env
-    for process in processes_of(env):
-        with suppress(psutil.Error):
-            process.kill()
+    end_all_in(scratch)
 
 
 @pytest.fixture
-def run_processes(run_env: dict[str, str]) -> Callable[[], list[int]]:
+def run_processes(run_env: dict[str, str], alive_in: Callable[[str], list[psutil.Process]]) -> Callable[[], list[int]]:
     """Return a function that gives the ids of the processes of the test's runs."""
-
-    def run_processes() -> list[int]:
-        # One that was killed may not have had its turn to end since.
-        psutil.wait_procs(processes_of(run_env), timeout=0.5)
-        return [process.pid for process in processes_of(run_env)]
-
-    return run_processes
+    return lambda: [process.pid for process in alive_in(run_env["TMPDIR"])]
 
 
 @pytest.fixture

@@ -122,20 +122,14 @@ def autogroup_nice(pid: int) -> int:
     return int(autogroup(pid).split()[-1])
 
 
-may_go_first = pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0 or not os.path.exists("/proc/self/autogroup"),
-    reason="needs root, and a system that groups processes by session",
-)
-
-
-@may_go_first
+@pytest.mark.usefixtures("may_go_first")
 def test_a_worker_goes_before_others_on_its_cpu() -> None:
     with Worker():
         (worker,) = (child for child in psutil.Process().children() if "aether_harness.worker" in child.cmdline())
         assert (worker.nice(), autogroup_nice(worker.pid)) == (-20, -20)
 
 
-@may_go_first
+@pytest.mark.usefixtures("may_go_first")
 def test_who_goes_first_does_not_take_the_others_of_its_session_along() -> None:
     # As a shell starts its commands: in a session that it leads and that goes on after them.
     script = (
@@ -148,7 +142,7 @@ def test_who_goes_first_does_not_take_the_others_of_its_session_along() -> None:
     assert int(done.stdout) == 0
 
 
-@may_go_first
+@pytest.mark.usefixtures("may_go_first")
 def test_a_session_comes_last_until_it_goes_first_and_others_are_left_as_they_are() -> None:
     before = autogroup(os.getpid())
     with subprocess.Popen(SLEEP, start_new_session=True) as sleeping:

@@ -139,10 +139,7 @@ ready = Bench()
 """
 
 
-@pytest.mark.skipif(
-    not CAN_FORK or os.geteuid() != 0 or not os.path.exists("/proc/self/autogroup"),
-    reason="needs root, and a system that groups processes by session",
-)
+@pytest.mark.usefixtures("may_go_first")
 def test_who_is_waited_for_does_not_come_last_any_more(nursery_of: Callable[[Address], Nursery], path: str) -> None:
     with open(path, "a", encoding="utf-8") as file:
         file.write(COMES_LAST)

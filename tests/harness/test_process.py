@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -120,30 +121,42 @@ from aether_harness.protocol import Opened, Sample
 
 with Worker({command!r}) as worker:
     print(worker.pid, flush=True)
-    print(worker.ask(Sample(), Opened, 2), flush=True)
+    print(worker.ask(Sample(), Opened, 5), flush=True)
     worker.kill()
 """
 
 
 @posix
 def test_a_machine_that_stood_still_gave_a_worker_no_time(eventually: Callable[..., Any]) -> None:
-    answers = 'time.sleep(1); print(\'{"type":"Opened","iterations":7}\', flush=True); time.sleep(600)'
-    script = f"import sys, time\nprint({HELLO!r}, flush=True); sys.stdin.readline(); {answers}"
+    script = f"""
+import signal, sys, time
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCONT])
+print({HELLO!r}, flush=True)
+sys.stdin.readline()
+signal.sigwait([signal.SIGCONT])
+print('{{"type":"Opened","iterations":7}}', flush=True)
+time.sleep(600)
+"""
     asking = [sys.executable, "-c", STANDS_STILL.format(command=[sys.executable, "-c", script])]
     with subprocess.Popen(asking, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         worker = psutil.Process(int(running.stdout.readline()))
         both = (psutil.Process(running.pid), worker)
-        time.sleep(0.3)
-        for process in both:
-            process.suspend()
-        eventually(lambda: all(process.status() == psutil.STATUS_STOPPED for process in both))
-        time.sleep(2.5)
-        for process in both:
-            process.resume()
-            # Who waits looks at the clock before the worker can answer.
-            time.sleep(0.5)
-        assert "iterations=7" in running.stdout.read()
+        try:
+            time.sleep(0.3)
+            for process in both:
+                process.suspend()
+            eventually(lambda: all(process.status() == psutil.STATUS_STOPPED for process in both))
+            time.sleep(6)
+            for process in both:
+                process.resume()
+                # Who waits looks at the clock before the worker can answer.
+                time.sleep(0.5)
+            assert "iterations=7" in running.stdout.read()
+        finally:
+            for process in both:
+                with suppress(psutil.Error):
+                    process.kill()
 
 
 @posix

@@ -109,7 +109,7 @@ def test_a_wait_that_ends_while_another_has_the_cpu_is_seen_as_a_delay(
             for process in (psutil.Process(), psutil.Process(taker.pid)):
                 process.cpu_affinity(allowed[:1])
             # A scheduler may give the CPU at once to whoever has waited, and then there is no delay to be seen.
-            assert eventually(waits_delayed_ns) > 0
+            assert eventually(waits_delayed_ns)
         finally:
             taker.kill()
             psutil.Process().cpu_affinity(allowed)

@@ -10,8 +10,8 @@ import pytest
 from aether_harness import BenchError, Place
 from aether_pack_bench.archive import pack
 from aether_pack_bench.bench import PackParams, packaging
-from aether_pack_bench.manifest import hash_tree
-from aether_pack_bench.record import TICK_NS
+from aether_pack_bench.manifest import Item, hash_tree
+from aether_pack_bench.record import TICK_NS, Record
 from aether_pack_bench.verify import verify_artifact
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aether_pack_bench.archive import Packed
-    from aether_pack_bench.record import Record
 
 LONG_AGO = (1_000_000_000, 1_000_000_000)
 
@@ -96,6 +95,16 @@ def test_a_file_written_just_before_is_read_again_since_its_time_may_hide_anothe
     assert first.record is not None
     assert "young" not in first.record.files
     assert files_in(packing_since(first.record)[1]) == ["young"]
+
+
+@pytest.mark.parametrize(("later_ns", "is_kept"), [(0, False), (1, True)])
+def test_a_file_is_remembered_once_a_tick_lies_between_it_and_the_packing(
+    tree: Path, later_ns: int, *, is_kept: bool
+) -> None:
+    status = (tree / "a.txt").stat()
+    record = Record(started_ns=max(status.st_mtime_ns, status.st_ctime_ns) + TICK_NS + later_ns)
+    record.remember("a.txt", status, Item(path="a.txt"))
+    assert ("a.txt" in record.files) is is_kept
 
 
 def test_an_unchanged_file_is_not_opened(

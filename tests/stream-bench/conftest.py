@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -151,17 +152,16 @@ def bench(
 
 
 @pytest.fixture
-def run_processes(bench_env: dict[str, str], is_running: Callable[[int], bool]) -> Callable[[], dict[int, list[str]]]:
+def run_processes(
+    bench_env: dict[str, str], alive_in: Callable[[str], list[psutil.Process]]
+) -> Callable[[], dict[int, list[str]]]:
     """Return a function that gives the command line of every process of the run, by its id."""
 
     def run_processes() -> dict[int, list[str]]:
         found = {}
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("TMPDIR") == bench_env["TMPDIR"] and is_running(process.pid):
-                    found[process.pid] = process.cmdline()
-            except (psutil.Error, OSError):
-                continue
+        for process in alive_in(bench_env["TMPDIR"]):
+            with suppress(psutil.Error):
+                found[process.pid] = process.cmdline()
         return found
 
     return run_processes

@@ -137,11 +137,9 @@ def test_a_parameter_that_makes_no_sense_is_one_line_and_status_2(
     assert not (tmp_path / "out").exists()
 
 
-def test_after_a_run_no_process_of_it_is_left(
-    bench: Bench, run_processes: Processes, eventually: Eventually, tmp_path: Path
-) -> None:
+def test_after_a_run_no_process_of_it_is_left(bench: Bench, run_processes: Processes, tmp_path: Path) -> None:
     assert bench(*SMALL).returncode == 0
-    assert eventually(lambda: not run_processes())
+    assert run_processes() == {}
     assert list((tmp_path / "scratch").iterdir()) == []
 
 

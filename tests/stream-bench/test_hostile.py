@@ -177,7 +177,7 @@ def test_whatever_comes_the_server_answers_in_whole_messages_and_goes_on(server:
 def secure_server() -> Iterator[Greeting]:
     """Yield a server that speaks TLS."""
     pytest.importorskip("trustme")
-    with running_server((), Setting(tls=True, limits=Limits(head_s=10))) as greeting:
+    with running_server((), Setting(tls=True, limits=Limits(head_s=5))) as greeting:
         yield greeting
 
 

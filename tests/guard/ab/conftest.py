@@ -7,10 +7,8 @@ import math
 import os
 import subprocess
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -24,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from random import Random
+
+    import psutil
 
 #: Stands for the harness, and puts a tree's own folder on its environment's path, as an editable install would.
 INSTALL = (
@@ -199,16 +199,14 @@ def lives() -> Callable[..., list[tuple[Pair, ...]]]:
 
 
 @pytest.fixture
-def ab_env(tmp_path: Path) -> Iterator[dict[str, str]]:
+def ab_env(tmp_path: Path, end_all_in: Callable[[Path], None]) -> Iterator[dict[str, str]]:
     """Yield what marks the processes of a test; end those that are left."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     (tmp_path / "benches.py").write_text(BENCHES, encoding="utf-8")
     env = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
     yield env
-    for process in _processes(scratch):
-        with suppress(psutil.Error):
-            process.kill()
+    end_all_in(scratch)
 
 
 @pytest.fixture
@@ -250,16 +248,12 @@ def started(tmp_path: Path, ab_env: dict[str, str]) -> Iterator[Callable[..., su
 
 
 @pytest.fixture
-def processes(tmp_path: Path, ab_env: dict[str, str]) -> Callable[[], list[psutil.Process]]:
+def processes(
+    tmp_path: Path, ab_env: dict[str, str], alive_in: Callable[[Path], list[psutil.Process]]
+) -> Callable[[], list[psutil.Process]]:
     """Return a function that gives the processes of the test's runs."""
     assert ab_env
-
-    def processes() -> list[psutil.Process]:
-        # One that was killed may not have had its turn to end since.
-        psutil.wait_procs(_processes(tmp_path / "scratch"), timeout=0.5)
-        return _processes(tmp_path / "scratch")
-
-    return processes
+    return lambda: alive_in(tmp_path / "scratch")
 
 
 @pytest.fixture
@@ -291,14 +285,3 @@ def contested() -> Callable[..., Contested]:
         return Contested(question)
 
     return contested
-
-
-def _processes(scratch: Path) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("TMPDIR") == str(scratch) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except (psutil.Error, OSError):
-            continue
-    return found

@@ -112,8 +112,8 @@ def test_a_file_with_a_syntax_error_is_named_with_its_line(ab: Ab, tmp_path: Pat
 
 @posix_only
 @pytest.mark.parametrize(
-    ("number", "asked"),
-    [(signal.SIGINT, ALIKE), (signal.SIGTERM, ALIKE), (signal.SIGHUP, BENCH_ALIKE), (signal.SIGINT, BENCH_ALIKE)],
+    ("name", "asked"),
+    [("SIGINT", ALIKE), ("SIGTERM", ALIKE), ("SIGHUP", BENCH_ALIKE), ("SIGINT", BENCH_ALIKE)],
 )
 def test_an_interruption_keeps_the_pairs_and_leaves_nothing_running(  # noqa: PLR0913, PLR0917 - fixtures
     started: Callable[..., subprocess.Popen[str]],
@@ -121,9 +121,10 @@ def test_an_interruption_keeps_the_pairs_and_leaves_nothing_running(  # noqa: PL
     processes: Processes,
     scratch: Callable[[], list[str]],
     eventually: Callable[..., Any],
-    number: signal.Signals,
+    name: str,
     asked: tuple[str, ...],
 ) -> None:
+    number = signal.Signals[name]
     if signal.getsignal(number) == signal.SIG_IGN:
         pytest.skip("whoever started the tests has them pass this signal over, and so does what they start")
     running = started(*asked, "--save", "pairs.jsonl")

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
@@ -80,3 +85,57 @@ with ended_on_request():
     thread.join()
 """
     assert said_by(script) == ["asked"]
+
+
+def test_a_program_that_was_just_started_is_ended() -> None:
+    script = """
+import signal
+import subprocess
+from aether_guard.ab import child
+
+class Popen(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        started.append(self)
+        ask()
+
+started = []
+subprocess.Popen = Popen
+with ended_on_request():
+    try:
+        child.run(["sleep", "600"], folder=".", changes={})
+    except KeyboardInterrupt:
+        print(started[0].returncode)
+"""
+    assert said_by(script) == [str(-signal.SIGTERM)]
+
+
+def test_a_folder_that_was_just_made_is_removed(tmp_path: Path) -> None:
+    script = f"""
+import os, sys, tempfile
+import msgspec
+from aether_guard.ab.contest import Contested
+from aether_guard.ab.contestant import question_of
+from aether_guard.ab.live import Quiet
+from aether_guard.ab.measure import measure, plan_terms
+from aether_guard.ab.terms import Contestant, Match
+from aether_guard.ab.trial import Rule
+from aether_harness.target import CommandAddress
+
+class Folder(tempfile.TemporaryDirectory):
+    def __init__(self, **options):
+        super().__init__(dir={str(tmp_path)!r}, **options)
+        ask()
+
+tempfile.TemporaryDirectory = Folder
+params = msgspec.Raw(b'{{"command":"true"}}')
+side = Contestant(side="it", python=sys.executable, folder=".", address=CommandAddress("it"), params=params)
+match = Match(bench_id="it", metric="duration_ms", unit="ms", sides=(side, side))
+with ended_on_request():
+    try:
+        contested = Contested(question_of(match, Rule()))
+        measure([(contested, match)], plan_terms((), 30), seed=1, budget_s=60, watcher=Quiet())
+    except KeyboardInterrupt:
+        print(os.listdir({str(tmp_path)!r}))
+"""
+    assert said_by(script) == ["[]"]

@@ -33,8 +33,10 @@ def terminal(ab: Ab) -> Callable[..., tuple[str, str]]:
         # Meanwhile, for it holds a few pages only.
         with ThreadPoolExecutor(1) as reading:
             said = reading.submit(all_of, ours)
-            done = ab(*arguments, stderr=theirs, env={"TERM": term})
-            os.close(theirs)
+            try:
+                done = ab(*arguments, stderr=theirs, env={"TERM": term})
+            finally:
+                os.close(theirs)
         os.close(ours)
         return done.stdout, said.result().decode()
 
