@@ -143,7 +143,7 @@ ready = Bench()
 def test_who_is_waited_for_does_not_come_last_any_more(nursery_of: Callable[[Address], Nursery], path: str) -> None:
     with open(path, "a", encoding="utf-8") as file:
         file.write(COMES_LAST)
-    nursery_of(FileAddress(path, "quick"))
+    assert nursery_of(FileAddress(path, "quick")).cpu_s > 0
 
 
 def test_what_all_forks_need_is_looked_up_once_by_who_forks_them(tmp_path: Path) -> None:
