@@ -411,11 +411,10 @@ def test_a_picture_that_cannot_be_drawn_is_refused_before_anything_is_measured(
 
 
 @posix
+@pytest.mark.skipif(signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="started without Ctrl-C")
 def test_noise_that_is_interrupted_keeps_what_was_measured(
     started: Started, bench_file: BenchFile, noted: Noted, eventually: Eventually, tmp_path: Path
 ) -> None:
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        pytest.skip("whoever started the tests has them pass this signal over, and so does what they start")
     setup = "def opened():\n    note('round')\n    yield\n"
     file = bench_file(setup + NOTING.replace("@bench", "@bench(setup=opened)"))
     small = ("--rounds", "1", "--samples", "1", "--warmups", "0", "--out", "out", "--quiet")

@@ -43,7 +43,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
         "--gate",
         type=percentage_argument,
         metavar="5%",
-        help="what counts as worse; 2%% between the ends, then half of the change there",
+        help="what counts as worse; 2%% between the ends, then half of the change there, at most 100%%",
     )
     parser.add_argument(
         "--alpha", type=_chance, default=DEFAULT_ALPHA, metavar="0.001", help="of a wrong answer, each; %(default)g"
