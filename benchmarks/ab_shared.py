@@ -23,7 +23,7 @@ from ab_trials import match_of
 from msgspec import Struct
 
 from aether_guard.ab.couple import Couples
-from aether_guard.ab.duel import WARM_UPS_WITH_COMPANION
+from aether_guard.ab.duel import WARM_UPS, WARM_UPS_WITH_COMPANION
 from aether_guard.ab.interrupt import ended_on_request
 from aether_guard.ab.measure import on_their_cpu, plan_terms
 from aether_guard.ab.spread import MEDIAN_TO_STANDARD, WINSORISED_AT, deviation
@@ -78,8 +78,8 @@ def main() -> None:
 def lived(bench: str, seconds: float, seed: int) -> Iterator[Lived]:
     """Yield one life after the other for so long."""
     match, terms = match_of(bench, 0.0), plan_terms((), LIMIT_S)
-    # As in `aether-guard ab`, the first pairs beside a server do not count.
-    uncounted = WARM_UPS_WITH_COMPANION if bench == "stream" else 0
+    # As in `aether-guard ab`, the first pairs do not count.
+    uncounted = WARM_UPS_WITH_COMPANION if bench == "stream" else WARM_UPS
     numbers: dict[Nest, int] = {}
     ends = monotonic() + seconds
     with Couples(match.bench_id, match.sides, terms, Random(seed)) as couples, on_their_cpu(terms):  # noqa: S311

@@ -72,6 +72,11 @@ def gaussian(draw: np.random.Generator, pairs: int, runs: int) -> Array:
     return 0.02 * draw.standard_normal((pairs, 2, runs))
 
 
+def quiet(draw: np.random.Generator, pairs: int, runs: int) -> Array:
+    """Return the same of a quiet machine, beside which luck weighs more."""
+    return 0.014 * draw.standard_normal((pairs, 2, runs))
+
+
 def heavy(draw: np.random.Generator, pairs: int, runs: int) -> Array:
     """Return Student's t with 2 degrees of freedom, of infinite variance."""
     place = draw.random((pairs, 2, runs)) * (1 - 2e-12) + 1e-12
@@ -131,14 +136,20 @@ class Case(Struct, frozen=True, kw_only=True):
     lives_are_bets: bool = True
     forked: bool = False
 
+    @property
+    def bet(self) -> int:
+        """How many pairs are one bet."""
+        return self.life if self.lives_are_bets else 1
+
 
 def costs_of(draw: np.random.Generator, case: Case, runs: int) -> tuple[Array, Array, Truths]:
     """Return what the old and the new version cost, of shape (pairs, runs), and whether the new one came first.
 
-    A cost is that of its moment and its process; the new version's is changed by `case.change` on top.
+    A cost is that of its moment and its process; the new version's is changed by `case.change` on top. The pairs of a
+    bet have one order.
     """
     noise = case.noise(draw, case.pairs, runs)
-    new_first = draw.random((case.pairs, runs)) < 0.5
+    new_first = (draw.random((case.pairs // case.bet, runs)) < 0.5).repeat(case.bet, axis=0)
     old, new = np.where(new_first, noise[:, ::-1].swapaxes(0, 1), noise.swapaxes(0, 1))
     if case.luck:
         lucks = case.luck * draw.standard_normal((2, case.pairs // case.life, runs))
@@ -193,22 +204,16 @@ def varying(lives: Array, noises: Array) -> tuple[Array, Array, Array]:
     return reach, within, np.maximum(varied, LEAST_VARIANCE)
 
 
-def order_costs(log_ratios: Array, new_first: Truths, reach: Array) -> Array:
-    """Return what going second costs over going first in the pairs of some lives, of shape (pairs a life, runs).
-
-    A life's first pair is apart from the others.
-    """
+def order_cost(log_ratios: Array, new_first: Truths, reach: Array) -> Array:
+    """Return what going second costs over going first in the pairs of some lives, of shape (runs,)."""
     bounded = np.clip(log_ratios, -reach, reach)
-    costs = np.zeros(log_ratios.shape[1:])
-    for places in (slice(0, 1), slice(1, None)):
-        firsts = new_first[:, places].sum(axis=(0, 1))
-        pairs = new_first[:, places].shape[0] * new_first[:, places].shape[1]
-        sums = (bounded[:, places] * new_first[:, places]).sum(axis=(0, 1))
-        rest = bounded[:, places].sum(axis=(0, 1)) - sums
-        difference = rest / np.maximum(pairs - firsts, 1) - sums / np.maximum(firsts, 1)
-        known = (firsts > 0) & (firsts < pairs)
-        costs[places] = np.where(known, difference / 2 * pairs / (pairs + EXPECTED_PAIRS), 0.0)
-    return costs
+    pairs = new_first.shape[0] * new_first.shape[1]
+    firsts = new_first.sum(axis=(0, 1))
+    sums = (bounded * new_first).sum(axis=(0, 1))
+    rest = bounded.sum(axis=(0, 1)) - sums
+    difference = rest / np.maximum(pairs - firsts, 1) - sums / np.maximum(firsts, 1)
+    known = (firsts > 0) & (firsts < pairs)
+    return np.where(known, difference / 2 * pairs / (pairs + EXPECTED_PAIRS), 0.0)
 
 
 def noises_of(lives: Array) -> Array:
@@ -231,8 +236,8 @@ def shift_bets(old: Array, new: Array, new_first: Truths, rule: Rule, bound: flo
     for start, end in ((0, 1), *learned(1, lives)):
         tells = start >= first
         reach, within, variance = varying(levelled_by_run[:, :start], noises_by_run[:, :start]) if tells else untold
-        costs = order_costs(log_ratios[:start], new_first[:start], reach) if start else 0.0
-        levelled = log_ratios[start:end] + np.where(new_first[start:end], costs, -costs)
+        cost = order_cost(log_ratios[:start], new_first[:start], reach) if start else 0.0
+        levelled = log_ratios[start:end] + np.where(new_first[start:end], cost, -cost)
         levelled_by_run[:, start:end], noises_by_run[:, start:end] = levelled.transpose(2, 0, 1), noises_of(levelled).T
         slopes = multiples * (distance / (variance * within))
         for score in np.clip(levelled - bound, -reach, reach).mean(axis=1):
@@ -289,9 +294,8 @@ def pairs_to_verdict(case: Case, way: int, runs: int, seed: Sequence[int]) -> Ar
 
 
 def _lives(draw: np.random.Generator, case: Case, runs: int) -> tuple[Array, Array, Truths]:
-    together = case.life if case.lives_are_bets else 1
     old, new, new_first = costs_of(draw, case, runs)
-    shape = (-1, together, runs)
+    shape = (-1, case.bet, runs)
     return old.reshape(shape), new.reshape(shape), new_first.reshape(shape)
 
 
@@ -330,14 +334,14 @@ def validity_cases() -> Iterator[tuple[str, Case]]:
         yield f"luck {luck:.1%}, lives of {life}", case
     for quantile, life in product(("p50", "p95"), (1, 3, 5)):
         rule = Rule(gate=0.02, quantile=quantile)
-        case = kin_of(life, rule, SHARED_LUCK)
+        case = kin_of(life, rule, SHARED_LUCK, gaussian)
         yield f"luck 0.5 %, {SHARED_LUCK:.1%} shared, lives of {life}", case
 
 
-def kin_of(life: int, rule: Rule, shared_luck: float) -> Case:
+def kin_of(life: int, rule: Rule, shared_luck: float, noise: Noise) -> Case:
     """Return lives of so many pairs that have so much in common, the true change at the gate."""
     return Case(
-        noise=gaussian,
+        noise=noise,
         rule=rule,
         change=rule.gate,
         pairs=100 * life,
@@ -386,12 +390,12 @@ def show_luck(runs: int, seed: int) -> None:
 
 def show_shared(runs: int, seed: int) -> None:
     """Print what it would do to the promise if forks had less in common, or more."""
-    print("| shared | pairs a life | worse, 1 % | worse, 0.1 % | not worse, 1 % | not worse, 0.1 % |")
-    print("|---|---|---|---|---|---|")
-    for number, (shared, life) in enumerate(product(SHARED_LUCKS, (1, 2, 3, 5))):
-        reached = play(kin_of(life, Rule(gate=0.02), shared), runs, (seed, 3, number))
+    print("| noise | shared | pairs a life | worse, 1 % | worse, 0.1 % | not worse, 1 % | not worse, 0.1 % |")
+    print("|---|---|---|---|---|---|---|")
+    for number, (noise, shared, life) in enumerate(product((gaussian, quiet), SHARED_LUCKS, (1, 2, 3, 5))):
+        reached = play(kin_of(life, Rule(gate=0.02), shared, noise), runs, (seed, 3, number))
         cells = [_share(count, runs) for count in reached.ravel()]
-        print(f"| {shared:.1%} | {life} |", " | ".join(cells), "|", flush=True)
+        print(f"| {noise.__name__} | {shared:.1%} | {life} |", " | ".join(cells), "|", flush=True)
 
 
 def show_power(runs: int, seed: int) -> None:

@@ -12,11 +12,13 @@ import msgspec
 import psutil
 import pytest
 
-from aether_guard.ab.duel import PAIRS_A_VERIFICATION, WARM_UPS_WITH_COMPANION, Duel
+from aether_guard.ab.contestant import commands
+from aether_guard.ab.duel import PAIRS_A_VERIFICATION, WARM_UPS, WARM_UPS_WITH_COMPANION, Duel
 from aether_guard.ab.length import Always
 from aether_guard.ab.terms import Contestant, Match, Terms
 from aether_guard.error import GuardError
 from aether_harness.affinity import allowed_cpus, assign_cpus
+from aether_harness.executable import CommandParams
 from aether_harness.nursery import CAN_FORK
 from aether_harness.target import FileAddress
 
@@ -78,7 +80,7 @@ class Scene:
             encoding="utf-8",
         )
 
-    def duel(self, *, new_python: str = sys.executable, length: int = 1, warm_up: bool = False) -> Duel:
+    def duel(self, *, new_python: str = sys.executable, length: int = 1) -> Duel:
         sides = [
             Contestant(
                 side=name,
@@ -91,8 +93,7 @@ class Scene:
             for name, python in (("old", sys.executable), ("new", new_python))
         ]
         match = Match(bench_id="logs", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
-        terms = Terms(assignment=assign_cpus(allowed_cpus()), timeout_s=30)
-        return Duel(match, terms, Always(length), Random(1), warm_up=warm_up)
+        return Duel(match, terms(), Always(length), Random(1))
 
     def parents(self) -> dict[int, list[int]]:
         """Return the workers by who started them."""
@@ -104,6 +105,10 @@ class Scene:
 
     def lines(self) -> list[list[str]]:
         return [line.split() + [""] * (3 - len(line.split())) for line in self.log.read_text().splitlines()]
+
+
+def terms() -> Terms:
+    return Terms(assignment=assign_cpus(allowed_cpus()), timeout_s=30)
 
 
 @pytest.fixture
@@ -138,16 +143,22 @@ TELL_SIDE = """
 """
 
 
-def test_a_lifes_first_pair_has_the_order_in_which_its_workers_were_made_ready(scene: Scene) -> None:
+def test_whoever_was_made_ready_first_is_first_in_all_pairs_of_a_life(scene: Scene) -> None:
     scene.write(keep=TELL_SIDE.strip().replace("{log!r}", repr(str(scene.log))))
-    with scene.duel() as duel:
+    with scene.duel(length=3) as duel:
         lives = live(duel, 12)
     sides = scene.log.with_suffix(".sides").read_text().split()
     ready_first = [side == "new" for side in sides[:24:2]]
-    assert [pair.new_first for (pair,) in lives if not pair.retaken] == [
-        new_first for new_first, (pair,) in zip(ready_first, lives, strict=True) if not pair.retaken
-    ]
+    assert [[pair.new_first for pair in life] for life in lives] == [[new_first] * 3 for new_first in ready_first]
     assert len(set(ready_first)) == 2
+
+
+def test_of_commands_each_pair_has_an_order_of_its_own() -> None:
+    command = CommandParams(command=f"{sys.executable} -S -c pass")
+    (match,) = commands(command, command)
+    with Duel(match, terms(), Always(1), Random(1)) as duel, duel.life() as take:
+        pairs = [pair for _ in range(duel.bets_a_life) for pair in take()]
+    assert len({pair.new_first for pair in pairs}) == 2
 
 
 TELL_SAMPLES = """
@@ -165,18 +176,18 @@ TELL_SAMPLES = """
 """
 
 
-@pytest.mark.skipif(not CAN_FORK, reason="workers are forked on Linux only")
-def test_to_warm_up_is_to_take_a_pair_that_does_not_count(scene: Scene) -> None:
-    scene.write(keep=TELL_SAMPLES.strip().replace("{log!r}", repr(str(scene.log))))
-    samples = []
-    for warm_up in (False, True):
-        with scene.duel(length=3, warm_up=warm_up) as duel:
-            ((*pairs,),) = live(duel)
-        assert len(pairs) == 3
-        told = [int(line) for line in scene.log.with_suffix(".samples").read_text().split()[-2:]]
-        # Less what is taken again, and what the first of both takes to learn of its iterations.
-        samples.append(min(told) - sum(pair.retaken for pair in pairs))
-    assert samples[1] == samples[0] + 1
+@pytest.mark.parametrize(("sample", "uncounted"), [("sum(range(20_000))", WARM_UPS), ("time.sleep(0.06)", 0)])
+def test_the_first_pair_of_a_life_does_not_count_where_samples_are_short(
+    scene: Scene, sample: str, uncounted: int
+) -> None:
+    bench = "import time\n" + " " * 8 + TELL_SAMPLES.strip().replace("sum(range(20_000))", sample)
+    scene.write(keep=bench.replace("{log!r}", repr(str(scene.log))))
+    # After the first life, whose samples tell how long they take, so many pairs are what is verified again after.
+    with scene.duel(length=PAIRS_A_VERIFICATION) as duel:
+        *_, pairs = live(duel, 2)
+    told = [int(line) for line in scene.log.with_suffix(".samples").read_text().split()]
+    # A worker's very first sample never counts.
+    assert told[-1] == told[-2] == 1 + uncounted + len(pairs) + sum(pair.retaken for pair in pairs)
 
 
 def test_pairs_of_a_bench_with_a_server_count_once_both_have_found_their_pace(
@@ -232,13 +243,6 @@ def test_what_was_measured_is_verified_in_the_first_life_and_again_after_so_many
             live(duel, taken)
             assert len(scene.log.with_suffix(".samples").read_text().split()) == 2 * times
     assert lives * length == PAIRS_A_VERIFICATION
-
-
-@pytest.mark.parametrize(("length", "bets"), [(1, 20), (20, 1)])
-def test_the_orders_of_the_pairs_that_follow_are_drawn(scene: Scene, length: int, bets: int) -> None:
-    with scene.duel(length=length) as duel, duel.life() as take:
-        pairs = [pair for _ in range(bets) for pair in take()]
-    assert len({pair.new_first for pair in pairs[1:]}) == 2
 
 
 KEEP = """

@@ -43,9 +43,9 @@ def settled(  # noqa: PLR0913 - what lives are like
     for _ in range(200):
         count = lengths.next()
         centre = draw.gauss(0, luck)
+        new_first = draw.random() < 0.5
         life = []
         for _ in range(count):
-            new_first = draw.random() < 0.5
             log_ratio = draw.gauss(centre, noise) + (-order if new_first else order)
             life.append(Pair(old=1.0, new=math.exp(log_ratio), new_first=new_first))
         lengths.learn(life, Spent(begin_s=begin_s, pairs_s=count * pair_s, next_s=0.001, nest_s=nest_s))

@@ -27,16 +27,13 @@ def orders_of(lives: list[list[Pair]], reach: float = 0.5) -> Orders:
     return orders
 
 
-def drawn(draw: Random, count: int, *, change: float = 0.0, first: float = 0.0, later: float = 0.0) -> list[list[Pair]]:
-    """Return lives of two pairs in which going second costs `first` and `later` more."""
+def drawn(draw: Random, count: int, *, change: float = 0.0, second: float = 0.0) -> list[list[Pair]]:
+    """Return lives of two pairs of one order in which going second costs `second` more."""
     lives = []
     for _ in range(count):
-        life = []
-        for cost in (first, later):
-            new_first = draw.random() < 0.5
-            log_ratio = draw.gauss(change, 0.03) + (-cost if new_first else cost)
-            life.append(Pair(old=1.0, new=math.exp(log_ratio), new_first=new_first))
-        lives.append(life)
+        new_first = draw.random() < 0.5
+        log_ratios = [draw.gauss(change, 0.03) + (-second if new_first else second) for _ in range(2)]
+        lives.append([Pair(old=1.0, new=math.exp(log_ratio), new_first=new_first) for log_ratio in log_ratios])
     return lives
 
 
@@ -57,12 +54,11 @@ def test_which_version_past_pairs_were_of_does_not_matter(lives: list[list[Pair]
 
 @pytest.mark.parametrize("change", [0.0, 0.05])
 def test_the_order_is_taken_out_and_the_change_is_left_in(change: float) -> None:
-    lives = drawn(Random(1), 4000, change=change, first=-0.02, later=0.01)
+    lives = drawn(Random(1), 4000, change=change, second=-0.02)
     orders = orders_of(lives)
-    for place in (0, 1):
-        for new_first in (True, False):
-            left = [orders.log_ratios(life)[place] for life in lives if life[place].new_first is new_first]
-            assert sum(left) / len(left) == pytest.approx(change, abs=0.003)
+    for new_first in (True, False):
+        left = [left for life in lives if life[0].new_first is new_first for left in orders.log_ratios(life)]
+        assert sum(left) / len(left) == pytest.approx(change, abs=0.003)
 
 
 @pytest.mark.parametrize("new_first", [True, False])
@@ -72,7 +68,7 @@ def test_of_one_order_alone_nothing_can_be_told(*, new_first: bool) -> None:
 
 
 def test_what_is_not_yet_looked_up_is_not_known() -> None:
-    orders, lives = Orders(), drawn(Random(2), 100, first=0.1)
+    orders, lives = Orders(), drawn(Random(2), 100, second=0.1)
     for life in lives:
         orders.add(life)
     assert orders.log_ratios(lives[0]) == pytest.approx([pair.log_ratio for pair in lives[0]])

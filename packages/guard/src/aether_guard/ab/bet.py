@@ -1,12 +1,13 @@
 """Bets on pairs: a wealth that grows if a change is beyond a bound, and seldom grows if it is not. Pure.
 
-A pair is what one operation cost in the old code and in the new, one just after the other, in an order drawn
-at random. What two processes, one a version, say in their life is made into one gain between -1 and 1, positive
-where the new code looks more than `exp(bound)` times as expensive as the old, and turned round where their pairs
-are. If the true change is at most the bound, the gain's expectation is at most 0 whatever came before: the coin that
-drew the orders lets the noise of a pair fall on either side alike, and that the processes are fresh lets their luck
-do so. That holds for noise of any shape, drifting, or depending on its own past. So whoever bets on the gain, by
-rules fixed before the processes' first pair, owns a supermartingale that is never negative:
+A pair is what one operation cost in the old code and in the new, one just after the other, in an order drawn at
+random for all pairs of the same two processes. What two processes, one a version, say in their life is made into
+one gain between -1 and 1, positive where the new code looks more than `exp(bound)` times as expensive as the old,
+and turned round where their pairs are. If the true change is at most the bound, the gain's expectation is at most 0
+whatever came before: the coin that drew the order lets the noise of their pairs fall on either side alike, and that
+the processes are fresh lets their luck do so. That holds for noise of any shape, drifting, or depending on its own
+past. So whoever bets on the gain, by rules fixed before the processes' first pair, owns a supermartingale that is
+never negative:
 
     wealth = product over lives of (1 + gain) ^ weight
 

@@ -1,4 +1,9 @@
-"""Two workers, one a version, asked for a sample in turn: where pairs come from."""
+"""Two workers, one a version, asked for a sample in turn: where pairs come from.
+
+Whoever is made ready first is first in all pairs of a life, which are one bet. To draw each pair's order would have a
+side take two samples on end now and then, of which the second finds in the caches what the first has left there: it
+takes some hundredths less time than one that comes after the other side's, which is noise.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +39,13 @@ PAIRS_A_VERIFICATION = 60
 #: Disturbed pairs are taken again, up to this share of all: on a machine that is never quiet they are kept, for
 #: the test does without a quiet machine, and wants pairs.
 MOST_RETAKEN = 0.25
-#: So many pairs of a life do not count where a bench has a process beside its worker: what goes from one to the other
-#: takes some samples to find its pace, and pairs vary two or three times as much until then.
+#: So many pairs of a life do not count: its first sample comes after the other side was made ready, and not after a
+#: sample of it, and takes some hundredths longer for that.
+WARM_UPS = 1
+#: A sample that takes longer than this does not show it.
+LONG_SAMPLE_NS = 50_000_000
+#: So many where a bench has a process beside its worker: what goes from one to the other takes some samples to find
+#: its pace, and pairs vary two or three times as much until then.
 WARM_UPS_WITH_COMPANION = 5
 #: A life has no further one after so long: where samples take that long, what finds its pace finds it within one.
 WARM_UP_LIMIT_S = 0.5
@@ -46,12 +56,8 @@ _REMEMBERED = 60
 class Duel:
     """Both versions of one bench, measured in turn on the same CPU."""
 
-    def __init__(self, match: Match, terms: Terms, lengths: Lengths, draw: Random, *, warm_up: bool = False) -> None:
-        """Measure the sides of `match` by `terms`, in lives of `lengths` and in orders that `draw` decides.
-
-        With `warm_up` a pair of forks does not count. Their second samples take longer than those that follow, which
-        would be all of a tail.
-        """
+    def __init__(self, match: Match, terms: Terms, lengths: Lengths, draw: Random) -> None:
+        """Measure the sides of `match` by `terms`, in lives of `lengths` and in orders that `draw` decides."""
         self._bench_id = match.bench_id
         self._sides = match.sides
         self._terms = terms
@@ -60,8 +66,6 @@ class Duel:
         self._draw = draw
         self._bets = 0
         self._begin_s = 0.0
-        self._made_ready: tuple[int, int] | None = None
-        self._warms_up = warm_up
         self._has_companions = False
         self._pairs = self._retaken = self._verified_until = 0
         self._evidence: tuple[list[Evidence], list[Evidence]] = ([], [])
@@ -99,7 +103,6 @@ class Duel:
         couple = self._couples.take(pairs)
         try:
             self._couples.begin(couple, pairs)
-            self._made_ready = couple.order
             self._warm_up(couple)
             self._begin_s = perf_counter() - started - self._couples.waited_s
             yield lambda: self._bet(couple, pairs)
@@ -116,15 +119,22 @@ class Duel:
     def _warm_up(self, couple: Couple) -> None:
         """Take the pairs of a life that do not count."""
         ends = perf_counter() + WARM_UP_LIMIT_S
-        once = self._warms_up and couple.nest is not None
-        for _ in range(WARM_UPS_WITH_COMPANION if self._has_companions else int(once)):
-            self._both(couple.workers, self._next_order())
+        for _ in range(self._warm_ups):
+            self._both(couple.workers, couple.order)
             if perf_counter() > ends:
                 return
 
+    @property
+    def _warm_ups(self) -> int:
+        if self._has_companions:
+            return WARM_UPS_WITH_COMPANION
+        last_ns = [evidence[-1].elapsed_ns for evidence in self._evidence if evidence]
+        return 0 if self._fresh_samples or min(last_ns, default=0) > LONG_SAMPLE_NS else WARM_UPS
+
     def _bet(self, couple: Couple, count: int) -> tuple[Drawn, ...]:
         started = perf_counter()
-        pairs = tuple(self._pair(couple) for _ in range(count))
+        order = drawn_order(self._draw) if self._fresh_samples else couple.order
+        pairs = tuple(self._pair(couple, order) for _ in range(count))
         self._bets += 1
         # A figure that has no ratio is told of by whoever gets the pairs.
         if all(pair.old > 0 < pair.new for pair in pairs):
@@ -138,11 +148,10 @@ class Duel:
             self._lengths.learn(life, spent)
         return pairs
 
-    def _pair(self, couple: Couple) -> Drawn:
+    def _pair(self, couple: Couple, order: tuple[int, int]) -> Drawn:
         """Take a pair, again while it is disturbed."""
         retaken = 0
         while True:
-            order = self._next_order()
             old, new = self._both(couple.workers, order)
             if self._retaken >= MOST_RETAKEN * self._pairs or not self._disturbed(old, new):
                 break
@@ -157,14 +166,6 @@ class Duel:
             retaken=retaken,
             forked=couple.nest is not None,
         )
-
-    def _next_order(self) -> tuple[int, int]:
-        """Return an order drawn anew; of a life's first pair that in which its workers were made ready.
-
-        What it costs to have been made ready last is then what an order costs, which can be learned.
-        """
-        order, self._made_ready = self._made_ready, None
-        return order or drawn_order(self._draw)
 
     def _both(self, workers: dict[int, Worker], order: tuple[int, int]) -> tuple[Taken, Taken]:
         taken: dict[int, Taken] = {}

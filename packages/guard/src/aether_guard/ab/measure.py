@@ -70,5 +70,5 @@ def on_their_cpu(terms: Terms) -> Iterator[None]:
 def duel_of(contested: Contested, match: Match, terms: Terms, draw: Random) -> Duel:
     """Return where the pairs of a bench come from."""
     if contested.question.rule.quantile == "p95":
-        return Duel(match, terms, Always(TAIL_LENGTH), draw, warm_up=True)
+        return Duel(match, terms, Always(TAIL_LENGTH), draw)
     return Duel(match, terms, Soonest(contested.trial.distance), draw)

@@ -1,7 +1,6 @@
 """What going second in a pair costs over going first, and pairs without it. Pure.
 
-The coin lets it fall on either side alike, so that leaving it in is right, but noise. A life's first pair is apart from
-those that follow: of two workers that were just made ready, one after the other, only the last has just been running.
+The coin lets it fall on either side alike, so that leaving it in is right, but noise.
 """
 
 from __future__ import annotations
@@ -20,28 +19,25 @@ EXPECTED_PAIRS = 8
 
 
 class Orders:
-    """Pairs of either order, and what this costs: in a life's first pair, and in those that follow."""
+    """Pairs of either order, and what this costs."""
 
     def __init__(self) -> None:
         """Begin without a pair."""
-        self._seen: tuple[dict[bool, list[float]], ...] = ({True: [], False: []}, {True: [], False: []})
-        self._costs = [0.0, 0.0]
+        self._seen: dict[bool, list[float]] = {True: [], False: []}
+        self._cost = 0.0
 
     def log_ratios(self, life: Sequence[Pair]) -> tuple[float, ...]:
         """Return how many times more the new ones cost, as logarithms, less what their order is known to cost."""
-        costs = (self._costs[min(place, 1)] for place in range(len(life)))
-        return tuple(
-            pair.log_ratio + (cost if pair.new_first else -cost) for pair, cost in zip(life, costs, strict=True)
-        )
+        return tuple(pair.log_ratio + (self._cost if pair.new_first else -self._cost) for pair in life)
 
     def add(self, life: Sequence[Pair]) -> None:
         """Learn from one more life."""
-        for place, pair in enumerate(life):
-            self._seen[min(place, 1)][pair.new_first].append(pair.log_ratio)
+        for pair in life:
+            self._seen[pair.new_first].append(pair.log_ratio)
 
     def look_up(self, reach: float) -> None:
         """Know from now on what the pairs so far tell, of which each log ratio counts up to `reach`."""
-        self._costs = [_cost_of_going_second(seen[True], seen[False], reach) for seen in self._seen]
+        self._cost = _cost_of_going_second(self._seen[True], self._seen[False], reach)
 
 
 def _cost_of_going_second(new_first: Sequence[float], new_second: Sequence[float], reach: float) -> float:
