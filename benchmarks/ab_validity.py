@@ -57,8 +57,9 @@ PAIRS = 300
 CHUNK = 4_000 * PAIRS
 GATES = (0.0, 0.01, 0.02, 0.05)
 ALPHAS = (0.01, 0.001)
-#: What forks have in common at the most, as measured (docs/ab.md), and less and more of it.
+#: What bets on forks allow for (docs/ab.md), and less and more of it.
 SHARED_LUCK = 0.004
+QUIET_SHARED_LUCK = 0.002
 SHARED_LUCKS = (0.002, 0.003, SHARED_LUCK, 0.005)
 #: The chance that a promise that is kept is called broken, over all of the table.
 DOUBT = 0.01
@@ -332,10 +333,13 @@ def validity_cases() -> Iterator[tuple[str, Case]]:
         rule = Rule(gate=0.02, quantile=quantile)
         case = Case(noise=gaussian, rule=rule, change=0.02, pairs=100 * life, life=life, luck=luck)
         yield f"luck {luck:.1%}, lives of {life}", case
-    for quantile, life in product(("p50", "p95"), (1, 3, 5)):
-        rule = Rule(gate=0.02, quantile=quantile)
-        case = kin_of(life, rule, SHARED_LUCK, gaussian)
-        yield f"luck 0.5 %, {SHARED_LUCK:.1%} shared, lives of {life}", case
+    shares: tuple[tuple[Noise, float], ...] = ((gaussian, SHARED_LUCK), (quiet, QUIET_SHARED_LUCK))
+    for (noise, shared), quantile, life in product(shares, ("p50", "p95"), (1, 3, 5)):
+        case = kin_of(life, Rule(gate=0.02, quantile=quantile), shared, noise)
+        yield f"{noise.__name__}, luck 0.5 %, {shared:.1%} shared, lives of {life}", case
+    for quantile, noise, life in product(("p50", "p95"), (drifting, autocorrelated, second_slower), (3, 5)):
+        case = Case(noise=noise, rule=Rule(gate=0.02, quantile=quantile), change=0.02, pairs=100 * life, life=life)
+        yield f"{noise.__name__.replace('_', ' ')}, lives of {life}", case
 
 
 def kin_of(life: int, rule: Rule, shared_luck: float, noise: Noise) -> Case:

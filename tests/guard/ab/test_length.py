@@ -129,9 +129,12 @@ def test_of_lengths_that_are_about_as_soon_it_is_the_shortest() -> None:
         assert settled(noise=0.2, luck=0.0, pair_s=1.0, begin_s=begin_s) == length
 
 
-def test_what_the_order_costs_is_not_taken_for_noise() -> None:
-    ordered = settled(noise=0.01, luck=0.01, pair_s=0.01, begin_s=0.03, order=0.05)
-    assert ordered < settled(noise=0.05, luck=0.01, pair_s=0.01, begin_s=0.03)
+def test_what_the_order_costs_is_not_taken_for_luck() -> None:
+    plain, ordered, lucky = (
+        settled(noise=0.05, luck=luck, pair_s=0.01, begin_s=0.05, order=order)
+        for luck, order in ((0.003, 0.0), (0.003, 0.05), (0.05, 0.0))
+    )
+    assert ordered == plain > lucky
 
 
 @pytest.mark.parametrize("distance", [0.1, 0.5, 1.0, 1.5, 2.0, 4.0])

@@ -74,6 +74,14 @@ def test_the_simulation_has_the_wealths_of_a_trial_after_every_life(
         assert np.array(seen[: len(seen) - len(simulated)]) == pytest.approx(1)
 
 
+def test_the_simulated_pairs_of_a_bet_have_one_order(validity: ModuleType) -> None:
+    for lives_are_bets in (True, False):
+        case = case_of(validity, life=4, lives_are_bets=lives_are_bets)
+        *_, new_first = validity.costs_of(np.random.default_rng(1), case, 50)
+        lives = new_first.reshape(-1, 4, 50)
+        assert (lives == lives[:, :1]).all() == lives_are_bets
+
+
 @pytest.mark.parametrize("name", ["gaussian", "heavy", "spiky", "drifting", "bimodal", "autocorrelated"])
 def test_a_simulated_pair_falls_on_either_side_alike(validity: ModuleType, name: str) -> None:
     case = case_of(validity, noise=getattr(validity, name), pairs=50)

@@ -38,7 +38,7 @@ LIVES_AHEAD = 2
 class Couple:
     """A worker of each side, what they write to, and where they come from if they were forked.
 
-    `order` is who comes first in all that is done with them: what comes of being first falls on either side alike.
+    `order` is who comes first in all that is done with both: what comes of being first falls on either side alike.
     """
 
     def __init__(self, order: tuple[int, int]) -> None:
@@ -58,7 +58,7 @@ class Couples:
     """Where couples come from, and where they go. Leaving its `with` ends all of them."""
 
     def __init__(self, bench_id: str, sides: tuple[Contestant, Contestant], terms: Terms, draw: Random) -> None:
-        """Make them of `sides` by `terms`; `draw` decides their hash seeds."""
+        """Make them of `sides` by `terms`; `draw` decides their orders and hash seeds."""
         self._bench_id = bench_id
         self._sides = sides
         self._terms = terms

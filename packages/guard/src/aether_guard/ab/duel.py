@@ -1,8 +1,8 @@
 """Two workers, one a version, asked for a sample in turn: where pairs come from.
 
-Whoever is made ready first is first in all pairs of a life, which are one bet. To draw each pair's order would have a
-side take two samples on end now and then, of which the second finds in the caches what the first has left there: it
-takes some hundredths less time than one that comes after the other side's, which is noise.
+Of two workers, who is made ready first is first in all pairs of their life, which are one bet. To draw each pair's
+order would have a side take two samples on end now and then, of which the second finds in the caches what the first
+has left there: it takes some hundredths less time than one that comes after the other side's, which is noise.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ PAIRS_A_VERIFICATION = 60
 #: the test does without a quiet machine, and wants pairs.
 MOST_RETAKEN = 0.25
 #: So many pairs of a life do not count: its first sample comes after the other side was made ready, and not after a
-#: sample of it, and takes some hundredths longer for that.
+#: sample of it, and takes a tenth of a millisecond longer for that.
 WARM_UPS = 1
-#: A sample that takes longer than this does not show it.
+#: Samples that take longer than this do not show it, and all of their lives but the first do without.
 LONG_SAMPLE_NS = 50_000_000
 #: So many where a bench has a process beside its worker: what goes from one to the other takes some samples to find
 #: its pace, and pairs vary two or three times as much until then.
@@ -119,13 +119,13 @@ class Duel:
     def _warm_up(self, couple: Couple) -> None:
         """Take the pairs of a life that do not count."""
         ends = perf_counter() + WARM_UP_LIMIT_S
-        for _ in range(self._warm_ups):
+        for _ in range(self._uncounted_pairs):
             self._both(couple.workers, couple.order)
             if perf_counter() > ends:
                 return
 
     @property
-    def _warm_ups(self) -> int:
+    def _uncounted_pairs(self) -> int:
         if self._has_companions:
             return WARM_UPS_WITH_COMPANION
         last_ns = [evidence[-1].elapsed_ns for evidence in self._evidence if evidence]

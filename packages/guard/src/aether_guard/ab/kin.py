@@ -9,8 +9,8 @@ from __future__ import annotations
 #: As many lives are forked by the same two processes as have so many pairs, but so many lives in any case.
 PAIRS_A_NEST = 8
 LEAST_LIVES_A_NEST = 2
-#: What those of one pair have in common, as a share of the variance of lives. More was measured; what bets leave unused
-#: makes up for that (docs/ab.md).
+#: What those of one pair have in common, as a share of the variance of lives. Where more was measured, what bets leave
+#: unused makes up for some of that (docs/ab.md).
 IN_COMMON = 0.015
 #: The share grows with a life's pairs, as their noise is what gets less; longer lives than this there are only where
 #: they vary by more than most do.

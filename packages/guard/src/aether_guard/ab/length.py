@@ -43,7 +43,7 @@ TAIL_LENGTH = 5
 
 
 class Spent(Struct, frozen=True, kw_only=True):
-    """What a life took: `begin_s` before its first pair, and `pairs_s` with them.
+    """What a life took: `begin_s` before its first pair that counts, and `pairs_s` with them.
 
     Beside it `next_s` goes into having the next life's workers started, and `nest_s` into the processes that fork the
     workers of so many lives, 0 if none do.
