@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from aether_guard.error import GuardError
 from aether_schema import printable
+
+if TYPE_CHECKING:
+    from aether_schema import Statistic, Summary
 
 THOUSAND, MILLION, BILLION = 10**3, 10**6, 10**9
 #: A gate is the worsening itself, as a fraction.
@@ -33,6 +37,15 @@ def figure(value: float, unit: str) -> str:
     """Return a figure with its unit, to four significant digits, whole from a thousand on."""
     text = f"{value:,.0f}" if THOUSAND <= value < BILLION else f"{value:.4g}"
     return f"{text} {printable(unit)}"
+
+
+def described_figures(summary: Summary) -> str:
+    """Return the statistics that a summary holds, and its number of samples: `p50 3.2 ms, p95 3.3 ms, n 240`."""
+    names: tuple[Statistic, ...] = ("mean", "p50", "p95")
+    listed = [name for name in names if name in (summary.statistics or ("p50", "p95"))]
+    held = [(name, summary.statistic(name)) for name in listed]
+    parts = [f"{name} {figure(value, summary.unit)}" for name, value in held if value is not None]
+    return ", ".join([*parts, f"n {summary.n}"])
 
 
 def _percents(fraction: float) -> str:

@@ -22,10 +22,15 @@ class Loaded(Struct, frozen=True):
 
 
 class Problem(Struct, frozen=True):
-    """A file that is missing or invalid, said in one line that names it."""
+    """A file, or a bench in it, without a usable figure; the message is one line that names the file.
+
+    With `is_error` false the bench is listed as not judged, and the build does not fail for it.
+    """
 
     path: str
     message: str
+    bench_id: str | None = None
+    is_error: bool = True
 
 
 def is_single(path: str) -> bool:

@@ -17,7 +17,9 @@ from aether_schema.summary import (
     Rounds,
     RoundUsage,
     Scalar,
+    Statistic,
     Summary,
+    statistic,
 )
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "Rounds",
     "Scalar",
     "SchemaError",
+    "Statistic",
     "Summary",
     "SummaryFileError",
     "__version__",
@@ -41,6 +44,7 @@ __all__ = [
     "printable",
     "quantile",
     "read_summary",
+    "statistic",
     "write_atomically",
     "write_summary",
 ]

@@ -5,17 +5,24 @@ from __future__ import annotations
 import math
 import unicodedata
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, TYPE_CHECKING, Any, Literal
 
 from msgspec import Meta, Struct
 
 from aether_schema.error import InvalidSummaryError
 from aether_schema.quantile import quantile
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 SCHEMA_VERSION: Literal[1] = 1
 
 Metric = Literal["duration_ms", "throughput_mbs", "value"]
 Better = Literal["lower", "higher"]
+#: The statistics of one bench that a summary can hold.
+Statistic = Literal["p5", "p50", "p95", "mean"]
+_Listed = Literal["p50", "p95", "mean"]
+PROBABILITY: dict[Statistic, float] = {"p5": 0.05, "p50": 0.5, "p95": 0.95}
 
 #: The unit that goes with a metric; a `value` takes any.
 UNIT_OF_METRIC = {"duration_ms": "ms", "throughput_mbs": "MB/s"}
@@ -33,6 +40,11 @@ Rounds = Annotated[
     Meta(description="An array a round (a fresh process), each an array of its samples, in `unit`."),
 ]
 Scalar = str | int | float | bool | None
+
+
+def statistic(values: Sequence[float], name: Statistic) -> float:
+    """Return a statistic of `values`, which are not empty, in their unit."""
+    return math.fsum(values) / len(values) if name == "mean" else quantile(values, PROBABILITY[name])
 
 
 class Reference(Struct, frozen=True, kw_only=True):
@@ -132,6 +144,17 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
         Meta(description="The machine's state while measuring (load, frequency); recorded, never compared."),
     ] = None
     commit: str | None = None
+    p5: Annotated[
+        Figure | None,
+        Meta(description="The 5th percentile: the slow tail of a metric of which more is better."),
+    ] = None
+    statistics: Annotated[
+        tuple[_Listed, ...] | None,
+        Meta(
+            description="The statistics that were measured, where that is not both `p50` and `p95`. A required key "
+            "without a measurement repeats the measured one, and `p50` holds the mean where that is all there is."
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         """Check what the types alone cannot say."""
@@ -147,6 +170,22 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether a smaller figure is the better one."""
         return (self.better or BETTER_OF_METRIC[self.metric]) == "lower"
 
+    def statistic(self, name: Statistic) -> float | None:
+        """Return a statistic in `unit`, or None where this summary does not hold it.
+
+        Samples hold them all unless `statistics` lists fewer. Without samples the keys hold the listed ones.
+        """
+        written = {"p5": self.p5, "p50": self.p50, "p95": self.p95}.get(name)
+        if name == "p5" and written is not None:
+            return written
+        if self.statistics is not None and name not in self.statistics:
+            return None
+        if name in {"p50", "p95"}:
+            return written
+        if self.samples is not None:
+            return statistic([sample for samples in self.samples for sample in samples], name)
+        return self.p50 if name == "mean" and self.statistics is not None else None
+
     @property
     def measured_at(self) -> datetime:
         """The timestamp as an aware datetime."""
@@ -161,8 +200,21 @@ def _check_figures(summary: Summary) -> None:
             raise InvalidSummaryError(f"{figure} is not a finite number of at least 0", key=key)
     if summary.p95 < summary.p50:
         raise InvalidSummaryError(f"{summary.p95} is below p50, {summary.p50}", key="p95")
+    if summary.p5 is not None and not 0 <= summary.p5 <= summary.p50:
+        raise InvalidSummaryError(f"{summary.p5} is not between 0 and p50, {summary.p50}", key="p5")
+    _check_statistics(summary)
     if summary.n < 1:
         raise InvalidSummaryError(f"{summary.n} samples are no run", key="n")
+
+
+def _check_statistics(summary: Summary) -> None:
+    if summary.statistics is None:
+        return
+    held = sorted(set(summary.statistics))
+    if held not in (["mean"], ["p50"], ["p95"], ["mean", "p95"], ["p50", "p95"]):
+        raise InvalidSummaryError("lists p50 or mean, p95, or one of the two and p95", key="statistics")
+    if len(held) == 1 and summary.samples is None and summary.p50 != summary.p95:
+        raise InvalidSummaryError(f"lists {held[0]} alone: p50 and p95 have to repeat it", key="statistics")
 
 
 def _check_texts(summary: Summary) -> None:
@@ -198,9 +250,9 @@ def _check_samples(summary: Summary, rounds: tuple[tuple[float, ...], ...]) -> N
         raise InvalidSummaryError(f"is {summary.n}, but `samples` holds {len(kept)}", key="n")
     # Once for both quantiles, which is what takes the time where there are millions.
     kept.sort()
-    for key, probability in (("p50", 0.5), ("p95", 0.95)):
-        written, own = getattr(summary, key), quantile(kept, probability)
-        if not math.isclose(written, own, rel_tol=AGREEMENT):
+    for key, probability in PROBABILITY.items():
+        written = getattr(summary, key)
+        if written is not None and not math.isclose(written, own := quantile(kept, probability), rel_tol=AGREEMENT):
             raise InvalidSummaryError(f"is {written}, but the samples give {own:.9g}", key=key)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from aether_guard.command.form import Commands, add_command
 from aether_guard.command.importing import add_reading, wishes_of
 from aether_guard.error import GuardError
-from aether_guard.figure import figure
+from aether_guard.figure import described_figures
 from aether_guard.verdict import EXIT_PASS
 from aether_schema import printable, write_summary
 
@@ -59,21 +60,15 @@ def execute(options: argparse.Namespace) -> int:
         raise GuardError("name a format, files and --out DIR, or --list")
     reader = Reader(options.format, wishes_of(options))
     loaded, problems = reader.load_all(options.paths)
-    if problems:
-        raise GuardError("\n".join(problem.message for problem in problems))
-    origin: dict[str, str] = {}
-    for item in loaded:
-        bench_id = item.summary.bench_id
-        if bench_id in origin:
-            where = f"is in {origin[bench_id]} already; with --prefix each file can have names of its own"
-            raise GuardError(printable(f"{item.path}: {bench_id} {where}"))
-        origin[bench_id] = item.path
+    if errors := [problem.message for problem in problems if problem.is_error]:
+        raise GuardError("\n".join(errors))
+    for problem in problems:
+        print(f"aether-guard: not imported: {problem.message}", file=sys.stderr)
     paths = [os.path.join(options.out, file_name_of(item.summary.bench_id)) for item in loaded]
     _write_all(paths, [item.summary for item in loaded])
     for path, item in zip(paths, loaded, strict=True):
         summary = item.summary
-        figures = f"p50 {figure(summary.p50, summary.unit)}, p95 {figure(summary.p95, summary.unit)}, n {summary.n}"
-        print(printable(f"{summary.bench_id}: {figures}: {path}"))
+        print(printable(f"{summary.bench_id}: {described_figures(summary)}: {path}"))
     return EXIT_PASS
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from aether_guard.command.form import percentage_argument
 from aether_guard.error import GuardError
 
 if TYPE_CHECKING:
@@ -37,6 +38,13 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         "--column", action="append", default=[], metavar="WHAT=NAME", help="a CSV's column: name, value, unit, round …"
     )
     parser.add_argument("--prefix", default="", metavar="TEXT", help="put this before every bench's name")
+    parser.add_argument(
+        "--allow-failures",
+        type=percentage_argument,
+        default=0.0,
+        metavar="1%",
+        help="judge a bench although up to this share of its operations failed [default: 0%%]",
+    )
 
 
 def wishes_of(options: argparse.Namespace) -> Wishes:
@@ -55,7 +63,13 @@ def wishes_of(options: argparse.Namespace) -> Wishes:
         if what not in USUAL or not name:
             raise GuardError(f"--column {text}: write WHAT=NAME, and WHAT is one of {', '.join(USUAL)}")
         columns[what] = name
-    return Wishes(better=tuple(options.better), columns=columns, unit=options.unit, prefix=options.prefix)
+    return Wishes(
+        better=tuple(options.better),
+        columns=columns,
+        unit=options.unit,
+        prefix=options.prefix,
+        allow_failures=options.allow_failures,
+    )
 
 
 def refuse_import_options(options: argparse.Namespace) -> None:
@@ -65,9 +79,9 @@ def refuse_import_options(options: argparse.Namespace) -> None:
         GuardError: such an option was given without a format.
 
     """
-    for name in ("better", "unit", "column", "prefix"):
+    for name in ("better", "unit", "column", "prefix", "allow_failures"):
         if getattr(options, name):
-            raise GuardError(f"--{name} goes with --from")
+            raise GuardError(f"--{name.replace('_', '-')} goes with --from")
 
 
 def better_argument(text: str) -> tuple[str, Better]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aether_guard.command.form import Commands, add_command, add_sides
 from aether_guard.config import find_config
-from aether_guard.figure import figure
+from aether_guard.figure import described_figures
 from aether_guard.pairing import Sides, judge_sides
 from aether_guard.verdict import EXIT_PASS
 from aether_schema import printable
@@ -54,7 +54,6 @@ def execute(options: argparse.Namespace) -> int:
     write_promotions(promotions)
     for promotion in promotions:
         new, old = promotion.summary, promotion.replaced
-        before = "none" if old is None else f"p50 {figure(old.p50, old.unit)}, p95 {figure(old.p95, old.unit)}"
-        after = f"p50 {figure(new.p50, new.unit)}, p95 {figure(new.p95, new.unit)}"
-        print(printable(f"{new.bench_id}: {before} -> {after}: {promotion.path}"))
+        before = "none" if old is None else described_figures(old)
+        print(printable(f"{new.bench_id}: {before} -> {described_figures(new)}: {promotion.path}"))
     return EXIT_PASS

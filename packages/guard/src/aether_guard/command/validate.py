@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aether_guard.command.form import Commands, add_command, complain
-from aether_guard.figure import figure
+from aether_guard.figure import described_figures
 from aether_guard.source import load_all
 from aether_guard.verdict import EXIT_ERROR, EXIT_PASS
 from aether_schema import printable
@@ -31,9 +31,7 @@ def execute(options: argparse.Namespace) -> int:
     """Say of every file whether it is a valid summary."""
     loaded, problems = load_all(options.paths)
     for item in loaded:
-        summary = item.summary
-        figures = f"p50 {figure(summary.p50, summary.unit)}, p95 {figure(summary.p95, summary.unit)}, n {summary.n}"
-        print(printable(f"ok: {item.path}: {summary.bench_id}: {figures}"))
+        print(printable(f"ok: {item.path}: {item.summary.bench_id}: {described_figures(item.summary)}"))
     for problem in problems:
         complain(problem.message)
     return EXIT_ERROR if problems else EXIT_PASS

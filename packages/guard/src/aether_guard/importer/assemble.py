@@ -9,8 +9,9 @@ import re
 from collections import Counter
 from datetime import UTC, datetime
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from aether_guard.importer.problem import ImportProblem
@@ -24,21 +25,104 @@ if TYPE_CHECKING:
     from aether_guard.importer.unit import Conversion
     from aether_schema import Better
 
+_Listed = Literal["p50", "p95", "mean"]
+#: What a run without samples contributes to a pool, the first that all runs hold.
+_POOLED: tuple[_Listed, ...] = ("p50", "mean", "p95")
 _ID_LENGTH = 200
 _SLUG_LENGTH = 80
 
 
-def summaries_of(series: Iterable[Series], wishes: Wishes, measured_at: datetime) -> list[Summary]:
-    """Return a summary each, under names that tell them apart.
+class Imported(Struct, frozen=True, kw_only=True):
+    """One file's benches: `summaries` to be judged, and the others by `bench_id` with the reason.
+
+    `failed` benches ran with failures, which is an error. `unjudged` benches have no figures, or figures in a unit
+    that does not tell which direction is better.
+    """
+
+    summaries: tuple[Summary, ...] = ()
+    failed: tuple[tuple[str, str], ...] = ()
+    unjudged: tuple[tuple[str, str], ...] = ()
+
+
+def summaries_of(series: Iterable[Series], wishes: Wishes, measured_at: datetime) -> Imported:
+    """Return the benches of one file under distinct names.
 
     `measured_at` stands for the time that a tool did not write.
 
     Raises:
-        ImportProblem: a figure is impossible, or a unit has no direction and none was given.
+        ImportProblem: a figure is impossible, or none of the benches can be judged.
 
     """
     found = [replace(item, name=bench_id_of(wishes.prefix + item.name)) for item in series]
-    return [_summary(item, wishes, measured_at) for item in _distinct(found)]
+    summaries: list[Summary] = []
+    failed: list[tuple[str, str]] = []
+    unjudged: list[tuple[str, str]] = []
+    for item in _distinct(found):
+        known = _directed(conversion(item.unit), item, wishes)
+        if (problem := _failure(item, wishes.allow_failures)) is not None:
+            failed.append((item.name, problem))
+        elif item.skipped is not None:
+            unjudged.append((item.name, item.skipped))
+        elif known is None:
+            unjudged.append((item.name, _no_direction(item)))
+        else:
+            summaries.append(_summary(item, known, measured_at))
+    if unjudged and not summaries and not failed:
+        raise ImportProblem(unjudged[0][1], place=unjudged[0][0])
+    return Imported(summaries=tuple(summaries), failed=tuple(failed), unjudged=tuple(unjudged))
+
+
+def pool(runs: Sequence[Summary]) -> Summary:
+    """Return several runs of one bench as one summary in which each run is a process of its own.
+
+    Runs that all have samples contribute their rounds. Otherwise each run contributes the one statistic that all of
+    them hold, its middle or else its p95, as a round of one value.
+
+    Raises:
+        ImportProblem: the runs do not measure the same thing.
+
+    """
+    first = runs[0]
+    if len(runs) == 1:
+        return first
+    for run in runs[1:]:
+        for key in ("metric", "unit", "better", "params"):
+            if getattr(run, key) != getattr(first, key):
+                raise ImportProblem(f"{key} differs: {getattr(run, key)!r} here, {getattr(first, key)!r}")
+    rounds = tuple(chain.from_iterable(run.samples or () for run in runs))
+    statistics: tuple[_Listed, ...] | None = None
+    notes = f"{len(runs)} runs"
+    if not all(run.samples for run in runs):
+        held = next((name for name in _POOLED if all(run.statistic(name) is not None for run in runs)), None)
+        if held is None:
+            raise ImportProblem(f"statistics differ: {first.statistics} and others; no run holds those of all")
+        rounds = tuple((run.statistic(held) or 0.0,) for run in runs)
+        statistics = (held,)
+        notes = f"{notes}, of each its {held}"
+    kept = [value for values in rounds for value in values]
+    common = {
+        key: value
+        for key, value in (first.environment or {}).items()
+        if all((run.environment or {}).get(key) == value for run in runs)
+    }
+    return Summary(
+        bench_id=first.bench_id,
+        metric=first.metric,
+        unit=first.unit,
+        better=first.better,
+        p50=quantile(kept, 0.5),
+        p95=quantile(kept, 0.95),
+        n=len(kept),
+        timestamp=max(runs, key=lambda run: run.measured_at).timestamp,
+        notes="; ".join(dict.fromkeys(filter(None, (notes, *(run.notes for run in runs))))),
+        schema_version=1,
+        samples=rounds,
+        environment=common or None,
+        params=first.params,
+        commit=first.commit if len({run.commit for run in runs}) == 1 else None,
+        p5=None if first.lower_is_better or statistics is not None else quantile(kept, 0.05),
+        statistics=statistics,
+    )
 
 
 def bench_id_of(name: str) -> str:
@@ -79,18 +163,38 @@ def _distinct(series: Sequence[Series]) -> list[Series]:
     return apart
 
 
-def _summary(item: Series, wishes: Wishes, measured_at: datetime) -> Summary:
-    known = _directed(conversion(item.unit), item, wishes)
+def _failure(item: Series, allowed: float) -> str | None:
+    """Return why a series is an error: more of its operations failed than are allowed, or it has no figure left."""
+    failures = item.failures
+    if failures is None or failures.failed <= 0:
+        return None
+    share = failures.failed / failures.total if failures.total > 0 else 1.0
+    has_figures = any(item.rounds or ()) or any(value is not None for value in (item.p50, item.mean, item.p95))
+    if not has_figures:
+        return f"{failures.problem}; nothing is left to judge"
+    if share <= allowed:
+        return None
+    # The smallest whole percentage with which the series would be judged.
+    return f"{failures.problem}; --allow-failures {math.ceil(min(share, 1.0) * 100)}% judges the others"
+
+
+def _no_direction(item: Series) -> str:
+    unit = f"the unit {item.unit!r}" if item.unit else "no unit"
+    return f"{unit} does not tell which direction is better: add --better lower or --better higher"
+
+
+def _summary(item: Series, known: Conversion, measured_at: datetime) -> Summary:
     rounds = None if item.rounds is None else tuple(known.all(values) for values in item.rounds if values)
     # Sorted once, which is what takes the time, for both.
     kept = sorted(chain.from_iterable(rounds)) if rounds else []
+    statistics: tuple[_Listed, ...] | None = None
+    p5 = None
     if kept:
         p50, p95, n = quantile(kept, 0.5), quantile(kept, 0.95), len(kept)
-    elif item.p50 is not None:
-        p50, n, rounds = known.one(item.p50), item.n, None
-        p95 = p50 if item.p95 is None else max(p50, known.one(item.p95))
+        p5 = quantile(kept, 0.05) if known.better == "higher" else None
     else:
-        raise ImportProblem("no figure at all", place=item.name)
+        n, rounds = item.n, None
+        p50, p95, statistics = _computed(item, known)
     if not all(map(math.isfinite, (p50, p95, *kept[:1], *kept[-1:]))):
         raise ImportProblem("a figure that is not finite", place=item.name)
     whole = {"n": n, **(item.params or {}), **(item.environment or {})}
@@ -98,7 +202,7 @@ def _summary(item: Series, wishes: Wishes, measured_at: datetime) -> Summary:
         raise ImportProblem("a whole number of more than 64 bits", place=f"{item.name}: {large}")
     if not all(math.isfinite(value) for value in (item.params or {}).values() if isinstance(value, float)):
         raise ImportProblem("a parameter that is not finite", place=item.name)
-    notes = [item.notes, "the tool tells no p95: p50 stands for it" if not kept and item.p95 is None else None]
+    failed = None if item.failures is None or item.failures.failed <= 0 else item.failures.problem
     phases = {}
     for name, (middle, high) in (item.phases or {}).items():
         if not (middle >= 0 and math.isfinite(middle) and math.isfinite(high)):
@@ -119,24 +223,48 @@ def _summary(item: Series, wishes: Wishes, measured_at: datetime) -> Summary:
             phases=phases or None,
             environment=item.environment or None,
             commit=item.commit,
-            notes="; ".join(filter(None, notes)) or None,
+            notes="; ".join(filter(None, (item.notes, failed))) or None,
             schema_version=1,
+            p5=p5,
+            statistics=statistics,
         )
     except InvalidSummaryError as error:
         raise ImportProblem(str(error), place=item.name) from None
 
 
-def _directed(known: Conversion, item: Series, wishes: Wishes) -> Conversion:
-    """Return the conversion with a direction: from whoever named the bench, the format, the unit, or whoever asked."""
+def _computed(item: Series, known: Conversion) -> tuple[float, float, tuple[_Listed, ...] | None]:
+    """Return p50 and p95 as a summary without samples holds them, and which of them the tool computed.
+
+    Raises:
+        ImportProblem: it computed none.
+
+    """
+    middle = item.mean if item.p50 is None else item.p50
+    name: _Listed = "mean" if item.p50 is None else "p50"
+    if middle is not None and item.p95 is not None:
+        p50, p95 = known.one(middle), known.one(item.p95)
+        if name == "p50":
+            return p50, max(p50, p95), None  # the tool rounds each for itself
+        # A mean may lie above the p95, and a summary's p50 may not.
+        return (p50, p95, (name, "p95")) if p95 >= p50 else (p50, p50, (name,))
+    if middle is not None:
+        return known.one(middle), known.one(middle), (name,)
+    if item.p95 is not None:
+        return known.one(item.p95), known.one(item.p95), ("p95",)
+    raise ImportProblem("no figure at all", place=item.name)
+
+
+def _directed(known: Conversion, item: Series, wishes: Wishes) -> Conversion | None:
+    """Return the conversion with a direction, or None where nothing gives one.
+
+    A `--better GLOB=WAY` outranks the format, the format the unit, and all of them a plain `--better WAY`.
+    """
     named = next((way for glob, way in wishes.better if glob and fnmatch.fnmatchcase(item.name, glob)), None)
     better: Better | None = named or item.better or known.better
     if better is None:
         better = next((way for glob, way in wishes.better if not glob), None)
     if better is None:
-        unit = f"the unit {known.unit!r}" if known.unit else "no unit"
-        raise ImportProblem(
-            f"{unit} does not say which way is better: add --better lower or --better higher", place=item.name
-        )
+        return None
     if known.better == better or known.metric == "value":
         return replace(known, better=better)
     # A time of which more is better is no duration, nor a rate of which less is a throughput.

@@ -6,7 +6,7 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from aether_guard.importer.assemble import summaries_of
+from aether_guard.importer.assemble import Imported, pool, summaries_of
 from aether_guard.importer.document import Document, read_document
 from aether_guard.importer.problem import ImportProblem
 from aether_guard.importer.registry import AUTO, all_importers, load_importer, recognise
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from aether_guard.importer.registry import Importer
     from aether_guard.importer.series import Wishes
-    from aether_schema import Summary
 
 
 #: The ends of names that `auto` looks at in a folder; what a log or a text there holds has to be named.
@@ -58,13 +57,18 @@ class Reader:
                     continue
                 seen.add(real)
                 try:
-                    loaded += [Loaded(file, summary) for summary in self.read(file)]
+                    found = self.read(file)
                 except ImportProblem as problem:
                     problems.append(_problem(file, str(problem)))
-        return loaded, problems
+                    continue
+                loaded += [Loaded(file, summary) for summary in found.summaries]
+                problems += [_bench_problem(file, *item, is_error=True) for item in found.failed]
+                problems += [_bench_problem(file, *item, is_error=False) for item in found.unjudged]
+        pooled, more_problems = _pooled(loaded)
+        return pooled, problems + more_problems
 
-    def read(self, path: str) -> list[Summary]:
-        """Return the summaries of one file, or of a folder that is one report.
+    def read(self, path: str) -> Imported:
+        """Return the benches of one file, or of a folder that is one report.
 
         Raises:
             ImportProblem: it cannot be read, or is not of the format, or holds no bench.
@@ -80,10 +84,10 @@ class Reader:
         except MemoryError:
             raise ImportProblem("too large for this machine's memory") from None
 
-    def _summaries(self, document: Document) -> list[Summary]:
+    def _summaries(self, document: Document) -> Imported:
         if is_summary(document):
             try:
-                return [decode_summary(document.data)]
+                return Imported(summaries=(decode_summary(document.data),))
             except InvalidSummaryError as error:
                 raise ImportProblem(str(error)) from None
         importer = self._importer or recognise(document, self._known)[1]
@@ -108,8 +112,8 @@ class Reader:
         return [os.path.join(path, name) for name in names if name.endswith(suffixes) and name[0] != "."]
 
 
-def import_document(document: Document, importer: Importer, wishes: Wishes = PLAIN_WISHES) -> list[Summary]:
-    """Return the summaries of a document by an importer.
+def import_document(document: Document, importer: Importer, wishes: Wishes = PLAIN_WISHES) -> Imported:
+    """Return the benches of a document by an importer.
 
     Raises:
         ImportProblem: it is not of the format, or holds no bench.
@@ -131,6 +135,28 @@ def import_document(document: Document, importer: Importer, wishes: Wishes = PLA
 def is_summary(document: Document) -> bool:
     """Return whether a document is a summary of our own, by the keys that no other format has together."""
     return {"bench_id", "metric", "p50"} <= document.keys.keys()
+
+
+def _pooled(loaded: Iterable[Loaded]) -> tuple[list[Loaded], list[Problem]]:
+    """Return one summary per bench: further files of a bench are further processes of it."""
+    by_bench: dict[str, list[Loaded]] = {}
+    for item in loaded:
+        by_bench.setdefault(item.summary.bench_id, []).append(item)
+    pooled: list[Loaded] = []
+    problems: list[Problem] = []
+    for bench_id, items in by_bench.items():
+        try:
+            pooled.append(Loaded(items[0].path, pool([item.summary for item in items])))
+        except ImportProblem as problem:
+            problems.append(
+                _bench_problem(items[-1].path, bench_id, f"{problem} in {printable(items[0].path)}", is_error=True)
+            )
+    return pooled, problems
+
+
+def _bench_problem(path: str, bench_id: str, reason: str, *, is_error: bool) -> Problem:
+    message = f"{printable(path)}: {printable(bench_id)}: {printable(reason)}"
+    return Problem(path, message, bench_id=bench_id, is_error=is_error)
 
 
 def _problem(path: str, message: str) -> Problem:

@@ -12,12 +12,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+class Failures(Struct, frozen=True, kw_only=True):
+    """Operations that failed: `failed` of `total`, and a short text such as "3 of 10 runs exited with status 1"."""
+
+    failed: float
+    total: float
+    problem: str
+
+
 class Series(Struct, frozen=True, kw_only=True):
     """The figures of one bench, in the tool's own unit.
 
-    Either `rounds` holds the samples, an array a process, or `p50` (and `p95` where the tool says one) stand for
-    `n` samples that it did not keep. `better` is what the format itself says of the direction, over what the unit
-    says; `phases` has the p50 and p95 of each part in milliseconds.
+    Either `rounds` holds the samples, one array per process, or the statistics that the tool computed (`p50` or
+    `mean`, `p95`) describe `n` samples that it did not keep. A statistic that the file does not hold stays None.
+    `better` is the direction that the format itself fixes; it outranks the unit's. `phases` has the p50 and p95 of
+    each part in milliseconds. `failures` makes the series an error unless the share is allowed; samples of failed
+    operations are left out. `skipped` is the reason why the tool measured nothing, and then there are no figures.
     """
 
     name: str
@@ -25,6 +35,7 @@ class Series(Struct, frozen=True, kw_only=True):
     rounds: Rounds | None = None
     p50: float | None = None
     p95: float | None = None
+    mean: float | None = None
     n: int = 1
     better: Better | None = None
     params: dict[str, Scalar] | None = None
@@ -33,6 +44,8 @@ class Series(Struct, frozen=True, kw_only=True):
     timestamp: str | None = None
     commit: str | None = None
     notes: str | None = None
+    failures: Failures | None = None
+    skipped: str | None = None
 
 
 class Wishes(Struct, frozen=True, kw_only=True):
@@ -40,12 +53,14 @@ class Wishes(Struct, frozen=True, kw_only=True):
 
     `better` holds pairs of a glob of bench ids, empty for every unit without a direction, and the direction;
     `columns` names the columns of a CSV by what is in them, and `unit` is that of figures without one.
+    `allow_failures` is the largest share of failed operations with which a series is still judged.
     """
 
     better: tuple[tuple[str, Better], ...] = ()
     columns: dict[str, str] = {}
     unit: str | None = None
     prefix: str = ""
+    allow_failures: float = 0.0
 
 
 PLAIN_WISHES = Wishes()
