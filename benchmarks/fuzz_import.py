@@ -80,13 +80,13 @@ def attempt(form: str, importer: Importer, name: str, data: bytes, place: str) -
                 (folder / file).write_bytes(data if file == name else _whole(file))
             if name == "estimates.json":
                 (folder / "sample.json").unlink()
-            summaries = Reader(form, WISHES).read(place)
+            summaries = Reader(form, WISHES).read(place).summaries
         else:
             if data.startswith(b"\x1f\x8b"):
                 data = unpack(data)
             document = Document(os.path.join(place, "file"), data)
             importer.recognises(document)
-            summaries = import_document(document, importer, WISHES)
+            summaries = import_document(document, importer, WISHES).summaries
     except ImportProblem as problem:
         if len(str(problem).splitlines()) != 1 or not str(problem).isprintable():
             raise AssertionError(f"not one line: {str(problem)!r}") from None

@@ -32,7 +32,7 @@ def summary(bench_id: str, rounds: tuple[tuple[float, ...], ...] | None = None, 
 
 
 def back(form: str, text: str, wishes: Wishes = Wishes()) -> list[Summary]:  # noqa: B008 - a frozen value
-    return import_document(Document("text", text.encode()), load_importer(form), wishes)
+    return list(import_document(Document("text", text.encode()), load_importer(form), wishes).summaries)
 
 
 SAMPLED = summary("a::b[1]", ((1.25, 1.5), (1.75, 2.5)))

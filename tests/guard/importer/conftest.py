@@ -37,6 +37,6 @@ def imported() -> Callable[..., dict[str, Summary]]:
     """Import a file and return its summaries by their bench."""
 
     def read(form: str, path: Path | str, wishes: Wishes = ANY) -> dict[str, Summary]:
-        return {summary.bench_id: summary for summary in Reader(form, wishes).read(str(path))}
+        return {summary.bench_id: summary for summary in Reader(form, wishes).read(str(path)).summaries}
 
     return read

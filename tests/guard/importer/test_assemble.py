@@ -16,7 +16,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def summarised(*series: Series, wishes: Wishes = PLAIN_WISHES) -> list[Summary]:
-    return summaries_of(series, wishes, NOW)
+    return list(summaries_of(series, wishes, NOW).summaries)
 
 
 def series(**changes: Any) -> Series:

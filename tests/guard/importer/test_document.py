@@ -44,7 +44,11 @@ def test_a_gzip_that_unpacks_to_too_much_is_refused() -> None:
         unpack(bomb(SIZE_LIMIT_BYTES + 2**21))
 
 
-@pytest.mark.parametrize("data", [gzip.compress(b"{}" * 999)[:30], gzip.compress(b"{}" * 99)[:-4], b"\x1f\x8b garbage"])
+@pytest.mark.parametrize(
+    "data",
+    [gzip.compress(b"{}" * 999)[:30], gzip.compress(b"{}" * 99)[:-4], b"\x1f\x8b garbage"],
+    ids=["cut", "damaged", "garbage"],
+)
 def test_a_gzip_that_is_cut_off_or_damaged_is_refused(data: bytes) -> None:
     with pytest.raises(ImportProblem, match="gzip"):
         unpack(data)
@@ -92,7 +96,7 @@ def test_entities_are_not_expanded(tmp_path: Path) -> None:
 def test_xml_may_say_its_encoding(tmp_path: Path) -> None:
     text = '<?xml version="1.0" encoding="ISO-8859-1"?><testsuite><testcase name="é" time="1,002.5"/></testsuite>'
     (tmp_path / "a.xml").write_bytes(text.encode("latin-1"))
-    (summary,) = Reader("auto").read(str(tmp_path / "a.xml"))
+    (summary,) = Reader("auto").read(str(tmp_path / "a.xml")).summaries
     assert (summary.bench_id, summary.p50) == ("é", 1_002_500.0)
 
 

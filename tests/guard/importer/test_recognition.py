@@ -40,7 +40,7 @@ def test_a_summary_of_our_own_may_stand_among_them(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     for form in ("auto", "hyperfine"):
-        assert [summary.bench_id for summary in Reader(form).read(str(path))] == ["a"]
+        assert [summary.bench_id for summary in Reader(form).read(str(path)).summaries] == ["a"]
 
 
 def test_a_folder_gives_the_files_that_are_of_the_format(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_another_package_adds_a_format(outside: Path) -> None:
     path = outside / "run.watch"
     path.write_text("WATCH 1.5 2.5", encoding="utf-8")
-    (summary,) = Reader("stopwatch").read(str(path))
+    (summary,) = Reader("stopwatch").read(str(path)).summaries
     assert summary.samples == ((1500.0, 2500.0),)
 
 

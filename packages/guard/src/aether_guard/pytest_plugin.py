@@ -112,7 +112,8 @@ def _judged(config: pytest.Config, gate: float | None) -> Report:
     if not baseline:
         raise GuardError("no baseline: name one with --aether-baseline, or guard.baseline in aether.toml")
     document = _document(config)
-    measured = [Loaded("this session", summary) for summary in import_document(document, pytest_benchmark)]
+    imported = import_document(document, pytest_benchmark)
+    measured = [Loaded("this session", summary) for summary in imported.summaries]
     reader = Reader("pytest-benchmark")
 
     def import_all(paths: Any) -> tuple[list[Loaded], list[Problem]]:  # noqa: ANN401 - as the two sides have them
