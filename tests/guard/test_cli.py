@@ -410,7 +410,7 @@ def test_a_check_of_samples_says_how_sure_it_is(guard: Guard, write: Write) -> N
     done = guard("check", write("old.json", **sampled(10.0, ruler=0.4)), write("new.json", **sampled(13.0, ruler=0.4)))
     assert (done.returncode, done.stderr) == (1, "")
     assert "p95 30.0 % worse, 30.0 % worse by the ruler (+30.0 % to +30.0 %), gate 20 %" in done.stdout
-    assert "(gate 20 % on p95; a build in which nothing got worse goes red in at most 5 %)" in done.stdout
+    assert "(gate 20 % on p95; false-alarm risk at most 5 % per build)" in done.stdout
 
 
 def test_what_the_ruler_explains_passes_and_what_it_reveals_fails(guard: Guard, write: Write) -> None:
@@ -482,7 +482,7 @@ def test_a_host_mismatch_is_doubted_ignored_or_refused(guard: Guard, write: Writ
     doubted = guard("check", *paths)
     assert doubted.returncode == 0
     assert "inconclusive: packaging: " in doubted.stdout
-    assert "the machines differ in cpu_model and no ruler goes with both" in doubted.stdout
+    assert "the machines differ in cpu_model and no reference was timed on both" in doubted.stdout
     assert guard("check", "--strict", *paths).returncode == 3
     assert guard("check", "--host-mismatch", "warn", *paths).stdout == doubted.stdout
     ignored = guard("check", "--host-mismatch", "ignore", *paths)

@@ -14,6 +14,7 @@ from aether_guard.compare import TOLERANCE, Assessment, assess, judge, judge_all
 from aether_guard.estimate import BOUNDED_SAMPLES, Estimate
 from aether_guard.policy import Policy, Waiver
 from aether_guard.ruler import UNCERTAIN_PART, USUAL_DISAGREEMENT
+from aether_guard.statistic import Choice
 from aether_guard.student import quantile_of_t
 from aether_schema import Phase
 
@@ -373,7 +374,9 @@ def test_on_one_machine_the_second_kernel_is_asked_only_where_it_is_far_off(
     assert ("the second kernel doubts the ruler by 18.2 %" in judged.reason) == doubted
 
 
-@pytest.mark.parametrize("worse", [1.0, 3.0])
+@pytest.mark.parametrize(
+    ("worse", "verdict"), [(0.3, "inconclusive"), (1.0, "inconclusive"), (1.9, "inconclusive"), (3.0, "regression")]
+)
 @pytest.mark.parametrize(
     "rulers",
     [
@@ -383,14 +386,85 @@ def test_on_one_machine_the_second_kernel_is_asked_only_where_it_is_far_off(
         pytest.param(({"rulers": steady(0.4)}, {"rulers": steady(0.4), "kernel": "other"}), id="other kernels"),
     ],
 )
-def test_between_machines_without_rulers_to_trust_nothing_is_concluded_and_the_keys_are_named(
-    sampled: Callable[..., Summary], rulers: tuple[dict[str, Any], dict[str, Any]], worse: float
+def test_other_hardware_without_a_reference_is_in_doubt_up_to_a_factor_of_two(
+    sampled: Callable[..., Summary], rulers: tuple[dict[str, Any], dict[str, Any]], worse: float, verdict: str
 ) -> None:
     baseline = sampled(steady(10), environment=HERE, **rulers[0])
     current = sampled(steady(10 * worse), environment=THERE, **rulers[1])
     judged = compare(baseline, current, Policy())
-    assert (judged.verdict, judged.samples_needed) == ("inconclusive", None)
+    assert (judged.verdict, judged.samples_needed) == (verdict, None)
     assert "the machines differ in cpu_model, libc and no " in judged.reason
+    assert ("by a factor of at most two" in judged.reason) == (verdict == "regression")
+
+
+@pytest.mark.parametrize(("worse", "verdict"), [(1.5, "inconclusive"), (2.1, "regression")])
+def test_figures_from_other_hardware_are_in_doubt_as_well(
+    summary: Callable[..., Summary], worse: float, verdict: str
+) -> None:
+    judged = compare(summary(environment=HERE), summary(environment=THERE, p95=10 * worse), Policy())
+    assert judged.verdict == verdict
+
+
+def test_another_version_of_the_language_is_judged_and_shown(sampled: Callable[..., Summary]) -> None:
+    baseline = sampled(steady(10), environment={"python": "3.11.7", "measured": {"attrs": "1", "cattrs": "1"}})
+    current = sampled(steady(13), environment={"python": "3.12.1", "measured": {"attrs": "2", "cattrs": "1"}})
+    judged = compare(baseline, current, Policy(host_mismatch="error"))
+    assert judged.verdict == "regression"
+    assert "attrs 1 before, 2 now, python 3.11.7 before, 3.12.1 now" in judged.reason
+
+
+# The statistic that is judged is one that both sides hold.
+
+
+def test_without_a_p95_on_a_side_the_middle_of_both_is_judged(summary: Callable[..., Summary]) -> None:
+    without = summary(p50=5.0, p95=5.0, statistics=("p50",))
+    judged = compare(without, summary(p50=5.0, p95=11.0), Policy())
+    assert (judged.verdict, judged.quantile, judged.change) == ("pass", "p50", 0.0)
+    assert "p50 is judged: the baseline holds no p95, only p50" in judged.reason
+    slower = compare(summary(p50=5.0, p95=11.0), summary(p50=10.8, p95=10.8, statistics=("p50",)), Policy())
+    assert (slower.verdict, slower.quantile) == ("regression", "p50")
+    assert "the current side holds no p95" in slower.reason
+
+
+def test_a_quantile_asked_for_by_name_is_not_replaced(summary: Callable[..., Summary]) -> None:
+    without = summary(p50=5.0, p95=5.0, statistics=("p50",))
+    judged = compare(without, summary(p50=5.0), Policy(sources={"quantile": "command line"}))
+    assert judged.verdict == "error"
+    assert judged.reason.startswith("p95: the baseline holds no p95, only p50; choose another with --quantile")
+
+
+def test_a_mean_is_compared_with_a_mean_only(summary: Callable[..., Summary], sampled: Callable[..., Summary]) -> None:
+    mean = summary(p50=10.0, p95=10.0, statistics=("mean",))
+    judged = compare(mean, sampled([[5.0] * 6 + [15.0] * 6] * 2), Policy())
+    assert (judged.verdict, judged.quantile, judged.current) == ("pass", "mean", 10.0)
+    assert compare(mean, summary(p50=9.0), Policy()).verdict == "error"
+
+
+@pytest.mark.parametrize("slow", [[1000.0] * 6 + [500.0] * 6, [900.0] * 6 + [500.0] * 6])
+def test_the_slow_tail_of_a_throughput_is_judged(sampled: Callable[..., Summary], slow: list[float]) -> None:
+    judged = compare(sampled([[1000.0] * 12] * 5, throughput=True), sampled([slow] * 5, throughput=True), Policy())
+    assert (judged.verdict, judged.quantile, judged.change) == ("regression", "p5", 0.5)
+    assert judged.reason.startswith("p5 50.0 % worse")
+
+
+def test_a_throughput_without_samples_is_judged_on_p95(summary: Callable[..., Summary]) -> None:
+    judged = compare(summary(throughput=True), summary(throughput=True, p95=7.0), Policy())
+    assert (judged.verdict, judged.quantile) == ("regression", "p95")
+    carried = compare(summary(throughput=True, p50=9.0, p5=8.0), summary(throughput=True, p50=9.0, p5=4.0), Policy())
+    assert (carried.verdict, carried.quantile) == ("regression", "p5")
+
+
+def test_rounds_of_single_samples_have_a_middle_with_an_interval(sampled: Callable[..., Summary]) -> None:
+    before, after = ([[value * scale] for value in (10.0, 10.1, 9.9, 10.05, 9.95)] for scale in (1.0, 1.3))
+    judged = compare(sampled(before), sampled(after), Policy(quantile="p50"))
+    assert (judged.verdict, judged.processes) == ("regression", (5, 5))
+    assert judged.interval is not None
+
+
+def test_too_few_samples_for_an_interval_are_named(sampled: Callable[..., Summary]) -> None:
+    judged = compare(sampled([[10.0, 10.1]]), sampled([[13.0, 13.2]]), Policy())
+    assert (judged.verdict, judged.interval, judged.processes) == ("regression", None, None)
+    assert "too few samples above 0 for an interval: the two figures alone decide" in judged.reason
 
 
 def test_the_keys_in_which_bare_figures_differ_are_named(summary: Callable[..., Summary]) -> None:
@@ -555,7 +629,13 @@ def moved(summary: Callable[..., Summary]) -> Callable[..., Assessment]:
     def build(centre: float, error: float = 0.1) -> Assessment:
         found = Estimate(centre=centre, error=error, freedom=8, lower_is_better=True, piece=12, units=5)
         return Assessment(
-            baseline=summary(), current=summary(), policy=Policy(), gate=0.2, change=math.expm1(centre), raw=found
+            baseline=summary(),
+            current=summary(),
+            policy=Policy(),
+            gate=0.2,
+            chosen=Choice(name="p95", baseline=10.0, current=10.0),
+            change=math.expm1(centre),
+            raw=found,
         )
 
     return build

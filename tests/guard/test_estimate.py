@@ -149,7 +149,6 @@ def test_of_one_process_its_pieces_have_to_do_and_that_is_noted(sampled: Callabl
     [
         pytest.param([[0.0] * 4] * 3, id="zeros"),
         pytest.param([[1.0] * 4, [0.0] * 4, [0.0] * 4], id="one round that is not zero"),
-        pytest.param([[1.0, 1.0]] * 20, id="rounds of two"),
         pytest.param([[1.0] * 5], id="one process of five"),
         pytest.param([[1.0] * 12, []], id="one round and an empty one"),
     ],
@@ -160,6 +159,12 @@ def test_of_what_has_no_ratio_or_no_rounds_there_is_no_estimate(
     fine, poor = sampled([[1.0] * 4] * 3), sampled(rounds)
     assert estimate(fine, poor, "p50", by_ruler=False) is None
     assert estimate(poor, fine, "p50", by_ruler=False) is None
+
+
+def test_short_rounds_have_a_middle_and_no_tail(sampled: Callable[..., Summary]) -> None:
+    fine, short = sampled([[1.0] * 4] * 3), sampled([[1.0, 1.0]] * 20)
+    assert estimate(fine, short, "p50", by_ruler=False) is not None
+    assert estimate(fine, short, "p95", by_ruler=False) is None
 
 
 def test_without_samples_there_is_no_estimate(summary: Callable[..., Summary], sampled: Callable[..., Summary]) -> None:

@@ -106,9 +106,10 @@ def compared(judgement: Callable[..., Judgement]) -> Callable[..., Page]:
 
 
 def test_the_headline_says_what_the_whole_comes_to(judgement: Callable[..., Judgement]) -> None:
-    page = page_of(judgement(gate=0.2), judgement(verdict="pass", gate=0.2), level=0.05)
+    benches = [judgement(gate=0.2, verdict=verdict, processes=(5, 5)) for verdict in ("regression", "pass")]
+    page = page_of(*benches, level=0.05)
     assert "2 benches: 1 regression, 1 passed" in page.text
-    assert "gate 20 % on p95; a build in which nothing got worse goes red in at most 5 %" in page.text
+    assert "gate 20 % on p95; false-alarm risk at most 5 % per build" in page.text
     assert "The build fails, with exit status 1." in page.text
 
 

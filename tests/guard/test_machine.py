@@ -62,7 +62,12 @@ def test_keys_that_do_not_apply_are_null() -> None:
     report = parsed(Judgement(bench_id=None, verdict="error", reason="no such file"))
     bench = report["benches"][0]
     assert (report["verdict"], report["exit_code"]) == ("error", 2)
-    assert {key for key, value in bench.items() if value is None} == bench.keys() - {"verdict", "reason", "warn_only"}
+    assert {key for key, value in bench.items() if value is None} == bench.keys() - {
+        "verdict",
+        "reason",
+        "warn_only",
+        "judged",
+    }
     assert VALIDATOR.is_valid(report)
 
 

@@ -122,8 +122,8 @@ def test_where_nothing_could_be_judged_there_is_no_gate() -> None:
 
 
 def test_the_level_is_told_where_evidence_bounds_it(judgement: Callable[..., Judgement]) -> None:
-    text = render_text(build_report([judgement(interval=(0.2, 0.3))], strict=False, level=0.05))
-    assert text.endswith("(gate 20 % on p95; a build in which nothing got worse goes red in at most 5 %)\n")
+    text = render_text(build_report([judgement(processes=(5, 5))], strict=False, level=0.05))
+    assert text.endswith("(gate 20 % on p95; false-alarm risk at most 5 % per build)\n")
 
 
 @pytest.mark.parametrize(

@@ -23,15 +23,15 @@ def series(**changes: Any) -> Series:
     return Series(**{"name": "a", "unit": "s", "p50": 1.0, **changes})
 
 
-def test_a_figure_without_samples_is_a_bare_summary_that_says_where_its_p95_is_from() -> None:
+def test_a_summary_lists_the_one_statistic_that_the_tool_computed() -> None:
     (summary,) = summarised(series())
     assert (summary.p50, summary.p95, summary.n, summary.samples) == (1000.0, 1000.0, 1, None)
-    assert summary.notes == "the tool tells no p95: p50 stands for it"
+    assert (summary.statistics, summary.statistic("p50"), summary.statistic("p95")) == (("p50",), 1000.0, None)
     assert summary.timestamp == "2026-01-01T00:00:00+00:00"
 
 
 def test_an_unknown_unit_needs_a_direction() -> None:
-    with pytest.raises(ImportProblem, match=r"^a: the unit 'widgets' does not say which way is better: add --better"):
+    with pytest.raises(ImportProblem, match=r"^a: the unit 'widgets' does not tell which direction is better: add"):
         summarised(series(unit="widgets"))
     (summary,) = summarised(series(unit="widgets"), wishes=Wishes(better=(("", "higher"),)))
     assert (summary.metric, summary.unit, summary.better) == ("value", "widgets", "higher")

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from aether_guard.assessment import Assessment
-from aether_guard.estimate import BOUNDED_SAMPLES, PROBABILITIES, Estimate, estimate
+from aether_guard.estimate import BOUNDED_SAMPLES, Estimate, estimate
 from aether_guard.policy import Policy, waiver_expired
 from aether_guard.reason import explain
-from aether_guard.ruler import differing_keys, read_ruler, uncertainty
+from aether_guard.ruler import VERSION_KEYS, differing_keys, read_ruler, uncertainty
+from aether_guard.statistic import Choice, choose_statistic
 from aether_guard.verdict import Judgement
 
 if TYPE_CHECKING:
@@ -38,15 +39,18 @@ def assess(baseline: Summary, current: Summary, policy: Policy, today: date) -> 
     The worsening is `current / baseline - 1` where lower is better and `1 - current / baseline` where
     higher is.
     """
-    before, after = getattr(baseline, policy.quantile), getattr(current, policy.quantile)
     known = Assessment(baseline=baseline, current=current, policy=policy, gate=policy.gate_in_force)
     problem = incomparable(baseline, current) or _policy_problem(policy, today)
-    if problem is None and (before == 0 or not math.isfinite(after / before)):
-        problem = f"{policy.quantile}: {before:g} in the baseline, and nothing can be compared with that"
     if problem is not None:
         return replace(known, problem=problem)
-    known = replace(known, change=worsening(before, after, lower_is_better=baseline.lower_is_better))
-    return _with_evidence(known)
+    chosen = choose_statistic(baseline, current, policy)
+    if isinstance(chosen, str):
+        return replace(known, problem=chosen)
+    before, after = chosen.baseline, chosen.current
+    if before == 0 or not math.isfinite(after / before):
+        return replace(known, problem=f"{chosen.name}: {before:g} in the baseline, and there is no ratio to it")
+    change = worsening(before, after, lower_is_better=baseline.lower_is_better)
+    return _with_evidence(replace(known, chosen=chosen, change=change), chosen)
 
 
 def judge_all(assessments: Sequence[Assessment], level: float) -> list[Judgement]:
@@ -59,7 +63,7 @@ def judge_all(assessments: Sequence[Assessment], level: float) -> list[Judgement
     chances = {
         index: known.deciding.chance_of_worse(known.gate * REAL_PART)
         for index, known in enumerate(assessments)
-        if known.problem is None and known.doubt is None and known.deciding is not None
+        if known.problem is None and known.deciding is not None and (known.doubt is None or known.beyond_machines)
     }
     real = significant(chances, level)
     return [_judgement(known, real=index in real, level=level) for index, known in enumerate(assessments)]
@@ -130,48 +134,63 @@ def _policy_problem(policy: Policy, today: date) -> str | None:
     return None
 
 
-def _with_evidence(known: Assessment) -> Assessment:
-    """Add the estimates, and what speaks against letting them decide."""
+def _with_evidence(known: Assessment, chosen: Choice) -> Assessment:
+    """Add the estimates, and the reasons against letting them decide."""
     baseline, current, policy = known.baseline, known.current, known.policy
-    differing = differing_keys(baseline, current) if policy.host_mismatch != "ignore" else []
-    if differing and policy.host_mismatch == "error":
-        return replace(known, problem=f"the machines differ in {', '.join(differing)}")
-    raw = estimate(baseline, current, policy.quantile, by_ruler=False)
+    differing = differing_keys(baseline, current)
+    machine = [key for key in differing if key not in VERSION_KEYS] if policy.host_mismatch != "ignore" else []
+    if machine and policy.host_mismatch == "error":
+        return replace(known, problem=f"the machines differ in {', '.join(machine)}")
+    raw = estimate(baseline, current, chosen.name, by_ruler=False)
     ruler = read_ruler(baseline, current) if raw is not None else None
-    ruled = estimate(baseline, current, policy.quantile, by_ruler=True) if ruler is not None else None
+    ruled = estimate(baseline, current, chosen.name, by_ruler=True) if ruler is not None else None
     lacking = (policy.evidence != "any" and raw is None) or (policy.evidence == "ruler" and ruled is None)
     if lacking:
         what = "samples on both sides" if raw is None else "the same ruler on both sides"
         return replace(known, problem=f"the policy asks for {what}")
     doubt = None
+    notes = [] if chosen.note is None else [chosen.note]
+    if raw is None and baseline.samples and current.samples:
+        notes.append("too few samples above 0 for an interval: the two figures alone decide")
     if raw is not None and ruled is not None and ruler is not None:
-        correction = uncertainty(baseline, current, PROBABILITIES[policy.quantile])
+        # The slow tail of a throughput goes with the slow tail of the reference, which is a time.
+        slow = chosen.probability if baseline.lower_is_better else 1 - chosen.probability
+        correction = uncertainty(baseline, current, slow)
         ruled = replace(ruled, error=math.hypot(ruled.error, correction))
         # As they came, the figures hold all of what the ruler takes out.
         raw = replace(raw, error=math.hypot(raw.error, ruler.shift))
-        if differing and ruler.disagreement is None:
+        if machine and ruler.disagreement is None:
             doubt = "and no second kernel says whether the ruler holds between them"
         # What the machine did is in doubt, and so is what it did to the figures as they came.
-        widened = ruler.doubt(same_machine=not differing)
+        widened = ruler.doubt(same_machine=not machine)
         raw, ruled = replace(raw, widened=widened), replace(ruled, widened=widened)
-    elif differing and raw is not None:
-        doubt = "and no ruler goes with both"
-    return replace(known, raw=raw, ruled=ruled, ruler=ruler, differing=tuple(differing), doubt=doubt)
+    elif machine:
+        doubt = "and no reference was timed on both"
+    return replace(
+        known,
+        raw=raw,
+        ruled=ruled,
+        ruler=ruler,
+        machine=tuple(machine),
+        versions=tuple(key for key in differing if key in VERSION_KEYS),
+        notes=tuple(notes),
+        doubt=doubt,
+    )
 
 
 def _judgement(known: Assessment, *, real: bool, level: float) -> Judgement:
-    policy = known.policy
-    if known.problem is not None:
-        return Judgement(bench_id=known.current.bench_id, verdict="error", reason=known.problem)
+    policy, chosen = known.policy, known.chosen
+    if known.problem is not None or chosen is None:
+        return Judgement(bench_id=known.current.bench_id, verdict="error", reason=known.problem or "nothing to judge")
     found = known.deciding
-    if known.doubt is not None:
+    if known.doubt is not None and not known.beyond_machines:
         verdict: Verdict = "inconclusive"
     elif found is None:
         verdict = judge(known.change, known.gate)
     else:
         verdict = judge_estimate(found, known.gate, real=real, level=level)
     needed = found.samples_needed(known.gate) if found is not None and verdict == "inconclusive" else None
-    if policy.quantile == "p95" and needed is not None:
+    if chosen.is_tail and needed is not None:
         needed = max(needed, BOUNDED_SAMPLES)
     moved = _moved_phase(known.baseline, known.current, verdict) if verdict in {"regression", "improvement"} else None
     return Judgement(
@@ -179,13 +198,14 @@ def _judgement(known: Assessment, *, real: bool, level: float) -> Judgement:
         verdict=verdict,
         metric=known.current.metric,
         unit=known.current.unit,
-        quantile=policy.quantile,
-        baseline=getattr(known.baseline, policy.quantile),
-        current=getattr(known.current, policy.quantile),
+        quantile=chosen.name,
+        baseline=chosen.baseline,
+        current=chosen.current,
         change=known.change,
         change_adjusted=None if known.ruled is None else known.ruled.change,
-        change_decisive=known.change if found is None else found.change,
+        change_decisive=known.change_decisive,
         interval=None if found is None else found.interval,
+        processes=known.processes,
         samples_needed=None if known.doubt else needed,
         reason=explain(known, verdict, needed=needed, moved=moved),
         gate=known.gate,

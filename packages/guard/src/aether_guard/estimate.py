@@ -22,22 +22,20 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from aether_guard.student import quantile_of_t, upper_tail
-from aether_schema import quantile
+from aether_schema import statistic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aether_guard.verdict import Quantile
-    from aether_schema import Rounds, Summary
+    from aether_schema import Rounds, Statistic, Summary
 
 #: The interval reaches this far to either side: each bound alone is crossed by chance in 5 % of cases.
 ONE_SIDED = 0.95
-PROBABILITIES: dict[Quantile, float] = {"p50": 0.5, "p95": 0.95}
 #: A one-sided 95 % bound on a p95 is finite from this many samples on: 0.95^59 < 0.05.
 BOUNDED_SAMPLES = 59
 #: No more samples than these are asked for.
 MOST_SAMPLES = 10_000
-#: Shorter pieces of a round say nothing about a quantile.
+#: Shorter pieces of a round hold no tail, and are not cut from one process.
 LEAST_SAMPLES = 3
 #: A fall by all but this of it, which still has a logarithm.
 _ALL_GONE = -1 + 1e-12
@@ -105,8 +103,8 @@ class Estimate(Struct, frozen=True, kw_only=True):
         return upper_tail(distance / self.error, self.freedom)
 
 
-def estimate(baseline: Summary, current: Summary, name: Quantile, *, by_ruler: bool) -> Estimate | None:
-    """Return the estimate of a quantile's worsening, or None where the samples do not allow one.
+def estimate(baseline: Summary, current: Summary, name: Statistic, *, by_ruler: bool) -> Estimate | None:
+    """Return the estimate of a statistic's worsening, or None where the samples do not allow one.
 
     `by_ruler` needs references of the same kernel on both sides.
     """
@@ -115,12 +113,11 @@ def estimate(baseline: Summary, current: Summary, name: Quantile, *, by_ruler: b
     single = any(len(rounds) < _LEAST_UNITS for rounds in sides)
     # Of a single process, pieces of it have to do for independent rounds.
     piece = max(LEAST_SAMPLES, min(lengths) // 4) if single else min(lengths)
-    if piece < LEAST_SAMPLES:
+    # Rounds of one sample have a middle, and no tail.
+    if piece < (LEAST_SAMPLES if single or name in {"p5", "p95"} else 1):
         return None
     figure_of = _by_ruler if by_ruler else _as_they_came
-    units = [
-        _units(list(figure_of(summary, piece, PROBABILITIES[name])), apart=single) for summary in (baseline, current)
-    ]
+    units = [_units(list(figure_of(summary, piece, name)), apart=single) for summary in (baseline, current)]
     if any(len(side) < _LEAST_UNITS for side in units):
         return None
     before, after = (_moments(side) for side in units)
@@ -153,23 +150,23 @@ class _Moments(Struct, frozen=True):
     count: int
 
 
-def _as_they_came(summary: Summary, piece: int, probability: float) -> Iterator[list[float]]:
-    """Yield the quantile of every piece, a list a round."""
+def _as_they_came(summary: Summary, piece: int, name: Statistic) -> Iterator[list[float]]:
+    """Yield the statistic of every piece, one list per round."""
     for values in summary.samples or ():
-        yield [quantile(part, probability) for part in _pieces(values, piece)]
+        yield [statistic(part, name) for part in _pieces(values, piece)]
 
 
-def _by_ruler(summary: Summary, piece: int, probability: float) -> Iterator[list[float]]:
-    """Yield the quantile of every piece by the ruler, a list a round."""
+def _by_ruler(summary: Summary, piece: int, name: Statistic) -> Iterator[list[float]]:
+    """Yield the statistic of every piece by the ruler, one list per round."""
     assert summary.reference is not None
     for values, rulers in zip(summary.samples or (), summary.reference.samples, strict=True):
         # What a duration is divided by; a throughput is divided by the speed of the ruler.
         scale = rulers if summary.lower_is_better else [1 / ruler for ruler in rulers]
         parts = zip(_pieces(values, piece), _pieces(scale, piece), strict=True)
-        if probability == PROBABILITIES["p50"]:
-            yield [quantile([value / by for value, by in zip(*part, strict=True)], probability) for part in parts]
+        if name in {"p5", "p95"}:
+            yield [statistic(part, name) / statistic(by, name) for part, by in parts]
         else:
-            yield [quantile(part, probability) / quantile(by, probability) for part, by in parts]
+            yield [statistic([value / by for value, by in zip(*part, strict=True)], name) for part in parts]
 
 
 def _usual_length(rounds: Rounds) -> int:
@@ -181,7 +178,7 @@ def _pieces(values: Sequence[float], piece: int) -> list[Sequence[float]]:
     """Return the whole pieces of a round; of one shorter than a piece itself, unless it is less than half of it."""
     parts = [values[start : start + piece] for start in range(0, len(values), piece)]
     return [part for part in parts if len(part) == piece] or [
-        part for part in parts if len(part) >= max(LEAST_SAMPLES, piece / 2)
+        part for part in parts if len(part) >= max(min(LEAST_SAMPLES, piece), piece / 2)
     ]
 
 

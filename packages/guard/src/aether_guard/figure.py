@@ -40,12 +40,11 @@ def figure(value: float, unit: str) -> str:
 
 
 def described_figures(summary: Summary) -> str:
-    """Return the statistics that a summary holds, and its number of samples: `p50 3.2 ms, p95 3.3 ms, n 240`."""
+    """Return the statistics that a summary holds: `p50 3.2 ms, p95 3.3 ms`."""
     names: tuple[Statistic, ...] = ("mean", "p50", "p95")
     listed = [name for name in names if name in (summary.statistics or ("p50", "p95"))]
     held = [(name, summary.statistic(name)) for name in listed]
-    parts = [f"{name} {figure(value, summary.unit)}" for name, value in held if value is not None]
-    return ", ".join([*parts, f"n {summary.n}"])
+    return ", ".join(f"{name} {figure(value, summary.unit)}" for name, value in held if value is not None)
 
 
 def _percents(fraction: float) -> str:

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 # A step summary holds 1 MiB; the rest of a report that long helps nobody.
 SIZE_LIMIT_BYTES = 900_000
 MOST_REASONS = 50
-_MARKS = {"regression": "🔴", "error": "❌", "inconclusive": "🟡", "improvement": "🟢", "pass": "⚪", "new": "🆕"}
+_MARKS = {
+    "regression": "🔴",
+    "error": "❌",
+    "inconclusive": "🟡",
+    "improvement": "🟢",
+    "pass": "⚪",
+    "new": "🆕",
+    "unjudged": "⏸️",
+}
 
 
 def render_markdown(report: Report) -> str:

@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 
 
 class Sides(Struct, frozen=True, kw_only=True):
-    """The paths to compare: pairs of files as they were given, and two sides to be paired by bench."""
+    """The paths to compare: pairs of files as they were given, and two sides to be paired by bench.
+
+    `promotion` is the command that makes the current figures the baseline, to be suggested where there is none.
+    """
 
     pairs: tuple[tuple[str, str], ...] = ()
     baseline: tuple[str, ...] = ()
     current: tuple[str, ...] = ()
+    promotion: str = ""
 
 
 def split_sides(paths: Sequence[str], baseline: Sequence[str], current: Sequence[str]) -> Sides:
@@ -68,6 +72,7 @@ def judge_sides(sides: Sides, book: PolicyBook, today: date, import_all: Importi
         if isinstance(current, Loaded):
             present.add(current.summary.bench_id)
         judgements += [_error(item) for item in (baseline, current) if isinstance(item, Problem)]
+    is_complete = not any(map(_is_unreadable, judgements))
     if sides.baseline or sides.current:
         by_bench, others = _match_by_bench(sides, import_all or load_all)
         if import_all is not None:
@@ -77,8 +82,10 @@ def judge_sides(sides: Sides, book: PolicyBook, today: date, import_all: Importi
             others += [_unmoved(pair) for pair in nothing]
         matched += by_bench
         judgements += others
+        is_complete = is_complete and not any(map(_is_unreadable, others))
     present |= {pair.current.summary.bench_id for pair in matched} | {judgement.bench_id for judgement in judgements}
-    judgements += [_unmet(bench_id) for bench_id in dict.fromkeys(book.expected) if bench_id not in present]
+    if is_complete:
+        judgements += [_unmet(bench_id) for bench_id in dict.fromkeys(book.expected) if bench_id not in present]
     return judgements + _judge_matched(matched, book, today)
 
 
@@ -93,20 +100,49 @@ def _judge_matched(matched: Sequence[Matched], book: PolicyBook, today: date) ->
 
 
 def _match_by_bench(sides: Sides, read_all: Importing) -> tuple[list[Matched], list[Judgement]]:
-    """Return the pairs found by their bench, and a judgement for whatever has none."""
+    """Return the pairs found by their bench, and a judgement for every bench and file without a partner.
+
+    A current file that cannot be read may hold any bench: then no bench is reported as missing as well.
+    """
     baselines, problems = read_all(sides.baseline)
-    currents, more_problems = read_all(sides.current)
+    currents, current_problems = read_all(sides.current)
     by_id, doubled = _by_id(baselines)
     current_by_id, current_doubled = _by_id(currents)
     matched = [Matched(by_id[bench_id], current_by_id[bench_id]) for bench_id in by_id if bench_id in current_by_id]
-    others = [
-        *(_error(problem) for problem in (*problems, *more_problems)),
-        *doubled,
-        *current_doubled,
-        *(_vanished(baseline) for bench_id, baseline in by_id.items() if bench_id not in current_by_id),
-        *(_new(current) for bench_id, current in current_by_id.items() if bench_id not in by_id),
-    ]
+    left = [baseline for bench_id, baseline in by_id.items() if bench_id not in current_by_id]
+    added = [current for bench_id, current in current_by_id.items() if bench_id not in by_id]
+    others = [*doubled, *current_doubled]
+    if currents and not baselines:
+        problems = [_suggesting(problem, sides) if problem.is_missing else problem for problem in problems]
+    others += _without_figures(problems, {item.summary.bench_id for item in added})
+    others += _without_figures(current_problems, {item.summary.bench_id for item in left})
+    listed = {judgement.bench_id for judgement in others}
+    if all(problem.bench_id is not None for problem in current_problems):
+        others += [_vanished(item) for item in left if item.summary.bench_id not in listed]
+    others += [_new(item) for item in added if item.summary.bench_id not in listed]
     return matched, others
+
+
+def _without_figures(problems: Iterable[Problem], other_side: set[str]) -> list[Judgement]:
+    """Return a judgement for every problem of one side: an error, or a bench that is listed and not judged.
+
+    A bench without a figure is an error where the other side has one.
+    """
+    return [
+        _error(problem) if problem.is_error or problem.bench_id in other_side else _unjudged(problem)
+        for problem in {problem.bench_id or problem.message: problem for problem in problems}.values()
+    ]
+
+
+def _suggesting(problem: Problem, sides: Sides) -> Problem:
+    """Return the problem of a missing baseline with the command that makes one."""
+    if not sides.promotion:
+        return problem
+    return replace(problem, message=f"{problem.message}; no baseline yet? {printable(sides.promotion)}")
+
+
+def _is_unreadable(judgement: Judgement) -> bool:
+    return judgement.verdict == "error" and judgement.bench_id is None
 
 
 def _by_id(side: Sequence[Loaded]) -> tuple[dict[str, Loaded], list[Judgement]]:
@@ -173,5 +209,11 @@ def _unmoved(pair: Matched) -> Judgement:
     )
 
 
+def _unjudged(problem: Problem) -> Judgement:
+    return Judgement(
+        bench_id=problem.bench_id, verdict="pass", reason=problem.message, current_path=problem.path, judged=False
+    )
+
+
 def _error(problem: Problem) -> Judgement:
-    return Judgement(bench_id=None, verdict="error", reason=problem.message, current_path=problem.path)
+    return Judgement(bench_id=problem.bench_id, verdict="error", reason=problem.message, current_path=problem.path)

@@ -122,8 +122,7 @@ def _judged(config: pytest.Config, gate: float | None) -> Report:
     sides = Sides(baseline=baseline, current=("this session",))
     book = replace(found.book, overriding=(("command line", Wishes(gate=gate)),))
     judgements = judge_sides(sides, book, datetime.now(UTC).date(), import_all)
-    bounded = any(judgement.interval is not None for judgement in judgements)
-    return build_report(judgements, strict=False, level=book.level if bounded else None)
+    return build_report(judgements, strict=False, level=book.level)
 
 
 def _document(config: pytest.Config) -> Any:  # noqa: ANN401 - a Document, which is not imported up here

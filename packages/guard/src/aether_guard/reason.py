@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 #: A machine whose speed changed by less than this is not worth a word.
 _WORTH_SAYING = 0.02
 _SHOWN_KEYS = 4
+_LONGEST_VERSION = 60
 #: A bound beyond ten times the figure is as good as none, and its digits say nothing.
 _FARTHEST_BOUND = 10.0
 
 
 def explain(known: Assessment, verdict: Verdict, *, needed: int | None, moved: str | None) -> str:
     """Return why the verdict is what it is, with the figures it rests on."""
-    figures = f"{known.policy.quantile} {worse_or_better(known.change)}"
+    assert known.chosen is not None
+    figures = f"{known.chosen.name} {worse_or_better(known.change)}"
     if known.ruled is not None and known.ruler is not None and not known.ruler_left:
         figures += _by_ruler(known.ruler, known.ruled, known.change)
     elif known.raw is not None and abs(known.raw.change - known.change) > _WORTH_SAYING:
@@ -35,13 +37,9 @@ def explain(known: Assessment, verdict: Verdict, *, needed: int | None, moved: s
     if known.ruled is not None and known.ruler_left:
         said = f"{worse_or_better(known.ruled.change)} ({_bounds(known.ruled)})"
         parts.append(f"the ruler says {said}, far less sure: it does not follow this bench")
-    if known.differing:
-        shown = ", ".join(known.differing[:_SHOWN_KEYS])
-        more = len(known.differing) - _SHOWN_KEYS
-        others = f" and {more} more" if more > 0 else ""
-        parts.append(f"the machines differ in {shown}{others} {known.doubt or ''}".rstrip())
-    elif known.ruler is not None and known.ruler.disagreement and known.ruler.doubt(same_machine=True):
-        parts.append(f"the second kernel doubts the ruler by {percentage(round(known.ruler.disagreement, 3))}")
+    parts += [*known.notes, *_machines(known)]
+    if known.versions:
+        parts.append(", ".join(_version_change(known, key) for key in known.versions))
     if known.deciding is not None:
         parts += _limits(known, known.deciding, verdict, needed)
     if moved is not None:
@@ -50,6 +48,35 @@ def explain(known: Assessment, verdict: Verdict, *, needed: int | None, moved: s
         waiver = known.policy.waiver
         parts.append(f"waived up to {percentage(waiver.gate)} until {waiver.expires}: {waiver.reason}")
     return printable("; ".join(parts))
+
+
+def _machines(known: Assessment) -> list[str]:
+    """Return the differences between the machines, and whether they put the verdict in doubt."""
+    if not known.machine:
+        if known.ruler is None or not known.ruler.disagreement or not known.ruler.doubt(same_machine=True):
+            return []
+        return [f"the second kernel doubts the ruler by {percentage(round(known.ruler.disagreement, 3))}"]
+    shown = ", ".join(known.machine[:_SHOWN_KEYS])
+    more = len(known.machine) - _SHOWN_KEYS
+    others = f" and {more} more" if more > 0 else ""
+    parts = [f"the machines differ in {shown}{others} {known.doubt or ''}".rstrip()]
+    if known.doubt is not None and known.beyond_machines:
+        parts.append("but machines are assumed to differ by a factor of at most two")
+    return parts
+
+
+def _version_change(known: Assessment, key: str) -> str:
+    """Return `python 3.11.4 before, 3.12.1 now`; of a table of versions only the entries that differ."""
+    before, after = ((side.environment or {}).get(key) for side in (known.baseline, known.current))
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = [name for name in {**before, **after} if before.get(name) != after.get(name)][:_SHOWN_KEYS]
+        return ", ".join(f"{name} {_short(before.get(name))} before, {_short(after.get(name))} now" for name in keys)
+    return f"{key} {_short(before)} before, {_short(after)} now"
+
+
+def _short(version: object) -> str:
+    text = "none" if version is None else str(version)
+    return text if len(text) <= _LONGEST_VERSION else f"{text[:_LONGEST_VERSION]}…"
 
 
 def _bounds(found: Estimate) -> str:
@@ -75,14 +102,15 @@ def _by_ruler(ruler: Ruler, ruled: Estimate, change: float) -> str:
 
 def _limits(known: Assessment, found: Estimate, verdict: Verdict, needed: int | None) -> list[str]:
     parts = []
-    unbounded = known.policy.quantile == "p95" and min(known.baseline.n, known.current.n) < BOUNDED_SAMPLES
+    tail = known.chosen.name if known.chosen is not None and known.chosen.is_tail else None
+    unbounded = tail is not None and min(known.baseline.n, known.current.n) < BOUNDED_SAMPLES
     if verdict == "inconclusive" and known.doubt is None and needed is not None:
         count = f"over {MOST_SAMPLES:,}" if needed >= MOST_SAMPLES else f"about {needed:,}"
-        fewest = ", the fewest that give a p95 an upper bound" if unbounded and needed == BOUNDED_SAMPLES else ""
+        fewest = f", the fewest that bound a {tail}" if unbounded and needed == BOUNDED_SAMPLES else ""
         parts.append(f"{count} samples a side would settle it{fewest}")
         unbounded = unbounded and not fewest
     if unbounded:
-        parts.append(f"fewer than {BOUNDED_SAMPLES} samples leave p95 itself without an upper bound")
+        parts.append(f"fewer than {BOUNDED_SAMPLES} samples do not bound a {tail}")
     if found.single_process:
-        parts.append("one process only, and its own luck is not in the interval")
+        parts.append("samples of one process: the interval leaves out the differences between processes")
     return parts

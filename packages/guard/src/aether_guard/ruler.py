@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -18,6 +18,26 @@ USUAL_DISAGREEMENT = 0.1
 #: machine exactly as the bench is. Found on recordings of unchanged code, where it makes the interval hold
 #: what it promises although the machine's speed differs from run to run.
 UNCERTAIN_PART = 0.125
+#: Keys of the environment with the version of the measured code, its language or its build. A bench that changes
+#: with them has changed: they are shown and judged. The other keys describe the machine.
+VERSION_KEYS = frozenset(
+    {
+        "build",
+        "compiler",
+        "go",
+        "jdk",
+        "julia",
+        "measured",
+        "node",
+        "php",
+        "python",
+        "python_build",
+        "python_implementation",
+        "runtime",
+        "rustc",
+        "vm",
+    }
+)
 
 
 class Ruler(Struct, frozen=True, kw_only=True):
@@ -60,14 +80,11 @@ def uncertainty(baseline: Summary, current: Summary, probability: float) -> floa
 
 
 def differing_keys(baseline: Summary, current: Summary) -> list[str]:
-    """Return the keys of the environment in which the two differ; none where a side does not say."""
-    if not baseline.environment or not current.environment:
+    """Return the keys of the environment in which the two differ; none where a side has no environment."""
+    before, after = baseline.environment, current.environment
+    if not before or not after:
         return []
-    return sorted(_differing(baseline.environment, current.environment))
-
-
-def _differing(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
-    return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+    return sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
 
 
 def _log_ratio(before: Reference | None, after: Reference | None, probability: float = 0.5) -> float | None:

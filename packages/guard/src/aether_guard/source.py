@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from aether_schema import SchemaError, Summary, printable, read_summary
+from aether_schema import Summary, SummaryFileError, printable, read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,13 +24,15 @@ class Loaded(Struct, frozen=True):
 class Problem(Struct, frozen=True):
     """A file, or a bench in it, without a usable figure; the message is one line that names the file.
 
-    With `is_error` false the bench is listed as not judged, and the build does not fail for it.
+    With `is_error` false the bench is listed as not judged, and the build does not fail for it. `is_missing` says that
+    there is no such file.
     """
 
     path: str
     message: str
     bench_id: str | None = None
     is_error: bool = True
+    is_missing: bool = False
 
 
 def is_single(path: str) -> bool:
@@ -53,8 +55,8 @@ def load(path: str) -> Loaded | Problem:
     """Return the summary in the file `path`, or what is wrong with it."""
     try:
         return Loaded(path, read_summary(path))
-    except SchemaError as error:
-        return Problem(path, str(error))
+    except SummaryFileError as error:
+        return Problem(path, str(error), is_missing=error.missing)
 
 
 def load_all(paths: Iterable[str]) -> tuple[list[Loaded], list[Problem]]:
@@ -71,7 +73,7 @@ def load_all(paths: Iterable[str]) -> tuple[list[Loaded], list[Problem]]:
             continue
         if not files:
             what = "no summary (*.json) in this folder" if os.path.isdir(path) else "no file matches"
-            problems.append(Problem(path, f"{printable(path)}: {what}"))
+            problems.append(Problem(path, f"{printable(path)}: {what}", is_missing=True))
         for file in files:
             if (real := os.path.realpath(file)) in seen:
                 continue

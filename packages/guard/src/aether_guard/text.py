@@ -39,7 +39,9 @@ def worth_a_reason(judgement: Judgement) -> bool:
 
 
 def label(judgement: Judgement) -> str:
-    """Return the word for a verdict, which for a first pass is `new`."""
+    """Return the word for a verdict; a bench without a baseline is `new`, and one without a verdict `unjudged`."""
+    if not judgement.judged:
+        return "unjudged"
     return "new" if judgement.verdict == "pass" and judgement.baseline is None else judgement.verdict
 
 
@@ -82,7 +84,7 @@ def conclusion(report: Report) -> str:
     if len(rules) > 1:
         said.append("gates as each bench's policy says")
     if report.level is not None:
-        said.append(f"a build in which nothing got worse goes red in at most {percentage(report.level)}")
+        said.append(f"false-alarm risk at most {percentage(report.level)} per build")
     return f"{report.verdict}: {listed}" + (f" ({'; '.join(said)})" if said else "")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from aether_schema import Metric
+from aether_schema import Metric, Statistic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,23 +26,25 @@ SEVERITY: dict[Verdict, int] = {"improvement": 0, "pass": 1, "inconclusive": 2, 
 class Judgement(Struct, frozen=True, kw_only=True):
     """The verdict on one bench. `change` is the worsening as a fraction: positive is worse.
 
-    `baseline` and `current` are the quantile's figures in `unit`. `change_adjusted` is the worsening by the
-    ruler, `change_decisive` that of the better evidence, on which the verdict rests, and `interval` holds its
-    bounds, each one-sided at 95 %. With `warn_only` a regression does not fail the build. What does not apply
-    is None.
+    `baseline` and `current` are values of the statistic `quantile` in `unit`. `change_adjusted` is the worsening
+    by the ruler and `change_decisive` the one of the better evidence, on which the verdict rests. `interval` holds its
+    bounds, each one-sided at 95 %; `processes` counts the processes behind each side's samples. With `warn_only` a
+    regression does not fail the build. A bench with `judged` false is listed and has no verdict: its direction is
+    unknown, or nothing was measured. Values that do not apply are None.
     """
 
     bench_id: str | None
     verdict: Verdict
     metric: Metric | None = None
     unit: str | None = None
-    quantile: Quantile | None = None
+    quantile: Statistic | None = None
     baseline: float | None = None
     current: float | None = None
     change: float | None = None
     change_adjusted: float | None = None
     change_decisive: float | None = None
     interval: tuple[float, float] | None = None
+    processes: tuple[int, int] | None = None
     samples_needed: int | None = None
     reason: str
     baseline_path: str | None = None
@@ -50,13 +52,14 @@ class Judgement(Struct, frozen=True, kw_only=True):
     gate: float | None = None
     warn_only: bool = False
     moved_phase: str | None = None
+    judged: bool = True
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """All judgements, the worst first, and what they come to.
+    """All judgements, the worst first, and their sum.
 
-    `level` bounds the chance that a build in which nothing got worse goes red; None where no bench brought
-    the evidence for such a bound.
+    `level` bounds the chance that a build without a regression goes red. It is None unless every compared bench
+    has samples from several processes on both sides, which is what the bound rests on.
     """
 
     verdict: Verdict
@@ -68,8 +71,8 @@ class Report(Struct, frozen=True, kw_only=True):
 def build_report(judgements: Iterable[Judgement], *, strict: bool, level: float | None = None) -> Report:
     """Return the report of `judgements`: its verdict and its exit status are those of the worst.
 
-    `strict` fails what is inconclusive; an error outranks that. `level` bounds the chance that a build
-    without a regression goes red, where evidence allowed one.
+    `strict` fails what is inconclusive; an error outranks that. `level` is the false-alarm risk that the judgements
+    were made at; the report repeats it only where the evidence of all of them keeps it.
     """
     ordered = tuple(sorted(judgements, key=_badness, reverse=True))
     verdicts = {judgement.verdict for judgement in ordered}
@@ -81,7 +84,15 @@ def build_report(judgements: Iterable[Judgement], *, strict: bool, level: float 
         exit_code = EXIT_INCONCLUSIVE
     else:
         exit_code = EXIT_PASS
+    if not _keeps_level(ordered):
+        level = None
     return Report(verdict=max(verdicts, key=SEVERITY.__getitem__), exit_code=exit_code, benches=ordered, level=level)
+
+
+def _keeps_level(judgements: Iterable[Judgement]) -> bool:
+    """Return whether all compared benches, and at least one, have samples from several processes on both sides."""
+    compared = [judgement for judgement in judgements if judgement.change_decisive is not None]
+    return bool(compared) and all(min(judgement.processes or (0,)) > 1 for judgement in compared)
 
 
 def _badness(judgement: Judgement) -> tuple[int, float]:

@@ -9,7 +9,16 @@ from msgspec import Struct
 
 from aether_harness.kernel import kernel_of
 from aether_harness.parameter import params_as_scalars
-from aether_schema import SCHEMA_VERSION, UNIT_OF_METRIC, Phase, Reference, RoundUsage, Summary, quantile
+from aether_schema import (
+    BETTER_OF_METRIC,
+    SCHEMA_VERSION,
+    UNIT_OF_METRIC,
+    Phase,
+    Reference,
+    RoundUsage,
+    Summary,
+    quantile,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -51,6 +60,7 @@ def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circums
         unit=UNIT_OF_METRIC[bench.metric],
         p50=rounded(quantile(flat, 0.5), 9),
         p95=rounded(quantile(flat, 0.95), 9),
+        p5=rounded(quantile(flat, 0.05), 9) if BETTER_OF_METRIC[bench.metric] == "higher" else None,
         n=len(flat),
         timestamp=circumstances.ended.isoformat(timespec="seconds"),
         notes=combined_notes([notes_on(rounds, plan), *circumstances.notes, _own_note(bench, own)]),

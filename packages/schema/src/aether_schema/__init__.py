@@ -8,6 +8,8 @@ from aether_schema.error import InvalidSummaryError, SchemaError, SummaryFileErr
 from aether_schema.file import SIZE_LIMIT_BYTES, read_summary, write_atomically, write_summary
 from aether_schema.quantile import quantile
 from aether_schema.summary import (
+    BETTER_OF_METRIC,
+    PROBABILITY,
     SCHEMA_VERSION,
     UNIT_OF_METRIC,
     Better,
@@ -23,6 +25,8 @@ from aether_schema.summary import (
 )
 
 __all__ = [
+    "BETTER_OF_METRIC",
+    "PROBABILITY",
     "SCHEMA_VERSION",
     "SIZE_LIMIT_BYTES",
     "UNIT_OF_METRIC",

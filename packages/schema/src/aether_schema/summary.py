@@ -44,7 +44,9 @@ Scalar = str | int | float | bool | None
 
 def statistic(values: Sequence[float], name: Statistic) -> float:
     """Return a statistic of `values`, which are not empty, in their unit."""
-    return math.fsum(values) / len(values) if name == "mean" else quantile(values, PROBABILITY[name])
+    if name == "mean":
+        return math.fsum(value / len(values) for value in values)
+    return quantile(values, PROBABILITY[name])
 
 
 class Reference(Struct, frozen=True, kw_only=True):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from aether_guard.command.deliver import add_delivery, deliver
 from aether_guard.command.form import EXIT_STATUSES, Commands, add_command, add_policy, add_sides, book_of
@@ -51,6 +54,7 @@ def execute(options: argparse.Namespace) -> int:
     config = find_config(".")
     book = book_of(options, config)
     sides, today = _sides(options, config), datetime.now(UTC).date()
+    sides = replace(sides, promotion=_promotion(options, sides))
     if options.source is None:
         refuse_import_options(options)
         judgements = judge_sides(sides, book, today)
@@ -60,10 +64,20 @@ def execute(options: argparse.Namespace) -> int:
         judgements = judge_sides(sides, book, today, Reader(options.source, wishes_of(options)).load_all)
     if not judgements:
         raise GuardError("nothing to compare")
-    bounded = any(judgement.interval is not None for judgement in judgements)
-    report = build_report(judgements, strict=options.strict, level=book.level if bounded else None)
+    report = build_report(judgements, strict=options.strict, level=book.level)
     deliver(report, options, _Documents(report))
     return report.exit_code
+
+
+def _promotion(options: argparse.Namespace, sides: Sides) -> str:
+    """Return the command that makes the current figures the first baseline."""
+    if options.source is not None:
+        path = sides.baseline[0]
+        folder = (os.path.dirname(path) or ".") if os.path.splitext(path)[1] else path
+        return shlex.join(["aether-guard", "import", options.source, *sides.current, "--out", folder])
+    is_configured = not options.paths and not options.baseline
+    named = [] if is_configured else ["--baseline", *sides.baseline, "--current", *sides.current]
+    return shlex.join(["aether-guard", "promote", *named, "--reason", "first baseline"])
 
 
 def _sides(options: argparse.Namespace, config: Config) -> Sides:

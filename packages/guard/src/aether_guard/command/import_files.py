@@ -68,7 +68,7 @@ def execute(options: argparse.Namespace) -> int:
     _write_all(paths, [item.summary for item in loaded])
     for path, item in zip(paths, loaded, strict=True):
         summary = item.summary
-        print(printable(f"{summary.bench_id}: {described_figures(summary)}: {path}"))
+        print(printable(f"{summary.bench_id}: {described_figures(summary)}, n {summary.n}: {path}"))
     return EXIT_PASS
 
 

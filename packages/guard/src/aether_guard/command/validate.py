@@ -31,7 +31,8 @@ def execute(options: argparse.Namespace) -> int:
     """Say of every file whether it is a valid summary."""
     loaded, problems = load_all(options.paths)
     for item in loaded:
-        print(printable(f"ok: {item.path}: {item.summary.bench_id}: {described_figures(item.summary)}"))
+        summary = item.summary
+        print(printable(f"ok: {item.path}: {summary.bench_id}: {described_figures(summary)}, n {summary.n}"))
     for problem in problems:
         complain(problem.message)
     return EXIT_ERROR if problems else EXIT_PASS

@@ -16,10 +16,18 @@ if TYPE_CHECKING:
     from aether_guard.html.markup import Html
     from aether_guard.html.sides import Sides
     from aether_guard.verdict import Judgement
-    from aether_schema import Summary
+    from aether_schema import Statistic, Summary
 
 #: A glyph a verdict, so that no colour has to be told from another.
-GLYPHS = {"error": "!", "regression": "✗", "inconclusive": "?", "improvement": "★", "pass": "✓", "new": "+"}
+GLYPHS = {
+    "error": "!",
+    "regression": "✗",
+    "inconclusive": "?",
+    "improvement": "★",
+    "pass": "✓",
+    "new": "+",
+    "unjudged": "-",
+}
 _MEANINGS = {
     "error": "It could not be compared.",
     "regression": "It got worse by more than its gate allows.",
@@ -27,7 +35,9 @@ _MEANINGS = {
     "improvement": "It got better by more than its gate.",
     "pass": "It did not get worse beyond its gate.",
     "new": "It has no baseline yet, so there was nothing to compare.",
+    "unjudged": "It was not judged.",
 }
+_STATISTICS: tuple[Statistic, ...] = ("mean", "p50", "p95")
 _TEXT_LENGTH = 2000
 _COMMIT_LENGTH = 13
 _NAME_LENGTH = 250
@@ -79,8 +89,7 @@ def _figures(sides: Sides) -> Html | None:
     if not sides.named:
         return None
     rows = [
-        ("p50", [figure(summary.p50, summary.unit) for _, summary in sides.named]),
-        ("p95", [figure(summary.p95, summary.unit) for _, summary in sides.named]),
+        *((name, [_statistic(summary, name) for _, summary in sides.named]) for name in _STATISTICS),
         ("samples", [f"{summary.n:,}" for _, summary in sides.named]),
         ("rounds", ["-" if summary.samples is None else f"{len(summary.samples):,}" for _, summary in sides.named]),
         ("disturbed", ["-" if summary.disturbed is None else f"{summary.disturbed:,}" for _, summary in sides.named]),
@@ -89,7 +98,7 @@ def _figures(sides: Sides) -> Html | None:
     head = ["", *(name for name, _ in sides.named)]
     if sides.both is not None:
         head.append("worse by")
-        changes = {name: _change(*sides.both, name) for name in ("p50", "p95")}
+        changes: dict[str, str] = {name: _change(*sides.both, name) for name in _STATISTICS}
         told = [(*row, changes.get(row[0], "")) for row in told]
     return block("Figures", table(head, told), caption="Measured: " + ", ".join(_origin(*side) for side in sides.named))
 
@@ -99,9 +108,16 @@ def _origin(name: str, summary: Summary) -> str:
     return f"{name} {summary.measured_at.isoformat(' ', 'minutes')}{commit}"
 
 
-def _change(baseline: Summary, current: Summary, name: str) -> str:
-    before, after = getattr(baseline, name), getattr(current, name)
-    return signed_percentage(worsening(before, after, lower_is_better=baseline.lower_is_better)) if before else "-"
+def _statistic(summary: Summary, name: Statistic) -> str:
+    value = summary.statistic(name) if name in (summary.statistics or ("p50", "p95")) else None
+    return "-" if value is None else figure(value, summary.unit)
+
+
+def _change(baseline: Summary, current: Summary, name: Statistic) -> str:
+    before, after = baseline.statistic(name), current.statistic(name)
+    if not before or after is None:
+        return "-"
+    return signed_percentage(worsening(before, after, lower_is_better=baseline.lower_is_better))
 
 
 def _phases(judgement: Judgement, sides: Sides) -> Html | None:

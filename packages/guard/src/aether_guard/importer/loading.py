@@ -48,7 +48,7 @@ class Reader:
             try:
                 files = self._files(path)
                 if not files:
-                    problems.append(_problem(path, "no file here that could be imported"))
+                    problems.append(_problem(path, "no file here that could be imported", is_missing=True))
             except (OSError, ValueError) as error:
                 problems.append(_problem(path, (getattr(error, "strerror", None) or str(error)).lower()))
                 continue
@@ -59,7 +59,7 @@ class Reader:
                 try:
                     found = self.read(file)
                 except ImportProblem as problem:
-                    problems.append(_problem(file, str(problem)))
+                    problems.append(_problem(file, str(problem), is_missing=not os.path.lexists(file)))
                     continue
                 loaded += [Loaded(file, summary) for summary in found.summaries]
                 problems += [_bench_problem(file, *item, is_error=True) for item in found.failed]
@@ -159,5 +159,5 @@ def _bench_problem(path: str, bench_id: str, reason: str, *, is_error: bool) -> 
     return Problem(path, message, bench_id=bench_id, is_error=is_error)
 
 
-def _problem(path: str, message: str) -> Problem:
-    return Problem(path, f"{printable(path)}: {message}")
+def _problem(path: str, message: str, *, is_missing: bool = False) -> Problem:
+    return Problem(path, f"{printable(path)}: {message}", is_missing=is_missing)
