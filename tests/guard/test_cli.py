@@ -548,7 +548,7 @@ def test_the_policy_of_each_bench_is_printed_with_where_each_value_comes_from(
         "  warn-only      false      default\n"
         "  evidence       any        default\n"
         "  host-mismatch  warn       default\n"
-        "level 1 %: how often a build in which nothing got worse may go red\n"
+        "level 1 %: the false-alarm risk per build\n"
     )
     named = guard("policy", "streaming", "--evidence", "ruler")
     assert named.stdout.startswith("streaming\n  gate           20 %       default\n")

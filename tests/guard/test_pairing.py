@@ -8,12 +8,15 @@ import pytest
 
 from aether_guard.pairing import Sides, judge_sides, split_sides
 from aether_guard.policy import PolicyBook, Wishes
+from aether_guard.source import Loaded, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from aether_guard.pairing import Importing
     from aether_guard.verdict import Judgement
+    from aether_schema import Summary
 
 
 BOOK = PolicyBook()
@@ -121,6 +124,51 @@ def test_one_invalid_file_of_a_folder_leaves_the_others_judged(write: Callable[.
     write("new/a.json", bench_id="a")
     (tmp_path / "new" / "b.json").write_bytes(b"{")
     assert verdicts(judge("old", "new")) == [(None, "error"), ("a", "pass")]
+
+
+def test_benches_that_an_unreadable_file_may_hold_are_not_missing(write: Callable[..., str], tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write(f"old/{name}.json", bench_id=name)
+    write("new/a.json", bench_id="a")
+    (tmp_path / "new" / "b.json").write_bytes(b'{"bench_id": "b", "metr')
+    judgements = judge("old", "new", book=PolicyBook(expected=("b",)))
+    assert verdicts(judgements) == [(None, "error"), ("a", "pass")]
+    assert judgements[0].reason.startswith(os.path.join("new", "b.json"))
+
+
+def test_a_missing_baseline_suggests_the_command_that_makes_one(write: Callable[..., str]) -> None:
+    write("new/a.json", bench_id="a")
+    sides = Sides(baseline=("old",), current=("new",), promotion="aether-guard promote --reason 'first baseline'")
+    missing, new = judge_sides(sides, BOOK, TODAY)
+    assert missing.reason == "old: no such file; no baseline yet? aether-guard promote --reason 'first baseline'"
+    assert (new.bench_id, new.verdict, new.baseline) == ("a", "pass", None)
+    write("old/b.json", bench_id="b")
+    assert not any("promote" in judged.reason for judged in judge_sides(sides, BOOK, TODAY))
+
+
+def found(*summaries: Summary, failed: tuple[str, ...] = (), unjudged: tuple[str, ...] = ()) -> Importing:
+    """Return a reader of both sides; the benches without figures are on the current side only."""
+    problems = [Problem("now", f"now: {name}: broken", bench_id=name) for name in failed]
+    problems += [Problem("now", f"now: {name}: skipped", bench_id=name, is_error=False) for name in unjudged]
+    baseline = [Loaded("old", summary) for summary in summaries]
+    current = [item for item in baseline if item.summary.bench_id not in {*failed, *unjudged}]
+    return lambda paths: (current, problems) if "now" in paths else (baseline, [])
+
+
+def test_a_bench_that_failed_is_one_error(summary: Callable[..., Summary]) -> None:
+    sides = Sides(baseline=("old",), current=("now",))
+    read = found(summary(bench_id="a"), summary(bench_id="b"), failed=("b",))
+    judgements = judge_sides(sides, BOOK, TODAY, read)
+    assert verdicts(judgements) == [("b", "error"), ("a", "pass")]
+    assert judgements[0].reason == "now: b: broken"
+
+
+def test_a_bench_without_figures_is_an_error_where_the_other_side_has_some(summary: Callable[..., Summary]) -> None:
+    sides = Sides(baseline=("old",), current=("now",))
+    read = found(summary(bench_id="a"), summary(bench_id="b"), unjudged=("b", "c"))
+    judgements = judge_sides(sides, BOOK, TODAY, read)
+    assert verdicts(judgements) == [("b", "error"), ("c", "pass"), ("a", "pass")]
+    assert [judged.judged for judged in judgements] == [True, False, True]
 
 
 def test_a_folder_that_is_called_like_a_summary_is_an_error_and_the_others_are_judged(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_schema import InvalidSummaryError, Reference, Summary
+from aether_schema import InvalidSummaryError, Reference, Summary, decode_summary, encode_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,26 @@ def ruler(*rounds: tuple[float, ...]) -> Reference:
 def test_the_required_keys_alone_are_a_whole_summary(summary: Callable[..., Summary]) -> None:
     whole = summary()
     assert (whole.samples, whole.reference, whole.params, whole.notes) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "held"),
+    [
+        ({"p50": 5.0, "p95": 7.0}, {"p50": 5.0, "p95": 7.0}),
+        ({"p50": 5.0, "p95": 7.0, "p5": 4.0}, {"p5": 4.0, "p50": 5.0, "p95": 7.0}),
+        ({"p50": 5.0, "p95": 5.0, "statistics": ("p50",)}, {"p50": 5.0}),
+        ({"p50": 5.0, "p95": 7.0, "statistics": ("mean", "p95")}, {"mean": 5.0, "p95": 7.0}),
+        (SAMPLED, {"p5": 1.1, "mean": 2.0, "p50": 2.0, "p95": 2.9}),
+        ({**SAMPLED, "statistics": ("p50",)}, {"p50": 2.0}),
+        ({**SAMPLED, "statistics": ("mean",)}, {"mean": 2.0}),
+    ],
+)
+def test_a_summary_holds_the_statistics_that_were_measured(
+    summary: Callable[..., Summary], changes: dict[str, Any], held: dict[str, float]
+) -> None:
+    whole = decode_summary(encode_summary(summary(**changes)))
+    statistics = {name: whole.statistic(name) for name in ("p5", "mean", "p50", "p95")}
+    assert {name: value for name, value in statistics.items() if value is not None} == pytest.approx(held)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +73,14 @@ def test_the_required_keys_alone_are_a_whole_summary(summary: Callable[..., Summ
         ({**SAMPLED, "n": 4}, "n"),
         ({**SAMPLED, "p50": 2.1}, "p50"),
         ({**SAMPLED, "p95": 2.8}, "p95"),
+        ({**SAMPLED, "p5": 1.2}, "p5"),
+        ({"p5": -1.0}, "p5"),
+        ({"p5": math.nan}, "p5"),
+        ({"p50": 5.0, "p5": 5.1}, "p5"),
+        ({"statistics": ()}, "statistics"),
+        ({"statistics": ("p50", "mean")}, "statistics"),
+        ({"statistics": ("p99",)}, "statistics"),
+        ({"p50": 1.0, "p95": 2.0, "statistics": ("p50",)}, "statistics"),
         ({**SAMPLED, "samples": ((1.0, 2.0), (-3.0,))}, "samples"),
         ({**SAMPLED, "samples": ((1.0, 2.0), (math.nan,))}, "samples"),
         ({"samples": ()}, "n"),

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.importer import ImportProblem, Series, Wishes
-from aether_guard.importer.assemble import bench_id_of, file_name_of, summaries_of
+from aether_guard.importer import Failures, ImportProblem, Series, Wishes
+from aether_guard.importer.assemble import Imported, bench_id_of, file_name_of, pool, summaries_of
 from aether_guard.importer.series import PLAIN_WISHES
 from aether_schema import Summary, decode_summary, encode_summary
 
@@ -35,6 +35,68 @@ def test_an_unknown_unit_needs_a_direction() -> None:
         summarised(series(unit="widgets"))
     (summary,) = summarised(series(unit="widgets"), wishes=Wishes(better=(("", "higher"),)))
     assert (summary.metric, summary.unit, summary.better) == ("value", "widgets", "higher")
+
+
+def imported(*items: Series, wishes: Wishes = PLAIN_WISHES) -> Imported:
+    return summaries_of(items, wishes, NOW)
+
+
+def test_a_bench_without_a_direction_leaves_the_others_judged() -> None:
+    found = imported(series(), series(name="b", unit="widgets"))
+    assert [summary.bench_id for summary in found.summaries] == ["a"]
+    assert found.unjudged == (
+        ("b", "the unit 'widgets' does not tell which direction is better: add --better lower or --better higher"),
+    )
+
+
+@pytest.mark.parametrize(("allowed", "is_judged"), [(0.0, False), (0.19, False), (0.2, True)])
+def test_failures_are_an_error_beyond_the_allowed_share(allowed: float, *, is_judged: bool) -> None:
+    failures = Failures(failed=2, total=10, problem="2 of 10 runs exited with status 3")
+    found = imported(series(failures=failures), wishes=Wishes(allow_failures=allowed))
+    if is_judged:
+        assert [summary.notes for summary in found.summaries] == [failures.problem]
+    else:
+        assert found.failed == (("a", f"{failures.problem}; --allow-failures 20% judges the others"),)
+
+
+def test_nothing_but_failures_is_an_error_whatever_is_allowed() -> None:
+    failures = Failures(failed=1, total=1, problem="the test failed")
+    found = imported(series(p50=None, failures=failures), wishes=Wishes(allow_failures=1.0))
+    assert found.failed == (("a", "the test failed; nothing is left to judge"),)
+
+
+def test_a_mean_is_not_a_median() -> None:
+    (alone, above, below) = imported(
+        series(p50=None, mean=1.0), series(name="b", p50=None, mean=1.0, p95=0.5), series(name="c", mean=1.0, p95=2.0)
+    ).summaries
+    assert (alone.statistics, alone.statistic("mean"), alone.statistic("p50")) == (("mean",), 1000.0, None)
+    assert above.statistics == ("mean",)
+    assert (below.statistics, below.statistic("p95")) == (None, 2000.0)
+
+
+def test_a_throughput_carries_its_slow_tail() -> None:
+    (summary,) = imported(series(unit="MB/s", p50=None, rounds=((1.0, 2.0, 3.0),))).summaries
+    assert summary.p5 == pytest.approx(1.1)
+
+
+def test_runs_with_samples_are_pooled_as_rounds() -> None:
+    runs = [summarised(series(p50=None, rounds=((value, value + 1),)))[0] for value in (1.0, 2.0)]
+    pooled = pool(runs)
+    assert pooled.samples == ((1000.0, 2000.0), (2000.0, 3000.0))
+    assert (pooled.n, pooled.p50, pooled.statistics) == (4, 2000.0, None)
+
+
+def test_runs_without_samples_are_pooled_by_the_statistic_that_all_hold() -> None:
+    runs = [summarised(series(p50=1.0, p95=3.0))[0], summarised(series(p50=2.0))[0]]
+    pooled = pool(runs)
+    assert (pooled.samples, pooled.statistics) == (((1000.0,), (2000.0,)), ("p50",))
+    assert pooled.statistic("p95") is None
+
+
+def test_runs_of_different_parameters_are_not_pooled() -> None:
+    runs = [summarised(series(params={"size": size}))[0] for size in (1, 2)]
+    with pytest.raises(ImportProblem, match="params differs"):
+        pool(runs)
 
 
 def test_a_direction_for_all_does_not_turn_round_what_a_unit_says() -> None:

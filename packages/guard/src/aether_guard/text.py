@@ -78,10 +78,10 @@ def conclusion(report: Report) -> str:
         f"{counts[verdict]} {verdict if counts[verdict] == 1 and verdict != 'pass' else PLURALS.get(verdict, verdict)}"
         for verdict in sorted(counts, key=SEVERITY.__getitem__, reverse=True)
     )
-    rules = {(judgement.gate, judgement.quantile) for judgement in report.benches if judgement.gate is not None}
-    gate = next(iter(rules)) if len(rules) == 1 else None
-    said = [f"gate {percentage(gate[0])} on {gate[1]}"] if gate and gate[0] is not None else []
-    if len(rules) > 1:
+    gates = {judgement.gate for judgement in report.benches if judgement.gate is not None}
+    statistics = sorted({judgement.quantile for judgement in report.benches if judgement.quantile is not None})
+    said = [f"gate {percentage(gate)} on {' and '.join(statistics)}" for gate in gates] if len(gates) == 1 else []
+    if len(gates) > 1:
         said.append("gates as each bench's policy says")
     if report.level is not None:
         said.append(f"false-alarm risk at most {percentage(report.level)} per build")

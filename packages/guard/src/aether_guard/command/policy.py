@@ -50,5 +50,5 @@ def execute(options: argparse.Namespace) -> int:
             waiver = effective.waiver
             term = "expired on" if waiver_expired(waiver, today) else "until"
             print(printable(f"  {'waiver':14} {percentage(waiver.gate):10} {term} {waiver.expires}: {waiver.reason}"))
-    print(f"level {percentage(book.level)}: how often a build in which nothing got worse may go red")
+    print(f"level {percentage(book.level)}: the false-alarm risk per build")
     return EXIT_PASS

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aether_guard.html.markup import Html
     from aether_guard.html.sides import Sides
     from aether_guard.verdict import Judgement
-    from aether_schema import Rounds, Summary
+    from aether_schema import Rounds, Statistic, Summary
 
 
 def samples_block(judgement: Judgement, sides: Sides) -> Html | None:
@@ -27,7 +27,9 @@ def samples_block(judgement: Judgement, sides: Sides) -> Html | None:
         return block("Samples", strips(series, sides.named[0][1].unit), caption=told)
     if sides.both is not None:
         before, after = sides.both
-        rows = [Bars("p50", before.p50, after.p50), Bars("p95", before.p95, after.p95)]
+        names: tuple[Statistic, ...] = ("mean", "p50", "p95")
+        rows = [Bars(name, before.statistic(name), after.statistic(name)) for name in names]
+        rows = [row for row in rows if row.baseline is not None or row.current is not None]
         return block("Figures as bars", bars(rows, before.unit), caption=BAR_KEY)
     if not sides.named and judgement.baseline is not None and judgement.quantile is not None:
         rows = [Bars(judgement.quantile, judgement.baseline, judgement.current)]

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from aether_guard.importer.document import Document
 from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series, Wishes
+from aether_guard.importer.series import Failures, Series, Wishes
 
-__all__ = ["Document", "ImportProblem", "Series", "Wishes"]
+__all__ = ["Document", "Failures", "ImportProblem", "Series", "Wishes"]
