@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from msgspec import Struct
 
 from aether_schema import Summary, encode_summary
-from aether_schema.json_schema import generate_schema, published_schema
+from aether_schema.json_schema import generate_schema, published_schema, render_json_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,37 @@ def invalid_fixtures() -> list[Path]:
 
 def test_the_published_schema_is_the_one_of_the_types() -> None:
     assert published_schema() == generate_schema()
+
+
+class Leaf(Struct):
+    """A part.
+
+    Indented like its source:
+        and once more.
+    """
+
+
+class Tree(Struct):
+    """A whole."""
+
+    leaf: Leaf | None
+    size: float | int | str | None
+
+
+def test_a_description_has_no_indentation_of_its_source() -> None:
+    described = json.loads(render_json_schema("a tree", Tree))["$defs"]["Leaf"]["description"]
+    assert described == "A part.\n\nIndented like its source:\n    and once more."
+
+
+def test_null_is_the_last_alternative() -> None:
+    properties = json.loads(render_json_schema("a tree", Tree))["$defs"]["Tree"]["properties"]
+    assert properties["leaf"]["anyOf"] == [{"$ref": "#/$defs/Leaf"}, {"type": "null"}]
+    assert [each["type"] for each in properties["size"]["anyOf"]] == ["integer", "number", "string", "null"]
+
+
+def test_a_document_of_two_types_is_either() -> None:
+    schema = json.loads(render_json_schema("a tree or a leaf", Tree, Leaf))
+    assert schema["anyOf"] == [{"$ref": "#/$defs/Leaf"}, {"$ref": "#/$defs/Tree"}]
 
 
 def test_the_published_schema_is_itself_valid() -> None:

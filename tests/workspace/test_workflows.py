@@ -55,6 +55,32 @@ def test_no_workflow_uses_a_stored_secret(path: Path) -> None:
     assert "secrets." not in path.read_text(encoding="utf-8")
 
 
+@each_workflow
+def test_no_command_has_a_template_expanded_in_it(path: Path) -> None:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        assert not re.match(r"\s*(- )?run:.*\$\{\{", line), line
+
+
+@each_workflow
+def test_a_workflow_limits_its_concurrency(path: Path) -> None:
+    assert re.search(r"^concurrency:$", path.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_lowest_versions_are_tested_on_every_change(root: Path) -> None:
+    job = job_of(root, "lowest")
+    assert "hatchw run lowest:test" in job
+    assert not re.search(r"^    (if|continue-on-error):", job, re.MULTILINE)
+
+
+def test_the_newest_versions_are_tested_weekly_and_block_nothing(root: Path) -> None:
+    job = job_of(root, "newest")
+    assert "hatchw run newest:test" in job
+    assert "github.event_name == 'schedule'" in job
+    assert "continue-on-error: true" in job
+    assert "(may fail)" in job
+    assert "::warning " in job
+
+
 def test_the_benches_inform_on_a_pull_request_and_decide_on_main_and_their_files_are_kept(root: Path) -> None:
     text = (root / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
     job = text.partition("name: Benchmarks & Regression Guard")[2]
@@ -68,3 +94,11 @@ def test_the_benches_inform_on_a_pull_request_and_decide_on_main_and_their_files
 def actions_in(path: Path) -> set[str]:
     """Return the names of the actions a workflow uses."""
     return {action.partition("@")[0] for action, _ in USES.findall(path.read_text(encoding="utf-8"))}
+
+
+def job_of(root: Path, name: str) -> str:
+    """Return the text of one job of ci.yml."""
+    text = (root / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    found = re.search(rf"^  {name}:\n((?:    .*\n|\n)+)", text, re.MULTILINE)
+    assert found is not None
+    return found[1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib.resources import files
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from aether_guard.verdict import Judgement, Report
@@ -29,14 +28,17 @@ def _legible_paths(judgement: Judgement) -> dict[str, str]:
 
 def generate_check_schema() -> bytes:
     """Return the JSON Schema (draft 2020-12) of `check --format json`, as the types have it now."""
-    return _schema_of("aether-guard check --format json", Report)
+    from aether_schema.json_schema import render_json_schema
+
+    return render_json_schema("aether-guard check --format json", Report)
 
 
 def generate_ab_schema() -> bytes:
     """Return the JSON Schema (draft 2020-12) of `ab --format json`, of one bench or of several."""
     from aether_guard.ab.outcome import Outcome, Outcomes
+    from aether_schema.json_schema import render_json_schema
 
-    return _schema_of("aether-guard ab --format json", Outcome, Outcomes)
+    return render_json_schema("aether-guard ab --format json", Outcome, Outcomes)
 
 
 def published_check_schema() -> bytes:
@@ -47,16 +49,3 @@ def published_check_schema() -> bytes:
 def published_ab_schema() -> bytes:
     """Return the JSON Schema of `ab` as the package ships it."""
     return files("aether_guard").joinpath(AB_SCHEMA_FILE).read_bytes()
-
-
-def _schema_of(title: str, *kinds: type[Struct]) -> bytes:
-    """Return the JSON Schema of a document that is of one of `kinds`."""
-    schemas, components = msgspec.json.schema_components(kinds)
-    one_of_them = schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
-    document = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": title,
-        **one_of_them,
-        "$defs": components,
-    }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
