@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -174,15 +175,30 @@ def test_T8_no_warning_lines_where_they_are_not_wanted(guard: Guard) -> None:
     assert "::" not in done.stdout + done.stderr
 
 
-def test_T8_the_warning_lines_of_json_stand_beside_the_document(guard: Guard) -> None:
-    done = guard("check", "--format", "json", PACK, PACK_PLUS25)
+@pytest.mark.parametrize("form", ["json", "markdown", "html", "junit"])
+def test_T8_the_warning_lines_of_a_document_stand_on_the_other_stream(guard: Guard, form: str) -> None:
+    quiet = guard("check", "--format", form, "--annotations", "never", PACK, PACK_PLUS25)
+    done = guard("check", "--format", form, PACK, PACK_PLUS25)
     assert done.stderr.startswith("::warning ")
-    assert json.loads(done.stdout)["verdict"] == "regression"
+    assert "::warning " not in done.stdout
+    if form != "html":  # which says when it was made
+        assert done.stdout == quiet.stdout
+    if form == "json":
+        assert json.loads(done.stdout)["verdict"] == "regression"
 
 
+def test_T8_the_warning_lines_follow_the_report_that_a_person_reads(guard: Guard) -> None:
+    assert "\n::warning " in guard("check", PACK, PACK_PLUS25).stdout
+
+
+@pytest.mark.parametrize("name", ["::error::x", "  ::error::x", "##[error]x", "x##vso[task.complete]y"])
 @pytest.mark.parametrize("form", ["text", "markdown"])
-def test_T8_the_warning_lines_follow_every_report_a_person_reads(guard: Guard, form: str) -> None:
-    assert "\n::warning " in guard("check", "--format", form, PACK, PACK_PLUS25).stdout
+def test_T8_no_name_becomes_a_command_of_the_host(guard: Guard, write: Write, name: str, form: str) -> None:
+    paths = write("old.json", bench_id=name), write("new.json", bench_id=name, p95=20)
+    said = guard("check", "--annotations", "never", "--format", form, *paths).stdout
+    said += guard("policy", name).stdout
+    said += guard("promote", "--reason", "x", "--baseline", paths[0], "--current", paths[1]).stdout
+    assert not [line for line in said.splitlines() if line.lstrip().startswith("::") or re.search(r"##\w*\[", line)]
 
 
 # T9: what is missing.
@@ -579,6 +595,14 @@ def test_the_policy_that_is_printed_is_the_one_that_is_applied(guard: Guard, tmp
     assert "(gates as each bench's policy says)" in done.stdout
 
 
+def test_the_glob_of_a_policy_is_printed_escaped(guard: Guard, tmp_path: Path) -> None:
+    (tmp_path / "aether.toml").write_text('[guard.bench."p*\\u001b[2J\\n::error::*"]\ngate = "30%"\n')
+    done = guard("policy", "p\x1b[2J\n::error::")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert '  gate           30 %       aether.toml [guard.bench."p*\\x1b[2J\\n::error::*"]\n' in done.stdout
+    assert "\x1b" not in done.stdout
+
+
 # A gate that measures itself.
 
 
@@ -917,6 +941,66 @@ def test_a_pipe_a_device_and_a_loop_of_links_are_a_line_each(guard: Guard, tmp_p
     (tmp_path / "loop.json").symlink_to("loop.json")
     done = guard("validate", "pipe.json", "/dev/zero", "loop.json")
     assert_refused_in_a_line(done, "pipe.json: not a regular file", "/dev/zero: not a regular file", "loop.json: ")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("check", "--no\x1b[2J\n::error::a"), ("\n::error::a",), ("policy", "--gate", "\x1b[2J%")]
+)
+def test_an_argument_that_is_none_is_named_escaped(guard: Guard, arguments: tuple[str, ...]) -> None:
+    done = guard(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "\x1b" not in done.stderr
+    assert "\n::error" not in done.stderr
+
+
+@pytest.fixture
+def broken_plugin(tmp_path: Path) -> Callable[[str], dict[str, str]]:
+    """Install an importer that raises an error, and return the environment in which it is found."""
+
+    def install(error: str) -> dict[str, str]:
+        folder = tmp_path / "site"
+        info = folder / "broken_format-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-format\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[aether.importers]\nbroken = broken_format\n")
+        (folder / "broken_format.py").write_text(
+            "ABOUT = 'broken'\nSUFFIXES = ('.json',)\n\n"
+            "def recognises(document):\n    return True\n\n"
+            f"def read(document, wishes):\n    raise {error}\n"
+        )
+        return {"PYTHONPATH": str(folder)}
+
+    return install
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("KeyError('a\\x1b[2J\\n::error::b')", "unexpected KeyError: "),
+        ("RecursionError()", "nested too deeply"),
+        ("MemoryError()", "memory"),
+        ("OverflowError('too large')", "too large"),
+        ("FileNotFoundError(2, 'No such file', 'gone.json')", "no such file"),
+    ],
+)
+def test_an_unexpected_error_is_one_line_and_no_regression(
+    guard: Guard, tmp_path: Path, broken_plugin: Callable[[str], dict[str, str]], error: str, said: str
+) -> None:
+    (tmp_path / "x").write_text("{}")
+    done = guard("import", "broken", "x", "--out", "y", env=broken_plugin(error))
+    assert_refused_in_a_line(done, said)
+    assert "\x1b" not in done.stderr
+
+
+def test_an_unexpected_error_shows_its_traceback_on_request(
+    guard: Guard, tmp_path: Path, broken_plugin: Callable[[str], dict[str, str]]
+) -> None:
+    (tmp_path / "x").write_text("{}")
+    env = {**broken_plugin("KeyError('k')"), "AETHER_TRACEBACK": "1"}
+    done = guard("import", "broken", "x", "--out", "y", env=env)
+    assert done.returncode == 2
+    assert "in read\n" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("aether-guard: error: unexpected KeyError: 'k'; ")
 
 
 @posix_only

@@ -290,6 +290,20 @@ def test_a_glob_that_would_command_a_terminal_is_named_escaped(project: Path) ->
     assert refusal(project, '[guard.bench."a\\u001b[2J"]\ngaet = 1\n').startswith('guard.bench."a\\x1b[2J".gaet: ')
 
 
+@pytest.mark.parametrize("name", ["aether.toml", "pyproject.toml"])
+@pytest.mark.parametrize("digits", ["9" * 4301, "9_" * 4301 + "9", "9" * 400])
+def test_an_integer_too_large_to_read_is_refused_and_named(project: Path, name: str, digits: str) -> None:
+    table = "guard" if name == "aether.toml" else "tool.aether.guard"
+    message = refusal(project, f'[{table}]\nquantile = "p50"\nlevel = {digits}\n', name)
+    assert "level" in message
+    assert len(message) < 200
+
+
+def test_a_glob_at_fault_in_a_gate_is_named_escaped(project: Path) -> None:
+    message = refusal(project, '[guard.bench."a\\u001b[2J\\nb"]\ngate = "150%"\n')
+    assert message.startswith('guard.bench."a\\x1b[2J\\nb".gate: ')
+
+
 def test_a_level_at_which_nothing_could_be_a_regression_is_refused(project: Path) -> None:
     for level in ("0", '"0%"', "0.0"):
         assert refusal(project, f"[guard]\nlevel = {level}\n").startswith("guard.level: at 0 no evidence ")

@@ -479,6 +479,16 @@ def test_a_pipe_is_not_waited_for(repository: Path) -> None:
     assert (discover(".").summaries, discover(".").commands) == ((), ())
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
+@pytest.mark.parametrize("name", [GITHUB, GITLAB, "noxfile.py"])
+def test_a_pipe_in_place_of_a_file_is_left_alone(repository: Path, name: str) -> None:
+    (repository / name).parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(repository / name)
+    init("github")
+    init("gitlab")
+    assert (repository / name).is_fifo()
+
+
 def test_init_below_the_top_of_a_repository_is_refused_and_the_top_named(repository: Path) -> None:
     (repository / "a" / "b").mkdir(parents=True)
     with pytest.raises(GuardError, match=re.escape(f"run aether-guard init at its top, {os.path.join('..', '..')}")):

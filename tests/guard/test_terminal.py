@@ -159,7 +159,7 @@ def on_a_terminal(folder: Path, *arguments: str | Path, columns: int = 80, **env
     kept = {
         key: value
         for key, value in os.environ.items()
-        if not key.startswith("GITHUB_") and key not in {"NO_COLOR", "COLUMNS", "PYTHONIOENCODING"}
+        if not key.startswith("GITHUB_") and key not in {"CI", "NO_COLOR", "COLUMNS", "PYTHONIOENCODING"}
     }
     command = [sys.executable, "-m", "aether_guard", *arguments]
     with subprocess.Popen(
@@ -223,6 +223,12 @@ def test_a_terminal_too_narrow_for_a_plot_gets_the_report_whole(tmp_path: Path, 
 @posix_only
 def test_on_a_terminal_an_error_stands_there_once(tmp_path: Path) -> None:
     assert on_a_terminal(tmp_path, "check", PACK, "absent.json").count("absent.json: no such file") == 1
+
+
+@posix_only
+@pytest.mark.parametrize(("env", "wanted"), [({}, 0), ({"CI": "true"}, 1), ({"GITHUB_ACTIONS": "true"}, 1)])
+def test_a_terminal_shows_warning_lines_in_ci_only(tmp_path: Path, env: dict[str, str], wanted: int) -> None:
+    assert on_a_terminal(tmp_path, "check", PACK, PACK_PLUS25, **env).count("::warning ") == wanted
 
 
 @posix_only

@@ -195,11 +195,34 @@ def test_a_count_written_with_a_point_hides_no_other_fault(document: Callable[..
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("place", [b'"later": ', b'"environment": '])
-def test_deep_nesting_is_refused_in_one_line(document: Callable[..., bytes], place: bytes) -> None:
-    data = document().removesuffix(b"}") + b", " + place + b'{"a": ' + DEEP + b"}}"
-    with pytest.raises(InvalidSummaryError, match="nested too deeply"):
+@pytest.mark.parametrize("key", ["later", "environment"])
+def test_deep_nesting_is_refused_and_its_key_named(document: Callable[..., bytes], key: str) -> None:
+    data = document().removesuffix(b"}") + b', "' + key.encode() + b'": {"a": ' + DEEP + b"}}"
+    with pytest.raises(InvalidSummaryError, match="nested too deeply") as caught:
         decode_summary(data)
+    assert caught.value.key == key
+
+
+@pytest.mark.parametrize("key", ["environment", "readings"])
+def test_a_value_is_nested_at_most_100_deep(summary: Callable[..., Summary], key: str) -> None:
+    def nested(depth: int) -> dict[str, Any]:
+        value: Any = 1
+        for level in range(depth):
+            value = {"a": value} if level % 2 else [value]
+        return {"deep": value}
+
+    assert decode_summary(encode_summary(summary(**{key: nested(99)})))
+    for depth in (100, 480, 990, 5000):
+        with pytest.raises(InvalidSummaryError) as caught:
+            summary(**{key: nested(depth)})
+        assert str(caught.value) == f"{key}: nested more than 100 deep"
+
+
+@pytest.mark.parametrize("value", [b"1", b"[]", b"{}"])
+def test_more_values_than_memory_should_hold_are_refused(document: Callable[..., bytes], value: bytes) -> None:
+    many = b"[" + b",".join([value] * 4_000_000) + b"]"
+    with pytest.raises(InvalidSummaryError, match="more than the 4,000,000 values"):
+        decode_summary(document().removesuffix(b"}") + b', "environment": {"a": ' + many + b"}}")
 
 
 def test_a_byte_order_mark_is_passed_over(document: Callable[..., bytes]) -> None:

@@ -16,6 +16,12 @@ from aether_schema import InvalidSummaryError, SummaryFileError, printable
         ("a\u2028b", "a\\u2028b"),
         ("a\u202eb", "a\\u202eb"),
         ("\udcff.json", "\\udcff.json"),
+        ("::error::a", "\\x3a:error::a"),
+        ("  ::error::a", "  \\x3a:error::a"),
+        ("a::b", "a::b"),
+        ("a ##[error]b", "a \\x23#[error]b"),
+        ("##vso[task.complete]a", "\\x23#vso[task.complete]a"),
+        ("a ## b[1]", "a ## b[1]"),
     ],
 )
 def test_what_could_forge_a_line_of_output_is_escaped(text: str, shown: str) -> None:

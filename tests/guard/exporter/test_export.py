@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import csv
+import io
 import json
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aether_guard.error import GuardError
@@ -45,6 +47,30 @@ def test_csv_comes_back_as_it_was() -> None:
     for before, after in zip([SAMPLED, BARE, RATE], found, strict=True):
         for key in ("bench_id", "metric", "unit", "p50", "p95", "n", "samples", "better"):
             assert getattr(after, key) == getattr(before, key)
+
+
+FORMULA = st.sampled_from(["=", "+", "-", "@", "\t", "\r", "'", "'=", "''=", "", "a"])
+
+
+@given(
+    name=st.builds(str.__add__, FORMULA, st.text("=+-@'\"; ,a:1", min_size=1, max_size=9)),
+    commit=st.builds(str.__add__, FORMULA, st.text(max_size=9)),
+)
+@example(name='=HYPERLINK("http://x")', commit="=1+1")
+@example(name="a", commit="\r\n::error::x")
+def test_no_cell_of_a_csv_is_a_formula_and_every_name_comes_back(name: str, commit: str) -> None:
+    name = " ".join(name.split()) or "a"
+    text = csv_table.render([summary(name, ((1.0, 2.0),), commit=commit), summary("bare")])
+    cells = [cell for row in csv.reader(io.StringIO(text, newline="")) for cell in row]
+    assert not [cell for cell in cells if cell[:1] in set("=+-@\t\r")]
+    assert not [line for line in text.splitlines() if line.lstrip().startswith("::")]
+    assert [after.bench_id for after in back("csv", text)] == [name, "bare"]
+
+
+def test_the_numbers_of_a_csv_stay_numbers() -> None:
+    rows = list(csv.DictReader(io.StringIO(csv_table.render([SAMPLED, BARE]))))
+    assert [float(row["value"]) for row in rows] == [1.25, 1.5, 1.75, 2.5, 1.75]
+    assert "'" not in csv_table.render([SAMPLED, BARE])
 
 
 @given(st.lists(st.lists(st.floats(min_value=0, max_value=1e9), min_size=1, max_size=4), min_size=1, max_size=4))
@@ -115,6 +141,26 @@ def test_the_command_writes_a_file_or_the_output(guard: Guard, write: Callable[.
     assert json.loads(printed.stdout) == {"packaging": {"latency": {"value": 1e6}, "latency-p95": {"value": 1e7}}}
     assert guard("export", "bmf", "a", "-o", "out.json").stdout == ""
     assert guard("import", "bmf", "out.json", "--better", "lower", "--out", "b").returncode == 0
+
+
+@pytest.mark.parametrize("form", ["bmf", "csv", "github-action-benchmark", "openmetrics", "pytest-benchmark"])
+@pytest.mark.parametrize(
+    ("key", "fields"),
+    [
+        ("p50", {"p50": 1e308, "p95": 1.7e308}),
+        ("p95", {"p50": 1.0, "p95": 1e151}),
+        ("p50", {"p50": 1e-310, "p95": 1.0}),
+        ("samples", {"p50": 1.0, "p95": 1.0, "n": 60, "samples": [[1.0] * 59 + [1.7e308]]}),
+    ],
+)
+def test_a_figure_that_no_tool_can_hold_is_one_line(
+    guard: Guard, write: Callable[..., str], form: str, key: str, fields: dict[str, object]
+) -> None:
+    path = write("a.json", **fields)
+    done = guard("export", form, path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"aether-guard: error: a.json: {key}: ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_what_cannot_be_exported_is_one_line(guard: Guard, write: Callable[..., str]) -> None:

@@ -81,6 +81,18 @@ def test_a_gate_that_cannot_judge_does_not_pass(
     assert said in done.stdout
 
 
+def test_an_unexpected_error_is_one_line_and_no_internal_error(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(
+        "def pytest_benchmark_update_machine_info(config, machine_info):\n"
+        "    raise KeyError('a\\x1b[2J\\n::error::b')\n"
+    )
+    done = session("--aether-check", "--aether-baseline", baseline(tmp_path, 100))
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "aether-guard: error: unexpected KeyError: " in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "\x1b[2J" not in done.stdout
+
+
 def test_a_gate_that_is_no_percentage_is_refused_at_the_start(session: Session, tmp_path: Path) -> None:
     done = session("--aether-check", "--aether-baseline", baseline(tmp_path, 1), "--aether-gate", "150%")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR

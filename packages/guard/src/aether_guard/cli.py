@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from aether_guard.__about__ import __version__
-from aether_guard.command.form import EXIT_STATUSES, complain
-from aether_guard.error import GuardError
+from aether_guard.command.form import EXIT_STATUSES, Parser, complain
+from aether_guard.error import GuardError, explain
 from aether_guard.verdict import EXIT_ERROR
 from aether_schema import SchemaError
 
@@ -57,8 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read the output has gone; the verdict has not been delivered.
         return EXIT_ERROR
-    except OSError as error:
-        complain(f"the output cannot be written: {(error.strerror or str(error)).lower()}")
+    except Exception as error:  # noqa: BLE001 - the interpreter's own status for it, 1, would mean a regression
+        if isinstance(error, OSError) and error.filename is None:
+            complain(f"the output cannot be written: {(error.strerror or str(error)).lower()}")
+        else:
+            complain(explain(error))
         return EXIT_ERROR
     finally:
         settle_streams()
@@ -77,7 +80,7 @@ def settle_streams() -> None:
 
 def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser of the command named first, or of all: what is not called is not imported."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="aether-guard",
         description="Compares benchmark summaries with a baseline; fails the build on a regression.",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -18,6 +18,9 @@ from aether_schema import printable
 
 FILE_NAME = "aether.toml"
 PYPROJECT = "pyproject.toml"
+#: Python reads no integer with more digits from a text.
+INTEGER_DIGITS = 4300
+_LARGE_INTEGER = re.compile(rb"[\d_]{%d,}" % INTEGER_DIGITS)
 
 
 class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
@@ -126,7 +129,7 @@ def _read(path: str) -> Document | None:
         tool = msgspec.toml.decode(data, type=Pyproject).tool
     except OSError as error:
         raise GuardError(f"{_shown(path)}: {(error.strerror or str(error)).lower()}") from None
-    except (UnicodeDecodeError, RecursionError, msgspec.MsgspecError) as error:
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise GuardError(f"{_shown(path)}: {_problem(error, data)}") from None
     return None if tool is None else tool.aether
 
@@ -168,15 +171,16 @@ def _book(path: str, table: GuardTable) -> PolicyBook:
             host_mismatch=part.host_mismatch,
         )
 
+    def by_glob(pattern: str, part: BenchTable) -> tuple[str, str, Wishes]:
+        key = f'guard.bench."{printable(pattern)}"'
+        return f"{source} [{key}]", pattern, wishes(part, key)
+
     level = PolicyBook().level if table.level is None else fraction(table.level, "guard.level")
     if not level:
         raise GuardError(f"{source}: guard.level: at 0 no evidence would make a regression; the usual is 5%")
     return PolicyBook(
         general=((f"{source} [guard]", wishes(table, "guard")),),
-        by_glob=tuple(
-            (f'{source} [guard.bench."{pattern}"]', pattern, wishes(part, f'guard.bench."{pattern}"'))
-            for pattern, part in table.bench.items()
-        ),
+        by_glob=tuple(by_glob(pattern, part) for pattern, part in table.bench.items()),
         waivers=tuple(
             Waiver(
                 bench=waiver.bench,
@@ -197,6 +201,11 @@ def _problem(error: Exception, data: bytes) -> str:
 
     if isinstance(error, RecursionError):
         return "nested too deeply"
+    if type(error) is ValueError and (large := _LARGE_INTEGER.search(data)) is not None:
+        before = data[: large.start()]
+        key = before.rpartition(b"\n")[2].partition(b"=")[0].strip().decode(errors="replace")
+        line = before.count(b"\n") + 1
+        return printable(f"line {line}: {key}: an integer of more than {INTEGER_DIGITS:,} digits")
     text = printable(str(error))
     found = re.fullmatch(r"Object contains unknown field `(.+?)`(?: - at `\$\.?(.*)`)?", text)
     if found is None:

@@ -60,7 +60,7 @@ class _Gate:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Judge, and let a session that was well so far end with what was found."""
-        from aether_guard.error import GuardError
+        from aether_guard.error import GuardError, explain
         from aether_guard.verdict import EXIT_PASS, EXIT_REGRESSION
         from aether_schema import SchemaError
 
@@ -71,14 +71,19 @@ class _Gate:
             status = passed.get(self._report.exit_code, status)
         except (GuardError, SchemaError) as error:
             self._problem = str(error)
+        except Exception as error:  # noqa: BLE001 - somebody's hook, or a defect: no reason for an internal error
+            self._problem = explain(error)
         if session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = status
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the report and its annotations."""
+        from aether_schema import printable
+
         terminalreporter.section(_SECTION)
         if self._report is None:
-            terminalreporter.line(f"aether-guard: error: {self._problem or 'the session ended before its end'}")
+            for line in (self._problem or "the session ended before its end").splitlines():
+                terminalreporter.line(printable(f"aether-guard: error: {line}"))
             return
         from aether_guard.annotation import render_annotations
         from aether_guard.text import render_text

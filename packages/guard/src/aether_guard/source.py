@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -11,7 +13,13 @@ from msgspec import Struct
 from aether_schema import Summary, SummaryFileError, printable, read_summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+#: `**` looks into at most this many folders.
+FOLDERS_LIMIT = 100_000
+_SEPARATORS = re.escape(os.sep + (os.altsep or ""))
+# One or more parts of a path that stand for any number of folders.
+_ANY_FOLDERS = re.compile(rf"(?:^|(?<=[{_SEPARATORS}]))(?:\*\*(?:[{_SEPARATORS}]+|$))+")
 
 
 class Loaded(Struct, frozen=True):
@@ -40,15 +48,47 @@ def is_single(path: str) -> bool:
     return not os.path.isdir(path) and (os.path.lexists(path) or not glob.has_magic(path))
 
 
-def expand(path: str) -> list[str]:
-    """Return the files that `path` stands for, in order: itself, or a folder's `*.json`, or a glob's."""
+def expand(path: str, *, folders_limit: int = FOLDERS_LIMIT) -> list[str]:
+    """Return the files that `path` stands for, in order: itself, or a folder's `*.json`, or a glob's.
+
+    In a glob `**` stands for any number of folders; links to folders are not followed there, for they may lead back.
+
+    Raises:
+        ValueError: `**` stands for more than `folders_limit` folders.
+
+    """
     if is_single(path):
         return [path]
     if os.path.isdir(path):
         with os.scandir(path) as entries:
             names = [entry.name for entry in entries]
         return [os.path.join(path, name) for name in sorted(names) if name.endswith(".json") and name[0] != "."]
-    return sorted(glob.glob(path, recursive=True))
+    return sorted(set(_matches(path, folders_limit, set())))
+
+
+def _matches(pattern: str, limit: int, visited: set[tuple[str, str]]) -> Iterator[str]:
+    """Yield what a glob matches; `visited` are folders with the part of the glob that was matched beneath them."""
+    stars = _ANY_FOLDERS.search(pattern)
+    if stars is None:
+        yield from glob.iglob(pattern)
+        return
+    rest = pattern[stars.end() :]
+    waiting = glob.glob(pattern[: stars.start()]) if stars.start() else [""]
+    while waiting:
+        folder = waiting.pop()
+        if (folder, rest) in visited:
+            continue
+        visited.add((folder, rest))
+        if len(visited) > limit:
+            raise ValueError(f"more than {limit:,} folders; name one that is deeper down")
+        beneath = _matches(os.path.join(glob.escape(folder), rest or "*"), limit, visited)
+        yield from beneath if rest else filter(os.path.isfile, beneath)
+        with suppress(OSError), os.scandir(folder or os.curdir) as entries:
+            waiting += [
+                os.path.join(folder, entry.name)
+                for entry in entries
+                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+            ]
 
 
 def load(path: str) -> Loaded | Problem:

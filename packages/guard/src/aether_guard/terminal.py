@@ -60,7 +60,7 @@ def draw(report: Report, terminal: Terminal) -> str:
     shown = [item for item in shown if SEVERITY[item.verdict] < SEVERITY["error"]]
     if not terminal.blocks or terminal.width < _LEAST_WIDTH:
         return ""
-    room = terminal.width - _NAME_WIDTH - len("  baseline ") - _FIGURE_WIDTH
+    room = terminal.width - _NAME_WIDTH - len("  baseline  ") - _FIGURE_WIDTH
     return "\n".join(line for item in shown for line in _bars(item, room))
 
 

@@ -9,9 +9,14 @@ from typing import Any
 import msgspec
 
 from aether_schema.error import InvalidSummaryError
-from aether_schema.summary import Summary
+from aether_schema.summary import DEPTH_LIMIT, Summary
 
 BOM = b"\xef\xbb\xbf"
+#: The most values that one document may hold: each takes up to fifty times the memory of its text.
+VALUES_LIMIT = 4_000_000
+# A list, an object or a key takes as much memory as this many numbers; each brings one of these characters.
+_HEAVY = (b"[", b"{", b":")
+_HEAVY_WEIGHT = 8
 _DECODER = msgspec.json.Decoder(Summary)
 _WHOLE_NUMBER_KEYS = ("n", "schema_version", "disturbed", "iterations")
 
@@ -24,6 +29,7 @@ def decode_summary(data: bytes) -> Summary:
 
     """
     data = data.removeprefix(BOM)
+    _check_size(data)
     try:
         data.decode()  # The JSON decoder passes over the text of unknown keys without looking.
         try:
@@ -35,7 +41,7 @@ def decode_summary(data: bytes) -> Summary:
     except UnicodeDecodeError as error:
         raise InvalidSummaryError(f"not UTF-8 at byte {error.start}") from None
     except RecursionError:
-        raise InvalidSummaryError("nested too deeply") from None
+        raise InvalidSummaryError("nested too deeply", key=_deep_key(data)) from None
     except msgspec.ValidationError as error:
         raise _translated(error) from None
     except msgspec.DecodeError as error:
@@ -65,6 +71,15 @@ def encode_summary(summary: Summary) -> bytes:
     data = ("{\n" + ",\n".join(lines) + "\n}\n").encode()
     decode_summary(data)
     return data
+
+
+def _check_size(data: bytes) -> None:
+    """Refuse a document that would take gigabytes of memory once it is decoded."""
+    if len(data) * _HEAVY_WEIGHT <= VALUES_LIMIT:
+        return
+    if data.count(b",") + _HEAVY_WEIGHT * sum(map(data.count, _HEAVY)) > VALUES_LIMIT:
+        problem = f"more than the {VALUES_LIMIT:,} values that a summary may hold; keep fewer samples"
+        raise InvalidSummaryError(problem)
 
 
 def _compact(value: object) -> str:
@@ -114,6 +129,21 @@ def _translated(error: msgspec.ValidationError) -> InvalidSummaryError:
         return InvalidSummaryError("missing", key=".".join(filter(None, (missing[2], missing[1]))))
     problem, _, path = text.partition(" - at `$")
     return InvalidSummaryError(problem[:1].lower() + problem[1:], key=path.removesuffix("`").removeprefix("."))
+
+
+def _deep_key(data: bytes) -> str:
+    """Return the key of the document behind which a value is nested deeper than any may be."""
+    depth, key = 0, b""
+    for token in re.finditer(rb'"((?:[^"\\]|\\.)*+)(?:"|\Z)(\s*:)?|([\[{])|[\]}]', data, re.DOTALL):
+        if token[3]:
+            depth += 1
+        elif token[1] is None:
+            depth -= 1
+        elif token[2] and depth == 1:
+            key = token[1]
+        if depth > DEPTH_LIMIT:
+            return key[:200].decode(errors="replace")
+    return ""
 
 
 def _malformed(error: msgspec.DecodeError, data: bytes) -> InvalidSummaryError:

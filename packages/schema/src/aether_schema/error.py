@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
+# What hosts of continuous integration take for a command: `::error::` where a line begins, `##[error]` anywhere.
+_COMMAND_AT_START = re.compile(r"^( *):(?=:)")
+_COMMAND_ANYWHERE = re.compile(r"#(?=#\w*\[)")
+
 
 def printable(text: str) -> str:
-    """Return `text` with every character that could break or forge a line of output escaped."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
-        for character in text
-    )
+    """Return `text` with everything escaped that could break a line of output, forge one, or command a CI host."""
+    if not text.isprintable():
+        text = "".join(
+            character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
+            for character in text
+        )
+    if "::" in text or "##" in text:
+        text = _COMMAND_ANYWHERE.sub(r"\\x23", _COMMAND_AT_START.sub(r"\1\\x3a", text))
+    return text
 
 
 class SchemaError(Exception):

@@ -29,6 +29,8 @@ UNIT_OF_METRIC = {"duration_ms": "ms", "throughput_mbs": "MB/s"}
 BETTER_OF_METRIC: dict[str, Better] = {"duration_ms": "lower", "throughput_mbs": "higher"}
 
 BENCH_ID_LENGTH = 200
+#: The most levels of lists and objects within one another, in the keys that take any value.
+DEPTH_LIMIT = 100
 CONTROL_FREE = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
 
 # How far a written quantile may lie from the one its own samples give: writers round to six digits.
@@ -163,6 +165,7 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
         _check_figures(self)
         _check_texts(self)
         _check_direction(self)
+        _check_depth(self)
         if self.samples is not None:
             _check_samples(self, self.samples)
         _check_references(self)
@@ -242,6 +245,17 @@ def _check_direction(summary: Summary) -> None:
     better = BETTER_OF_METRIC[summary.metric]
     if summary.better not in {None, better}:
         raise InvalidSummaryError(f"of `{summary.metric}` the {better} is better", key="better")
+
+
+def _check_depth(summary: Summary) -> None:
+    """Refuse what is nested so deeply that comparing or writing it would exhaust the stack."""
+    for key in ("environment", "readings"):
+        level: list[Any] = [getattr(summary, key)]
+        for _ in range(DEPTH_LIMIT + 1):
+            containers = [value for value in level if isinstance(value, (dict, list, tuple))]
+            level = [item for value in containers for item in (value.values() if isinstance(value, dict) else value)]
+        if level:
+            raise InvalidSummaryError(f"nested more than {DEPTH_LIMIT} deep", key=key)
 
 
 def _check_samples(summary: Summary, rounds: tuple[tuple[float, ...], ...]) -> None:

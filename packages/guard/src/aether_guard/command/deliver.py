@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 FORMATS = ("text", "json", "markdown", "html", "junit")
 #: Formats that a program reads: nothing else may stand in the same stream.
-DOCUMENTS = {"json", "html", "junit"}
+DOCUMENTS = {"json", "markdown", "html", "junit"}
+#: Set by hosts that show workflow commands as annotations, whatever the standard output is.
+_CI_VARIABLES = ("CI", "GITHUB_ACTIONS")
 
 
 class Documents(Protocol):
@@ -72,7 +74,7 @@ def deliver(report: Report, options: argparse.Namespace, documents: Documents) -
         sys.stdout.write(rendered if terminal is None else adorn(rendered, report, terminal))
     elif report.exit_code != EXIT_PASS or options.format != "text":
         sys.stdout.write(render_text(report))
-    if options.annotations != "never":
+    if options.annotations != "never" and _annotations_are_read():
         stream = sys.stderr if for_program else sys.stdout
         stream.write(render_annotations(report))
     if options.output or options.format != "text" or not (sys.stdout.isatty() and sys.stderr.isatty()):
@@ -81,6 +83,11 @@ def deliver(report: Report, options: argparse.Namespace, documents: Documents) -
             if judgement.verdict == "error":
                 complain(judgement.reason)
     _append_step_summary(report, documents)
+
+
+def _annotations_are_read() -> bool:
+    """Return whether a host may read the output: on a terminal outside CI, a report stands alone."""
+    return any(map(os.environ.get, _CI_VARIABLES)) or not sys.stdout.isatty()
 
 
 def _rendered(report: Report, form: str, documents: Documents) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from aether_guard.command.form import Commands, add_command
 from aether_guard.error import GuardError
+from aether_guard.exporter import check_figures
 from aether_guard.source import load_all
 from aether_guard.verdict import EXIT_PASS
-from aether_schema import write_atomically
+from aether_schema import printable, write_atomically
 
 if TYPE_CHECKING:
     import argparse
@@ -49,11 +50,16 @@ def execute(options: argparse.Namespace) -> int:
     loaded, problems = load_all(options.paths)
     if problems:
         raise GuardError("\n".join(problem.message for problem in problems))
+    for item in loaded:
+        try:
+            check_figures(item.summary)
+        except GuardError as error:
+            raise GuardError(f"{printable(item.path)}: {error}") from None
     summaries = [item.summary for item in loaded]
     seen: set[str] = set()
     for item in loaded:
         if item.summary.bench_id in seen:
-            raise GuardError(f"{item.path}: bench_id: {item.summary.bench_id} is there already")
+            raise GuardError(printable(f"{item.path}: bench_id: {item.summary.bench_id} is there already"))
         seen.add(item.summary.bench_id)
     if options.better:
         wanted = options.better == "lower"

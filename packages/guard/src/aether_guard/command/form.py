@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from msgspec.structs import replace
 
 from aether_guard.error import GuardError
 from aether_guard.figure import parse_percentage
 from aether_guard.policy import PolicyBook, Wishes
+from aether_schema import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,14 @@ EXIT_STATUSES = """exit status:
 """
 
 Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for what add_subparsers returns
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line of printable text, whatever the arguments hold."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the message, and exit with status 2."""
+        super().error(printable(message))
 
 
 def add_command(
@@ -96,4 +105,4 @@ def percentage_argument(text: str) -> float:
 def complain(message: str) -> None:
     """Say on the error stream what is wrong; where that is full or gone, the exit status has to say it."""
     with contextlib.suppress(OSError):
-        print(f"aether-guard: error: {message}", file=sys.stderr)
+        print(printable(f"aether-guard: error: {message}"), file=sys.stderr)

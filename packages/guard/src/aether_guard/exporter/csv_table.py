@@ -1,10 +1,16 @@
-"""CSV, as `import csv` reads it again: a row a sample where a bench has samples, and else a row with its figures."""
+"""CSV, as `import csv` reads it again: a row a sample where a bench has samples, and else a row with its figures.
+
+Texts are quoted and numbers are not. A text that a spreadsheet would take for a formula has an apostrophe before it.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import TYPE_CHECKING
+
+from aether_schema import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -12,12 +18,14 @@ if TYPE_CHECKING:
     from aether_schema import Summary
 
 COLUMNS = ("bench_id", "value", "unit", "better", "round", "p95", "n", "timestamp", "commit")
+# With any apostrophes, so that taking one away gives back every text.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 def render(summaries: Sequence[Summary]) -> str:
     """Return the table, with a header."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(COLUMNS)
     for summary in summaries:
         writer.writerows(_rows(summary))
@@ -26,10 +34,15 @@ def render(summaries: Sequence[Summary]) -> str:
 
 def _rows(summary: Summary) -> Iterator[tuple[str | int | float, ...]]:
     way = "lower" if summary.lower_is_better else "higher"
-    told = (summary.timestamp, summary.commit or "")
+    bench, unit = _inert(summary.bench_id), _inert(summary.unit)
+    told = (printable(summary.timestamp), _inert(printable(summary.commit or "")))
     if summary.samples is None:
-        yield summary.bench_id, repr(summary.p50), summary.unit, way, "", repr(summary.p95), summary.n, *told
+        yield bench, summary.p50, unit, way, "", summary.p95, summary.n, *told
         return
     for number, values in enumerate(summary.samples, 1):
         for value in values:
-            yield summary.bench_id, repr(value), summary.unit, way, number, "", "", *told
+            yield bench, value, unit, way, number, "", "", *told
+
+
+def _inert(text: str) -> str:
+    return f"'{text}" if _FORMULA.match(text) else text

@@ -6,6 +6,7 @@ a direction in `better`, and `p95` and `n` where a row is a summary.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -34,6 +35,8 @@ USUAL: dict[str, tuple[str, ...]] = {
     "n": ("n",),
 }
 _NEEDED = ("name", "value")
+# Our own export puts an apostrophe before what a spreadsheet would take for a formula.
+_INERT = re.compile(r"^'(?='*[=+\-@\t\r])")
 _WAYS: dict[str, Better] = {"lower": "lower", "higher": "higher"}
 
 
@@ -63,7 +66,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
         raise ImportProblem("no column for the unit: add --column unit=NAME, or --unit for all", place="line 1")
     rows: dict[str, list[_Row]] = {}
     for line, cells in rows_of(document, [column for column in columns.values() if column is not None]):
-        rows.setdefault(cells[columns["name"] or ""], []).append(_row(line, cells, columns, wishes))
+        rows.setdefault(_INERT.sub("", cells[columns["name"] or ""]), []).append(_row(line, cells, columns, wishes))
     for name, of_bench in rows.items():
         yield _series(name, of_bench)
 
@@ -98,7 +101,7 @@ def _row(line: int, cells: Mapping[str, str], columns: Mapping[str, str | None],
     return _Row(
         line=line,
         value=number_in(dict(cells), columns["value"] or "", line),
-        unit=texts.get("unit") or wishes.unit or "",
+        unit=_INERT.sub("", texts.get("unit", "")) or wishes.unit or "",
         round=texts.get("round", ""),
         better=better,
         p95=p95,

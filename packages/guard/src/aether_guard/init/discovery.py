@@ -199,6 +199,8 @@ def _is_another(inside: list[os.DirEntry[str]]) -> bool:
 
 
 def _read(path: str) -> str:
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError("not a regular file")  # a pipe might never end
     with open(path, encoding="utf-8-sig", newline=None) as file:
         return file.read(TEXT_LIMIT_BYTES)
 
