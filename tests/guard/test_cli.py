@@ -207,7 +207,20 @@ def test_T8_no_name_becomes_a_command_of_the_host(guard: Guard, write: Write, na
 def test_T9_every_missing_path_is_listed(guard: Guard) -> None:
     done = guard("check", "absent_a.json", "absent_b.json", "absent_c.json", STREAM, PACK, "absent_d.json")
     assert_refused_in_a_line(done, *(f"absent_{letter}.json: no such file" for letter in "abcd"))
-    assert all(f"error: absent_{letter}.json: no such file\n" in done.stdout for letter in "abcd")
+    assert all(f"absent_{letter}.json" in done.stdout for letter in "abcd")
+
+
+def test_an_error_appears_once_in_a_log(guard: Guard, write: Write) -> None:
+    done = guard("check", write("old.json"), "absent.json")
+    assert (done.stdout + done.stderr).count("absent.json: no such file") == 1
+    document = guard("check", "--format", "markdown", write("old.json"), "absent.json")
+    assert document.stderr == "aether-guard: error: absent.json: no such file\n"
+
+
+def test_an_unknown_option_blames_no_other(guard: Guard) -> None:
+    done = guard("check", "--form", "auto", PACK, PACK)
+    assert done.returncode == 2
+    assert done.stderr.endswith("error: unrecognized arguments: --form; did you mean --format or --from?\n")
 
 
 @pytest.mark.parametrize("side", [0, 1])

@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_ERROR
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        options = _parser(given[:1]).parse_args(given)
+        options, unknown = _parser(given[:1]).parse_known_args(given)
+        if unknown:
+            options.parser.refuse(unknown)
         status: int = options.command(options)
         sys.stdout.flush()
     except (GuardError, SchemaError) as error:

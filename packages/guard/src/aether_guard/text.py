@@ -21,10 +21,13 @@ HEAD = ("bench", "baseline", "current", "worse by", "verdict")
 PLURALS = {"pass": "passed", "error": "errors", "regression": "regressions", "improvement": "improvements"}
 
 
-def render_text(report: Report) -> str:
-    """Return the report in lines of at most 80 columns, but for reasons."""
+def render_text(report: Report, *, with_errors: bool = True) -> str:
+    """Return the report in lines of at most 80 columns, apart from the reasons.
+
+    Without `with_errors` the reasons of errors are left out, because the error stream has them.
+    """
     rows = [table_row(judgement) for judgement in report.benches]
-    telling = filter(worth_a_reason, report.benches)
+    telling = [item for item in report.benches if worth_a_reason(item) and (with_errors or item.verdict != "error")]
     reasons = [f"{label(judgement)}: {described(judgement)}" for judgement in telling]
     parts = [render_table(HEAD, rows)]
     if reasons:

@@ -69,16 +69,19 @@ def deliver(report: Report, options: argparse.Namespace, documents: Documents) -
         write_atomically(options.output, rendered.encode(errors="backslashreplace"))
     # What a program reads from the standard output stays one document; hosts read commands from both streams.
     for_program = options.format in DOCUMENTS and not options.output
-    if not options.output:
-        terminal = terminal_of_stdout() if options.format == "text" else None
-        sys.stdout.write(rendered if terminal is None else adorn(rendered, report, terminal))
+    if options.format == "text" and not options.output:
+        terminal = terminal_of_stdout()
+        shown = render_text(report, with_errors=sys.stdout.isatty())
+        sys.stdout.write(shown if terminal is None else adorn(shown, report, terminal))
+    elif not options.output:
+        sys.stdout.write(rendered)
     elif report.exit_code != EXIT_PASS or options.format != "text":
-        sys.stdout.write(render_text(report))
+        sys.stdout.write(render_text(report, with_errors=sys.stdout.isatty()))
     if options.annotations != "never" and _annotations_are_read():
         stream = sys.stderr if for_program else sys.stdout
         stream.write(render_annotations(report))
-    if options.output or options.format != "text" or not (sys.stdout.isatty() and sys.stderr.isatty()):
-        # On a terminal they would stand there twice.
+    if for_program or not (sys.stdout.isatty() and sys.stderr.isatty()):
+        # On a terminal the text has them.
         for judgement in report.benches:
             if judgement.verdict == "error":
                 complain(judgement.reason)

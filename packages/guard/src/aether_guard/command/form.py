@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from msgspec.structs import replace
 
@@ -15,7 +16,7 @@ from aether_guard.policy import PolicyBook, Wishes
 from aether_schema import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from aether_guard.config import Config
 
@@ -31,7 +32,23 @@ Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public n
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are one line of printable text, whatever the arguments hold."""
+    """A parser that takes options by their whole names and complains in one line of printable text.
+
+    With abbreviations allowed, `--form auto` would be an invalid value of `--format`, an option that nobody gave.
+    """
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as argparse has them
+        """Take the keywords that argparse takes."""
+        super().__init__(allow_abbrev=False, **settings)
+
+    def refuse(self, unknown: Sequence[str]) -> NoReturn:
+        """Exit with status 2 and the nearest options of this parser's help for the first unknown argument."""
+        import difflib
+
+        options = set(re.findall(r"--[a-z][a-z-]*", self.format_help()))
+        near = difflib.get_close_matches(unknown[0].partition("=")[0], sorted(options), n=2)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and the message, and exit with status 2."""
@@ -53,7 +70,7 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=example,
     )
-    parser.set_defaults(command=execute)
+    parser.set_defaults(command=execute, parser=parser)
     return parser
 
 
