@@ -69,7 +69,8 @@ def test_a_bench_that_vanished_fails_the_session_in_another_way(session: Session
     [
         (["--aether-baseline", "nowhere.json"], "nowhere.json: no such file"),
         ([], "no baseline: name one with --aether-baseline"),
-        (["--aether-baseline", "base.json", "--benchmark-disable"], "no bench was measured"),
+        (["--aether-baseline", "base.json", "--benchmark-disable"], "no bench was measured: they are disabled"),
+        (["--aether-baseline", "base.json", "--benchmark-skip"], "no bench was measured: --benchmark-skip"),
     ],
 )
 def test_a_gate_that_cannot_judge_does_not_pass(
@@ -91,6 +92,64 @@ def test_an_unexpected_error_is_one_line_and_no_internal_error(session: Session,
     assert "aether-guard: error: unexpected KeyError: " in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     assert "\x1b[2J" not in done.stdout
+
+
+OBJECTS = """
+import math, time
+import pytest
+
+class Codec:
+    def work(self):
+        time.sleep(0.001)
+
+@pytest.mark.parametrize("codec, size, rate", [(Codec(), 2**80, math.nan), (Codec(), 1, None)], ids=["a", "b"])
+def test_codec(benchmark, codec, size, rate):
+    benchmark.pedantic(codec.work, rounds=8, iterations=1)
+"""
+
+
+def test_a_session_reads_its_own_file_as_itself(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "test_benches.py").write_text(OBJECTS, encoding="utf-8")
+    assert session("--benchmark-json=own.json").returncode == 0
+    assert "UNSERIALIZABLE[" in (tmp_path / "own.json").read_text(encoding="utf-8")
+    done = session("--aether-check", "--aether-baseline", "own.json", "--aether-gate", "100%")
+    assert done.returncode != pytest.ExitCode.USAGE_ERROR, done.stdout
+    assert "error:" not in done.stdout
+    assert "test_benches.py::test_codec[a]" in done.stdout
+
+
+def test_a_storage_folder_is_the_newest_run_of_this_machine(session: Session, tmp_path: Path) -> None:
+    assert session("--benchmark-autosave").returncode == 0
+    (stored,) = tmp_path.glob(".benchmarks/*/0001_*.json")
+    for name in ("0002_gone.json", "../Elsewhere-CPython-3.11-64bit/0001_gone.json"):
+        target = stored.parent / name
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(stored.read_text(encoding="utf-8").replace("test_wait", "test_gone"), encoding="utf-8")
+    done = session("--aether-check", "--aether-baseline", ".benchmarks")
+    assert "there is no current summary of the bench test_benches.py::test_gone" in done.stdout
+    (stored.parent / "0002_gone.json").unlink()
+    done = session("--aether-check", "--aether-baseline", ".benchmarks", "--aether-gate", "100%")
+    assert done.returncode != pytest.ExitCode.USAGE_ERROR, done.stdout
+
+
+def test_the_verdict_stands_behind_the_table(session: Session, tmp_path: Path) -> None:
+    done = session("--aether-check", "--aether-baseline", baseline(tmp_path, 1000))
+    assert 0 < done.stdout.index("Name (time in") < done.stdout.index("aether-guard")
+
+
+def test_the_verdict_stands_where_the_tool_itself_fails(session: Session, tmp_path: Path) -> None:
+    session("--benchmark-save=first")
+    comparing = ["--benchmark-compare", "--benchmark-compare-fail=min:0.000000001"]
+    done = session("--aether-check", "--aether-baseline", baseline(tmp_path, 1000), *comparing)
+    assert "improvement" in done.stdout
+
+
+def test_a_bench_that_failed_while_it_was_measured_is_named(session: Session, tmp_path: Path) -> None:
+    failing = BENCHES + "\ndef test_bad(benchmark):\n    benchmark.pedantic(lambda: 1 / 0, rounds=3)\n"
+    (tmp_path / "test_benches.py").write_text(failing, encoding="utf-8")
+    done = session("--aether-check", "--aether-baseline", baseline(tmp_path, 1000))
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "test_benches.py::test_bad: it failed while it was measured" in done.stdout
 
 
 def test_a_gate_that_is_no_percentage_is_refused_at_the_start(session: Session, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_the_metadata_of_a_pyperf_suite_is_that_of_its_benchmarks(shared: Path, 
     assert_samples(found, {"timeit": [[7360512], [7364608], [7380992]]}, "B")
 
 
-@pytest.mark.parametrize("name", ["two", "failing"])
+@pytest.mark.parametrize("name", ["two", "job", "job_slower"])
 def test_hyperfine(made: Path, imported: Import, name: str) -> None:
     path = made / "hyperfine" / f"{name}.json"
     results = parsed(path)["results"]

@@ -5,11 +5,15 @@ Loaded in every session where this package is installed, so it imports nothing b
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aether_guard.importer.document import Document
     from aether_guard.verdict import Report
 
 _SECTION = "aether-guard"
@@ -76,10 +80,12 @@ class _Gate:
         if session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = status
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the report and its annotations."""
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+        """Print the report and its annotations behind the tables of other plugins, even if one of them raised."""
         from aether_schema import printable
 
+        yield
         terminalreporter.section(_SECTION)
         if self._report is None:
             for line in (self._problem or "the session ended before its end").splitlines():
@@ -111,55 +117,79 @@ def _judged(config: pytest.Config, gate: float | None) -> Report:
     from aether_guard.policy import Wishes
     from aether_guard.source import Loaded, Problem
     from aether_guard.verdict import build_report
+    from aether_schema import printable
 
     found = find_config(".")
     baseline = tuple(config.getoption("--aether-baseline")) or found.baseline
     if not baseline:
         raise GuardError("no baseline: name one with --aether-baseline, or guard.baseline in aether.toml")
-    document = _document(config)
-    imported = import_document(document, pytest_benchmark)
-    measured = [Loaded("this session", summary) for summary in imported.summaries]
+    session = getattr(config, "_benchmarksession", None)
+    attempted = list(getattr(session, "benchmarks", ()))
+    if not attempted:
+        raise GuardError(f"no bench was measured: {_why_none(session)}")
+    failed = [
+        Problem(
+            "this session", f"{printable(bench.fullname)}: it failed while it was measured", bench_id=bench.fullname
+        )
+        for bench in attempted
+        if bench.has_error
+    ]
+    measured: list[Loaded] = []
+    if benches := [bench for bench in attempted if bench and not bench.has_error]:
+        imported = import_document(_document(config, session, benches), pytest_benchmark)
+        measured = [Loaded("this session", summary) for summary in imported.summaries]
     reader = Reader("pytest-benchmark")
 
     def import_all(paths: Any) -> tuple[list[Loaded], list[Problem]]:  # noqa: ANN401 - as the two sides have them
-        return (measured, []) if paths is sides.current else reader.load_all(paths)
+        return (measured, failed) if paths is sides.current else reader.load_all(paths)
 
+    baseline = tuple(_of_this_machine(path, session) for path in baseline)
     sides = Sides(baseline=baseline, current=("this session",))
     book = replace(found.book, overriding=(("command line", Wishes(gate=gate)),))
     judgements = judge_sides(sides, book, datetime.now(UTC).date(), import_all)
     return build_report(judgements, strict=False, level=book.level)
 
 
-def _document(config: pytest.Config) -> Any:  # noqa: ANN401 - a Document, which is not imported up here
-    """Return what pytest-benchmark would have written."""
-    import time
+def _why_none(session: Any) -> str:  # noqa: ANN401 - pytest-benchmark's, which has no public type
+    if getattr(session, "skip", False):
+        return "--benchmark-skip leaves them out"
+    if getattr(session, "disabled", False):
+        return "they are disabled, by --benchmark-disable or because xdist runs the tests (-n 0 measures)"
+    return "no test that was selected uses the fixture `benchmark`"
 
-    import msgspec
+
+def _of_this_machine(path: str, session: Any) -> str:  # noqa: ANN401 - as above
+    """Return the folder of this machine in a storage folder of pytest-benchmark's, and any other path as it is."""
+    own = os.path.join(path, getattr(session, "machine_id", None) or ".")
+    return own if os.path.isdir(own) else path
+
+
+def _document(config: pytest.Config, session: Any, benches: list[Any]) -> Document:  # noqa: ANN401 - as above
+    """Return the file that `--benchmark-json` writes: both sides are then read in the same way.
+
+    Raises:
+        GuardError: a hook made something of it that is no JSON.
+
+    """
+    import json
+    import time
 
     from aether_guard.error import GuardError
     from aether_guard.importer.document import Document
 
-    session = getattr(config, "_benchmarksession", None)
-    benches = [bench for bench in getattr(session, "benchmarks", ()) if bench and not bench.has_error]
-    if session is None or not benches:
-        raise GuardError("no bench was measured: were they disabled, deselected, or spread over processes by xdist?")
-    report = {
-        "benchmarks": [
-            {
-                "fullname": bench.fullname,
-                "params": {key: value for key, value in (bench.params or {}).items() if _is_scalar(value)},
-                "stats": {
-                    "median": bench.stats.median,
-                    "rounds": bench.stats.rounds,
-                    "data": list(bench.stats.data),
-                },
-            }
-            for bench in benches
-        ],
-        "machine_info": session.get_machine_info(),
-    }
-    return Document("this session", msgspec.json.encode(report), modified_s=time.time())
-
-
-def _is_scalar(value: object) -> bool:
-    return isinstance(value, (str, int, float, bool, type(None)))
+    hook = config.hook
+    commit_info = hook.pytest_benchmark_generate_commit_info(config=config)
+    hook.pytest_benchmark_update_commit_info(config=config, commit_info=commit_info)
+    report = hook.pytest_benchmark_generate_json(
+        config=config,
+        benchmarks=benches,
+        include_data=True,
+        machine_info=session.get_machine_info(),
+        commit_info=commit_info,
+    )
+    hook.pytest_benchmark_update_json(config=config, benchmarks=benches, output_json=report)
+    try:
+        data = json.dumps(report, default=lambda _: "UNSERIALIZABLE[]").encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise GuardError(f"the results of this session are no JSON: {error}") from None
+    return Document("this session", data, modified_s=time.time())

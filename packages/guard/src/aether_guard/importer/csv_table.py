@@ -1,7 +1,7 @@
 """CSV with named columns: a name, a value and a unit; rows of one name are its samples.
 
 The columns are found by the usual names, or by `--column name=Bench`. There may be a `round` (samples of one process),
-a direction in `better`, and `p95` and `n` where a row is a summary.
+a direction in `better`, and where a row is a summary its statistics `p50`, `p95` and `mean` of `n` samples.
 """
 
 from __future__ import annotations
@@ -24,29 +24,33 @@ if TYPE_CHECKING:
 
 ABOUT = "CSV with columns for name, value and unit (--column, --unit)"
 SUFFIXES: tuple[str, ...] = (".csv", ".tsv")
-#: By what names a column is found, where none was given.
+#: The names by which a column is found, where none was given.
 USUAL: dict[str, tuple[str, ...]] = {
     "name": ("bench_id", "name", "bench", "benchmark"),
-    "value": ("value", "p50", "median"),
+    "value": ("value",),
+    "p50": ("p50", "median"),
     "unit": ("unit",),
     "better": ("better",),
     "round": ("round",),
     "p95": ("p95",),
+    "mean": ("mean", "average", "avg"),
     "n": ("n",),
 }
-_NEEDED = ("name", "value")
-# Our own export puts an apostrophe before what a spreadsheet would take for a formula.
+# Our own export puts an apostrophe before a text that a spreadsheet would take for a formula.
 _INERT = re.compile(r"^'(?='*[=+\-@\t\r])")
+_STATISTICS = ("p50", "p95", "mean")
 _WAYS: dict[str, Better] = {"lower": "lower", "higher": "higher"}
 
 
 class _Row(Struct, frozen=True, kw_only=True):
     line: int
-    value: float
+    value: float | None
     unit: str
     round: str
     better: str
+    p50: float | None
     p95: float | None
+    mean: float | None
     n: int
 
 
@@ -55,13 +59,19 @@ def recognises(document: Document) -> bool:
     if document.head.lstrip()[:1] in {"{", "[", "<"}:
         return False
     header = _header(document)
-    return all(set(USUAL[key]) & set(header) for key in (*_NEEDED, "unit"))
+    names = set(header)
+    figures = {*USUAL["value"], *USUAL["p50"], *USUAL["mean"]}
+    return all(names & usual for usual in (set(USUAL["name"]), figures, set(USUAL["unit"])))
 
 
 def read(document: Document, wishes: Wishes) -> Iterator[Series]:
-    """Yield a name each, with its rows as samples, or as a summary where a row has a p95."""
+    """Yield a name each, with its rows as samples, or as a summary where a row has a p95 or a mean."""
     header = _header(document)
     columns = {key: _column(key, header, wishes.columns) for key in USUAL}
+    if columns["name"] is None:
+        raise _missing("name", header)
+    if columns["value"] is None and not any(columns[key] for key in _STATISTICS):
+        raise _missing("value", header)
     if columns["unit"] is None and wishes.unit is None:
         raise ImportProblem("no column for the unit: add --column unit=NAME, or --unit for all", place="line 1")
     rows: dict[str, list[_Row]] = {}
@@ -77,14 +87,19 @@ def _series(name: str, rows: Sequence[_Row]) -> Series:
         if (row.unit, row.better) != (first.unit, first.better):
             problem = f"{name}: another unit or direction than in line {first.line}"
             raise ImportProblem(problem, place=f"line {row.line}")
-        if row.p95 is not None and len(rows) > 1:
-            raise ImportProblem(f"{name}: a second summary; samples have no p95", place=f"line {row.line}")
+        if len(rows) > 1 and (row.p95 is not None or row.mean is not None):
+            problem = f"{name}: a second row, and a row with a p95 or a mean is a summary of its bench"
+            raise ImportProblem(problem, place=f"line {row.line}")
     better = _WAYS.get(first.better)
-    if first.p95 is not None:
-        return Series(name=name, unit=first.unit, better=better, p50=first.value, p95=first.p95, n=first.n)
+    if len(rows) == 1 and any(getattr(first, key) is not None for key in _STATISTICS):
+        p50 = first.value if first.p50 is None else first.p50
+        return Series(name=name, unit=first.unit, better=better, p50=p50, p95=first.p95, mean=first.mean, n=first.n)
     rounds: dict[str, list[float]] = {}
     for row in rows:
-        rounds.setdefault(row.round, []).append(row.value)
+        value = row.p50 if row.value is None else row.value
+        if value is None:
+            raise ImportProblem(f"{name}: no figure", place=f"line {row.line}")
+        rounds.setdefault(row.round, []).append(value)
     return Series(name=name, unit=first.unit, better=better, rounds=tuple(map(tuple, rounds.values())))
 
 
@@ -94,18 +109,20 @@ def _row(line: int, cells: Mapping[str, str], columns: Mapping[str, str | None],
     if better and better not in _WAYS:
         place = f"line {line}, column {columns['better']}"
         raise ImportProblem(f"{better[:40]!r} is neither lower nor higher", place=place)
-    p95 = number_in(dict(cells), columns["p95"] or "", line) if texts.get("p95") else None
+    figures = {
+        key: number_in(dict(cells), column, line) if column is not None and (key == "value" or texts[key]) else None
+        for key, column in ((key, columns[key]) for key in ("value", *_STATISTICS))
+    }
     n = number_in(dict(cells), columns["n"] or "", line) if texts.get("n") else 1
     if not 1 <= n < 2**63:
         raise ImportProblem(f"{n:g} samples are no run", place=f"line {line}, column {columns['n']}")
     return _Row(
         line=line,
-        value=number_in(dict(cells), columns["value"] or "", line),
         unit=_INERT.sub("", texts.get("unit", "")) or wishes.unit or "",
         round=texts.get("round", ""),
         better=better,
-        p95=p95,
         n=int(n),
+        **figures,
     )
 
 
@@ -119,8 +136,9 @@ def _column(key: str, header: Sequence[str], given: Mapping[str, str]) -> str | 
         if given[key] not in header:
             raise ImportProblem(f"no column {given[key]!r}; there are: {', '.join(header)}", place="line 1")
         return given[key]
-    found = next((name for name in USUAL[key] if name in header), None)
-    if found is None and key in _NEEDED:
-        problem = f"no column for the {key}: add --column {key}=NAME; there are: {', '.join(header)}"
-        raise ImportProblem(problem, place="line 1")
-    return found
+    return next((name for name in USUAL[key] if name in header), None)
+
+
+def _missing(key: str, header: Sequence[str]) -> ImportProblem:
+    problem = f"no column for the {key}: add --column {key}=NAME; there are: {', '.join(header)}"
+    return ImportProblem(problem, place="line 1")

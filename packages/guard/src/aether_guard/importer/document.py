@@ -217,11 +217,11 @@ def _decode_python_json(data: bytes, type_: type[_Any]) -> _Any:
 
     try:
         document: Any = json.loads(data)
-        # Parts that are to be looked at later are text again, of which what is no number is null.
+        # Parts that are to be looked at later become text again.
         if type_ == dict[str, msgspec.Raw] and isinstance(document, dict):
-            document = {key: msgspec.Raw(msgspec.json.encode(value)) for key, value in document.items()}
+            document = {key: _text_again(value) for key, value in document.items()}
         elif type_ == list[msgspec.Raw] and isinstance(document, list):
-            document = [msgspec.Raw(msgspec.json.encode(value)) for value in document]
+            document = [_text_again(value) for value in document]
         return msgspec.convert(document, type_)
     except RecursionError:
         raise ImportProblem("nested too deeply") from None
@@ -229,6 +229,15 @@ def _decode_python_json(data: bytes, type_: type[_Any]) -> _Any:
         raise _misfit(error) from None
     except ValueError as error:
         raise ImportProblem(f"malformed JSON: {str(error)[:1].lower()}{str(error)[1:]}") from None
+
+
+def _text_again(value: object) -> msgspec.Raw:
+    import json
+
+    try:
+        return msgspec.Raw(msgspec.json.encode(value))  # what is no number becomes null
+    except OverflowError:  # a whole number of more than 64 bits
+        return msgspec.Raw(json.dumps(value).encode())
 
 
 def _misfit(error: msgspec.ValidationError) -> ImportProblem:

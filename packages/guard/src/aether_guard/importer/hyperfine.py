@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from aether_guard.importer.document import first_of
-from aether_guard.importer.series import Series, swept
+from aether_guard.importer.problem import ImportProblem
+from aether_guard.importer.series import Failures, Series, swept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,19 +42,45 @@ def recognises(document: Document) -> bool:
 
 
 def read(document: Document, wishes: Wishes) -> Iterator[Series]:
-    """Yield a command each, its parameters behind its name."""
+    """Yield a command each, its parameters behind its name; the times of runs that failed are left out."""
     del wishes
     for result in document.decode(_Report).results:
         params: dict[str, Scalar] = {
             key: value for key, value in result.parameters.items() if isinstance(value, (str, int, float))
         }
-        failed = sum(code != 0 for code in result.exit_codes or ())
+        failures, times = _failures(result), result.times or ()
+        if failures is not None and times:
+            times = tuple(time for time, code in zip(times, result.exit_codes or (), strict=True) if code == 0)
+        # The tool's own statistics are of all runs, failed ones among them.
+        has_statistics = failures is None
         yield Series(
             name=swept(result.command, params),
             unit="s",
-            rounds=(result.times,) if result.times else None,
-            p50=result.mean if result.median is None else result.median,
-            n=len(result.times or ()) or 1,
+            rounds=(times,) if times else None,
+            p50=result.median if has_statistics else None,
+            mean=result.mean if has_statistics else None,
+            n=len(times) or 1,
             params=params,
-            notes=f"{failed} runs with an exit status other than 0" if failed else None,
+            failures=failures,
         )
+
+
+def _failures(result: _Result) -> Failures | None:
+    """Return the runs that failed, or None. A run without an exit status was ended by a signal.
+
+    Raises:
+        ImportProblem: the exit statuses are not those of the times.
+
+    """
+    codes = result.exit_codes or ()
+    failed = Counter(code for code in codes if code != 0)
+    if not failed:
+        return None
+    if result.times and len(codes) != len(result.times):
+        raise ImportProblem(f"{len(codes)} exit codes for {len(result.times)} times", place=result.command)
+    kinds = ", ".join(
+        f"{count} {'ended by a signal' if code is None else f'with exit status {code}'}"
+        for code, count in failed.most_common()
+    )
+    total = failed.total()
+    return Failures(failed=total, total=len(codes), problem=f"{total} of {len(codes)} runs failed: {kinds}")

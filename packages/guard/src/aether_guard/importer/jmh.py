@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series, swept
+from aether_guard.importer.series import Failures, Series, swept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +24,7 @@ class _Metric(Struct, rename="camel"):
     score: float | str
     score_unit: str
     score_percentiles: dict[str, float | str] = {}
-    raw_data: tuple[tuple[float, ...], ...] = ()
+    raw_data: tuple[tuple[float | str, ...], ...] = ()
     raw_data_histogram: list[list[list[tuple[float, int]]]] = []
 
 
@@ -37,6 +36,8 @@ class _Result(Struct, rename="camel"):
     jdk_version: str | None = None
     vm_name: str | None = None
     threads: int = 1
+    forks: int = 1
+    measurement_iterations: int = 1
 
 
 def recognises(document: Document) -> bool:
@@ -53,25 +54,33 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
         modes.setdefault(result.benchmark, set()).add(result.mode)
     for result in results:
         metric, several = result.primary_metric, len(modes[result.benchmark]) > 1
-        score = _number(metric.score, place=f"{result.benchmark}: score")
-        rounds = tuple(fork for fork in metric.raw_data if fork) or _expanded(metric)
-        percentiles = {key: value for key, value in metric.score_percentiles.items() if isinstance(value, (int, float))}
+        scores = [tuple(value for value in fork if not isinstance(value, str)) for fork in metric.raw_data]
         yield Series(
             name=swept(f"{result.benchmark} {result.mode}" if several else result.benchmark, dict(result.params)),
             unit=metric.score_unit,
-            rounds=rounds or None,
-            p50=percentiles.get("50.0", score),
-            p95=percentiles.get("95.0") if "50.0" in percentiles else None,
+            rounds=tuple(fork for fork in scores if fork) or _expanded(metric) or None,
+            p50=_number(metric.score_percentiles.get("50.0")),
+            p95=_number(metric.score_percentiles.get("95.0")),
+            mean=_number(metric.score),
+            n=max(1, result.forks * result.measurement_iterations),
             params=dict(result.params),
             environment=_machine(result),
+            failures=_failures(metric),
         )
 
 
-def _number(score: float | str, place: str) -> float:
-    # A score that could not be had is written as the text NaN.
-    if isinstance(score, str):
-        raise ImportProblem(f"{score[:40]!r} is no figure", place=place)
-    return score
+def _number(written: float | str | None) -> float | None:
+    """Return a number, or None where it could not be had, which is written as the text NaN."""
+    return None if isinstance(written, str) else written
+
+
+def _failures(metric: _Metric) -> Failures:
+    """Return the iterations without a score."""
+    scores = [score for fork in metric.raw_data for score in fork] or [metric.score]
+    failed = sum(isinstance(score, str) for score in scores)
+    return Failures(
+        failed=failed, total=len(scores), problem=f"{failed} of {len(scores)} iterations ended without a score"
+    )
 
 
 def _expanded(metric: _Metric) -> tuple[tuple[float, ...], ...]:

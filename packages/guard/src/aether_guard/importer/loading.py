@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aether_guard.importer.assemble import Imported, pool, summaries_of
 from aether_guard.importer.document import Document, read_document
 from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.registry import AUTO, all_importers, load_importer, recognise
+from aether_guard.importer.registry import AUTO, Finder, all_importers, load_importer, recognise
 from aether_guard.importer.series import PLAIN_WISHES
 from aether_guard.source import Loaded, Problem, expand
 from aether_schema import InvalidSummaryError, decode_summary, printable
@@ -49,6 +49,9 @@ class Reader:
                 files = self._files(path)
                 if not files:
                     problems.append(_problem(path, "no file here that could be imported", is_missing=True))
+            except ImportProblem as problem:
+                problems.append(_problem(path, str(problem)))
+                continue
             except (OSError, ValueError) as error:
                 problems.append(_problem(path, (getattr(error, "strerror", None) or str(error)).lower()))
                 continue
@@ -102,6 +105,12 @@ class Reader:
         if not os.path.isdir(path):
             return expand(path)
         known = self._known.values() if self._importer is None else [self._importer]
+        for importer in known:
+            if isinstance(importer, Finder) and (files := importer.find_files(path)):
+                # Files that are named as another tool names them may be of any.
+                if self._importer is None and not importer.recognises(read_document(files[0])):
+                    continue
+                return files
         document = Document(path, b"", is_folder=True)
         if any(importer.recognises(document) for importer in known if not importer.SUFFIXES):
             return [path]

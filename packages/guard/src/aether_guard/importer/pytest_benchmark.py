@@ -1,13 +1,15 @@
-"""pytest-benchmark: `--benchmark-json`, `--benchmark-autosave`, in seconds. Old files lack `data`."""
+"""pytest-benchmark: `--benchmark-json`, `--benchmark-autosave`, in seconds. Autosaved and old files lack `data`."""
 
 from __future__ import annotations
 
+import math
+import os
+import re
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from msgspec import Struct
 
-from aether_guard.importer.document import decode_json, first_of, keys_of
+from aether_guard.importer.document import first_of, keys_of
 from aether_guard.importer.problem import ImportProblem
 from aether_guard.importer.series import Series
 
@@ -19,13 +21,18 @@ if TYPE_CHECKING:
 
 ABOUT = "pytest-benchmark JSON"
 SUFFIXES: tuple[str, ...] = (".json",)
+STORAGE = ".benchmarks"
+#: A stored file begins with its counter, of four digits or more.
+_STORED = re.compile(r"(\d{4,})_.*\.json")
+#: An object that JSON cannot hold is written as its repr, which often holds an address in memory.
+_UNSERIALIZABLE = re.compile(r"UNSERIALIZABLE\[|<.* at 0x[0-9A-Fa-f]+", re.DOTALL)
+_64_BITS = 2**63
 
 
 class _Stats(Struct):
     median: float
     rounds: int
-    data: msgspec.Raw = msgspec.Raw(b"null")
-    iterations: int | None = None
+    data: tuple[float, ...] | None = None
 
 
 class _Bench(Struct):
@@ -42,12 +49,41 @@ class _Report(Struct):
 
 
 def recognises(document: Document) -> bool:
-    """Return whether the first bench has the statistics that only this tool writes."""
+    """Return whether the first bench has the statistics that only this tool writes, or there is none at all."""
     benchmarks = document.keys.get("benchmarks")
     if benchmarks is None:
         return False
+    if bytes(memoryview(benchmarks)[:2]) == b"[]":
+        return {"machine_info", "commit_info", "version"} <= document.keys.keys()
     first = first_of(benchmarks)
     return "fullname" in first and "median" in keys_of(first.get("stats", b"0"))
+
+
+def find_files(folder: str) -> list[str]:
+    """Return the newest file, by its counter, of a storage folder or of the only machine folder in it.
+
+    Raises:
+        ImportProblem: there are results of several machines.
+
+    """
+    for place in (folder, os.path.join(folder, STORAGE)):
+        if (newest := _newest(place)) is not None:
+            return [newest]
+        names = sorted(os.listdir(place)) if os.path.isdir(place) else ()
+        stored = {name: newest for name in names if (newest := _newest(os.path.join(place, name))) is not None}
+        if len(stored) > 1:
+            raise ImportProblem(f"results of several machines: {', '.join(stored)}; name the folder of one")
+        if stored:
+            return list(stored.values())
+    return []
+
+
+def _newest(folder: str) -> str | None:
+    """Return the file of a folder whose name begins with the largest counter, or None."""
+    if not os.path.isdir(folder):
+        return None
+    found = [(int(match[1]), name) for name in os.listdir(folder) if (match := _STORED.fullmatch(name))]
+    return os.path.join(folder, max(found)[1]) if found else None
 
 
 def read(document: Document, wishes: Wishes) -> Iterator[Series]:
@@ -56,7 +92,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
     report = document.decode(_Report)
     commit = (report.commit_info or {}).get("id")
     for bench in report.benchmarks:
-        samples, notes = _samples(bench)
+        samples, notes = _samples(bench.stats)
         yield Series(
             name=bench.fullname,
             unit="s",
@@ -71,24 +107,26 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
         )
 
 
-def _samples(bench: _Bench) -> tuple[tuple[float, ...] | None, str | None]:
+def _samples(stats: _Stats) -> tuple[tuple[float, ...] | None, str | None]:
     """Return the samples where the file has them all. A part of them is no fair sample of the run."""
-    stats = bench.stats
-    if bytes(stats.data[:4] if isinstance(stats.data, bytes) else memoryview(stats.data)[:4]) == b"null":
-        return None, None
-    try:
-        samples = decode_json(stats.data, tuple[float, ...])
-    except ImportProblem:
-        samples = ()
-    if len(samples) == stats.rounds:
-        return samples, None
+    if stats.data is None or len(stats.data) == stats.rounds:
+        return stats.data, None
     return None, f"`data` does not hold the {stats.rounds:,} rounds of the run: its median stands"
 
 
 def _params(params: object) -> dict[str, Any] | None:
+    """Return the parameters that can be compared between two runs: JSON's scalars, and no address in memory."""
     if not isinstance(params, dict):
         return None
-    return {key: value for key, value in params.items() if isinstance(value, (str, int, float, bool, type(None)))}
+    return {key: value for key, value in params.items() if _is_comparable(value)}
+
+
+def _is_comparable(value: object) -> bool:
+    if isinstance(value, str):
+        return _UNSERIALIZABLE.match(value) is None
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or (isinstance(value, int) and abs(value) < _64_BITS)
 
 
 def _machine(info: dict[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,19 @@ class Importer(Protocol):
         """
 
 
+@runtime_checkable
+class Finder(Protocol):
+    """An importer that knows how its tool lays out folders of results. A module may have this ability or not."""
+
+    def find_files(self, folder: str) -> list[str]:
+        """Return the files of `folder` that hold the newest results; empty where it is not laid out by the tool.
+
+        Raises:
+            ImportProblem: it holds results that are not to be compared as one, such as those of two machines.
+
+        """
+
+
 def format_names() -> list[str]:
     """Return the names of the installed formats."""
     return sorted(_entries())

@@ -20,7 +20,7 @@ def rows_of(document: Document, needed: Sequence[str]) -> Iterator[tuple[int, di
     """Yield the rows by column, each with the number of its line.
 
     Raises:
-        ImportProblem: a column is missing, a row is too short, or there are too many rows.
+        ImportProblem: a column is missing, a row is too short or too long, or there are too many rows.
 
     """
     reader = csv.reader(document.text.splitlines(keepends=True), delimiter=delimiter_of(document), strict=True)
@@ -35,7 +35,8 @@ def rows_of(document: Document, needed: Sequence[str]) -> Iterator[tuple[int, di
                 raise ImportProblem(f"more than {ROWS_LIMIT:,} rows")
             if not any(row):
                 continue
-            if len(row) <= width:
+            # A decimal comma between columns that a comma separates makes a cell too many.
+            if len(row) <= width or any(row[len(header) :]):
                 raise ImportProblem(f"{len(row)} columns, not {len(header)}", place=f"line {reader.line_num}")
             yield reader.line_num, dict(zip(header, row, strict=False))
     except csv.Error as error:
@@ -52,13 +53,15 @@ def number_in(row: dict[str, str], column: str, line: int) -> float:
     """Return a cell as a number.
 
     Raises:
-        ImportProblem: it is none.
+        ImportProblem: it is none, or has a comma, which is a decimal point to some and a thousand to others.
 
     """
     text = row[column].strip()
+    place = f"line {line}, column {column}"
     try:
         if math.isfinite(number := float(text)):
             return number
     except ValueError:
-        pass
-    raise ImportProblem(f"{text[:40]!r} is no number", place=f"line {line}, column {column}")
+        if "," in text:
+            raise ImportProblem(f"{text[:40]!r} has a comma: write numbers with a decimal point", place=place) from None
+    raise ImportProblem(f"{text[:40]!r} is no number", place=place)

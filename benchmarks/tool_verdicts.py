@@ -1,0 +1,195 @@
+"""Print the guard's verdicts next to each tool's own comparison, on pairs of results that the real tools write.
+
+`python benchmarks/tool_verdicts.py WORK [TOOL…]` prints the rows of the table in docs/importing.md. WORK is a folder
+with the tools as fixtures/import/make.py wants them (`WORK/python` has pytest-benchmark, pyperf and asv). A tool is
+one function here: it measures a pair for each of PAIRS and yields a Row. Every pair is of the same pure work,
+multiplied by a known factor, so that the right verdict is known. Both sides judge at the gate of 20 % where the tool
+has a threshold.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LIMIT_S = 900
+GATE = "20%"
+
+
+class Pair(Struct, frozen=True):
+    """The work of the new side over that of the old one, and how far single calls of both vary by themselves."""
+
+    factor: float
+    spread: float = 0.0
+
+
+PAIRS = {
+    "unchanged": Pair(1.0),
+    "3 % slower": Pair(1.03),
+    "30 % slower": Pair(1.3),
+    "unchanged, noisy": Pair(1.0, spread=0.6),
+}
+
+
+class Row(Struct, frozen=True):
+    """One pair: the verdict of the tool, as it words it, and ours with its reason."""
+
+    tool: str
+    pair: str
+    theirs: str
+    ours: str
+
+
+#: What every Python tool measures: AETHER_FACTOR times the work of the old side, AETHER_SPREAD its own noise.
+WORK_PY = """
+import os, random
+
+FACTOR, SPREAD = float(os.environ["AETHER_FACTOR"]), float(os.environ["AETHER_SPREAD"])
+
+def work():
+    for _ in range(round(20_000 * FACTOR * random.lognormvariate(0, SPREAD))):
+        pass
+"""
+BENCH_PY = "from work import work\n\ndef test_work(benchmark):\n    benchmark(work)\n"
+PYPERF_PY = """
+import pyperf
+from work import work
+
+runner = pyperf.Runner(processes=8, values=3, warmups=1, loops=8)
+runner.parse_args()
+runner.args.inherit_environ = ["AETHER_FACTOR", "AETHER_SPREAD"]
+runner.bench_func("work", work)
+"""
+ASV_PY = "from work import work\n\ndef time_work():\n    work()\n"
+
+
+def run(
+    *command: str | Path, cwd: Path, env: dict[str, str] | None = None, merged: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end and return it, with standard error in its output if `merged`."""
+    return subprocess.run(
+        list(map(str, command)),
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        timeout=LIMIT_S,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if merged else subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def sides(pair: Pair) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the name of each side and the environment of its run."""
+    for name, factor in (("old", 1.0), ("new", pair.factor)):
+        yield name, {"AETHER_FACTOR": str(factor), "AETHER_SPREAD": str(pair.spread)}
+
+
+def guard_verdict(form: str, old: Path, new: Path) -> str:
+    """Return the guard's verdicts on two files, with the worsening that decided."""
+    command = [sys.executable, "-m", "aether_guard", "check", "--from", form, old, new, "--gate", GATE]
+    done = run(*command, "--format", "json", cwd=old.parent, merged=False)
+    benches = json.loads(done.stdout)["benches"]
+    return "; ".join(f"{bench['verdict']} ({bench.get('change_decisive') or 0.0:+.1%})" for bench in benches)
+
+
+def last_line(text: str, *words: str) -> str:
+    """Return the last line that holds one of the words, or an empty text."""
+    return next((line.strip() for line in reversed(text.splitlines()) if any(word in line for word in words)), "")
+
+
+def fresh(work: Path, name: str) -> Path:
+    """Return an empty folder with the work in it."""
+    folder = work / "verdicts" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "work.py").write_text(WORK_PY)
+    return folder
+
+
+def pytest_benchmark(work: Path) -> Iterator[Row]:
+    """`--benchmark-compare-fail=mean:20%` against the saved run."""
+    for name, pair in PAIRS.items():
+        folder = fresh(work, "pytest-benchmark")
+        (folder / "test_work.py").write_text(BENCH_PY)
+        command = [work / "python/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_work.py"]
+        output = ""
+        for side, env in sides(pair):
+            compare = ["--benchmark-compare", f"--benchmark-compare-fail=mean:{GATE}"] if side == "new" else []
+            save = [f"--benchmark-save={side}", "--benchmark-save-data"]
+            output = run(*command, *save, *compare, cwd=folder, env=env, merged=True).stdout
+        old, new = sorted(folder.glob(".benchmarks/*/*.json"))
+        regressed = "fails" if "Performance has regressed" in output else "passes"
+        yield Row("pytest-benchmark", name, regressed, guard_verdict("pytest-benchmark", old, new))
+
+
+def pyperf(work: Path) -> Iterator[Row]:
+    """`compare_to --min-speed=20`."""
+    for name, pair in PAIRS.items():
+        folder = fresh(work, "pyperf")
+        (folder / "bench.py").write_text(PYPERF_PY)
+        python = work / "python/bin/python"
+        for side, env in sides(pair):
+            inherit = "--inherit-environ=AETHER_FACTOR,AETHER_SPREAD"
+            run(python, "bench.py", inherit, "-o", f"{side}.json", cwd=folder, env=env)
+        files = folder / "old.json", folder / "new.json"
+        said = run(python, "-m", "pyperf", "compare_to", *files, "--min-speed=20", cwd=folder, merged=True).stdout
+        theirs = last_line(said, "slower", "faster", "significant", "same", "hidden") or said.strip()
+        yield Row("pyperf", name, theirs, guard_verdict("pyperf", *files))
+
+
+def asv(work: Path) -> Iterator[Row]:
+    """`asv compare --factor 1.2` of two commits, without recorded samples, as `asv run` writes them."""
+    python = work / "python/bin/python"
+    path = {"PATH": f"{python.parent}:{os.environ['PATH']}"}
+    for name, pair in PAIRS.items():
+        folder = fresh(work, "asv")
+        (folder / "benchmarks").mkdir()
+        (folder / "benchmarks/__init__.py").touch()
+        (folder / "benchmarks/bench.py").write_text(ASV_PY.replace("from work", "from .work"))
+        (folder / "work.py").rename(folder / "benchmarks/work.py")
+        settings = {"version": 1, "project": "work", "project_url": "none", "repo": ".", "branches": ["main"]}
+        (folder / "asv.conf.json").write_text(json.dumps({**settings, "environment_type": "existing"}))
+        commits = []
+        for side, env in sides(pair):
+            (folder / "side").write_text(side)
+            author = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.org"]
+            for command in (["init", "-qb", "main"], ["add", "-A"], [*author, "commit", "-qm", side]):
+                run("git", *command, cwd=folder)
+            commits.append(run("git", "rev-parse", "HEAD", cwd=folder).stdout.strip())
+            env |= {**path, "HOME": str(folder)}
+            run(python.parent / "asv", "machine", "--yes", "--machine", "somewhere", cwd=folder, env=env)
+            where = [f"--python={python}", "--machine", "somewhere", f"--set-commit-hash={commits[-1]}"]
+            run(python.parent / "asv", "run", *where, cwd=folder, env=env)
+        command = [python.parent / "asv", "compare", *commits, "--factor", "1.2", "--machine", "somewhere"]
+        said = run(*command, cwd=folder, env={**path, "HOME": str(folder)}, merged=True).stdout
+        cells = [cell.strip() for cell in last_line(said, "time_work").strip("|").split("|")]
+        theirs = {"+": "worse", "-": "better", "": "unchanged"}.get(cells[0], cells[0])
+        files = [next(folder.glob(f"results/*/{commit[:8]}-*.json")) for commit in commits]
+        yield Row("asv", name, f"{theirs} ({cells[3]})", guard_verdict("asv", *files))
+
+
+TOOLS: tuple[Callable[[Path], Iterator[Row]], ...] = (pytest_benchmark, pyperf, asv)
+
+
+def main() -> None:
+    """Print a row of Markdown for every pair of every tool that is named, or of all."""
+    work, *wanted = sys.argv[1:]
+    for tool in TOOLS:
+        if not wanted or tool.__name__ in wanted:
+            for row in tool(Path(work).resolve()):
+                print(f"| {row.tool} | {row.pair} | {row.theirs} | {row.ours} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
