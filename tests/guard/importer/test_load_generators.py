@@ -125,7 +125,9 @@ def test_k6_failures_are_errors_of_every_bench(name: str) -> None:
 
 def test_k6_names_the_checks_that_failed() -> None:
     problems = failed("k6", MADE / "k6" / "machine_readable_failing.json", Wishes(unit="ms"))
-    expected = "12 of 1200 requests failed; 12 of 1200 checks failed (status is 200); --allow-failures 1% judges the others"
+    expected = (
+        "12 of 1200 requests failed; 12 of 1200 checks failed (status is 200); --allow-failures 1% judges the others"
+    )
     assert set(problems.values()) == {expected}
 
 
