@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import itertools
 import json
@@ -288,21 +287,6 @@ def test_asv_of_version_1(shared: Path, imported: Import) -> None:
     assert_figures(found, expected)
     first = next(iter(found.values()))
     assert (first.timestamp, first.commit) == ("2013-12-10T15:20:01+00:00", "05d283b9694ed6db6e3f2df3f21d832e78bded7f")
-
-
-def test_locust_has_a_row_each_but_for_those_of_failures(made: Path, imported: Import) -> None:
-    path = made / "locust" / "load_stats.csv"
-    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-    expected = {
-        f"{row['Type']} {row['Name']}".strip(): (float(row["50%"]), float(row["95%"]), int(row["Request Count"]))
-        for row in rows
-        if row["Failure Count"] != row["Request Count"]
-    }
-    rate = float(rows[-1]["Requests/s"])
-    expected["Aggregated req/s"] = (rate, rate, int(rows[-1]["Request Count"]))
-    found = imported("locust", path)
-    assert_figures(found, expected)
-    assert [summary.lower_is_better for summary in found.values()] == [True, True, False]
 
 
 def test_vitest(made: Path, imported: Import) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from aether_schema import Summary
 
-COLUMNS = ("bench_id", "value", "unit", "better", "round", "p95", "n", "timestamp", "commit")
+COLUMNS = ("bench_id", "value", "unit", "better", "round", "p95", "n", "timestamp", "commit", "p50", "mean")
 # With any apostrophes, so that taking one away gives back every text.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
@@ -37,11 +37,16 @@ def _rows(summary: Summary) -> Iterator[tuple[str | int | float, ...]]:
     bench, unit = _inert(summary.bench_id), _inert(summary.unit)
     told = (printable(summary.timestamp), _inert(printable(summary.commit or "")))
     if summary.samples is None:
-        yield bench, summary.p50, unit, way, "", summary.p95, summary.n, *told
+        p50, mean, p95 = (_cell(summary.statistic(name)) for name in ("p50", "mean", "p95"))
+        yield bench, p50 or mean, unit, way, "", p95, summary.n, *told, p50, mean
         return
     for number, values in enumerate(summary.samples, 1):
         for value in values:
-            yield bench, value, unit, way, number, "", "", *told
+            yield bench, value, unit, way, number, "", "", *told, "", ""
+
+
+def _cell(statistic: float | None) -> float | str:
+    return "" if statistic is None else statistic
 
 
 def _inert(text: str) -> str:

@@ -44,9 +44,15 @@ def render(summaries: Sequence[Summary]) -> str:
             unit = f',unit="{_escaped(summary.unit)}"' if metric == "value" else ""
             way = "lower" if summary.lower_is_better else "higher"
             labels = f'bench="{_escaped(summary.bench_id)}",better="{way}"{unit}'
-            for name, value in (("0.5", summary.p50), ("0.95", summary.p95)):
-                figure = value * family.multiply / family.divide
-                lines.append(f'{family.name}{{{labels},quantile="{name}"}} {figure!r}')
+            p50 = summary.statistic("p50")
+            figures = {
+                'quantile="0.5"': p50,
+                'quantile="0.95"': summary.statistic("p95"),
+                'statistic="mean"': summary.statistic("mean") if p50 is None else None,
+            }
+            for label, value in figures.items():
+                if value is not None:
+                    lines.append(f"{family.name}{{{labels},{label}}} {value * family.multiply / family.divide!r}")
     if summaries:
         lines.append("# TYPE aether_bench_samples gauge")
         lines.append("# HELP aether_bench_samples How many samples the figures are of.")

@@ -23,7 +23,7 @@ def render(summaries: Sequence[Summary]) -> str:
     """Return one report of all the benches.
 
     Raises:
-        GuardError: a bench is no duration.
+        GuardError: a bench is no duration, or has no median.
 
     """
     benches = [_bench(summary) for summary in summaries]
@@ -41,6 +41,9 @@ def render(summaries: Sequence[Summary]) -> str:
 def _bench(summary: Summary) -> dict[str, Any]:
     if summary.metric != "duration_ms":
         problem = f"a {summary.metric} in {summary.unit} has no place in pytest-benchmark's files, which hold seconds"
+        raise GuardError(printable(f"{summary.bench_id}: {problem}"))
+    if summary.statistic("p50") is None:
+        problem = "it holds no median, which pytest-benchmark's files need"
         raise GuardError(printable(f"{summary.bench_id}: {problem}"))
     return {
         "group": None,

@@ -1,18 +1,20 @@
 """Benchmark.js: what `String(event.target)` prints, or its benchmarks through `JSON.stringify`.
 
-As text a bench is a rate, `name x 1,234 ops/sec ±0.56% (78 runs sampled)`; as JSON it has its samples, in seconds.
+As text a bench is a rate, `name x 1,234 ops/sec ±0.56% (78 runs sampled)`, the inverse of the mean time; as JSON it has
+its samples, in seconds. One that failed is `name: ` and its error, if that can be printed.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import Struct
 
 from aether_guard.importer.document import decode_json, keys_of
 from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series
+from aether_guard.importer.series import Failures, Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +28,7 @@ _LINE = re.compile(
     r"\s*(?P<name>\S.{0,500}?) x (?P<rate>\d[\d,]*(?:\.\d+)?) ops/sec \S{1,3}\s?(?P<spread>[\d.]+|Infinity|NaN)%"
     r" \((?P<runs>\d+) runs? sampled\)"
 )
+_FAILED = re.compile(r"\s*(?P<name>\S.{0,500}?): (?P<error>(?:message: .*, name: |)\w*Error\b.*|)")
 _MARK = " ops/sec "
 _SHORT = 2000
 
@@ -37,7 +40,7 @@ class _Stats(Struct):
 class _Bench(Struct):
     name: str
     stats: _Stats
-    hz: float | None = None
+    error: Any = msgspec.UNSET
 
 
 def recognises(document: Document) -> bool:
@@ -49,17 +52,19 @@ def recognises(document: Document) -> bool:
 
 
 def read(document: Document, wishes: Wishes) -> Iterator[Series]:
-    """Yield a bench each; one that failed has no samples, and is left out."""
+    """Yield the benches."""
     del wishes
     if document.head.lstrip()[:1] in {"[", "{"}:
-        yield from (_series(bench) for bench in _benches(document) if bench.stats.sample)
+        yield from map(_series, _benches(document))
         return
     for number, line in document.lines():
         if found := _matched(line):
             rate, runs = float(found["rate"].replace(",", "")), int(found["runs"])
             if not runs:
                 raise ImportProblem("no runs sampled", place=f"line {number}")
-            yield Series(name=found["name"], unit="ops/s", p50=rate, n=runs, notes=f"±{found['spread']} %")
+            yield Series(name=found["name"], unit="ops/s", mean=rate, n=runs, notes=f"±{found['spread']} %")
+        elif len(line) < _SHORT and (failed := _FAILED.fullmatch(line)):
+            yield Series(name=failed["name"], unit="ops/s", failures=_failure(failed["error"]))
 
 
 def _matched(line: str) -> re.Match[str] | None:
@@ -76,4 +81,13 @@ def _benches(document: Document) -> list[_Bench]:
 
 
 def _series(bench: _Bench) -> Series:
-    return Series(name=bench.name, unit="s", rounds=(bench.stats.sample,))
+    sample = bench.stats.sample
+    failures = None
+    if not sample or bench.error not in (msgspec.UNSET, None, ""):
+        message = bench.error.get("message") if isinstance(bench.error, dict) else bench.error
+        failures = _failure(message if isinstance(message, str) else "")
+    return Series(name=bench.name, unit="s", rounds=(sample,) if sample else None, failures=failures)
+
+
+def _failure(error: str) -> Failures:
+    return Failures(failed=1, total=1, problem=f"the benchmark failed: {error[:160]}".rstrip(": "))

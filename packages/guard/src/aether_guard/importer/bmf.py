@@ -1,22 +1,52 @@
-"""Bencher's metric format: `{bench: {measure: {value, lower_value?, upper_value?}}}`. It tells no units."""
+"""Bencher's metric format: `{bench: {measure: {value, lower_value?, upper_value?}}}`.
+
+The built-in measures have a fixed unit, and here a direction. Of another measure the name may be a unit, as
+`aether-guard export bmf` writes it (`req-s`); otherwise only whoever imports knows it: `--unit`, `--better`.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from aether_guard.importer.document import keys_of
 from aether_guard.importer.series import Series
+from aether_guard.importer.unit import conversion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aether_guard.importer.document import Document
     from aether_guard.importer.series import Wishes
+    from aether_schema import Better
 
 ABOUT = "Bencher's metric format"
 SUFFIXES: tuple[str, ...] = (".json",)
+_P95 = "-p95"
+#: The measures that Bencher itself creates and of which less is better, by their unit.
+_COSTS: dict[str, tuple[str, ...]] = {
+    "ns": ("latency", "sys-cpu-time"),
+    "s": ("build-time",),
+    "B": ("file-size", "allocated", "memory", "total-bytes", "at-t-gmax-bytes", "at-t-end-bytes", "maximum-bytes"),
+    "instructions": ("instructions",),
+    "cycles": ("estimated-cycles",),
+    "accesses": ("l1-accesses", "l2-accesses", "ram-accesses"),
+    "hits": ("l1-hits", "l2-hits", "ll-hits", "ram-hits"),
+    "reads/writes": ("total-read-write",),
+    "%": ("i1-miss-rate", "d1-miss-rate", "lli-miss-rate", "lld-miss-rate", "ll-miss-rate", "ram-hit-rate"),
+    "blocks": ("total-blocks", "at-t-gmax-blocks", "at-t-end-blocks", "maximum-blocks"),
+    "collects": ("gen0-collects", "gen1-collects", "gen2-collects"),
+    "syscalls": ("sys-count",),
+}
+_YIELDS: dict[str, tuple[str, ...]] = {"ops/s": ("throughput",), "%": ("l1-hit-rate",)}
+_KNOWN: dict[str, tuple[str, Better]] = {
+    **{measure: (unit, "lower") for unit, measures in _COSTS.items() for measure in measures},
+    **{measure: (unit, "higher") for unit, measures in _YIELDS.items() for measure in measures},
+}
+#: The units of the guard whose slug is not the unit with a slash.
+_SLUGS = {"mb-s": "MB/s", "b": "B", "b-op": "B/op"}
 
 
 class _Metric(Struct):
@@ -35,14 +65,30 @@ def recognises(document: Document) -> bool:
 
 
 def read(document: Document, wishes: Wishes) -> Iterator[Series]:
-    """Yield a bench and a measure each; where a bench has several, the measure stands behind its name.
+    """Yield each measure of each bench; where a bench has several, the measure stands behind its name.
 
-    The name of the measure stands for the unit, which whoever imports may know: `--unit`.
+    A measure `latency-p95` is the p95 of `latency`, as `aether-guard export bmf` writes it.
     """
     for bench, measures in document.decode(dict[str, dict[str, _Metric]]).items():
-        for measure, metric in measures.items():
+        names = dict.fromkeys(measure.removesuffix(_P95) for measure in measures)
+        for measure in names:
+            unit, better = _unit(measure, wishes.unit)
+            middle, tail = measures.get(measure), measures.get(f"{measure}{_P95}")
             yield Series(
-                name=bench if len(measures) == 1 else f"{bench} {measure}",
-                unit=wishes.unit or measure,
-                p50=metric.value,
+                name=bench if len(names) == 1 else f"{bench} {measure}",
+                unit=unit,
+                better=better,
+                p50=None if middle is None else middle.value,
+                p95=None if tail is None else tail.value,
             )
+
+
+def _unit(measure: str, wished: str | None) -> tuple[str, Better | None]:
+    """Return the unit of a measure, given by its name or its slug, and its direction if the unit does not tell it."""
+    slug = re.sub(r"[^a-z0-9]+", "-", measure.lower()).strip("-")
+    if slug in _KNOWN:
+        return _KNOWN[slug]
+    if wished is not None:
+        return wished, None
+    guesses = (_SLUGS.get(slug, measure), slug.replace("-", "/", 1))
+    return next((unit for unit in guesses if conversion(unit).better is not None), measure), None

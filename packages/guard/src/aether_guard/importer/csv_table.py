@@ -92,7 +92,7 @@ def _series(name: str, rows: Sequence[_Row]) -> Series:
             raise ImportProblem(problem, place=f"line {row.line}")
     better = _WAYS.get(first.better)
     if len(rows) == 1 and any(getattr(first, key) is not None for key in _STATISTICS):
-        p50 = first.value if first.p50 is None else first.p50
+        p50 = first.value if first.p50 is None and first.mean is None else first.p50
         return Series(name=name, unit=first.unit, better=better, p50=p50, p95=first.p95, mean=first.mean, n=first.n)
     rounds: dict[str, list[float]] = {}
     for row in rows:
@@ -110,9 +110,11 @@ def _row(line: int, cells: Mapping[str, str], columns: Mapping[str, str | None],
         place = f"line {line}, column {columns['better']}"
         raise ImportProblem(f"{better[:40]!r} is neither lower nor higher", place=place)
     figures = {
-        key: number_in(dict(cells), column, line) if column is not None and (key == "value" or texts[key]) else None
+        key: number_in(dict(cells), column, line) if column is not None and texts[key] else None
         for key, column in ((key, columns[key]) for key in ("value", *_STATISTICS))
     }
+    if not any(value is not None for value in figures.values()):
+        raise ImportProblem("no figure", place=f"line {line}")
     n = number_in(dict(cells), columns["n"] or "", line) if texts.get("n") else 1
     if not 1 <= n < 2**63:
         raise ImportProblem(f"{n:g} samples are no run", place=f"line {line}, column {columns['n']}")

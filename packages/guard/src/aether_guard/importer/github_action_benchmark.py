@@ -1,22 +1,36 @@
-"""github-action-benchmark: `customBiggerIsBetter` and `customSmallerIsBetter`; which of them, a file does not say."""
+"""github-action-benchmark: custom results, or the history that it stores, `data.js` or an external JSON file.
+
+A file of custom results does not tell whether bigger is better; the stored entries name the tool, which does. The
+newest entry of each suite is read: it is the baseline for the next run, and the earlier ones are other commits.
+"""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from aether_guard.importer.document import Document
 from aether_guard.importer.problem import ImportProblem
 from aether_guard.importer.series import Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aether_guard.importer.document import Document
     from aether_guard.importer.series import Wishes
+    from aether_schema import Better
 
-ABOUT = "github-action-benchmark, custom (bigger or smaller is better)"
-SUFFIXES: tuple[str, ...] = (".json",)
+ABOUT = "github-action-benchmark, custom results or its data.js"
+SUFFIXES: tuple[str, ...] = (".json", "data.js")
+_SCRIPT = re.compile(rb"\s*window\.BENCHMARK_DATA\s*=\s*")
+_STORED = frozenset({"lastUpdate", "entries"})
+#: Of other tools the unit tells the direction: the action takes any result of JMH for one where less is better.
+_CUSTOM: dict[str, Better] = {"customBiggerIsBetter": "higher", "customSmallerIsBetter": "lower"}
+#: The tools of which the action stores a mean, or the inverse of one.
+_MEANS = frozenset({"benchmarkjs", "pytest", "googlecpp", "catch2", "jmh", "benchmarkdotnet"})
 
 
 class _Result(Struct):
@@ -27,18 +41,67 @@ class _Result(Struct):
     extra: str | None = None
 
 
+class _Commit(Struct):
+    id: str | None = None
+
+
+class _Entry(Struct):
+    benches: list[_Result]
+    tool: str = ""
+    date: float | None = None
+    commit: _Commit | None = None
+
+
+class _History(Struct):
+    entries: dict[str, list[_Entry]]
+
+
 def recognises(document: Document) -> bool:
-    """Return whether the first entry has a name, a unit and a value."""
-    return {"name", "unit", "value"} <= document.first.keys()
+    """Return whether the first result has a name, a unit and a value, or it is a history of such results."""
+    if {"name", "unit", "value"} <= document.first.keys() or document.keys.keys() >= _STORED:
+        return True
+    return document.head.lstrip().startswith("window.BENCHMARK_DATA")
 
 
 def read(document: Document, wishes: Wishes) -> Iterator[Series]:
-    """Yield an entry each, as a figure without samples."""
+    """Yield the results as figures without samples."""
     del wishes
-    for index, result in enumerate(document.decode(list[_Result])):
-        try:
-            value = float(result.value)
-        except ValueError:
-            raise ImportProblem(f"{str(result.value)[:40]!r} is no number", place=f"[{index}].value") from None
-        spread = None if result.range is None else f"range {str(result.range)[:80]}"
-        yield Series(name=result.name, unit=result.unit, p50=value, notes=spread)
+    if script := _SCRIPT.match(document.utf8):
+        json = document.utf8[script.end() :].rstrip().removesuffix(b";")
+        document = Document(document.path, json, modified_s=document.modified_s)
+    if not document.keys:
+        for index, result in enumerate(document.decode(list[_Result])):
+            yield _series(result, _Entry(benches=[]), result.name, f"[{index}]")
+        return
+    newest = [(suite, entries[-1]) for suite, entries in document.decode(_History).entries.items() if entries]
+    suites_with = Counter(name for _, entry in newest for name in {result.name for result in entry.benches})
+    for suite, entry in newest:
+        for index, result in enumerate(entry.benches):
+            # A file of custom results, which may be compared with this, has the name alone.
+            name = result.name if suites_with[result.name] == 1 else f"{suite} > {result.name}"
+            yield _series(result, entry, name, f"entries.{suite}[-1].benches[{index}]")
+
+
+def _series(result: _Result, entry: _Entry, name: str, place: str) -> Series:
+    try:
+        value = float(result.value)
+    except ValueError:
+        raise ImportProblem(f"{str(result.value)[:40]!r} is no number", place=f"{place}.value") from None
+    is_mean = entry.tool in _MEANS
+    return Series(
+        name=name,
+        unit=result.unit,
+        p50=None if is_mean else value,
+        mean=value if is_mean else None,
+        better=_CUSTOM.get(entry.tool),
+        timestamp=_time(entry.date),
+        commit=None if entry.commit is None else entry.commit.id,
+        notes=None if result.range is None else f"range {str(result.range)[:80]}",
+    )
+
+
+def _time(date_ms: float | None) -> str | None:
+    try:
+        return None if date_ms is None else datetime.fromtimestamp(date_ms / 1000, UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return None

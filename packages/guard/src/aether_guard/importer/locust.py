@@ -1,10 +1,13 @@
-"""Locust: `--csv`, the file that ends in `_stats.csv`: response times in milliseconds, without samples."""
+"""Locust: `--csv`, the file that ends in `_stats.csv`: response times in milliseconds, without samples.
+
+The times of failed requests are in the percentiles, and failed requests are in the rate.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aether_guard.importer.series import Series
+from aether_guard.importer.series import Failures, Series
 from aether_guard.importer.table import number_in, rows_of
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ ABOUT = "Locust --csv, the file of statistics"
 SUFFIXES: tuple[str, ...] = ("_stats.csv",)
 _COLUMNS = ("Type", "Name", "Request Count", "Failure Count", "Requests/s", "50%", "95%")
 _ALL = "Aggregated"
+_NOTHING_ASKED = "skipped: no request was made"
 
 
 def recognises(document: Document) -> bool:
@@ -26,16 +30,24 @@ def recognises(document: Document) -> bool:
 
 
 def read(document: Document, wishes: Wishes) -> Iterator[Series]:
-    """Yield a row each, its response time, and of the row of all requests their rate as well."""
+    """Yield the response time of each row, and the rate of the row of all requests."""
     del wishes
     for number, row in rows_of(document, _COLUMNS):
         count, failed = number_in(row, "Request Count", number), number_in(row, "Failure Count", number)
-        if failed >= count:
-            continue  # nothing was asked for, or there are only the times of failures
         name = " ".join(filter(None, (row["Type"], row["Name"])))
-        notes = f"{failed:g} of {count:g} requests failed" if failed else None
+        rate = f"{name} req/s" if row["Name"] == _ALL else None
+        if count <= 0:
+            yield Series(name=name, unit="ms", skipped=_NOTHING_ASKED)
+            continue
+        failures = Failures(failed=failed, total=count, problem=f"{failed:g} of {count:g} requests failed")
+        if failed >= count:
+            # The figures are those of failures alone.
+            yield Series(name=name, unit="ms", failures=failures)
+            if rate is not None:
+                yield Series(name=rate, unit="req/s", failures=failures)
+            continue
         p50, p95 = number_in(row, "50%", number), number_in(row, "95%", number)
-        yield Series(name=name, unit="ms", p50=p50, p95=p95, n=int(count), notes=notes)
-        if row["Name"] == _ALL:
-            rate = number_in(row, "Requests/s", number)
-            yield Series(name=f"{name} req/s", unit="req/s", p50=rate, n=int(count), notes=notes)
+        yield Series(name=name, unit="ms", p50=p50, p95=p95, n=int(count), failures=failures)
+        if rate is not None:
+            per_second = number_in(row, "Requests/s", number)
+            yield Series(name=rate, unit="req/s", p50=per_second, n=int(count), failures=failures)

@@ -1,14 +1,19 @@
-"""oha: `--output-format json` (before, `--json`), in seconds: the response time and the rate of requests."""
+"""oha: `--output-format json` (before, `--json`), in seconds: the response time and the rate of requests.
+
+oha counts a response of any status as a success, so its success rate is 1 for a server that answers 500. Here a status
+outside 2xx and 3xx is a failure, as is an error. A request that the end of `-z` cut off is neither.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from aether_guard.importer.document import keys_of
 from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series
+from aether_guard.importer.series import Failures, Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
 
 ABOUT = "oha JSON"
 SUFFIXES: tuple[str, ...] = (".json",)
+_CUT_OFF = "aborted due to deadline"
 
 
 class _Summary(Struct, rename="camel"):
@@ -33,7 +39,9 @@ class _Percentiles(Struct):
 class _Report(Struct, rename="camel"):
     summary: _Summary
     latency_percentiles: _Percentiles
+    latency_percentiles_successful: _Percentiles | None = None
     status_code_distribution: dict[str, int] = {}
+    error_distribution: dict[str, int] = {}
 
 
 def recognises(document: Document) -> bool:
@@ -45,11 +53,30 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
     """Yield the response time and the rate."""
     del wishes
     report = document.decode(_Report)
-    if not report.summary.success_rate and report.summary.success_rate is not None:
-        raise ImportProblem("no request succeeded", place="summary.successRate")
-    if report.latency_percentiles.p50 is None:
+    failures = _failures(report)
+    percentiles, n = report.latency_percentiles, max(1, sum(report.status_code_distribution.values()))
+    time = Series(name="oha response time", unit="s", n=n, failures=failures)
+    rate = Series(name="oha req/s", unit="req/s", n=n, failures=failures)
+    if failures.failed >= failures.total:
+        # The figures are those of failures alone.
+        yield from (time, rate)
+        return
+    if failures.failed > 0:
+        percentiles = report.latency_percentiles_successful or percentiles
+    if percentiles.p50 is None:
         raise ImportProblem("no response was timed", place="latencyPercentiles.p50")
-    n = max(1, sum(report.status_code_distribution.values()))
-    p50, p95 = report.latency_percentiles.p50, report.latency_percentiles.p95
-    yield Series(name="oha response time", unit="s", p50=p50, p95=p95, n=n)
-    yield Series(name="oha req/s", unit="req/s", p50=report.summary.requests_per_sec, n=n)
+    yield replace(time, p50=percentiles.p50, p95=percentiles.p95)
+    yield replace(rate, p50=report.summary.requests_per_sec)
+
+
+def _failures(report: _Report) -> Failures:
+    """Return the requests that failed, by their statuses and errors, or by the success rate in a file without them."""
+    statuses = report.status_code_distribution
+    errors = {error: count for error, count in report.error_distribution.items() if error != _CUT_OFF}
+    bad = {status: count for status, count in statuses.items() if status[:1] not in {"2", "3"}} | errors
+    rate = report.summary.success_rate
+    if not bad and rate is not None and rate < 1:
+        return Failures(failed=1 - rate, total=1, problem=f"{1 - rate:.3g} of the requests failed")
+    failed, total = sum(bad.values()), sum(statuses.values()) + sum(errors.values())
+    kinds = ", ".join(f"{kind[:80]}: {count}" for kind, count in sorted(bad.items(), key=lambda item: -item[1])[:3])
+    return Failures(failed=failed, total=max(total, 1), problem=f"{failed} of {total} requests failed ({kinds})")

@@ -47,9 +47,10 @@ class _Suite(Struct):
 
 
 def recognises(document: Document) -> bool:
-    """Return whether the first benchmark is made of runs."""
+    """Return whether the first benchmark is made of runs, without a name of its own."""
     benchmarks = document.keys.get("benchmarks")
-    return benchmarks is not None and "runs" in first_of(benchmarks)
+    first = {} if benchmarks is None else first_of(benchmarks)
+    return "runs" in first and "alias" not in first
 
 
 def read(document: Document, wishes: Wishes) -> Iterator[Series]:

@@ -1,4 +1,8 @@
-"""vegeta: `report -type=json`, in nanoseconds, or the single requests of `encode -to=json`, a line each."""
+"""vegeta: `report -type=json`, in nanoseconds, or the single requests of `encode -to=json`, a line each.
+
+A request failed if its status is outside 2xx and 3xx or it has an error. A report holds the times of failed requests in
+its latencies; its throughput counts the others alone.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from aether_guard.importer.document import decode_json, keys_of
 from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series
+from aether_guard.importer.series import Failures, Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +38,8 @@ class _Report(Struct):
     requests: int
     throughput: float
     success: float | None = None
+    status_codes: dict[str, int] = {}
+    errors: list[str] | None = None
     latest: str | None = None
     end: str | None = None
 
@@ -41,7 +48,17 @@ class _Request(Struct):
     latency: float
     code: int
     attack: str = ""
+    error: str = ""
     timestamp: str | None = None
+
+
+class _Attack(Struct):
+    """The requests of one attack: the latencies of those that succeeded, and the problems of the others."""
+
+    latencies: list[float] = []
+    failed: int = 0
+    problem: str = ""
+    last: str | None = None
 
 
 def recognises(document: Document) -> bool:
@@ -58,18 +75,29 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
         yield from _requests(document)
         return
     report = document.decode(_Report)
-    if report.success is not None and not report.success:
-        raise ImportProblem("no request succeeded", place="success")
+    failures = _failures(report)
     n, latencies, end = max(1, report.requests), report.latencies, report.end or report.latest
-    yield Series(name=_TIME, unit="ns", p50=latencies.p50, p95=latencies.p95, n=n, timestamp=end)
-    # Of the requests that succeeded.
-    yield Series(name=_RATE, unit="req/s", p50=report.throughput, n=n, timestamp=end)
+    p50, p95, rate = latencies.p50, latencies.p95, report.throughput
+    is_any_left = failures.failed < failures.total
+    time = Series(name=_TIME, unit="ns", n=n, timestamp=end, failures=failures)
+    throughput = Series(name=_RATE, unit="req/s", n=n, timestamp=end, failures=failures)
+    yield replace(time, p50=p50, p95=p95) if is_any_left else time
+    yield replace(throughput, p50=rate) if is_any_left else throughput
+
+
+def _failures(report: _Report) -> Failures:
+    """Return the requests that failed, by their statuses, or in a report without them by the share of successes."""
+    total = max(1, report.requests)
+    if report.status_codes:
+        failed: float = sum(count for code, count in report.status_codes.items() if code[:1] not in {"2", "3"})
+    else:
+        failed = 0 if report.success is None else (1 - report.success) * total
+    text = f" ({report.errors[0][:120]})" if report.errors else ""
+    return Failures(failed=failed, total=total, problem=f"{failed:.6g} of {total} requests failed{text}")
 
 
 def _requests(document: Document) -> Iterator[Series]:
-    attacks: dict[str, list[float]] = {}
-    failed = 0
-    last: str | None = None
+    attacks: dict[str, _Attack] = {}
     for number, line in document.lines():
         if not line.strip():
             continue
@@ -77,14 +105,20 @@ def _requests(document: Document) -> Iterator[Series]:
             request = decode_json(line.encode(), _Request)
         except ImportProblem as problem:
             raise ImportProblem(str(problem), place=f"line {number}") from None
-        if not 200 <= request.code < 400:
-            failed += 1
-            continue
-        attacks.setdefault(request.attack, []).append(request.latency)
-        last = request.timestamp or last
-    if failed and not attacks:
-        raise ImportProblem("no request succeeded")
-    notes = f"{failed} requests that failed are left out" if failed else None
-    for attack, values in attacks.items():
-        name = " ".join(filter(None, (_TIME, attack)))
-        yield Series(name=name, unit="ns", rounds=(tuple(values),), timestamp=last, notes=notes)
+        attack = attacks.setdefault(request.attack, _Attack())
+        attack.last = request.timestamp or attack.last
+        if request.error or not 200 <= request.code < 400:
+            attack.failed += 1
+            attack.problem = attack.problem or request.error or f"status {request.code}"
+        else:
+            attack.latencies.append(request.latency)
+    for name, attack in attacks.items():
+        total = attack.failed + len(attack.latencies)
+        text = f"{attack.failed} of {total} requests failed ({attack.problem[:120]}) and are left out"
+        yield Series(
+            name=" ".join(filter(None, (_TIME, name))),
+            unit="ns",
+            rounds=(tuple(attack.latencies),),
+            timestamp=attack.last,
+            failures=Failures(failed=attack.failed, total=total, problem=text),
+        )
