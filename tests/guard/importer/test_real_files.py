@@ -212,26 +212,39 @@ def test_go_of_the_field(shared: Path, imported: Import, name: str) -> None:
         assert summary.n == 10
 
 
+def google_times(runs: list[Any]) -> dict[str, list[Any]]:
+    """Return the runs of each bench with its key, real and CPU time apart."""
+    found: dict[str, list[Any]] = {}
+    for run in runs:
+        name = run.get("run_name", run["name"])
+        found.setdefault(name, []).append((run, "real_time"))
+        if "/real_time" not in name:
+            found.setdefault(f"{name} cpu_time", []).append((run, "cpu_time"))
+    return found
+
+
 def test_google_benchmark_takes_repetitions_and_no_aggregate(made: Path, imported: Import) -> None:
     path = made / "google-benchmark" / "repetitions.json"
     factor = {"ns": 1e-6, "ms": 1.0}
-    expected: Expected = {}
-    for run in parsed(path)["benchmarks"]:
-        if run["run_type"] == "iteration" and not run.get("error_occurred"):
-            expected.setdefault(run["run_name"], [[]])[0].append(run["real_time"] * factor[run["time_unit"]])
-    assert len(expected) == 3
+    runs = [
+        run for run in parsed(path)["benchmarks"] if run["run_type"] == "iteration" and not run.get("error_occurred")
+    ]
+    expected: Expected = {
+        name: [[run[key] * factor[run["time_unit"]] for run, key in each]] for name, each in google_times(runs).items()
+    }
+    assert len(expected) == 5
     assert_samples(imported("google-benchmark", path), expected)
 
 
 def test_google_benchmark_of_aggregates_alone_is_their_median(made: Path, imported: Import) -> None:
     path = made / "google-benchmark" / "aggregates.json"
     factor = {"ns": 1e-6, "ms": 1.0}
+    medians = [run for run in parsed(path)["benchmarks"] if run.get("aggregate_name") == "median"]
     expected = {}
-    for run in parsed(path)["benchmarks"]:
-        if run.get("aggregate_name") == "median" and "real_time" in run and not run.get("error_occurred"):
-            median = run["real_time"] * factor[run["time_unit"]]
-            expected[run["run_name"]] = (median, median, 4)
-    assert len(expected) == 3
+    for name, ((run, key),) in google_times(medians).items():
+        median = run[key] * factor[run["time_unit"]]
+        expected[name] = (median, median, 4)
+    assert len(expected) == 5
     assert_figures(imported("google-benchmark", path), expected)
 
 
@@ -239,10 +252,10 @@ def test_google_benchmark_of_aggregates_alone_is_their_median(made: Path, import
 def test_google_benchmark_of_an_old_release(shared: Path, imported: Import, name: str) -> None:
     path = shared / "google-benchmark" / f"{name}.json"
     factor = {"ns": 1e-6, "s": 1e3}
+    runs = [run for run in parsed(path)["benchmarks"] if "aggregate_name" not in run]
     expected = {
-        run["name"]: [[run["real_time"] * factor[run["time_unit"]]]]
-        for run in parsed(path)["benchmarks"]
-        if "aggregate_name" not in run
+        bench: [[run[key] * factor[run["time_unit"]] for run, key in each]]
+        for bench, each in google_times(runs).items()
     }
     assert_samples(imported("auto", path), expected)
 

@@ -71,7 +71,7 @@ def test_a_run_that_failed_is_not_fast(guard: Guard, tmp_path: Path) -> None:
     put(tmp_path / "new.json", {"context": {}, "benchmarks": [failed, {**run, "name": "b", "run_name": "b"}]})
     done = guard("check", "--from", "auto", "old.json", "new.json")
     assert done.returncode == 2
-    assert "there is no current summary of the bench a" in done.stderr
+    assert "new.json: a: 1 of 1 runs failed: no such file" in done.stderr
 
 
 @pytest.mark.parametrize(("unit", "worse"), [("ops/s", 50.0), ("s/op", 200.0)])

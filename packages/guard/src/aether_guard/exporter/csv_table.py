@@ -38,7 +38,7 @@ def _rows(summary: Summary) -> Iterator[tuple[str | int | float, ...]]:
     told = (printable(summary.timestamp), _inert(printable(summary.commit or "")))
     if summary.samples is None:
         p50, mean, p95 = (_cell(summary.statistic(name)) for name in ("p50", "mean", "p95"))
-        yield bench, p50 or mean, unit, way, "", p95, summary.n, *told, p50, mean
+        yield bench, mean if p50 == "" else p50, unit, way, "", p95, summary.n, *told, p50, mean
         return
     for number, values in enumerate(summary.samples, 1):
         for value in values:

@@ -91,11 +91,9 @@ class Document:
     @cached_property
     def root_tag(self) -> str:
         """The name of an XML document's first element, or an empty one."""
-        head = self.head if "\0" not in self.head else ""
-        if not head.lstrip().startswith("<"):
-            return ""
-        found = re.match(r"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^>\[]*>\s*)*<([A-Za-z][\w.:-]*)", head, re.DOTALL)
-        return found[1] if found else ""
+        from aether_guard.importer.xml import root_tag
+
+        return root_tag(self.data[:_HEAD_BYTES]) if self.head.lstrip().startswith("<") else ""
 
     def decode(self, type_: type[_Any]) -> _Any:
         """Return the JSON document as `type_`.

@@ -1,4 +1,8 @@
-"""google-benchmark: `--benchmark_format=json`. Repetitions are samples; aggregates and failed runs are left out."""
+"""google-benchmark: `--benchmark_format=json`. Repetitions are samples; a report of aggregates alone has their median.
+
+A benchmark is named by its real time, and its CPU time has `cpu_time` behind the name. One that asks for real or manual
+time has no CPU time here: its author says that the work is done elsewhere. Counters are not judged.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,22 @@ from msgspec import Struct
 
 from aether_guard.importer.document import first_of
 from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series, fixed_of
+from aether_guard.importer.series import Failures, Series, fixed_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from aether_guard.importer.document import Document
     from aether_guard.importer.series import Wishes
 
-ABOUT = "google-benchmark JSON"
+ABOUT = "google-benchmark JSON: real and CPU time"
 SUFFIXES: tuple[str, ...] = (".json",)
+_MIDDLES = ("median", "mean")
 #: How releases without `run_type` call their aggregates.
-_AGGREGATES = ("_mean", "_median", "_stddev", "_cv")
+_AGGREGATES = (*_MIDDLES, "stddev", "cv")
 _FITS = ("_BigO", "_RMS")
+#: Parts of the name of a benchmark whose CPU time is not of its work.
+_WITHOUT_CPU = {"real_time", "manual_time"}
 
 
 class _Run(Struct):
@@ -29,9 +36,12 @@ class _Run(Struct):
     run_type: str | None = None
     aggregate_name: str | None = None
     real_time: float | None = None
+    cpu_time: float | None = None
     time_unit: str = "ns"
     error_occurred: bool = False
+    error_message: str = ""
     skipped: bool = False
+    skip_message: str = ""
     repetitions: int = 1
     big_o: str | None = None
     rms: float | None = None
@@ -40,6 +50,13 @@ class _Run(Struct):
 class _Report(Struct):
     benchmarks: list[_Run]
     context: dict[str, Any] = {}
+
+
+class _Bench(Struct):
+    """The repetitions of a benchmark, and its aggregates by their names."""
+
+    runs: list[_Run] = []
+    aggregates: dict[str, _Run] = {}
 
 
 def recognises(document: Document) -> bool:
@@ -52,35 +69,69 @@ def recognises(document: Document) -> bool:
 
 
 def read(document: Document, wishes: Wishes) -> Iterator[Series]:
-    """Yield a bench each, of its real time; of reports of aggregates alone, the median."""
+    """Yield the real time of each benchmark, and its CPU time."""
     del wishes
     report = document.decode(_Report)
-    runs: dict[str, list[_Run]] = {}
-    aggregates: dict[str, list[_Run]] = {}
+    benches: dict[str, _Bench] = {}
     names = {run.name for run in report.benchmarks}
     for run in report.benchmarks:
-        name = run.run_name or run.name
-        if run.error_occurred or run.skipped or _is_fit(run):
+        if _is_fit(run):
             continue
-        if run.run_type == "aggregate" or (run.run_type is None and _is_old_aggregate(run.name, names)):
-            aggregates.setdefault(name, []).append(run)
+        stem, aggregate = _aggregate(run, names)
+        bench = benches.setdefault(stem, _Bench())
+        if aggregate is None:
+            bench.runs.append(run)
         else:
-            runs.setdefault(name, []).append(run)
+            bench.aggregates[aggregate] = run
     date = report.context.get("date")
     timestamp = date if isinstance(date, str) else None
     machine = fixed_of(report.context, cpus_logical="num_cpus", build="library_build_type")
-    common: dict[str, Any] = {"environment": machine, "timestamp": timestamp}
-    for name, repeated in runs.items():
-        units = {run.time_unit for run in repeated}
-        times = [run.real_time for run in repeated if run.real_time is not None]
-        if len(units) > 1 or len(times) < len(repeated):
-            raise ImportProblem("its repetitions are not all times in one unit", place=name)
-        yield Series(name=name, unit=units.pop(), rounds=(tuple(times),), **common)
-    for name, lines in aggregates.items():
-        middle = next((run for run in lines if run.aggregate_name == "median" and run.real_time is not None), None)
-        if name not in runs and middle is not None:
-            n = max(1, middle.repetitions)
-            yield Series(name=name, unit=middle.time_unit, p50=middle.real_time, n=n, **common)
+    for name, bench in benches.items():
+        common: dict[str, Any] = {"environment": machine, "timestamp": timestamp}
+        yield from _of_runs(name, bench.runs, common) if bench.runs else _of_aggregates(name, bench, common)
+
+
+def _of_runs(name: str, runs: Sequence[_Run], common: dict[str, Any]) -> Iterator[Series]:
+    measured = [run for run in runs if not (run.error_occurred or run.skipped)]
+    failed = [run for run in runs if run.error_occurred]
+    if failed:
+        message = f": {failed[0].error_message}" if failed[0].error_message else ""
+        problem = f"{len(failed)} of {len(runs)} runs failed{message}"
+        common["failures"] = Failures(failed=len(failed), total=len(runs), problem=problem)
+    elif not measured:
+        message = runs[0].skip_message
+        common["skipped"] = f"skipped: {message}" if message else "skipped"
+    if not measured:
+        yield Series(name=name, unit=runs[0].time_unit, **common)
+        return
+    units = {run.time_unit for run in measured}
+    real = [run.real_time for run in measured if run.real_time is not None]
+    if len(units) > 1 or len(real) < len(measured):
+        raise ImportProblem("its repetitions are not all times in one unit", place=name)
+    unit = units.pop()
+    yield Series(name=name, unit=unit, rounds=(tuple(real),), **common)
+    cpu = [run.cpu_time for run in measured if run.cpu_time is not None]
+    common.pop("failures", None)  # named once
+    if _has_cpu_time(name) and len(cpu) == len(measured) and any(cpu):
+        yield Series(name=f"{name} cpu_time", unit=unit, rounds=(tuple(cpu),), **common)
+
+
+def _of_aggregates(name: str, bench: _Bench, common: dict[str, Any]) -> Iterator[Series]:
+    """Yield the median, or of releases that had none the mean; deviations alone are no figures."""
+    middle = next((key for key in _MIDDLES if key in bench.aggregates), None)
+    if middle is None:
+        return
+    run = bench.aggregates[middle]
+    for suffix, time in (("", run.real_time), (" cpu_time", run.cpu_time)):
+        if time is not None and (not suffix or (time and _has_cpu_time(name))):
+            figure: dict[str, Any] = {"p50" if middle == "median" else "mean": time}
+            n = max(1, run.repetitions)
+            yield Series(name=name + suffix, unit=run.time_unit, n=n, **figure, **common)
+
+
+def _has_cpu_time(name: str) -> bool:
+    """Return whether the CPU time is of the work: a clock too coarse for it writes 0, which is left out too."""
+    return not _WITHOUT_CPU & set(name.split("/"))
 
 
 def _is_fit(run: _Run) -> bool:
@@ -88,5 +139,12 @@ def _is_fit(run: _Run) -> bool:
     return run.big_o is not None or run.rms is not None or (run.run_type is None and run.name.endswith(_FITS))
 
 
-def _is_old_aggregate(name: str, names: set[str]) -> bool:
-    return any(name.endswith(end) and name.removesuffix(end) in names for end in _AGGREGATES)
+def _aggregate(run: _Run, names: set[str]) -> tuple[str, str | None]:
+    """Return the name of a run's benchmark, and of which aggregate it is, if it is one."""
+    if run.run_type is not None:
+        return run.run_name or run.name, (run.aggregate_name or "") if run.run_type == "aggregate" else None
+    stem, _, end = run.name.rpartition("_")
+    # Where the repetitions themselves were left out, the mean always has its deviation next to it.
+    if end in _AGGREGATES and (stem in names or {f"{stem}_mean", f"{stem}_stddev"} <= names):
+        return stem, end
+    return run.run_name or run.name, None

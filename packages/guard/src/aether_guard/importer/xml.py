@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 DEPTH_LIMIT = 200
 ELEMENTS_LIMIT = 2_000_000
+# With one comma alone, `1,234` may as well be a little more than one.
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:(?:,\d{3})+\.\d+|(?:,\d{3}){2,})")
 
 
 def parse_xml(document: Document) -> Element:
@@ -58,16 +62,34 @@ def parse_xml(document: Document) -> Element:
     return builder.close()
 
 
+def root_tag(beginning: bytes) -> str:
+    """Return the name of the first element in the beginning of a document, or an empty one where there is none."""
+    found: list[str] = []
+
+    def stop(name: str, *_: object) -> None:
+        found.append(name)
+        raise StopIteration
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = stop
+    parser.StartDoctypeDeclHandler = stop
+    with suppress(StopIteration, expat.ExpatError, ValueError, LookupError):
+        parser.Parse(beginning.lstrip(), False)
+    return found[0] if found else ""
+
+
 def number_of(text: str | None, *, place: str) -> float:
-    """Return an attribute as a number; some writers put a comma after the thousands.
+    """Return an attribute as a number; `1,234.5` and `1,234,567` have commas between the thousands.
 
     Raises:
-        ImportProblem: it is missing or no number.
+        ImportProblem: it is missing, no number, or like `1,234` with a comma that may be the decimal one.
 
     """
     if text is None:
         raise ImportProblem("missing", place=place)
     try:
-        return float(text.replace(",", "") if text.count(".") <= 1 and "," in text.partition(".")[0] else text)
+        return float(text.replace(",", "") if _THOUSANDS.fullmatch(text.strip()) else text)
     except ValueError:
-        raise ImportProblem(f"{text[:40]!r} is no number", place=place) from None
+        problem = f"{text[:40]!r} is no number"
+        hint = ": a comma may be decimal; let the tool write with the locale C" if "," in text else ""
+        raise ImportProblem(problem + hint, place=place) from None
