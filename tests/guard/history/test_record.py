@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from aether_guard.error import GuardError
 from aether_guard.history.pack import pack
 from aether_guard.history.query import select
-from aether_guard.history.record import Origin, derived_run_id, file_stem, rows_of, utc_text
+from aether_guard.history.record import Origin, derived_run_id, encode_lines, file_stem, rows_of, utc_text
 from aether_guard.history.store import Folder, open_store
 
 if TYPE_CHECKING:
@@ -266,6 +266,97 @@ def test_packing_leaves_what_is_at_fault_where_it_is(
     assert packed.files == 3
     assert len(packed.problems) == 2
     assert sorted(file.name for file in folder.iterdir()) == ["foreign.parquet", packed.name, torn.name]
+
+
+ODD_NAMES = (
+    *(
+        "run[1]",
+        "run1",
+        "[!a]",
+        "**",
+        "a?b",
+        "q'uote",
+        "a: b",
+        "b",
+        "new\nline",
+        "esc\x1b[2J",
+        "\u200b",
+        "branch=x",
+        "{a,b}",
+    ),
+    *("::error::", "~", "%41", "#"),
+)
+
+
+@posix_only
+@pytest.mark.parametrize("folder", ["history", "branch=x", "run[1]", "~", "a*"])
+def test_no_row_is_lost_whatever_its_file_is_called(
+    row: Callable[..., Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / folder).mkdir()
+    for number, name in enumerate(ODD_NAMES):
+        (tmp_path / folder / f"{name}.jsonl").write_bytes(encode_lines([row(number, branch="main")]))
+    store = Folder(folder)
+    before = recorded(store)
+    assert len(before) == len(ODD_NAMES)
+    assert select(store, "branch").columns["branch"].tolist() == ["main"] * len(ODD_NAMES)
+    packed = pack(store)
+    assert (packed.files, packed.problems) == (len(ODD_NAMES), ())
+    assert recorded(store) == before
+    (tmp_path / folder / "later.jsonl").write_bytes(encode_lines([row(99)]))
+    assert pack(store).files == 2
+    assert recorded(store) == sorted([*before, ("r99", "packaging")])
+
+
+@posix_only
+def test_packing_leaves_an_oddly_named_file_at_fault(row: Callable[..., Row], tmp_path: Path) -> None:
+    for number, name in enumerate(("esc\x1b[2J.jsonl", "new\nline.jsonl", "plain.jsonl", "other.jsonl")):
+        data = encode_lines([row(number)])
+        (tmp_path / name).write_bytes(data if name in {"plain.jsonl", "other.jsonl"} else data + b'{"torn')
+    packed = pack(Folder(str(tmp_path)))
+    assert packed.files == 2
+    assert len(packed.problems) == 2
+    assert sorted(os.listdir(tmp_path)) == ["esc\x1b[2J.jsonl", "new\nline.jsonl", packed.name]
+
+
+@posix_only
+def test_what_is_no_regular_file_is_named_and_the_rest_is_read(
+    guard: Guard, history: Callable[..., str], row: Callable[..., Row], tmp_path: Path
+) -> None:
+    folder = tmp_path / history([row(number) for number in range(3)])
+    os.mkfifo(folder / "pipe.jsonl")
+    (folder / "folder.parquet").mkdir()
+    (folder / "nowhere.jsonl").symlink_to("nothing")
+    (folder / "device.jsonl").symlink_to("/dev/zero")
+    with open(os.fsencode(folder) + b"/\xff.jsonl", "wb") as file:
+        file.write(encode_lines([row(9)]))
+    names = ("\\udcff.jsonl", "device.jsonl", "folder.parquet", "nowhere.jsonl", "pipe.jsonl")
+    for command in (["trend", "--history", "history"], ["record", "--compact", "--history", "history"]):
+        done = guard(*command)
+        assert done.returncode == 2
+        lines = done.stderr.splitlines()
+        assert [line.partition("history/")[2].partition(": ")[0] for line in lines] == list(names)
+        assert "3 runs" in done.stdout or "3 files are one now" in done.stdout
+    assert (folder / "pipe.jsonl").is_fifo()
+
+
+def test_a_row_that_could_not_be_read_again_is_not_recorded(guard: Guard, write: Write, tmp_path: Path) -> None:
+    large = write("large.json", environment={"a": "x" * 17 * 2**20})
+    many = write("many.json", n=2**64 - 1)
+    for path, key in ((large, "environment"), (many, "n")):
+        done = guard("record", path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"packaging: {key}: " in done.stderr
+    assert not (tmp_path / "target").exists()
+
+
+@posix_only
+def test_names_that_are_not_utf8_are_recorded_escaped(guard: Guard, write: Write, lines: Lines) -> None:
+    done = guard("record", write("a.json"), "--run-id", "\udcff", "--branch", "b\udcff", "--commit", "c\udcff")
+    assert done.returncode == 0, done.stderr
+    (line,) = lines()
+    assert (line["run_id"], line["branch"], line["commit"]) == ("\\udcff", "b\\udcff", "c\\udcff")
 
 
 def test_a_reader_while_files_are_packed_sees_every_row_once(

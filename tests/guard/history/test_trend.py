@@ -4,6 +4,7 @@ import math
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from aether_guard.error import GuardError
 from aether_guard.history.course import Asked, Course, read_course, renames_of
 from aether_guard.history.lineage import web_address
 from aether_guard.history.order import order_runs
+from aether_guard.history.series import Point, Series, build_series, possible_renames
 from aether_guard.history.store import Folder
 
 if TYPE_CHECKING:
@@ -161,9 +163,45 @@ def test_a_renamed_bench_is_suspected_and_joined_when_told(
         assert trend.changes[0].index == 30
 
 
+def bench_of(name: str, first: int, last: int, unit: str = "ms") -> Series:
+    """Return a bench of two runs."""
+    points = tuple(
+        Point(value=1.0, timestamp=f"{at:06}", commit=None, environment="{}", kernel=None, ruler=None)
+        for at in (first, last)
+    )
+    return Series(name=name, unit=unit, better="lower", points=points)
+
+
+def test_a_rename_is_suspected_only_of_one_bench_alone() -> None:
+    ended, began = bench_of("ended", 1, 2), bench_of("began", 3, 4)
+    others = [bench_of("another unit", 3, 4, unit="s"), bench_of("while it lasts", 2, 9)]
+    hint = "ended: ends where began begins; if that is its new name: --renamed ended=began"
+    assert possible_renames([ended, began, *others]) == [hint]
+    assert possible_renames([ended, began, bench_of("as well", 4, 5)]) == []
+
+
+def test_any_number_of_benches_may_have_been_renamed() -> None:
+    # Each against each, these would take hours.
+    count = 60_000
+    series = [bench_of(f"old {at}", at, at + 1) for at in range(count)]
+    assert len(possible_renames(series)) == 1
+    chain = renames_of([f"{at}={at + 1}" for at in range(count)])
+    assert set(chain.values()) == {str(count)}
+    columns = {
+        **{name: np.array(["x"] * count) for name in ("bench_id", "metric", "unit")},
+        **{name: np.array([None] * count) for name in ("commit", "commit_time", "branch", "environment", "kernel")},
+        "better": np.array(["lower"] * count),
+        "params": np.array([f'{{"same":1,"level":{at}}}' for at in range(count)]),
+        "timestamp": np.array(["2026"] * count),
+        "ruler": np.array([math.nan] * count),
+        "value": np.ones(count),
+    }
+    assert len({one.name for one in build_series(columns, {}, {}, one_branch=True)}) == count
+
+
 def test_names_of_before_are_followed_to_the_last() -> None:
     assert renames_of(["a=b", "b=c"]) == {"a": "c", "b": "c"}
-    for wrong in (["a"], ["=b"], ["a="], ["a=b", "b=a"], ["a=a"]):
+    for wrong in (["a"], ["=b"], ["a="], ["a=b", "b=a"], ["a=a"], ["x=a", "a=b", "b=a"]):
         with pytest.raises(GuardError, match="--renamed"):
             renames_of(wrong)
 

@@ -138,13 +138,14 @@ def renames_of(pairs: Sequence[str]) -> Mapping[str, str]:
         if not (old and marker and new):
             raise GuardError(f"--renamed {printable(pair)}: write OLD=NEW")
         renamed[old] = new
-    latest = {}
+    latest: dict[str, str] = {}
     for old in renamed:
-        name, seen = old, {old}
-        while name in renamed:
+        passed: dict[str, None] = {}
+        name = old
+        while name in renamed and name not in latest:
+            passed[name] = None
             name = renamed[name]
-            if name in seen:
+            if name in passed:
                 raise GuardError(f"--renamed: {printable(name)} would be renamed to itself")
-            seen.add(name)
-        latest[old] = name
+        latest |= dict.fromkeys(passed, latest.get(name, name))
     return latest

@@ -36,11 +36,10 @@ def pack(store: Store) -> Packed:
     import duckdb
 
     files = store.files()
-    problems = select(store, "n", "false").problems
-    faulty = {name for name in files if any(f"{name}: " in problem for problem in problems)}
-    sound = [name for name in files if name not in faulty]
+    found = select(store, "n", "false")
+    sound = [name for name in files if name not in found.faults]
     if len(sound) < 2:
-        return Packed(files=0, name="", problems=problems)
+        return Packed(files=0, name="", problems=found.problems)
     try:
         data = parquet_of(store, sound)
     except duckdb.Error as error:
@@ -51,4 +50,4 @@ def pack(store: Store) -> Packed:
     for old in sound:
         if old != name:
             store.remove(old)
-    return Packed(files=len(sound), name=name, problems=problems)
+    return Packed(files=len(sound), name=name, problems=found.problems)

@@ -46,7 +46,10 @@ COLUMNS = {
 _VERSION_KNOWN = 1
 _ATTEMPTS = 5
 _ROW_GROUP = 8192
+# Twice the longest row that is written.
 _LINE_LIMIT_BYTES = 16 * 2**20
+# A folder called `branch=x` says nothing about its rows.
+_PLAIN_NAMES = "filename = true, hive_partitioning = false"
 
 _SOUND = " AND ".join(
     [
@@ -64,12 +67,17 @@ _ONCE = "QUALIFY row_number() OVER (PARTITION BY run_id, bench_id ORDER BY recor
 class Found(Struct, frozen=True, kw_only=True):
     """What a query came to: its columns, each as long as there are rows, and a line for each file at fault.
 
-    `singles` counts the files of single runs that were read.
+    `faults` has the lines by the names of the files; `singles` counts the files of single runs that were read.
     """
 
     columns: dict[str, Any]
-    problems: tuple[str, ...]
+    faults: dict[str, str]
     singles: int
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """The lines, in order."""
+        return tuple(sorted(self.faults.values()))
 
 
 def connect(store: Store) -> DuckDBPyConnection:
@@ -113,42 +121,43 @@ def _try(
     """Return what is in `files`, None where one of them has gone."""
     import duckdb
 
-    problems: list[str] = []
-    readable = list(files)
+    faults = {name: fault for name in files if (fault := store.fault(name))}
     wanted, where, values = query
     while True:
+        readable = [name for name in files if name not in faults]
         relation = _relation(store, readable)
         try:
             columns = connection.execute(
                 f"SELECT {wanted} FROM {relation[0]} WHERE {_SOUND} AND {where} {_ONCE} ORDER BY timestamp, run_id",  # noqa: S608 - the caller's own words, never the user's
                 {**relation[1], **values},
             ).fetchnumpy()
-            problems += _unsound(connection, store, readable)
+            unsound = _unsound(connection, store, readable)
             singles = sum(not name.startswith(PACK) for name in readable)
-            return Found(columns=columns, problems=tuple(sorted(problems)), singles=singles)
         except duckdb.Error:
-            faulty = {name: problem for name in readable if (problem := _problem(connection, store, name))}
-            if not faulty or any(not store.has(name) for name in faulty):
+            found = _unreadable(connection, store, readable)
+            if not found or any(not store.has(name) for name in found):
                 return None
-            problems += [f"{_named(store, name)}: {problem}" for name, problem in faulty.items()]
-            readable = [name for name in readable if name not in faulty]
+            faults |= found
+        else:
+            lines = {name: f"{_named(store, name)}: {fault}" for name, fault in {**faults, **unsound}.items()}
+            return Found(columns=columns, faults=lines, singles=singles)
 
 
 def _relation(store: Store, files: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """Return the table of all rows of `files`, as SQL, with the values of its parameters."""
-    lines = [store.path(name) for name in files if name.endswith(LINES)]
-    parquet = [store.path(name) for name in files if name.endswith(PARQUET)]
+    lines = [store.source(name) for name in files if name.endswith(LINES)]
+    parquet = [store.source(name) for name in files if name.endswith(PARQUET)]
     names = ", ".join(COLUMNS)
     parts, values = [], {}
     if lines:
         kinds = ", ".join(f"{name}: '{kind}'" for name, kind in COLUMNS.items())
         parts.append(
             f"SELECT {names}, filename FROM read_json($lines, format = 'newline_delimited', columns = {{{kinds}}}, "  # noqa: S608
-            f"ignore_errors = true, filename = true, maximum_object_size = {_LINE_LIMIT_BYTES})"
+            f"ignore_errors = true, maximum_object_size = {_LINE_LIMIT_BYTES}, {_PLAIN_NAMES})"
         )
         values["lines"] = lines
     if parquet:
-        parts.append(f"SELECT {names}, filename FROM read_parquet($parquet, filename = true)")  # noqa: S608
+        parts.append(f"SELECT {names}, filename FROM read_parquet($parquet, {_PLAIN_NAMES})")  # noqa: S608
         values["parquet"] = parquet
     if not parts:
         nothing = ", ".join(f"NULL::{kind} AS {name}" for name, kind in COLUMNS.items())
@@ -156,35 +165,37 @@ def _relation(store: Store, files: Sequence[str]) -> tuple[str, dict[str, Any]]:
     return f"({' UNION ALL '.join(parts)})", values
 
 
-def _unsound(connection: DuckDBPyConnection, store: Store, files: Sequence[str]) -> list[str]:
-    """Return a line for every file of single runs in which a row is no row."""
+def _unsound(connection: DuckDBPyConnection, store: Store, files: Sequence[str]) -> dict[str, str]:
+    """Return what is wrong with every file of single runs in which a row is no row, by its name."""
     lines = [name for name in files if name.endswith(LINES)]
     if not lines:
-        return []
+        return {}
     relation = _relation(store, lines)
     counted = connection.execute(
         f"SELECT filename, count(*) FROM {relation[0]} WHERE NOT coalesce({_SOUND}, false) GROUP BY filename",  # noqa: S608
         relation[1],
     ).fetchall()
-    return [
-        f"{_named(store, name.rsplit('/', 1)[-1])}: {count} line{'' if count == 1 else 's'} "
-        "left out: truncated, or no row of a history"
-        for name, count in counted
-    ]
+    return {
+        os.path.basename(path): f"{count} line{'' if count == 1 else 's'} left out: truncated, or no row of a history"
+        for path, count in counted
+    }
 
 
-def _problem(connection: DuckDBPyConnection, store: Store, name: str) -> str:
-    """Return what is wrong with one file, nothing where it can be read."""
+def _unreadable(connection: DuckDBPyConnection, store: Store, files: Sequence[str]) -> dict[str, str]:
+    """Return what is wrong with every file that cannot be read, by its name: halves are read until they are files."""
     import duckdb
 
-    relation = _relation(store, [name])
+    relation = _relation(store, files)
     try:
         # Every column, since what is broken may be behind what is asked for first.
         connection.execute(f"SELECT max(hash({', '.join(COLUMNS)})) FROM {relation[0]}", relation[1]).fetchone()  # noqa: S608
     except duckdb.Error as error:
+        if len(files) > 1:
+            half = len(files) // 2
+            return _unreadable(connection, store, files[:half]) | _unreadable(connection, store, files[half:])
         first = str(error).strip().splitlines()[0].split(": ", 1)[-1]
-        return f"left out: truncated, or no file of a history ({printable(first)[:160]})"
-    return ""
+        return {files[0]: f"left out: truncated, or no file of a history ({printable(first)[:160]})"}
+    return {}
 
 
 def parquet_of_lines(lines: bytes) -> bytes:

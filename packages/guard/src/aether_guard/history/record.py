@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION: Literal[1] = 1
 DIRTY = "-dirty"
+#: The longest row that is written.
+LINE_LIMIT_BYTES = 8 * 2**20
+_COUNT_LIMIT = 2**63 - 1
 _SLUG_LENGTH = 40
 _DIGEST_LENGTH = 16
 
@@ -64,7 +67,7 @@ def rows_of(summaries: Sequence[Summary], origins: Sequence[Origin], run_id: str
     """Return the rows of a run: of every summary, with where it comes from, recorded `now`.
 
     Raises:
-        GuardError: there is none, or two are of one bench.
+        GuardError: there is none, or two are of one bench, or a count or a time is beyond those of a history.
 
     """
     if not summaries:
@@ -93,8 +96,21 @@ def file_stem(rows: Sequence[Row]) -> str:
 
 
 def encode_lines(rows: Sequence[Row]) -> bytes:
-    """Return the rows as JSON lines."""
-    return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+    """Return the rows as JSON lines.
+
+    Raises:
+        GuardError: one is longer than those that are read again; the message names its longest key.
+
+    """
+    lines = []
+    for row in rows:
+        line = msgspec.json.encode(row) + b"\n"
+        if len(line) > LINE_LIMIT_BYTES:
+            key = max(row.__struct_fields__, key=lambda key: len(str(getattr(row, key))))
+            limit = f"the {LINE_LIMIT_BYTES // 2**20} MiB that a row of a history may have"
+            raise GuardError(f"{printable(row.bench_id)}: {key}: {len(line):,} bytes with it, more than {limit}")
+        lines.append(line)
+    return b"".join(lines)
 
 
 def utc_text(moment: datetime) -> str:
@@ -111,8 +127,10 @@ def _row(summary: Summary, origin: Origin, run_id: str, now: datetime) -> Row:
         raise GuardError(
             f"{printable(summary.bench_id)}: timestamp: {summary.timestamp[:40]} is no time of ours"
         ) from None
+    if summary.n > _COUNT_LIMIT:
+        raise GuardError(f"{printable(summary.bench_id)}: n: {summary.n} is more than a history counts")
     return Row(
-        run_id=run_id,
+        run_id=_unicode(run_id),
         recorded_at=utc_text(now),
         timestamp=measured,
         bench_id=summary.bench_id,
@@ -122,9 +140,9 @@ def _row(summary: Summary, origin: Origin, run_id: str, now: datetime) -> Row:
         p50=summary.p50,
         p95=summary.p95,
         n=summary.n,
-        commit=origin.commit,
+        commit=None if origin.commit is None else _unicode(origin.commit),
         commit_time=origin.commit_time,
-        branch=origin.branch,
+        branch=None if origin.branch is None else _unicode(origin.branch),
         params=_json(summary.params or {}),
         environment=_json(summary.environment or {}),
         kernel=None if reference is None else reference.kernel,
@@ -134,6 +152,11 @@ def _row(summary: Summary, origin: Origin, run_id: str, now: datetime) -> Row:
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value, order="deterministic").decode()
+
+
+def _unicode(text: str) -> str:
+    """Return a text of the system's, in which bytes that are not UTF-8 are escaped."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _digest(parts: object) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -13,6 +15,8 @@ from aether_schema import Better, printable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+# A bench's name, its metric, unit, direction, and its parameters as JSON.
+_Key = tuple[str, ...]
 #: What `build_series` reads of every row.
 WANTED = (
     "bench_id, metric, unit, better, params, timestamp, commit, commit_time, branch, environment, kernel, ruler, "
@@ -59,31 +63,31 @@ def build_series(
 
     """
     lists = {name: _plain(column) for name, column in columns.items()}
-    groups: dict[tuple[str, ...], list[int]] = {}
+    groups: dict[_Key, list[int]] = {}
     for at, bench_id in enumerate(lists["bench_id"]):
         name = renamed.get(bench_id, bench_id)
         key = (name, *(lists[part][at] for part in ("metric", "unit", "better")), lists["params"][at] or "{}")
         groups.setdefault(key, []).append(at)
-    alike: dict[str, list[tuple[str, ...]]] = {}
+    alike: dict[str, list[_Key]] = {}
     for key in groups:
         alike.setdefault(key[0], []).append(key)
-    return [
-        _series(_label(key, alike[key[0]]), key, groups[key], lists, known, one_branch=one_branch)
-        for key in sorted(groups)
-    ]
+    labels = {key: label for keys in alike.values() for key, label in _labels(keys).items()}
+    return [_series(labels[key], key, groups[key], lists, known, one_branch=one_branch) for key in sorted(groups)]
 
 
 def possible_renames(series: Sequence[Series]) -> list[str]:
     """Return a line for each bench that begins where another of its kind ended: it may be the same."""
+    begun: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    for place, one in enumerate(series):
+        begun.setdefault((one.unit, one.better), []).append((one.points[0].timestamp, place))
+    for of_kind in begun.values():
+        of_kind.sort()
     lines = []
     for old in series:
-        successors = [
-            new
-            for new in series
-            if (new.unit, new.better) == (old.unit, old.better) and new.points[0].timestamp > old.points[-1].timestamp
-        ]
-        if len(successors) == 1:
-            new = successors[0]
+        of_kind = begun[old.unit, old.better]
+        # The only one that begins later begins last.
+        if bisect_right(of_kind, old.points[-1].timestamp, key=itemgetter(0)) == len(of_kind) - 1:
+            new = series[of_kind[-1][1]]
             lines.append(
                 printable(
                     f"{old.name}: ends where {new.name} begins; if that is its new name: "
@@ -95,7 +99,7 @@ def possible_renames(series: Sequence[Series]) -> list[str]:
 
 def _series(  # noqa: PLR0913 - what a series is made of
     name: str,
-    key: tuple[str, ...],
+    key: _Key,
     rows: Sequence[int],
     lists: Mapping[str, list[Any]],
     known: Mapping[str, int],
@@ -132,16 +136,21 @@ def _series(  # noqa: PLR0913 - what a series is made of
     )
 
 
-def _label(key: tuple[str, ...], alike: Sequence[tuple[str, ...]]) -> str:
-    """Return a bench's name, with what tells it from the others of the same name."""
-    name, _, unit, _, params = key
-    told = []
-    if len({other[2] for other in alike}) > 1:
-        told.append(unit)
-    if len({other[4] for other in alike}) > 1:
-        own, others = _object(params), [_object(other[4]) for other in alike]
-        told += [f"{part}={own[part]}" for part in sorted(own) if any(other.get(part) != own[part] for other in others)]
-    return f"{name} ({', '.join(told)})" if told else name
+def _labels(keys: Sequence[_Key]) -> dict[_Key, str]:
+    """Return the names of one bench's series: its own, with the unit and the parameters that tell them apart."""
+    units = {key[2] for key in keys}
+    params = [_object(key[4]) for key in keys]
+    seen: dict[str, set[str]] = {}
+    for own in params:
+        for part, value in own.items():
+            seen.setdefault(part, set()).add(repr(value))
+    telling = sorted(part for part, values in seen.items() if len(values) > 1 or any(part not in own for own in params))
+    labels = {}
+    for key, own in zip(keys, params, strict=True):
+        told = [key[2]] if len(units) > 1 else []
+        told += [f"{part}={own[part]}" for part in telling if part in own]
+        labels[key] = f"{key[0]} ({', '.join(told)})" if told else key[0]
+    return labels
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -48,7 +49,13 @@ class Store(Protocol):
         """Take a file away, if it is still there."""
 
     def path(self, name: str) -> str:
-        """Return how DuckDB calls a file."""
+        """Return the address of a file."""
+
+    def source(self, name: str) -> str:
+        """Return how DuckDB is asked for a file, and for no other."""
+
+    def fault(self, name: str) -> str:
+        """Return why a file cannot even be opened, nothing where it can, or has gone."""
 
     def attach(self, connection: DuckDBPyConnection) -> None:
         """Make the place known to DuckDB."""
@@ -90,6 +97,16 @@ class Folder:
     def path(self, name: str) -> str:
         """Return the file's path."""
         return os.path.join(self.address, name)
+
+    def source(self, name: str) -> str:
+        """Return the file's path as a glob that matches it alone; a leading `~` would be the home folder."""
+        return escaped_glob(os.path.abspath(self.path(name)))
+
+    def fault(self, name: str) -> str:
+        """Return whether the file is a pipe, a folder, a link to nothing, or has a name that DuckDB cannot be told."""
+        if not _is_unicode(self.path(name)):
+            return "its path is not UTF-8"
+        return "not a regular file" if os.path.lexists(self.path(name)) and not self.has(name) else ""
 
     def attach(self, connection: DuckDBPyConnection) -> None:
         """Do nothing: DuckDB reads this machine's files by itself."""
@@ -146,6 +163,14 @@ class Remote:
         """Return the object's address."""
         return str(self._files.unstrip_protocol(f"{self._root}/{name}"))
 
+    def source(self, name: str) -> str:
+        """Return the object's address as a glob that matches it alone."""
+        return escaped_glob(self.path(name))
+
+    def fault(self, name: str) -> str:
+        """Return whether the object has a name that DuckDB cannot be told."""
+        return "" if _is_unicode(name) else "its name is not UTF-8"
+
     def attach(self, connection: DuckDBPyConnection) -> None:
         """Let DuckDB read through fsspec."""
         with self._translated("cannot be read"):
@@ -176,6 +201,19 @@ def open_store(address: str) -> Store:
 def is_data(name: str) -> bool:
     """Return whether a file of this name is read at all; temporary files begin with a dot."""
     return name.endswith((LINES, PARQUET)) and not name.startswith(".")
+
+
+def escaped_glob(path: str) -> str:
+    """Return a glob, as DuckDB and fsspec read it, that matches `path` alone."""
+    return re.sub(r"([*?[])", r"[\1]", path)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def shown(address: str) -> str:
