@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from aether_schema import Summary
 
-COLUMNS = ("bench_id", "value", "unit", "better", "round", "p95", "n", "timestamp", "commit", "statistic")
+COLUMNS = ("bench_id", "value", "unit", "better", "round", "p95", "n", "timestamp", "commit")
 
 
 def render(summaries: Sequence[Summary]) -> str:
@@ -26,14 +26,9 @@ def render(summaries: Sequence[Summary]) -> str:
 
 def _rows(summary: Summary) -> Iterator[tuple[str | int | float, ...]]:
     way = "lower" if summary.lower_is_better else "higher"
-    told = (summary.timestamp, summary.commit or "", "")
+    told = (summary.timestamp, summary.commit or "")
     if summary.samples is None:
-        figures = {name: value for name in ("p50", "mean", "p95") if (value := summary.statistic(name)) is not None}
-        name, value = next(iter(figures.items()))
-        p95 = repr(figures["p95"]) if "p95" in figures and name != "p95" else ""
-        # The statistic stands there where it is not the p50 next to a p95, which is what a reader assumes.
-        statistic = name if name != "p50" or not p95 else ""
-        yield summary.bench_id, repr(value), summary.unit, way, "", p95, summary.n, *told[:2], statistic
+        yield summary.bench_id, repr(summary.p50), summary.unit, way, "", repr(summary.p95), summary.n, *told
         return
     for number, values in enumerate(summary.samples, 1):
         for value in values:

@@ -1,7 +1,7 @@
 """CSV with named columns: a name, a value and a unit; rows of one name are its samples.
 
 The columns are found by the usual names, or by `--column name=Bench`. There may be a `round` (samples of one process),
-a direction in `better`, and where a row is a summary `p95`, `n`, and a `statistic`: p50, mean or p95 for `value`.
+a direction in `better`, and `p95` and `n` where a row is a summary.
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ USUAL: dict[str, tuple[str, ...]] = {
     "round": ("round",),
     "p95": ("p95",),
     "n": ("n",),
-    "statistic": ("statistic",),
 }
-_STATISTICS = frozenset({"p50", "mean", "p95"})
 _NEEDED = ("name", "value")
 _WAYS: dict[str, Better] = {"lower": "lower", "higher": "higher"}
 
@@ -47,7 +45,6 @@ class _Row(Struct, frozen=True, kw_only=True):
     better: str
     p95: float | None
     n: int
-    statistic: str
 
 
 def recognises(document: Document) -> bool:
@@ -77,13 +74,11 @@ def _series(name: str, rows: Sequence[_Row]) -> Series:
         if (row.unit, row.better) != (first.unit, first.better):
             problem = f"{name}: another unit or direction than in line {first.line}"
             raise ImportProblem(problem, place=f"line {row.line}")
-        if (row.p95 is not None or row.statistic) and len(rows) > 1:
+        if row.p95 is not None and len(rows) > 1:
             raise ImportProblem(f"{name}: a second summary; samples have no p95", place=f"line {row.line}")
     better = _WAYS.get(first.better)
-    if first.p95 is not None or first.statistic:
-        figures = {"p95": first.p95, first.statistic or "p50": first.value}
-        p50, mean, p95 = (figures.get(key) for key in ("p50", "mean", "p95"))
-        return Series(name=name, unit=first.unit, better=better, n=first.n, p50=p50, mean=mean, p95=p95)
+    if first.p95 is not None:
+        return Series(name=name, unit=first.unit, better=better, p50=first.value, p95=first.p95, n=first.n)
     rounds: dict[str, list[float]] = {}
     for row in rows:
         rounds.setdefault(row.round, []).append(row.value)
@@ -100,10 +95,6 @@ def _row(line: int, cells: Mapping[str, str], columns: Mapping[str, str | None],
     n = number_in(dict(cells), columns["n"] or "", line) if texts.get("n") else 1
     if not 1 <= n < 2**63:
         raise ImportProblem(f"{n:g} samples are no run", place=f"line {line}, column {columns['n']}")
-    statistic = texts.get("statistic", "")
-    if statistic and statistic not in _STATISTICS:
-        place = f"line {line}, column {columns['statistic']}"
-        raise ImportProblem(f"{statistic[:40]!r} is none of p50, mean and p95", place=place)
     return _Row(
         line=line,
         value=number_in(dict(cells), columns["value"] or "", line),
@@ -112,7 +103,6 @@ def _row(line: int, cells: Mapping[str, str], columns: Mapping[str, str | None],
         better=better,
         p95=p95,
         n=int(n),
-        statistic=statistic,
     )
 
 
