@@ -1,4 +1,4 @@
-"""Formats that store the results of any tool: github-action-benchmark, Bencher's metric format, CSV."""
+"""Formats that store the results of any tool: github-action-benchmark and Bencher's metric format."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aether_guard.error import GuardError
-from aether_guard.exporter import bmf, csv_table, github_action_benchmark, openmetrics, pytest_benchmark
+from aether_guard.exporter import bmf, github_action_benchmark, openmetrics, pytest_benchmark
 from aether_guard.importer import Document, ImportProblem, Wishes
 from aether_guard.importer.loading import Reader, import_document
 from aether_guard.importer.registry import load_importer
@@ -151,19 +151,6 @@ def test_bmf_comes_back_with_what_it_held(fields: dict[str, Any], statistics: tu
 
 
 # Exports of summaries that hold one statistic
-
-
-@pytest.mark.parametrize("statistics", [None, ("p50",), ("mean",), ("p95",), ("mean", "p95")])
-def test_csv_comes_back_with_the_statistics_it_held(statistics: tuple[Any, ...] | None) -> None:
-    before = bare(p95=2.5 if statistics in {None, ("mean", "p95")} else 1.5, statistics=statistics)
-    (after,) = of_text("csv", csv_table.render([before])).summaries
-    for key in ("bench_id", "metric", "unit", "p50", "p95", "n", "samples", "statistics"):
-        assert getattr(after, key) == getattr(before, key)
-
-
-def test_a_statistic_that_csv_does_not_know_is_refused() -> None:
-    with pytest.raises(ImportProblem, match=r"line 2, column statistic: 'max' is none of p50, mean and p95"):
-        of_text("csv", "name,value,unit,statistic\na,1,ms,max\n")
 
 
 def test_github_action_benchmark_comes_back_with_its_values() -> None:
