@@ -57,6 +57,21 @@ def test_a_row_holds_what_a_trend_needs_of_a_summary(sampled: Callable[..., Summ
     assert row.run_id == derived_run_id([summary])
 
 
+def test_a_row_holds_no_p95_that_the_summary_does_not_hold(
+    summary: Callable[..., Summary], guard: Guard, write: Write
+) -> None:
+    bare = summary(p50=4.0, p95=4.0, statistics=("p50",))
+    (row,) = rows_of([bare], [Origin()], "", NOW)
+    assert (row.p50, row.p95) == (4.0, None)
+    (tail,) = rows_of([summary(p50=4.0, p95=4.0, statistics=("p95",))], [Origin()], "", NOW)
+    assert (tail.p50, tail.p95) == (None, 4.0)
+    path = write("bare.json", p50=4.0, p95=4.0, statistics=["p50"])
+    for form in ("jsonl", "parquet"):
+        assert guard("record", "--history", "h", "--format", form, "--run-id", form, path).returncode == 0
+    assert "packaging     2 " in guard("trend", "--history", "h").stdout
+    assert "no run with a p95" in guard("trend", "--history", "h", "--quantile", "p95").stderr
+
+
 def test_a_throughput_is_better_higher(summary: Callable[..., Summary]) -> None:
     (row,) = rows_of([summary(throughput=True)], [Origin()], "", NOW)
     assert row.better == "higher"

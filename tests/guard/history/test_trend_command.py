@@ -132,7 +132,7 @@ def test_what_is_at_fault_is_named_and_the_rest_is_shown(guard: Guard, recorded:
         (["--history", "nowhere"], "nowhere: no history here"),
         (["--history", "empty"], "empty: no run is recorded here yet"),
         (["nope"], "nope: no run of this bench; there are packaging, steady"),
-        (["--branch", "topic"], "history: no run on branch topic that could be read"),
+        (["--branch", "topic"], "history: no run on branch topic with a p50 that could be read"),
         (["--confidence", "100%"], "--confidence: takes a share"),
         (["--renamed", "a"], "--renamed a: write OLD=NEW"),
         (["--repository-url", "javascript:x"], "--repository-url javascript:x: takes an address"),

@@ -89,7 +89,7 @@ def _rows(store: Store, asked: Asked) -> Found:
     """Return the rows wanted; names are matched by the database, so that it reads no other bench's."""
     former = [old for old, new in asked.renamed.items() if any(fnmatchcase(new, name) for name in asked.benches)]
     values: dict[str, object] = {}
-    where = "true"
+    where = f"{asked.quantile} IS NOT NULL"
     if asked.benches:
         # `[` and `?` may stand in a name of a bench: what is there under that very name is meant.
         where = "(bench_id IN $names" + "".join(f" OR bench_id GLOB $glob{at}" for at, _ in _globs(asked.benches)) + ")"
@@ -113,7 +113,7 @@ def _nothing(store: Store, asked: Asked, found: Found) -> str:
     known = sorted(set(select(store, "bench_id").columns["bench_id"].tolist()))
     where = f" on branch {printable(asked.branch)}" if asked.branch is not None else ""
     if not asked.benches or not known:
-        return f"{shown(store.address)}: no run{where} that could be read"
+        return f"{shown(store.address)}: no run{where} with a {asked.quantile} that could be read"
     name = asked.benches[0]
     near = difflib.get_close_matches(name, known, n=3)
     hint = f"; did you mean {' or '.join(map(printable, near))}?" if near else f"; there are {_listed(known)}"

@@ -28,13 +28,13 @@ REQUIRED = {
     "metric": "VARCHAR",
     "unit": "VARCHAR",
     "better": "VARCHAR",
-    "p50": "DOUBLE",
-    "p95": "DOUBLE",
     "n": "BIGINT",
 }
 COLUMNS = {
     "aether_history": "INTEGER",
     **REQUIRED,
+    "p50": "DOUBLE",
+    "p95": "DOUBLE",
     "commit": "VARCHAR",
     "commit_time": "VARCHAR",
     "branch": "VARCHAR",
@@ -55,7 +55,8 @@ _SOUND = " AND ".join(
     [
         f"aether_history = {_VERSION_KNOWN}",
         *(f"{name} IS NOT NULL" for name in REQUIRED),
-        "isfinite(p50) AND isfinite(p95) AND p50 >= 0 AND p95 >= 0",
+        "coalesce(p50, p95) IS NOT NULL",
+        *(f"coalesce(isfinite({name}) AND {name} >= 0, true)" for name in ("p50", "p95")),
         "better IN ('lower', 'higher')",
         "try_cast(timestamp AS TIMESTAMP) IS NOT NULL",
     ]

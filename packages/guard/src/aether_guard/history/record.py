@@ -37,7 +37,7 @@ class Origin(Struct, frozen=True, kw_only=True):
 class Row(Struct, frozen=True, kw_only=True):
     """The figures of one bench in one run, flat, as a line or a Parquet row holds them.
 
-    `p50` and `p95` are in `unit`, `ruler` in milliseconds: the median of the reference kernel `kernel`. Times are
+    `p50` and `p95` are in `unit`, None where the summary holds no such statistic (a mean is kept as `p50`), `ruler` in milliseconds: the median of the reference kernel `kernel`. Times are
     ISO 8601 in UTC, to the microsecond, so that their order as text is that in time. `params` and `environment` are
     JSON with sorted keys. A run has one row a bench; of two with the same `run_id` and `bench_id` the one recorded
     first counts.
@@ -51,8 +51,8 @@ class Row(Struct, frozen=True, kw_only=True):
     metric: Metric
     unit: str
     better: Better
-    p50: float
-    p95: float
+    p50: float | None
+    p95: float | None
     n: int
     commit: str | None = None
     commit_time: str | None = None
@@ -137,8 +137,8 @@ def _row(summary: Summary, origin: Origin, run_id: str, now: datetime) -> Row:
         metric=summary.metric,
         unit=summary.unit,
         better="lower" if summary.lower_is_better else "higher",
-        p50=summary.p50,
-        p95=summary.p95,
+        p50=None if summary.statistics == ("p95",) else summary.p50,
+        p95=summary.statistic("p95"),
         n=summary.n,
         commit=None if origin.commit is None else _unicode(origin.commit),
         commit_time=origin.commit_time,
