@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections.abc import Callable
@@ -138,12 +139,18 @@ def _common_parts(desk: _Desk) -> tuple[str, ...]:
 
 
 def _contents(path: str) -> bytes:
-    """Return what a file holds; a file that was deleted, or is a submodule, holds nothing."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
+    """Return a digest of a file's content, and where it is a link to; no file (deleted, a submodule) has none.
+
+    A link may lead to a device without an end, of which only the link itself counts.
+    """
+    digest = hashlib.sha256()
+    with suppress(OSError):
+        if os.path.islink(path):
+            digest.update(os.fsencode(os.readlink(path)) + b"\0")
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.digest()
 
 
 def _say_wait(desk: _Desk, label: str) -> None:
