@@ -130,6 +130,8 @@ def test_a_run_that_makes_no_sense_is_refused_in_a_line(
         (EMPTY.replace("@bench", "@bench(metrics='duration_ms')"), "metrics"),
         (EMPTY.replace("@bench", "@bench(metric='duration')"), "duration"),
         (EMPTY.replace("@bench", "@bench(reference='interpreter')"), "did you mean interpreter-1?"),
+        (EMPTY.replace("pass", "yield"), "mine.py:10: mine is a generator function: "),
+        (EMPTY.replace("def", "async def").replace("pass", "yield"), "mine.py:10: mine is a generator function: "),
     ],
 )
 def test_a_file_that_holds_no_proper_bench_is_refused_in_a_line(

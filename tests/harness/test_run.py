@@ -116,6 +116,16 @@ def summary_in(folder: Path, name: str = "mine") -> dict[str, Any]:
         pytest.param(
             IN_SAMPLE.format("return Sampled(phases_ns={'walk': 0.5})"), "walk is 0.5", id="takes half a nanosecond"
         ),
+        pytest.param(
+            IN_SAMPLE.format("return (row for row in range(9))"),
+            "sample() returned a generator, whose code has not run: iterate over it in the bench",
+            id="returns a generator",
+        ),
+        pytest.param(
+            IN_SAMPLE.format("return asyncio.sleep(9)"),
+            "sample() returned a coroutine, whose code has not run: await it in the bench",
+            id="returns a coroutine",
+        ),
         pytest.param(IN_SAMPLE.format("time.sleep(600)"), "no answer within 5 s", id="hangs"),
         pytest.param(IN_SAMPLE.format("print('hello')"), "sample() printed to the standard output", id="prints"),
         pytest.param(

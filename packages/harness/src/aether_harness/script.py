@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from aether_harness.error import UsageError
+from aether_harness.error import HarnessError, UsageError
 from aether_harness.plugin import Benchmark
 from aether_harness.target import FileAddress, Found, check_bench, check_distinct
 from aether_schema import printable
@@ -75,5 +75,6 @@ def _imported(path: str) -> ModuleType:
                 line = trace.tb_lineno
             trace = trace.tb_next
         where = f"{path}:{line}" if line else path
-        raise UsageError(f"{where}: {type(error).__name__}: {printable(str(error))}") from None
+        problem = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+        raise UsageError(f"{where}: {printable(problem)}") from None
     return module
