@@ -185,6 +185,15 @@ def test_a_bench_that_misbehaves_fails_in_one_line_with_its_round_and_the_others
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "text", [IN_SAMPLE.format("raise ValueError('x' * 5_000_000)"), "raise ValueError('x' * 5_000_000)"]
+)
+def test_only_the_start_of_a_huge_error_is_shown(run_benches: Run, text: str) -> None:
+    done = run_benches(text)
+    assert "ValueError: xxx" in done.stderr
+    assert len(done.stderr) < 1000
+
+
 def test_a_bench_that_fails_in_a_later_round_names_that_round_and_leaves_the_old_summary_as_it_was(
     run_benches: Run, tmp_path: Path
 ) -> None:

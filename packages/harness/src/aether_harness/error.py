@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from aether_schema import printable
 
+#: The most characters of a foreign error's text that are shown.
+LONGEST_PROBLEM = 500
+
+
+def in_a_line(problem: str) -> str:
+    """Return a problem in foreign words as one line of printable characters and bounded length."""
+    shown = problem if len(problem) <= LONGEST_PROBLEM else f"{problem[:LONGEST_PROBLEM]}…"
+    return printable(shown)
+
 
 class HarnessError(Exception):
     """The root of this package's errors."""
@@ -23,5 +32,5 @@ class RoundError(HarnessError):
     def __init__(self, bench_id: str, round_number: int, step: str, problem: str) -> None:
         """Name the bench, the round (from 1) and the step that failed, and say why in one line."""
         self.bench_id = bench_id
-        self.problem = printable(problem)
+        self.problem = in_a_line(problem)
         super().__init__(f"{printable(bench_id)}: round {round_number}: {step}: {self.problem}")

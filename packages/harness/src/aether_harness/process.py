@@ -17,7 +17,7 @@ import psutil
 
 from aether_harness.affinity import go_first
 from aether_harness.descendant import descendants
-from aether_harness.error import HarnessError
+from aether_harness.error import HarnessError, in_a_line
 from aether_harness.lifeline import Lifeline
 from aether_harness.protocol import (
     PROTOCOL_VERSION,
@@ -158,7 +158,7 @@ class Worker:
             raise WorkerError(self._how_it_ended()) from None
         reply = self._receive(limit_s)
         if isinstance(reply, Failed):
-            raise WorkerError(reply.problem)
+            raise WorkerError(in_a_line(reply.problem))
         if not isinstance(reply, answer):
             raise WorkerError(f"the worker answered {type(reply).__name__} to {type(request).__name__}")
         return reply

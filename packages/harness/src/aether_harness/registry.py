@@ -6,7 +6,7 @@ from functools import partial, reduce
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from aether_harness.error import HarnessError, UsageError
+from aether_harness.error import HarnessError, UsageError, in_a_line
 from aether_harness.parameter import suggestion
 from aether_harness.plugin import ENTRY_POINT_GROUP, Benchmark
 from aether_harness.target import (
@@ -18,7 +18,6 @@ from aether_harness.target import (
     check_bench,
     check_distinct,
 )
-from aether_schema import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -103,7 +102,7 @@ def _load(name: str, value: str, load: Callable[[], object]) -> Benchmark:
     try:
         bench = load()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody else's module, at import
-        problem = printable(f"{type(error).__name__}: {error}")
+        problem = in_a_line(f"{type(error).__name__}: {error}")
         raise PluginError(f"{name}: {value} cannot be imported: {problem}") from None
     if not isinstance(bench, Benchmark):
         raise PluginError(f"{name}: {value} is no bench: see aether_harness.Benchmark")

@@ -20,7 +20,7 @@ import msgspec
 
 from aether_harness.affinity import allowed_cpus, pin
 from aether_harness.descendant import end_descendants
-from aether_harness.error import BenchError, HarnessError
+from aether_harness.error import BenchError, HarnessError, in_a_line
 from aether_harness.kernel import KERNELS, kernel_of, work_of
 from aether_harness.lifeline import hold_on
 from aether_harness.plugin import Place
@@ -43,7 +43,6 @@ from aether_harness.protocol import (
 from aether_harness.registry import load_bench
 from aether_harness.sampling import Rulers, Sampler, freeze_heap
 from aether_harness.witness import Witness, peak_memory_bytes
-from aether_schema import printable
 
 if TYPE_CHECKING:
     from aether_harness.plugin import Benchmark, Session
@@ -200,10 +199,9 @@ def serve(requests: BinaryIO, replies: BinaryIO, loaded: Loaded | None = None) -
             try:
                 reply = current.answer(request)
             except BenchError as error:
-                reply = Failed(problem=printable(str(error)))
+                reply = Failed(problem=in_a_line(str(error)))
             except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a bench does is reported, not raised
-                traceback.print_exc()
-                reply = Failed(problem=printable(describe(error)))
+                reply = Failed(problem=in_a_line(describe(error)))
             if os.getpid() != own:
                 os._exit(0)  # a child that the bench left behind, likewise
             say(reply)
