@@ -110,6 +110,22 @@ def test_a_file_with_a_syntax_error_is_named_with_its_line(ab: Ab, tmp_path: Pat
     assert "broken.py:2: SyntaxError: unmatched ')'" in line
 
 
+@pytest.mark.parametrize(
+    ("text", "how"),
+    [("import time\ntime.sleep(600)", "no answer within 1 s"), ("import os\nos._exit(7)", "exited with status 7")],
+)
+def test_a_file_whose_import_ends_or_hangs_is_named(
+    ab: Ab, processes: Processes, tmp_path: Path, text: str, how: str
+) -> None:
+    (tmp_path / "odd.py").write_text(text, encoding="utf-8")
+    done = ab("odd.py", "-A", "x=1", "-B", "x=2", "--timeout", "1")
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert line.startswith("aether-guard: error: odd.py: cannot be imported: ")
+    assert line.endswith(how)
+    assert processes() == []
+
+
 @posix_only
 @pytest.mark.parametrize(
     ("name", "asked"),

@@ -20,11 +20,11 @@ import msgspec
 from msgspec import Struct
 
 from aether_harness.error import in_a_line
-from aether_harness.lifeline import hold_on_to
+from aether_harness.lifeline import die_with_parent, hold_on_to
 from aether_harness.registry import load_bench
 from aether_harness.system import has_one_thread
 from aether_harness.target import Address
-from aether_harness.worker import Loaded, describe, die_with_parent, serve, take_standard_streams
+from aether_harness.worker import Loaded, describe, serve, take_standard_streams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,7 @@ from aether_harness.target import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from importlib.metadata import EntryPoint
 
 
@@ -54,13 +54,21 @@ def load_bench(address: Address) -> Benchmark:
     return _load_entry_point(matches[0])
 
 
-def installed_benches() -> tuple[list[Found], list[PluginError]]:
-    """Return every installed bench, by id, and an error for each plugin that could not be loaded."""
+def installed_benches(
+    announce: Callable[[str], object] = lambda _: None, left_out: Collection[str] = ()
+) -> tuple[list[Found], list[PluginError]]:
+    """Return every installed bench, by id, and an error for each plugin that could not be loaded.
+
+    The name of a plugin is announced before it is imported; those `left_out` are not.
+    """
     from importlib.metadata import entry_points
 
     found: list[Found] = []
     errors: list[PluginError] = []
     for entry_point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
+        if entry_point.name in left_out:
+            continue
+        announce(entry_point.name)
         try:
             bench = _load_entry_point(entry_point)
             check_distinct([*(item.bench for item in found), bench])

@@ -6,10 +6,8 @@ bench prints goes to a file, and what it complains of to the standard error stre
 
 from __future__ import annotations
 
-import ctypes
 import math
 import os
-import signal
 import sys
 import tempfile
 import traceback
@@ -22,7 +20,7 @@ from aether_harness.affinity import allowed_cpus, pin
 from aether_harness.descendant import end_descendants
 from aether_harness.error import BenchError, HarnessError, in_a_line
 from aether_harness.kernel import KERNELS, kernel_of, work_of
-from aether_harness.lifeline import hold_on
+from aether_harness.lifeline import die_with_parent, hold_on
 from aether_harness.plugin import Place
 from aether_harness.protocol import (
     PROTOCOL_VERSION,
@@ -45,11 +43,10 @@ from aether_harness.sampling import Rulers, Sampler, freeze_heap
 from aether_harness.witness import Witness, peak_memory_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from aether_harness.plugin import Benchmark, Session
     from aether_harness.target import Address
-
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
 
 
 class Loaded(NamedTuple):
@@ -66,6 +63,7 @@ class Round:
         """Tear the bench down when `stack` is left; that of `loaded` need not be looked for."""
         self._stack = stack
         self._loaded = loaded
+        self._bench: Benchmark | None = None
         self._session: Session | None = None
         self._sampler: Sampler | None = None
         self._pinned: list[int] | None = None
@@ -83,12 +81,13 @@ class Round:
             return self._sampler.take()
         self._session.verify()
         self._check_manners()
-        return _usage(self._sampler.cross_reference_ms(), self._readings(self._session))
+        readings = self._readings(self._session)
+        return _usage(self._sampler.cross_reference_ms(), readings, self._note((*request.readings, readings)))
 
     def _open(self, request: Open) -> Reply:
         note = pin(request.worker_cpus)
         self._pinned = allowed_cpus()
-        bench = self._bench(request.address)
+        bench = self._bench = self._load(request.address)
         params = msgspec.json.decode(request.params, type=bench.params_type)
         place = Place(
             folder=request.folder,
@@ -129,7 +128,7 @@ class Round:
             end_descendants(os.getpid())
         return Closed()
 
-    def _bench(self, address: Address) -> Benchmark:
+    def _load(self, address: Address) -> Benchmark:
         if self._loaded is not None and self._loaded.address == address:
             return self._loaded.bench
         return load_bench(address)
@@ -148,6 +147,17 @@ class Round:
                 raise BenchError(f"readings() says that {name} is {value!r}, which is no finite number")
         return readings
 
+    def _note(self, readings: Sequence[dict[str, float]]) -> str | None:
+        """Return the bench's sentence on the medians of the rounds' readings, if it has one."""
+        note: Callable[[dict[str, float]], str | None] | None = getattr(self._bench, "note", None)
+        if note is None or not any(readings):
+            return None
+        # Takes long to import, and most benches have no note.
+        from aether_harness.summarise import median_readings
+
+        sentence = note(median_readings(readings))
+        return None if sentence is None else in_a_line(str(sentence))
+
     def _check_manners(self) -> None:
         """Refuse figures that the bench itself has spoilt.
 
@@ -163,7 +173,7 @@ class Round:
             raise BenchError("sample() printed to the standard output, which costs time that is not the code's")
 
 
-def _usage(cross_reference_ms: float | None, readings: dict[str, float]) -> Verified:
+def _usage(cross_reference_ms: float | None, readings: dict[str, float], note: str | None) -> Verified:
     times = os.times()
     return Verified(
         cross_reference_ms=cross_reference_ms,
@@ -171,6 +181,7 @@ def _usage(cross_reference_ms: float | None, readings: dict[str, float]) -> Veri
         user_cpu_s=times.user + times.children_user,
         system_cpu_s=times.system + times.children_system,
         readings=readings,
+        note=note,
     )
 
 
@@ -207,16 +218,6 @@ def serve(requests: BinaryIO, replies: BinaryIO, loaded: Loaded | None = None) -
             say(reply)
             if isinstance(request, Close):
                 return
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent ends, before anything else can be there to end it.
-
-    Ask it too to make this process the parent of what its children leave behind, so that it can be found.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def take_standard_streams() -> tuple[BinaryIO, BinaryIO]:

@@ -68,7 +68,9 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     rule.add_argument(
         "--max-time", type=_seconds, default=DEFAULT_MAX_TIME_S, metavar="S", help="seconds a bench; %(default)g"
     )
-    rule.add_argument("--timeout", type=_seconds, default=60.0, metavar="S", help="seconds a sample; %(default)g")
+    rule.add_argument(
+        "--timeout", type=_seconds, default=60.0, metavar="S", help="seconds an import or a sample; %(default)g"
+    )
     rule.add_argument("--seed", type=_seed, metavar="N", help="of the orders; drawn and printed if not given")
     rule.add_argument("--cpus", type=_cpus, default=(), metavar="0,1", help="CPUs to use; the first is the workers'")
     parser.add_argument("--save", metavar="FILE", help="keep every pair there")
@@ -199,9 +201,9 @@ def _matches(options: argparse.Namespace, mode: str) -> Iterator[list[Match]]:
 
         say = (lambda _line: None) if options.quiet else (lambda line: sys.stderr.write(f"{line}\n"))
         with two_revisions(".", options.base, options.head, find_config(".").ab_setup, say) as sides:
-            yield revisions(sides, wanted)
+            yield revisions(sides, wanted, options.timeout)
     elif mode == "settings":
-        yield settings(wanted, options.old_settings, options.new_settings)
+        yield settings(wanted, options.old_settings, options.new_settings, options.timeout)
     else:
         both = [
             CommandParams(
