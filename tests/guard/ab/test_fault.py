@@ -156,9 +156,11 @@ def test_an_interruption_keeps_the_pairs_and_leaves_nothing_running(  # noqa: PL
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a worker ends at its next request")
 @pytest.mark.parametrize("asked", [ALIKE, BENCH_ALIKE])
-def test_a_guard_that_is_killed_takes_its_workers_with_it(
+def test_a_guard_that_is_killed_takes_its_workers_with_it_and_the_next_one_its_folder(  # noqa: PLR0913, PLR0917 - fixtures
     started: Callable[..., subprocess.Popen[str]],
+    ab: Ab,
     processes: Processes,
+    scratch: Callable[[], list[str]],
     eventually: Callable[..., Any],
     asked: tuple[str, ...],
 ) -> None:
@@ -167,6 +169,9 @@ def test_a_guard_that_is_killed_takes_its_workers_with_it(
     running.kill()
     running.communicate()
     assert eventually(lambda: not processes())
+    assert scratch() != []
+    assert ab("--exec-a", "true", "--exec-b", "true", "--max-time", "1").returncode == 0
+    assert scratch() == []
 
 
 @posix_only

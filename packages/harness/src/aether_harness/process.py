@@ -9,14 +9,12 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
 from typing import IO, TYPE_CHECKING, TypeVar
 
 import msgspec
-import psutil
 
 from aether_harness.affinity import go_first
-from aether_harness.descendant import descendants
+from aether_harness.descendant import end_tree
 from aether_harness.error import HarnessError, in_a_line
 from aether_harness.lifeline import Lifeline
 from aether_harness.protocol import (
@@ -167,7 +165,7 @@ class Child:
             if self._ended.is_set():
                 return
             self._ended.set()
-        _kill_tree(self._process)
+        end_tree(self.pid)
         self._process.wait()
         self._lifeline.let_go()
         for stream in (self._process.stdin, self._process.stdout, self._log):
@@ -191,7 +189,7 @@ class Child:
             deadline = self._deadline
             if deadline is not None and now_s - self._stood_still_s > deadline:
                 self._timed_out = True
-                _kill_tree(self._process)
+                end_tree(self.pid)
                 return
 
     def how_it_ended(self) -> str:
@@ -297,18 +295,3 @@ def _late(limit_s: float) -> str:
 def worker_command(python: str) -> tuple[str, ...]:
     """Return the command that starts the worker of an interpreter's environment."""
     return (python, "-P", "-m", "aether_harness.worker")
-
-
-def _kill_tree(process: subprocess.Popen[bytes] | Forked) -> None:
-    # First, while it can still be told whose they are: some may have left the group for one of their own.
-    children = descendants(process.pid)
-    try:
-        if os.name == "posix":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    except OSError:
-        process.kill()  # the group is gone; this does nothing to a process that has ended
-    for child in children:
-        with suppress(psutil.Error):
-            child.kill()

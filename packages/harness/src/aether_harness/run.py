@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import tempfile
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -21,6 +20,7 @@ from aether_harness.evidence import (
 )
 from aether_harness.process import Worker, WorkerError
 from aether_harness.protocol import Open, Opened, Sample, Taken, Verified, Verify
+from aether_harness.scratch import scratch_folder
 from aether_harness.target import Target
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def run_round(target: Target, plan: Plan, order: RoundOrder, observer: Observer)
     step = "start"
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="aether-", ignore_cleanup_errors=True) as folder,
+            scratch_folder() as folder,
             Worker(env={"PYTHONHASHSEED": str(order.hash_seed)}) as worker,
         ):
             step = "set-up"

@@ -10,7 +10,6 @@ import math
 import os
 import sys
 import tempfile
-import traceback
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -18,7 +17,7 @@ import msgspec
 
 from aether_harness.affinity import allowed_cpus, pin
 from aether_harness.descendant import end_descendants
-from aether_harness.error import BenchError, HarnessError, in_a_line
+from aether_harness.error import BenchError, described_error, in_a_line
 from aether_harness.kernel import KERNELS, kernel_of, work_of
 from aether_harness.lifeline import die_with_parent, hold_on
 from aether_harness.plugin import Place
@@ -185,15 +184,6 @@ def _usage(cross_reference_ms: float | None, readings: dict[str, float], note: s
     )
 
 
-def describe(error: BaseException) -> str:
-    """Return one line for an error: its own words if it was meant for users, else also where it arose."""
-    if isinstance(error, HarnessError):
-        return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{where}"
-
-
 def serve(requests: BinaryIO, replies: BinaryIO, loaded: Loaded | None = None) -> None:
     """Answer requests until told to close, or until the parent is gone; `loaded` was imported before."""
 
@@ -212,7 +202,7 @@ def serve(requests: BinaryIO, replies: BinaryIO, loaded: Loaded | None = None) -
             except BenchError as error:
                 reply = Failed(problem=in_a_line(str(error)))
             except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a bench does is reported, not raised
-                reply = Failed(problem=in_a_line(describe(error)))
+                reply = Failed(problem=described_error(error))
             if os.getpid() != own:
                 os._exit(0)  # a child that the bench left behind, likewise
             say(reply)

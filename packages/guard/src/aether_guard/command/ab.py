@@ -143,11 +143,12 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
     try:
         from aether_guard.ab.contest import Contested
         from aether_guard.ab.contestant import question_of
-        from aether_guard.ab.interrupt import ended_on_request
         from aether_guard.ab.live import watcher_of_stderr
         from aether_guard.ab.measure import measure, plan_terms
         from aether_guard.ab.record import save
         from aether_guard.ab.trial import Rule
+        from aether_harness.interrupt import ended_on_request
+        from aether_harness.orphan import nothing_outlives
     except ModuleNotFoundError as error:
         if (error.name or "").startswith(("aether_harness", "psutil")):
             raise GuardError("measuring needs aether-harness: pip install 'aether-guard[ab]'") from None
@@ -158,7 +159,7 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
     terms = plan_terms(options.cpus, options.timeout)
     contested: list[Contested] = []
     try:
-        with ended_on_request() as hold_off, ExitStack() as stack:
+        with ended_on_request() as hold_off, nothing_outlives(), ExitStack() as stack:
             try:
                 matches = stack.enter_context(_matches(options, mode))
                 if not options.quiet:

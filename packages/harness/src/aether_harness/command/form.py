@@ -23,7 +23,8 @@ EXIT_STATUSES = """exit status:
   0    every bench ran and its summary was written
   1    a bench failed; the summaries of the others were written
   2    usage: an unknown bench or parameter, a folder that cannot be written
-  130  interrupted; nothing was written that was not finished
+  130  interrupted; nothing was written that was not finished (143: terminated,
+       129: the terminal hung up)
 """
 
 Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for what add_subparsers returns
