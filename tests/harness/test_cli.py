@@ -130,6 +130,8 @@ def test_a_run_that_makes_no_sense_is_refused_in_a_line(
         (EMPTY.replace("@bench", "@bench(metrics='duration_ms')"), "metrics"),
         (EMPTY.replace("@bench", "@bench(metric='duration')"), "duration"),
         (EMPTY.replace("@bench", "@bench(reference='interpreter')"), "did you mean interpreter-1?"),
+        (EMPTY.replace("pass", "yield"), "mine.py:10: mine is a generator function: "),
+        (EMPTY.replace("def", "async def").replace("pass", "yield"), "mine.py:10: mine is a generator function: "),
     ],
 )
 def test_a_file_that_holds_no_proper_bench_is_refused_in_a_line(
@@ -282,10 +284,13 @@ def test_a_command_that_hangs_is_ended(run: Run, run_processes: Processes, tmp_p
 
 
 @posix
-@pytest.mark.parametrize(("signalled", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
+@pytest.mark.parametrize(
+    ("name", "word"), [("SIGINT", "interrupted"), ("SIGTERM", "terminated"), ("SIGHUP", "hung up")]
+)
 def test_an_interrupted_run_ends_in_one_line_and_leaves_no_process_and_no_file(
-    under_way: subprocess.Popen[str], run_processes: Processes, tmp_path: Path, signalled: signal.Signals, word: str
+    under_way: subprocess.Popen[str], run_processes: Processes, tmp_path: Path, name: str, word: str
 ) -> None:
+    signalled = signal.Signals[name]
     if signal.getsignal(signalled) == signal.SIG_IGN:
         pytest.skip("whoever started the tests has them pass this signal over, and so does what they start")
     os.killpg(under_way.pid, signalled)
@@ -296,12 +301,15 @@ def test_an_interrupted_run_ends_in_one_line_and_leaves_no_process_and_no_file(
     assert os.listdir(tmp_path / "scratch") == []
 
 
-def test_killing_the_run_itself_leaves_no_worker(
-    under_way: subprocess.Popen[str], run_processes: Processes, eventually: Eventually
+def test_killing_the_run_itself_leaves_no_worker_and_the_next_run_removes_its_folder(
+    under_way: subprocess.Popen[str], run: Run, run_processes: Processes, eventually: Eventually, tmp_path: Path
 ) -> None:
     under_way.kill()
     under_way.communicate(timeout=240)
     assert eventually(lambda: not run_processes())
+    assert os.listdir(tmp_path / "scratch") != []
+    assert run("--exec", f"{PYTHON} pass").returncode == 0
+    assert os.listdir(tmp_path / "scratch") == []
 
 
 @posix
@@ -313,6 +321,17 @@ def test_killing_the_worker_fails_its_bench_in_one_line(under_way: subprocess.Po
     (line,) = stderr.splitlines()
     assert line.startswith("aether-bench: mine: round 1: sample ")
     assert line.endswith(": the worker was killed by SIGKILL")
+
+
+def test_a_defect_of_the_command_is_one_line_and_status_2(
+    aether_bench: Run, run_env: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import secrets\nsecrets.token_hex = None\n", encoding="utf-8")
+    run_env["PYTHONPATH"] = str(tmp_path)
+    done = aether_bench("run", "sorting", "--out", "out")
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("aether-bench: unexpected error, please report it: TypeError: ")
 
 
 # list

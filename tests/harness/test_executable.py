@@ -87,8 +87,8 @@ def test_a_program_that_is_missing_is_named(sample: Sample) -> None:
 )
 def test_a_command_is_named_after_its_program(command: str, name: str) -> None:
     (target,) = command_targets([command], [])
-    assert (target.found.bench.bench_id, target.found.bench.name) == (name, name)
-    assert target.params == CommandParams(command=command)
+    assert (target.bench_id, target.name) == (name, name)
+    assert target.params == {"command": command}
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_quotation_that_is_not_closed_is_refused_on_every_system(system: str) 
 
 def test_names_go_to_the_commands_in_turn() -> None:
     targets = command_targets(["a x", "b y", "c z"], ["one", "two"])
-    assert [target.found.bench.bench_id for target in targets] == ["one", "two", "c"]
+    assert [target.bench_id for target in targets] == ["one", "two", "c"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -58,6 +59,18 @@ def test_the_options_are_the_benchs_attributes() -> None:
 
 def test_a_bench_can_still_be_called_as_the_function_it_is() -> None:
     assert bench(len)("four") == 4
+
+
+def test_a_generator_function_is_refused_as_a_bench() -> None:
+    def rows() -> Iterator[int]:
+        yield 1
+
+    async def messages() -> AsyncIterator[int]:
+        yield 1
+
+    for generator in (rows, partial(rows), messages):
+        with pytest.raises(UsageError, match="is a generator function: calling it only makes the generator"):
+            bench(generator)
 
 
 def test_a_sample_calls_the_function(opened: Opened, events: list[str]) -> None:

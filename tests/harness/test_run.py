@@ -116,6 +116,16 @@ def summary_in(folder: Path, name: str = "mine") -> dict[str, Any]:
         pytest.param(
             IN_SAMPLE.format("return Sampled(phases_ns={'walk': 0.5})"), "walk is 0.5", id="takes half a nanosecond"
         ),
+        pytest.param(
+            IN_SAMPLE.format("return (row for row in range(9))"),
+            "sample() returned a generator, whose code has not run: iterate over it in the bench",
+            id="returns a generator",
+        ),
+        pytest.param(
+            IN_SAMPLE.format("return asyncio.sleep(9)"),
+            "sample() returned a coroutine, whose code has not run: await it in the bench",
+            id="returns a coroutine",
+        ),
         pytest.param(IN_SAMPLE.format("time.sleep(600)"), "no answer within 5 s", id="hangs"),
         pytest.param(IN_SAMPLE.format("print('hello')"), "sample() printed to the standard output", id="prints"),
         pytest.param(
@@ -173,6 +183,15 @@ def test_a_bench_that_misbehaves_fails_in_one_line_with_its_round_and_the_others
     assert summary_in(tmp_path, "good")["bench_id"] == "good"
     assert run_processes() == []
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text", [IN_SAMPLE.format("raise ValueError('x' * 5_000_000)"), "raise ValueError('x' * 5_000_000)"]
+)
+def test_only_the_start_of_a_huge_error_is_shown(run_benches: Run, text: str) -> None:
+    done = run_benches(text)
+    assert "ValueError: xxx" in done.stderr
+    assert len(done.stderr) < 1000
 
 
 def test_a_bench_that_fails_in_a_later_round_names_that_round_and_leaves_the_old_summary_as_it_was(

@@ -19,7 +19,7 @@ from aether_harness.summarise import (
     summarise,
     summarise_phases,
 )
-from aether_harness.target import EntryPointAddress, Found, Target
+from aether_harness.target import EntryPointAddress, Found, Target, target_of
 from aether_schema import Phase, decode_summary, encode_summary, quantile
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Params(Struct, frozen=True, kw_only=True):
 
 def target(metric: Metric = "duration_ms", params: Struct | None = None, reference: str = "memory-1") -> Target:
     made = bench(bench_id="mine", metric=metric, reference=reference)(len)
-    return Target(found=Found(bench=made, address=EntryPointAddress("mine")), params=params or NoParams())
+    return target_of(Found(bench=made, address=EntryPointAddress("mine")), params or NoParams())
 
 
 def test_the_samples_are_an_array_a_round_and_so_are_the_references(round_of: RoundOf, plan: PlanOf) -> None:

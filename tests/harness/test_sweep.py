@@ -5,6 +5,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,9 +13,9 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from aether_harness import ByteCount, UsageError
-from aether_harness.sweep import Point, figure, front_of, pictures_of, points_of, require_sweep
+from aether_harness.sweep import figure, front_of, pictures_of, points_of, require_sweep
 from aether_harness.sweep_table import note_beside, sweep_table
-from aether_harness.target import EntryPointAddress, Found, Target, check_bench
+from aether_harness.target import EntryPointAddress, Found, Point, Target, check_names
 from aether_schema import Phase, Summary
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def points(bench: Any = None, **settings: str) -> list[Target]:
 def measured(target: Target, p50: float, **keys: Any) -> tuple[Target, Summary]:
     """Return a target with the summary of its run."""
     summary = Summary(
-        bench_id=target.found.bench.bench_id,
+        bench_id=target.bench_id,
         metric="duration_ms",
         unit="ms",
         p50=p50,
@@ -65,20 +66,20 @@ def measured(target: Target, p50: float, **keys: Any) -> tuple[Target, Summary]:
 
 def test_without_a_list_there_is_one_point_and_it_is_the_bench_itself() -> None:
     (only,) = points(size="4K", level="1")
-    assert isinstance(only.found.bench, Packing)
-    assert only.params == Params(size=4096, level=1)
+    assert (only.bench_id, only.name, only.point) == ("packing", "pack", None)
+    assert only.params == msgspec.to_builtins(Params(size=4096, level=1))
 
 
 def test_a_list_makes_a_point_of_every_value_with_the_value_in_its_id_and_in_its_name() -> None:
-    found = [(each.found.bench.bench_id, each.found.bench.name, each.params) for each in points(size="4K,64K")]
+    found = [(each.bench_id, each.name, each.params) for each in points(size="4K,64K")]
     assert found == [
-        ("packing[size=4096]", "pack-size-4096", Params(size=4096)),
-        ("packing[size=65536]", "pack-size-65536", Params(size=65536)),
+        ("packing[size=4096]", "pack-size-4096", msgspec.to_builtins(Params(size=4096))),
+        ("packing[size=65536]", "pack-size-65536", msgspec.to_builtins(Params(size=65536))),
     ]
 
 
 def test_several_lists_make_every_combination_named_in_the_order_of_the_parameters() -> None:
-    found = [each.found.bench.bench_id for each in points(level="1,9", tree="x", size="1K, 2K")]
+    found = [each.bench_id for each in points(level="1,9", tree="x", size="1K, 2K")]
     assert found == [
         "packing[size=1024,level=1]",
         "packing[size=1024,level=9]",
@@ -96,14 +97,13 @@ def test_several_lists_make_every_combination_named_in_the_order_of_the_paramete
     ],
 )
 def test_whatever_does_not_take_a_comma_can_be_listed(settings: dict[str, str], ids: list[str]) -> None:
-    assert [each.found.bench.bench_id for each in points(**settings)] == ids
+    assert [each.bench_id for each in points(**settings)] == ids
 
 
 @given(st.text())
 def test_a_parameter_that_takes_commas_itself_stays_whole(path: str) -> None:
     (only,) = points(tree=f"a,{path}")
-    assert isinstance(only.params, Params)
-    assert only.params.tree == f"a,{path}"
+    assert only.params["tree"] == f"a,{path}"
 
 
 @pytest.mark.parametrize(
@@ -123,20 +123,25 @@ def test_a_sweep_that_makes_no_sense_is_refused(settings: dict[str, str], messag
     assert str(refused.value).startswith(message)
 
 
-def test_a_point_is_a_bench_with_all_that_its_bench_has() -> None:
-    point = points(size="1,2")[0].found.bench
-    check_bench(point)
-    assert isinstance(point, Point)
-    assert (point.metric, point.params_type, getattr(point, "reference", None)) == ("duration_ms", Params, "deflate-1")
-    assert not hasattr(point, "versions")
+def test_a_point_has_all_that_its_bench_has() -> None:
+    class Own(Sized):
+        reference = "packing/own-1"
+        cross_reference = "memory-1"
+
+    target = points(Own(), size="1,2")[0]
+    check_names(target)
+    assert (target.metric, target.kernel_id, target.cross_kernel_id) == ("duration_ms", "packing/own-1", "memory-1")
+    assert target.point == Point(
+        bench_id="packing", name="pack", varied={"size": 1}, size="archive_bytes", columns=("share", "files")
+    )
 
 
 @given(st.sets(st.integers(0, 9), min_size=2), st.sets(st.integers(0), min_size=2, max_size=9))
 def test_ids_and_names_tell_all_points_apart(levels: set[int], sizes: set[int]) -> None:
     found = points(level=",".join(map(str, levels)), size=",".join(map(str, sizes)))
     assert len(found) == len(levels) * len(sizes)
-    assert len({each.found.bench.bench_id for each in found}) == len(found)
-    assert len({each.found.bench.name for each in found}) == len(found)
+    assert len({each.bench_id for each in found}) == len(found)
+    assert len({each.name for each in found}) == len(found)
 
 
 def test_a_picture_has_the_first_swept_parameter_against_the_median_and_a_line_for_every_other_value() -> None:
@@ -167,9 +172,6 @@ def test_a_bench_names_its_axes_among_quantiles_parameters_phases_and_readings()
 class Sized(Packing):
     size = "archive_bytes"
     columns = ("share", "files")
-
-    def note(self, readings: dict[str, float]) -> str:
-        return f"packed to {readings['archive_bytes']:g}"
 
 
 def sized(figures: list[tuple[float, float]], bench: Any = None, **settings: str) -> list[tuple[Target, Summary]]:
@@ -233,20 +235,17 @@ def test_the_table_has_the_parameters_the_figures_and_a_mark_at_what_is_on_the_f
         "    9  brotli     4,000     8,000  1             10  0.1562  *",
         "* on the front: no other point has both a better p50 and a smaller archive_bytes",
     ]
-    assert note_beside(runs[0]) == "busy"
+    assert note_beside(runs[0], "packed to 30") == "busy"
 
 
 def test_the_table_of_a_bench_without_a_size_has_no_front_and_leaves_its_notes_whole() -> None:
-    class Noted(Packing):
-        note = Sized.note
-
-    runs = sized([(1, 30), (3, 20)], Noted(), size="1K,2K")
+    runs = sized([(1, 30), (3, 20)], Packing(), size="1K,2K")
     assert sweep_table(runs, "out").splitlines()[1:] == [
         "size  p50 (ms)  p95 (ms)  n",
         "1024         1         2  1",
         "2048         3         6  1",
     ]
-    assert note_beside(runs[0]) == "busy; packed to 30"
+    assert note_beside(runs[0], "packed to 30") == "busy; packed to 30"
 
 
 def test_an_axis_that_no_summary_has_is_refused() -> None:

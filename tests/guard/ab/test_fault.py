@@ -110,6 +110,22 @@ def test_a_file_with_a_syntax_error_is_named_with_its_line(ab: Ab, tmp_path: Pat
     assert "broken.py:2: SyntaxError: unmatched ')'" in line
 
 
+@pytest.mark.parametrize(
+    ("text", "how"),
+    [("import time\ntime.sleep(600)", "no answer within 1 s"), ("import os\nos._exit(7)", "exited with status 7")],
+)
+def test_a_file_whose_import_ends_or_hangs_is_named(
+    ab: Ab, processes: Processes, tmp_path: Path, text: str, how: str
+) -> None:
+    (tmp_path / "odd.py").write_text(text, encoding="utf-8")
+    done = ab("odd.py", "-A", "x=1", "-B", "x=2", "--timeout", "1")
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert line.startswith("aether-guard: error: odd.py: cannot be imported: ")
+    assert line.endswith(how)
+    assert processes() == []
+
+
 @posix_only
 @pytest.mark.parametrize(
     ("name", "asked"),
@@ -140,9 +156,11 @@ def test_an_interruption_keeps_the_pairs_and_leaves_nothing_running(  # noqa: PL
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a worker ends at its next request")
 @pytest.mark.parametrize("asked", [ALIKE, BENCH_ALIKE])
-def test_a_guard_that_is_killed_takes_its_workers_with_it(
+def test_a_guard_that_is_killed_takes_its_workers_with_it_and_the_next_one_its_folder(  # noqa: PLR0913, PLR0917 - fixtures
     started: Callable[..., subprocess.Popen[str]],
+    ab: Ab,
     processes: Processes,
+    scratch: Callable[[], list[str]],
     eventually: Callable[..., Any],
     asked: tuple[str, ...],
 ) -> None:
@@ -151,6 +169,9 @@ def test_a_guard_that_is_killed_takes_its_workers_with_it(
     running.kill()
     running.communicate()
     assert eventually(lambda: not processes())
+    assert scratch() != []
+    assert ab("--exec-a", "true", "--exec-b", "true", "--max-time", "1").returncode == 0
+    assert scratch() == []
 
 
 @posix_only

@@ -5,9 +5,12 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from aether_guard.ab.drawn import Drawn
 from aether_guard.ab.record import replay, save
+from aether_guard.cli import main
 from aether_guard.error import GuardError
 
 if TYPE_CHECKING:
@@ -125,6 +128,73 @@ def test_what_is_no_such_file_is_told_in_a_line(
     (line,) = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (2, "")
     assert line.startswith(f"aether-guard: error: odd: {words}")
+
+
+@pytest.mark.parametrize("problem", ["", " ", "no luck"])
+def test_a_saved_problem_is_reported_even_when_it_is_empty(
+    guard: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, lines: Lines, problem: str
+) -> None:
+    write(tmp_path / "odd", changed(lines, 1, "benches.0.problem", problem))
+    done = guard("ab", "--replay", "odd")
+    assert done.returncode == 2
+    assert "\none " in done.stdout
+    assert done.stderr.startswith("aether-guard: error: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("form", ["text", "json", "markdown", "html", "junit"])
+@pytest.mark.parametrize("key", ["question.bench_id", "question.old_side", "question.unit", "problem"])
+@pytest.mark.parametrize("text", ["::error::forged", "\x1b[2J\n::error::forged", " ##[error]forged", "##vso[task]\r"])
+def test_a_saved_text_forges_no_line_of_a_terminal_or_a_ci_host(  # noqa: PLR0913, PLR0917 - the cases
+    tmp_path: Path, lines: Lines, capfd: pytest.CaptureFixture[str], form: str, key: str, text: str
+) -> None:
+    path = write(tmp_path / "odd", changed(lines, 1, f"benches.0.{key}", text))
+    main(["ab", "--replay", path, "--format", form])
+    for line in "".join(capfd.readouterr()).splitlines():
+        assert "\x1b" not in line
+        assert "##[" not in line
+        assert "##vso" not in line
+        assert not line.lstrip().startswith("::error")
+
+
+WORDS = ("", " ", "x", "one", "\x1b::error::", "\ud800", "p95", "throughput_mbs", "value")
+ODD = (None, True, *WORDS, -1, 0, 0.5, 1, 2, 5e-324, 1e-99, 1e99, 1e308, 2**53, HUGE, [], {}, [[]])
+
+
+def mutated(draw: st.DataObject, value: Any) -> Any:
+    """Return a JSON value with something in it replaced, removed, repeated or renamed."""
+    kind = draw.draw(st.sampled_from(("replace", "within", "within", "within")))
+    if kind == "replace" or not value or not isinstance(value, (dict, list)):
+        return draw.draw(st.sampled_from(ODD))
+    if isinstance(value, list):
+        place = draw.draw(st.integers(0, len(value) - 1))
+        middle = draw.draw(st.sampled_from(([], [value[place]] * 2, [mutated(draw, value[place])])))
+        return [*value[:place], *middle, *value[place + 1 :]]
+    key = draw.draw(st.sampled_from(sorted(value)))
+    changed = {name: each for name, each in value.items() if name != key}
+    return draw.draw(st.sampled_from((changed, {**changed, key: mutated(draw, value[key])})))
+
+
+@given(draw=st.data(), form=st.sampled_from(("text", "json", "markdown", "html", "junit")))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_saved_file_gives_a_report_or_one_line(
+    tmp_path: Path, lines: Lines, capfd: pytest.CaptureFixture[str], draw: st.DataObject, form: str
+) -> None:
+    more = [{"bench": 1, "pair": {"old": 1.0, "new": 1.0 + n % 3, "new_first": False, "life": n}} for n in range(9)]
+    changes = draw.draw(st.lists(st.integers(0, 12), max_size=3))
+    odd = [mutated(draw, line) if number in changes else line for number, line in enumerate([*lines, *more])]
+    text = b"".join(json.dumps(line).encode() + b"\n" for line in odd)
+    if draw.draw(st.booleans()):
+        at = draw.draw(st.integers(0, len(text)))
+        text = text[:at] + draw.draw(st.binary(max_size=3)) + text[at + draw.draw(st.integers(0, 3)) :]
+    (tmp_path / "odd").write_bytes(text)
+    status = main(["ab", "--replay", str(tmp_path / "odd"), "--format", form, "--strict"])
+    output, errors = capfd.readouterr()
+    assert "Traceback" not in errors
+    assert status in {0, 1, 2, 3}
+    if status == 2 and not output:
+        (line,) = errors.splitlines()
+        assert line.startswith(f"aether-guard: error: {tmp_path / 'odd'}: line ")
 
 
 def test_a_line_that_was_cut_short_is_named(tmp_path: Path, lines: Lines) -> None:

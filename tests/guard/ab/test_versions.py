@@ -161,6 +161,16 @@ def test_a_base_that_cannot_be_measured_is_named(versions: Any, ab_of: Ab, path:
     assert words.replace("…", versions.git("rev-parse", "--short=7", "base")) in line
 
 
+@pytest.mark.parametrize(
+    ("text", "how"), [("time.sleep(600)", "no answer within 5 s"), ("os._exit(7)", "the process exited with status 7")]
+)
+def test_a_revision_whose_file_ends_or_hangs_its_import_is_named(versions: Any, ab_of: Ab, text: str, how: str) -> None:
+    versions.write("benches.py", f"import os, time\n{text}\n")
+    done = ab_of("benches.py", "--base", "quick", "-q", "--timeout", "5")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"aether-guard: error: working tree: benches.py: cannot be imported: {how}\n"
+
+
 @pytest.mark.parametrize("moment", ["checking out", "setting up", "seed "])
 def test_however_often_it_is_interrupted_all_is_put_in_order(  # noqa: PLR0913, PLR0917 - fixtures
     versions: Any, ab_env: dict[str, str], processes: Processes, scratch: Scratch, tmp_path: Path, moment: str

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from aether_harness.__about__ import __version__
-from aether_harness.error import BenchError, HarnessError, RoundError, UsageError
-from aether_harness.parameter import ByteCount
-from aether_harness.plugin import Benchmark, Place, Sampled, Session
 
 if TYPE_CHECKING:
+    from aether_harness.error import BenchError, HarnessError, RoundError, UsageError
     from aether_harness.function import bench
+    from aether_harness.parameter import ByteCount
+    from aether_harness.plugin import Benchmark, Place, Sampled, Session
 
 __all__ = [
     "BenchError",
@@ -26,11 +27,24 @@ __all__ = [
     "bench",
 ]
 
+#: The module of each name. A command takes requests to end before it imports more than it needs for that, and a process
+#: that is started for every round has no use for the decorator.
+_MODULES = {
+    "BenchError": "error",
+    "Benchmark": "plugin",
+    "ByteCount": "parameter",
+    "HarnessError": "error",
+    "Place": "plugin",
+    "RoundError": "error",
+    "Sampled": "plugin",
+    "Session": "plugin",
+    "UsageError": "error",
+    "bench": "function",
+}
+
 
 def __getattr__(name: str) -> object:
-    """Import the decorator only for who decorates: processes that are started for every round have no use for it."""
-    if name != "bench":
+    """Import a name when it is used."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from aether_harness.function import bench
-
-    return bench
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

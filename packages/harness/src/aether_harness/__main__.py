@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from aether_harness.cli import main
+from aether_harness.start import run_command
+
+
+def main() -> int:
+    """Run `aether-bench` and return its exit status."""
+    return run_command("aether-bench", "aether_harness.cli")
+
 
 if __name__ == "__main__":
     sys.exit(main())

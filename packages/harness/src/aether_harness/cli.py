@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from aether_harness.__about__ import __version__
 from aether_harness.command import doctor as doctor_command
@@ -15,7 +14,10 @@ from aether_harness.command import list as list_command
 from aether_harness.command import noise as noise_command
 from aether_harness.command import run as run_command
 from aether_harness.command.form import EXIT_FAILED, EXIT_STATUSES, EXIT_USAGE
-from aether_harness.error import HarnessError, UsageError
+from aether_harness.error import HarnessError, UsageError, described_error
+from aether_harness.interrupt import Interrupted, ended_on_request
+from aether_harness.orphan import nothing_outlives
+from aether_harness.start import followed
 from aether_schema import SummaryFileError
 
 if TYPE_CHECKING:
@@ -24,28 +26,25 @@ if TYPE_CHECKING:
 COMMANDS = (list_command, run_command, doctor_command, noise_command)
 
 
-class Terminated(KeyboardInterrupt):
-    """The process was asked to end (SIGTERM): everything is torn down as for a Ctrl-C."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `aether-bench` and return its exit status."""
-    options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _terminate)
     # A scratch folder may hold a tree as deep as a path can be long, and is removed folder within folder.
     sys.setrecursionlimit(max(sys.getrecursionlimit(), 10_000))
     try:
-        status: int = options.command(options)
-        sys.stdout.flush()
+        with ended_on_request(), nothing_outlives():
+            options = _parser().parse_args(arguments)
+            status: int = options.command(options)
+            sys.stdout.flush()
     except (HarnessError, SummaryFileError) as error:
         return _fail(error, EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED)
-    except KeyboardInterrupt as interruption:
-        ended = isinstance(interruption, Terminated)
-        return _fail("terminated" if ended else "interrupted", 128 + (signal.SIGTERM if ended else signal.SIGINT))
+    except Interrupted as request:
+        return _fail(followed(request.number), 128 + request.number)
     except BrokenPipeError:
         return EXIT_FAILED  # whoever read the output has gone; nothing is left to say it to
     except OSError as error:
         return _fail(f"the output cannot be written: {(error.strerror or str(error)).lower()}", EXIT_FAILED)
+    except Exception as error:  # noqa: BLE001 - a defect of this program is one line too
+        return _fail(f"unexpected error, please report it: {described_error(error)}", EXIT_USAGE)
     finally:
         settle_streams()
     return status
@@ -78,10 +77,6 @@ def _parser() -> argparse.ArgumentParser:
 def _fail(error: object, status: int) -> int:
     print(f"aether-bench: {error}", file=sys.stderr)
     return status
-
-
-def _terminate(_number: int, _frame: object) -> NoReturn:
-    raise Terminated
 
 
 if __name__ == "__main__":

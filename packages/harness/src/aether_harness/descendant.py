@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 from contextlib import suppress
 
 import psutil
+
+#: So many processes are no bench's any more but something that starts them without an end.
+_MOST = 10_000
 
 
 def descendants(pid: int) -> list[psutil.Process]:
@@ -23,10 +27,38 @@ def descendants(pid: int) -> list[psutil.Process]:
 
 
 def end_descendants(pid: int) -> None:
-    """Kill them."""
-    for child in descendants(pid):
+    """Kill them, and what they start meanwhile."""
+    held: set[psutil.Process] = set()
+    # One that is stopped starts no other, and ends at no other's end, which would hide its siblings from a listing.
+    while new := set(descendants(pid)) - held:
+        for child in new:
+            _signal(child, "suspend" if os.name == "posix" else "kill")
+        held |= new
+        if len(held) > _MOST:
+            break
+    for child in held:
+        _signal(child, "kill")
+
+
+def end_tree(pid: int) -> None:
+    """Kill the process `pid` with its descendants; where there are groups, with its own, which it leads."""
+    if os.name != "posix":
+        end_descendants(pid)
         with suppress(psutil.Error):
-            child.kill()
+            psutil.Process(pid).kill()
+        return
+    with suppress(OSError):
+        # It starts nothing any more, and until it is dead what its children leave behind is its own.
+        os.kill(pid, signal.SIGSTOP)
+    end_descendants(pid)
+    for kill in (os.killpg, os.kill):
+        with suppress(OSError):
+            kill(pid, signal.SIGKILL)
+
+
+def _signal(child: psutil.Process, how: str) -> None:
+    with suppress(psutil.Error):
+        getattr(child, how)()
 
 
 def _listed(pid: int) -> list[int]:

@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import traceback
+
 from aether_schema import printable
+
+#: The most characters of a foreign error's text that are shown.
+LONGEST_PROBLEM = 500
+
+
+def in_a_line(problem: str) -> str:
+    """Return a problem in foreign words as one line of printable characters and bounded length."""
+    shown = problem if len(problem) <= LONGEST_PROBLEM else f"{problem[:LONGEST_PROBLEM]}…"
+    return printable(shown)
+
+
+def described_error(error: BaseException) -> str:
+    """Return one line for an error: its own words if it was meant for users, else also where it arose."""
+    if isinstance(error, HarnessError):
+        return in_a_line(str(error))
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
+    return in_a_line(f"{type(error).__name__}: {error}") + where
 
 
 class HarnessError(Exception):
@@ -23,5 +44,5 @@ class RoundError(HarnessError):
     def __init__(self, bench_id: str, round_number: int, step: str, problem: str) -> None:
         """Name the bench, the round (from 1) and the step that failed, and say why in one line."""
         self.bench_id = bench_id
-        self.problem = printable(problem)
+        self.problem = in_a_line(problem)
         super().__init__(f"{printable(bench_id)}: round {round_number}: {step}: {self.problem}")

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from aether_harness.error import BenchError, UsageError
 from aether_harness.plugin import Sampled
-from aether_harness.target import CommandAddress, Found, Target
+from aether_harness.target import CommandAddress, Found, target_of
 from aether_schema import printable
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from resource import struct_rusage
 
     from aether_harness.plugin import Place
+    from aether_harness.target import Target
     from aether_schema import Metric
 
 Measure = Literal["wall", "cpu", "memory"]
@@ -200,7 +201,6 @@ def command_targets(commands: Sequence[str], names: Sequence[str]) -> list[Targe
             raise UsageError("--exec: an empty command")
         program = re.sub(r"[^A-Za-z0-9._-]+", "-", os.path.basename(words[0])).strip("-._")
         bench = CommandBench(names[index] if index < len(names) else program or "command")
-        targets.append(
-            Target(found=Found(bench=bench, address=CommandAddress(bench.name)), params=CommandParams(command=command))
-        )
+        found = Found(bench=bench, address=CommandAddress(bench.name))
+        targets.append(target_of(found, CommandParams(command=command)))
     return targets

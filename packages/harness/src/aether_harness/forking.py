@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 from msgspec import Struct
 
-from aether_harness.lifeline import hold_on_to
+from aether_harness.error import described_error
+from aether_harness.lifeline import die_with_parent, hold_on_to
 from aether_harness.registry import load_bench
 from aether_harness.system import has_one_thread
 from aether_harness.target import Address
-from aether_harness.worker import Loaded, describe, die_with_parent, serve, take_standard_streams
-from aether_schema import printable
+from aether_harness.worker import Loaded, serve, take_standard_streams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +108,7 @@ def _load(order: Load) -> tuple[Loaded | None, Ready]:
         if (preload := getattr(bench, "preload", None)) is not None:
             preload(params)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody else's module, at import
-        return None, Ready(FORKING_VERSION, printable(describe(error)))
+        return None, Ready(FORKING_VERSION, described_error(error))
     if not has_one_thread():
         # A fork has the locks that they hold, and not the threads.
         return None, Ready(FORKING_VERSION, "importing it starts threads")

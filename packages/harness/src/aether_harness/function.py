@@ -62,7 +62,18 @@ class FunctionBench:
     params_type = NoParams
 
     def __init__(self, function: Callable[..., Any], options: FunctionOptions) -> None:
-        """Make a bench of `function`."""
+        """Make a bench of `function`.
+
+        Raises:
+            UsageError: it is a generator function, whose call runs nothing of its body.
+
+        """
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            name = getattr(function, "__name__", repr(function))
+            raise UsageError(
+                f"{name} is a generator function: calling it only makes the generator; "
+                "put @bench on a function that iterates over it"
+            )
         self._function = function
         self._setup = options.setup
         self.bench_id = options.bench_id or function.__name__

@@ -235,7 +235,7 @@ def kernel_of(bench: Benchmark, params: Struct) -> Kernel:
         return KERNELS[kernel_id]
     cross_kernel_id = getattr(bench, "cross_reference", CROSS_OF_OWN)
     for named_id in (kernel_id, cross_kernel_id):
-        if named_id not in KERNELS and not _is_own(bench, named_id):
+        if named_id not in KERNELS and not str(named_id).startswith(f"{bench.bench_id}/"):
             hint = suggestion(str(named_id), KERNELS)
             raise UsageError(f"{bench.bench_id}: reference {named_id!r}: no such kernel{hint}")
     return Kernel(kernel_id=kernel_id, about="the bench's own", cross_kernel_id=cross_kernel_id, open=_brought)
@@ -243,11 +243,6 @@ def kernel_of(bench: Benchmark, params: Struct) -> Kernel:
 
 def _brought(_place: Place) -> AbstractContextManager[Callable[[], int]]:
     raise NotImplementedError("it is the session's")
-
-
-def _is_own(bench: Benchmark, kernel_id: object) -> bool:
-    owner = getattr(bench, "swept_id", bench.bench_id)
-    return isinstance(kernel_id, str) and kernel_id.startswith(f"{owner}/")
 
 
 def work_of(kernel_id: str, session: Session) -> Callable[[], int]:

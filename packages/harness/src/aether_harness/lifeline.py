@@ -7,14 +7,28 @@ of the group is no other's, and nothing that hangs in the worker can keep it fro
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import sys
 from contextlib import suppress
 
 #: The variable that tells a worker the number of its end; it is taken out before a bench can see it.
 VARIABLE = "AETHER_LIFELINE"
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _SHELL = "/bin/sh"
 _WAIT_AND_END_THE_GROUP = "read -r _; kill -9 0"
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when its parent ends, before anything else can be there to end it.
+
+    Ask it too to make this process the parent of what its children leave behind, so that it can be found.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def hold_on() -> None:

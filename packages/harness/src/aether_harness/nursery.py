@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 import msgspec
 
 from aether_harness.affinity import come_last, go_first, pin
+from aether_harness.descendant import end_tree
 from aether_harness.error import HarnessError
 from aether_harness.forking import (
     FORKING_VERSION,
@@ -144,7 +145,7 @@ class Nursery:
 
     def kill(self) -> None:
         """End it, and with it its forks."""
-        self._process.kill()
+        end_tree(self._process.pid)
         self._process.wait()
         self._line.close()
 

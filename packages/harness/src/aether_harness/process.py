@@ -1,4 +1,4 @@
-"""The parent's side of a worker process: start it, ask it, and be sure that it ends."""
+"""The parent's side of a process, such as a worker: start it, ask it, and be sure that it ends."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
 from typing import IO, TYPE_CHECKING, TypeVar
 
 import msgspec
-import psutil
 
 from aether_harness.affinity import go_first
-from aether_harness.descendant import descendants
-from aether_harness.error import HarnessError
+from aether_harness.descendant import end_tree
+from aether_harness.error import HarnessError, in_a_line
 from aether_harness.lifeline import Lifeline
 from aether_harness.protocol import (
     PROTOCOL_VERSION,
@@ -52,24 +50,31 @@ _STOOD_STILL_S = 1.0
 
 
 class WorkerError(HarnessError):
-    """The worker crashed, hung, could not be started, failed at what it was asked, or is of another version."""
+    """The process crashed, hung, could not be started, failed at what it was asked, or is of another version."""
 
 
-class Worker:
-    """One worker process. Use it as a context manager: leaving it ends the process and all it started."""
+class Child:
+    """A process that is asked over its standard streams. Leaving its `with` ends it and all it started."""
+
+    #: What messages call it.
+    called = "the process"
 
     def __init__(
         self,
-        command: Sequence[str] | None = None,
+        command: Sequence[str],
         env: Mapping[str, str] | None = None,
         folder: str | None = None,
         nursery: Nursery | None = None,
     ) -> None:
-        """Start `command` (this Python's worker, if none) in `folder`, with `env` on top of this one's environment.
+        """Start `command` in `folder`, with `env` on top of this one's environment.
 
         With a `nursery` it is forked there instead, where all that is settled.
+
+        Raises:
+            WorkerError: it cannot be started.
+
         """
-        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._deadline: float | None = None
         self._stood_still_s = 0.0
         self._timed_out = False
@@ -78,18 +83,14 @@ class Worker:
         self._lifeline = Lifeline()
         try:
             self._process = (
-                self._start(command or worker_command(sys.executable), env or {}, folder)
-                if nursery is None
-                else nursery.fork(self._log, self._lifeline)
+                self._start(command, env or {}, folder) if nursery is None else nursery.fork(self._log, self._lifeline)
             )
         except (OSError, HarnessError) as error:
             self._log.close()
             self._lifeline.let_go()
             problem = error.strerror if isinstance(error, OSError) else error
-            raise WorkerError(f"the worker cannot be started: {problem}") from None
+            raise WorkerError(f"{self.called} cannot be started: {problem}") from None
         self._lifeline.started()
-        # From outside, so that it comes up before others too.
-        go_first(self._process.pid)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _start(
@@ -111,6 +112,124 @@ class Worker:
     def pid(self) -> int:
         """Its number."""
         return self._process.pid
+
+    def __enter__(self) -> Self:
+        """Be ended by the end of a `with`."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it."""
+        self.kill()
+
+    def tell(self, data: bytes, limit_s: float, *, last: bool = False) -> None:
+        """Write `data` to its input, which is closed after the `last`.
+
+        Raises:
+            WorkerError: it does not read within `limit_s`, or has ended.
+
+        """
+        assert self._process.stdin is not None
+        self._allow(limit_s)
+        try:
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
+            if last:
+                self._process.stdin.close()
+        except OSError:
+            raise WorkerError(_late(limit_s) if self._timed_out else self.how_it_ended()) from None
+
+    def hear(self, limit_s: float) -> bytes:
+        """Return the next line of its output, without a newline where the output ends.
+
+        Raises:
+            WorkerError: there is none within `limit_s`.
+
+        """
+        assert self._process.stdout is not None
+        self._allow(limit_s)
+        line = self._process.stdout.readline()
+        self._deadline = None
+        if self._timed_out:
+            raise WorkerError(_late(limit_s))
+        return line
+
+    def _allow(self, limit_s: float) -> None:
+        """Have the process killed after `limit_s`, by a clock that stands still when this process does."""
+        self._deadline = time.monotonic() - self._stood_still_s + limit_s
+
+    def kill(self) -> None:
+        """End the process and everything it started, whatever they are doing."""
+        with self._lock:  # for it may be ended from two threads
+            if self._ended.is_set():
+                return
+            self._ended.set()
+        end_tree(self.pid)
+        self._process.wait()
+        self._lifeline.let_go()
+        for stream in (self._process.stdin, self._process.stdout, self._log):
+            try:
+                if stream is not None:
+                    stream.close()
+            except OSError:
+                pass  # what was still to be written has no reader any more
+
+    def _watch(self) -> None:
+        """Kill the process once its deadline has passed, which ends this one's wait for its answer."""
+        looked_s, was_late = time.monotonic(), False
+        while not self._ended.wait(_WATCH_INTERVAL_S):
+            now_s = time.monotonic()
+            late_s, looked_s = now_s - looked_s - _WATCH_INTERVAL_S, now_s
+            is_late = late_s > _STOOD_STILL_S
+            # A machine that is late time and again is not standing still but slow, and that may be the worker's doing.
+            if is_late and not was_late:
+                self._stood_still_s += late_s
+            was_late = is_late
+            deadline = self._deadline
+            if deadline is not None and now_s - self._stood_still_s > deadline:
+                self._timed_out = True
+                end_tree(self.pid)
+                return
+
+    def how_it_ended(self) -> str:
+        """Return how it ended and the last line of its complaints, in one line."""
+        try:
+            status = self._process.wait(timeout=END_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            return f"{self.called} closed its output and went on"
+        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"exited with status {status}"
+        last = self._last_words()
+        return f"{self.called} {how}" + (f": {last}" if last else "")
+
+    def _last_words(self) -> str:
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - 4096))
+        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        return printable(lines[-1].strip()[:300]) if lines else ""
+
+
+class Worker(Child):
+    """The worker of one round. Entering its `with` waits for its greeting, and leaving it asks it to close."""
+
+    called = "the worker"
+
+    def __init__(
+        self,
+        command: Sequence[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        folder: str | None = None,
+        nursery: Nursery | None = None,
+    ) -> None:
+        """Start `command` (this Python's worker, if none), or fork it in a `nursery`, as any process is.
+
+        Raises:
+            WorkerError: it cannot be started.
+
+        """
+        super().__init__(command or worker_command(sys.executable), env, folder, nursery)
+        # From outside, so that it comes up before others too.
+        go_first(self.pid)
 
     def __enter__(self) -> Self:
         """Wait for the worker's greeting.
@@ -150,99 +269,29 @@ class Worker:
             WorkerError: no answer in time, another one, the worker ended, or it could not do what was asked.
 
         """
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(encode_message(request) + b"\n")
-            self._process.stdin.flush()
-        except OSError:
-            raise WorkerError(self._how_it_ended()) from None
+        self.tell(encode_message(request) + b"\n", limit_s)
         reply = self._receive(limit_s)
         if isinstance(reply, Failed):
-            raise WorkerError(reply.problem)
+            raise WorkerError(in_a_line(reply.problem))
         if not isinstance(reply, answer):
             raise WorkerError(f"the worker answered {type(reply).__name__} to {type(request).__name__}")
         return reply
 
-    def kill(self) -> None:
-        """End the worker and everything it started, whatever they are doing."""
-        with self._lock:  # for it may be ended from two threads
-            if self._ended.is_set():
-                return
-            self._ended.set()
-        _kill_tree(self._process)
-        self._process.wait()
-        self._lifeline.let_go()
-        for stream in (self._process.stdin, self._process.stdout, self._log):
-            try:
-                if stream is not None:
-                    stream.close()
-            except OSError:
-                pass  # what was still to be written has no reader any more
-
     def _receive(self, limit_s: float) -> Reply:
-        assert self._process.stdout is not None
-        # By a clock that stands still when this process does.
-        self._deadline = time.monotonic() - self._stood_still_s + limit_s
-        line = self._process.stdout.readline()
-        self._deadline = None
-        if self._timed_out:
-            raise WorkerError(f"no answer within {limit_s:g} s")
+        line = self.hear(limit_s)
         if not line.endswith(b"\n"):
-            raise WorkerError(self._how_it_ended())
+            raise WorkerError(self.how_it_ended())
         try:
             reply: Reply = decode_reply(line)
         except msgspec.MsgspecError:
             raise WorkerError(f"the worker answered nonsense: {printable(repr(line[:60]))}") from None
         return reply
 
-    def _watch(self) -> None:
-        """Kill the worker once its deadline has passed, which ends the parent's wait for its answer."""
-        looked_s, was_late = time.monotonic(), False
-        while not self._ended.wait(_WATCH_INTERVAL_S):
-            now_s = time.monotonic()
-            late_s, looked_s = now_s - looked_s - _WATCH_INTERVAL_S, now_s
-            is_late = late_s > _STOOD_STILL_S
-            # A machine that is late time and again is not standing still but slow, and that may be the worker's doing.
-            if is_late and not was_late:
-                self._stood_still_s += late_s
-            was_late = is_late
-            deadline = self._deadline
-            if deadline is not None and now_s - self._stood_still_s > deadline:
-                self._timed_out = True
-                _kill_tree(self._process)
-                return
 
-    def _how_it_ended(self) -> str:
-        try:
-            status = self._process.wait(timeout=END_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            return "the worker closed its output and went on"
-        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"exited with status {status}"
-        last = self._last_words()
-        return f"the worker {how}" + (f": {last}" if last else "")
-
-    def _last_words(self) -> str:
-        size = self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, size - 4096))
-        lines = self._log.read().decode(errors="replace").strip().splitlines()
-        return printable(lines[-1].strip()[:300]) if lines else ""
+def _late(limit_s: float) -> str:
+    return f"no answer within {limit_s:g} s"
 
 
 def worker_command(python: str) -> tuple[str, ...]:
     """Return the command that starts the worker of an interpreter's environment."""
     return (python, "-P", "-m", "aether_harness.worker")
-
-
-def _kill_tree(process: subprocess.Popen[bytes] | Forked) -> None:
-    # First, while it can still be told whose they are: some may have left the group for one of their own.
-    children = descendants(process.pid)
-    try:
-        if os.name == "posix":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    except OSError:
-        process.kill()  # the group is gone; this does nothing to a process that has ended
-    for child in children:
-        with suppress(psutil.Error):
-            child.kill()

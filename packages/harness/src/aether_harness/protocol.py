@@ -42,7 +42,12 @@ class Sample(Message, frozen=True):
 
 
 class Verify(Message, frozen=True):
-    """Check that the samples did what they claim."""
+    """Check that the samples did what they claim.
+
+    `readings` are those of the run's earlier rounds, for the bench's note on all of them.
+    """
+
+    readings: tuple[dict[str, float], ...] = ()
 
 
 class Close(Message, frozen=True):
@@ -91,7 +96,8 @@ class Verified(Message, frozen=True):
     """The samples did what they claim. What the round has cost the worker so far.
 
     `cross_reference_ms` is the second kernel's usual time among the samples, where it was timed.
-    `readings` are figures that the bench itself has of its round.
+    `readings` are figures that the bench itself has of its round, and `note` is its sentence on the medians of those
+    and of earlier rounds.
     """
 
     cross_reference_ms: float | None
@@ -99,6 +105,7 @@ class Verified(Message, frozen=True):
     user_cpu_s: float | None = None
     system_cpu_s: float | None = None
     readings: dict[str, float] = {}
+    note: str | None = None
 
     @property
     def cross_ruler_ms(self) -> float:

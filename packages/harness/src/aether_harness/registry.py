@@ -6,7 +6,7 @@ from functools import partial, reduce
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from aether_harness.error import HarnessError, UsageError
+from aether_harness.error import HarnessError, UsageError, in_a_line
 from aether_harness.parameter import suggestion
 from aether_harness.plugin import ENTRY_POINT_GROUP, Benchmark
 from aether_harness.target import (
@@ -18,10 +18,9 @@ from aether_harness.target import (
     check_bench,
     check_distinct,
 )
-from aether_schema import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from importlib.metadata import EntryPoint
 
 
@@ -55,13 +54,21 @@ def load_bench(address: Address) -> Benchmark:
     return _load_entry_point(matches[0])
 
 
-def installed_benches() -> tuple[list[Found], list[PluginError]]:
-    """Return every installed bench, by id, and an error for each plugin that could not be loaded."""
+def installed_benches(
+    announce: Callable[[str], object] = lambda _: None, left_out: Collection[str] = ()
+) -> tuple[list[Found], list[PluginError]]:
+    """Return every installed bench, by id, and an error for each plugin that could not be loaded.
+
+    The name of a plugin is announced before it is imported; those `left_out` are not.
+    """
     from importlib.metadata import entry_points
 
     found: list[Found] = []
     errors: list[PluginError] = []
     for entry_point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
+        if entry_point.name in left_out:
+            continue
+        announce(entry_point.name)
         try:
             bench = _load_entry_point(entry_point)
             check_distinct([*(item.bench for item in found), bench])
@@ -103,7 +110,7 @@ def _load(name: str, value: str, load: Callable[[], object]) -> Benchmark:
     try:
         bench = load()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody else's module, at import
-        problem = printable(f"{type(error).__name__}: {error}")
+        problem = in_a_line(f"{type(error).__name__}: {error}")
         raise PluginError(f"{name}: {value} cannot be imported: {problem}") from None
     if not isinstance(bench, Benchmark):
         raise PluginError(f"{name}: {value} is no bench: see aether_harness.Benchmark")

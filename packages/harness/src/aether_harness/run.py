@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import tempfile
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -21,6 +20,7 @@ from aether_harness.evidence import (
 )
 from aether_harness.process import Worker, WorkerError
 from aether_harness.protocol import Open, Opened, Sample, Taken, Verified, Verify
+from aether_harness.scratch import scratch_folder
 from aether_harness.target import Target
 
 if TYPE_CHECKING:
@@ -65,6 +65,11 @@ class Outcome(Struct, frozen=True, kw_only=True):
     rounds: tuple[RoundRecord, ...] = ()
     error: RoundError | None = None
 
+    @property
+    def note(self) -> str | None:
+        """The bench's own sentence on the readings of all rounds."""
+        return self.rounds[-1].usage.note if self.rounds else None
+
 
 class Observer(Protocol):
     """Watches a run go by."""
@@ -87,16 +92,21 @@ def run_targets(targets: Sequence[Target], plan: Plan, observer: Observer) -> li
     """
     draw = random.Random(plan.seed)  # noqa: S311 - an order, not a secret
     iterations: dict[str, int] = {}
-    rounds: dict[str, list[RoundRecord]] = {target.found.bench.bench_id: [] for target in targets}
+    rounds: dict[str, list[RoundRecord]] = {target.bench_id: [] for target in targets}
     errors: dict[str, RoundError] = {}
     for round_number in range(1, plan.profile.rounds + 1):
         for target in draw.sample(targets, len(targets)):
-            bench_id = target.found.bench.bench_id
+            bench_id = target.bench_id
             hash_seed = draw.randrange(2**32)
             if bench_id in errors:
                 continue
             try:
-                order = RoundOrder(number=round_number, hash_seed=hash_seed, iterations=iterations.get(bench_id))
+                order = RoundOrder(
+                    number=round_number,
+                    hash_seed=hash_seed,
+                    iterations=iterations.get(bench_id),
+                    readings=tuple(record.usage.readings for record in rounds[bench_id]),
+                )
                 record = run_round(target, plan, order, observer)
             except RoundError as error:
                 errors[bench_id] = error
@@ -107,18 +117,18 @@ def run_targets(targets: Sequence[Target], plan: Plan, observer: Observer) -> li
                 rounds[bench_id].append(record)
                 observer.round_ended(bench_id, round_number, record)
     return [
-        Outcome(target=target, rounds=tuple(rounds[bench_id]), error=errors.get(bench_id))
+        Outcome(target=target, rounds=tuple(rounds[target.bench_id]), error=errors.get(target.bench_id))
         for target in targets
-        for bench_id in [target.found.bench.bench_id]
     ]
 
 
 class RoundOrder(Struct, frozen=True, kw_only=True):
-    """Which round it is, its worker's hash seed, and the iterations a sample, None before they are known."""
+    """Which round it is, its worker's hash seed, and what earlier rounds found: iterations a sample, and readings."""
 
     number: int
     hash_seed: int
     iterations: int | None
+    readings: tuple[dict[str, float], ...]
 
 
 def run_round(target: Target, plan: Plan, order: RoundOrder, observer: Observer) -> RoundRecord:
@@ -128,17 +138,17 @@ def run_round(target: Target, plan: Plan, order: RoundOrder, observer: Observer)
         RoundError: the worker could not be started, or failed at one of the steps.
 
     """
-    bench_id = target.found.bench.bench_id
+    bench_id = target.bench_id
     step = "start"
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="aether-", ignore_cleanup_errors=True) as folder,
+            scratch_folder() as folder,
             Worker(env={"PYTHONHASHSEED": str(order.hash_seed)}) as worker,
         ):
             step = "set-up"
             opened = worker.ask(
                 Open(
-                    address=target.found.address,
+                    address=target.address,
                     params=msgspec.Raw(msgspec.json.encode(target.params)),
                     folder=folder,
                     worker_cpus=plan.assignment.worker_cpus,
@@ -166,7 +176,7 @@ def run_round(target: Target, plan: Plan, order: RoundOrder, observer: Observer)
                 undisturbed = sum(not is_disturbed(attempt.evidence, usual) for attempt in attempts)
                 observer.sample_taken(bench_id, order.number, min(undisturbed, wanted))
             step = "verification"
-            usage = worker.ask(Verify(), Verified, plan.timeout_s)
+            usage = worker.ask(Verify(readings=order.readings), Verified, plan.timeout_s)
             step = "tear-down"
     except WorkerError as error:
         raise RoundError(bench_id, order.number, step, str(error)) from None

@@ -7,6 +7,7 @@ import math
 import os
 from itertools import repeat
 from time import perf_counter_ns
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
@@ -37,6 +38,12 @@ CROSS_CHECK_EVERY = 2
 ACCIDENT = 1.3
 #: A timing of the ruler that is no older stands for one taken now.
 FRESH_NS = 2_000_000
+#: What a call can return without having run: the words for it, and what runs it.
+_NOT_RUN = {
+    GeneratorType: ("a generator", "iterate over it"),
+    AsyncGeneratorType: ("an async generator", "iterate over it"),
+    CoroutineType: ("a coroutine", "await it"),
+}
 
 
 class Rulers(NamedTuple):
@@ -179,6 +186,7 @@ class Sampler:
                 counted_after = counters()
                 if result is not None:
                     results = [result]
+                    _require_run(result)
             elif self._keep_results:
                 counted = counters()
                 started = perf_counter_ns()
@@ -230,6 +238,18 @@ class Sampler:
 
     def _note_birth(self) -> None:
         self._is_left_behind = True
+
+
+def _require_run(result: object) -> None:
+    """Refuse the result of a sample whose code has not run yet.
+
+    Raises:
+        BenchError: it is a generator or a coroutine.
+
+    """
+    if type(result) in _NOT_RUN:
+        kind, remedy = _NOT_RUN[type(result)]
+        raise BenchError(f"sample() returned {kind}, whose code has not run: {remedy} in the bench")
 
 
 def ruler_ns(before: int, after: int) -> float:

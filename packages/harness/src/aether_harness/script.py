@@ -7,10 +7,9 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from aether_harness.error import UsageError
+from aether_harness.error import HarnessError, UsageError, in_a_line
 from aether_harness.plugin import Benchmark
 from aether_harness.target import FileAddress, Found, check_bench, check_distinct
-from aether_schema import printable
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -75,5 +74,6 @@ def _imported(path: str) -> ModuleType:
                 line = trace.tb_lineno
             trace = trace.tb_next
         where = f"{path}:{line}" if line else path
-        raise UsageError(f"{where}: {type(error).__name__}: {printable(str(error))}") from None
+        problem = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+        raise UsageError(f"{where}: {in_a_line(problem)}") from None
     return module

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from aether_harness.kernel import kernel_of
-from aether_harness.parameter import params_as_scalars
 from aether_schema import (
     BETTER_OF_METRIC,
     SCHEMA_VERSION,
@@ -21,10 +19,9 @@ from aether_schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from aether_harness.plan import Plan
-    from aether_harness.plugin import Benchmark
     from aether_harness.protocol import Taken
     from aether_harness.run import RoundRecord
     from aether_harness.target import Target
@@ -46,35 +43,33 @@ class Circumstances(Struct, frozen=True, kw_only=True):
 
 def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circumstances: Circumstances) -> Summary:
     """Return the summary of `rounds`, of which there is at least one."""
-    bench = target.found.bench
-    kernel = kernel_of(bench, target.params)
     kept = [record.samples for record in rounds]
     samples = tuple(tuple(rounded(taken.value) for taken in round_) for round_ in kept)
     references = tuple(tuple(rounded(taken.ruler_ms) for taken in round_) for round_ in kept)
     flat = [value for values in samples for value in values]
     versions = rounds[0].opened.versions
-    own = median_readings(rounds)
+    own = median_readings([record.usage.readings for record in rounds])
     return Summary(
-        bench_id=bench.bench_id,
-        metric=bench.metric,
-        unit=UNIT_OF_METRIC[bench.metric],
+        bench_id=target.bench_id,
+        metric=target.metric,
+        unit=UNIT_OF_METRIC[target.metric],
         p50=rounded(quantile(flat, 0.5), 9),
         p95=rounded(quantile(flat, 0.95), 9),
-        p5=rounded(quantile(flat, 0.05), 9) if BETTER_OF_METRIC[bench.metric] == "higher" else None,
+        p5=rounded(quantile(flat, 0.05), 9) if BETTER_OF_METRIC[target.metric] == "higher" else None,
         n=len(flat),
         timestamp=circumstances.ended.isoformat(timespec="seconds"),
-        notes=combined_notes([notes_on(rounds, plan), *circumstances.notes, _own_note(bench, own)]),
+        notes=combined_notes([notes_on(rounds, plan), *circumstances.notes, rounds[-1].usage.note]),
         schema_version=SCHEMA_VERSION,
         samples=samples,
-        reference=Reference(kernel=kernel.kernel_id, unit="ms", samples=references),
+        reference=Reference(kernel=target.kernel_id, unit="ms", samples=references),
         cross_reference=Reference(
-            kernel=kernel.cross_kernel_id,
+            kernel=target.cross_kernel_id,
             unit="ms",
             samples=tuple((rounded(record.usage.cross_ruler_ms),) for record in rounds),
         ),
         disturbed=sum(record.retaken for record in rounds),
         environment={**(circumstances.environment or {}), **({"measured": versions} if versions else {})} or None,
-        params=params_as_scalars(target.params),
+        params=target.params,
         phases=summarise_phases([taken for round_ in kept for taken in round_]),
         commit=circumstances.commit,
         iterations=rounds[0].opened.iterations,
@@ -121,18 +116,13 @@ def notes_on_machine(cpu_quota: float | None, clock_step_s: float) -> tuple[str,
     return tuple(notes)
 
 
-def median_readings(rounds: Sequence[RoundRecord]) -> dict[str, float]:
+def median_readings(readings: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the medians over the rounds of what the bench read of each."""
-    names = dict.fromkeys(name for record in rounds for name in record.usage.readings)
-    values = {name: [record.usage.readings.get(name) for record in rounds] for name in names}
+    names = dict.fromkeys(name for each in readings for name in each)
+    values = {name: [each.get(name) for each in readings] for name in names}
     return {
         name: rounded(quantile([value for value in each if value is not None], 0.5)) for name, each in values.items()
     }
-
-
-def _own_note(bench: Benchmark, readings: dict[str, float]) -> str | None:
-    note: Callable[[dict[str, float]], str | None] | None = getattr(bench, "note", None)
-    return None if note is None or not readings else note(readings)
 
 
 def rounded(figure: float, digits: int = 6) -> float:

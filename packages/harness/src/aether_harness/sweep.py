@@ -6,19 +6,21 @@ import re
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 from msgspec import Struct
-from msgspec.structs import asdict, fields
+from msgspec.structs import asdict, fields, replace
 
 from aether_harness.error import UsageError
 from aether_harness.front import pareto_front
-from aether_harness.parameter import build_params, params_as_scalars
-from aether_harness.target import Found, Target
+from aether_harness.parameter import build_params
+from aether_harness.target import Point, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from aether_harness.plugin import Benchmark
-    from aether_schema import Summary
+    from aether_harness.target import Found, Target
+    from aether_schema import Scalar, Summary
 
     #: A point that was measured.
     Measured = tuple[Target, Summary]
@@ -27,35 +29,6 @@ if TYPE_CHECKING:
 MOST_POINTS = 1000
 DEFAULT_FIGURE: Literal["p50"] = "p50"
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9.-]+")
-
-Scalar = str | int | float | bool | None
-
-
-class Point:
-    """A bench at one point of a sweep: the parameters that vary are part of its id and of its file's name.
-
-    In all else it is the bench itself, optional attributes included.
-    """
-
-    def __init__(self, bench: Benchmark, varied: Mapping[str, Scalar]) -> None:
-        """Stand for `bench` where the swept parameters are `varied`."""
-        self._bench = bench
-        self.varied = dict(varied)
-        #: The id of the bench that is swept, to which its rulers belong.
-        self.swept_id = bench.bench_id
-        written = {key: text_of(value) for key, value in varied.items()}
-        self.bench_id = f"{bench.bench_id}[{','.join(f'{key}={text}' for key, text in written.items())}]"
-        parts = [part for key, text in written.items() for part in (key, text)]
-        self.name = "-".join([bench.name, *(_NOT_IN_A_NAME.sub("_", part) for part in parts)])
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the bench has
-        """Return the bench's own attribute."""
-        return getattr(self._bench, name)
-
-    @property
-    def bench(self) -> Benchmark:
-        """The bench that is swept."""
-        return self._bench
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -104,18 +77,38 @@ def points_of(found: Found, settings: Mapping[str, str]) -> list[Target]:
     for combination in product(*(lists[key] for key in varied)):
         chosen = {**settings, **dict(zip(varied, combination, strict=True))}
         params = build_params(bench.params_type, bench.name, chosen)
-        point = Point(bench, {key: asdict(params)[key] for key in varied}) if varied else bench
-        targets.append(Target(found=Found(bench=point, address=found.address), params=params))
+        target = target_of(found, params)
+        values = msgspec.to_builtins(asdict(params))
+        targets.append(_at_point(target, bench, {key: values[key] for key in varied}) if varied else target)
     _check_distinct(targets)
     return targets
+
+
+def _at_point(target: Target, bench: Benchmark, varied: dict[str, Scalar]) -> Target:
+    """Return the target at one point of a sweep: what varies is part of its id and of its file's name."""
+    written = {key: text_of(value) for key, value in varied.items()}
+    parts = [_NOT_IN_A_NAME.sub("_", part) for item in written.items() for part in item]
+    return replace(
+        target,
+        bench_id=f"{bench.bench_id}[{','.join(f'{key}={text}' for key, text in written.items())}]",
+        name="-".join([bench.name, *parts]),
+        point=Point(
+            bench_id=bench.bench_id,
+            name=bench.name,
+            varied=varied,
+            axes=getattr(bench, "axes", None),
+            size=getattr(bench, "size", None),
+            columns=tuple(getattr(bench, "columns", ())),
+        ),
+    )
 
 
 def swept_benches(measured: Sequence[Measured]) -> list[list[Measured]]:
     """Return the points of each bench that was swept."""
     swept: dict[str, list[Measured]] = {}
     for target, summary in measured:
-        if isinstance(target.found.bench, Point):
-            swept.setdefault(target.found.bench.bench.bench_id, []).append((target, summary))
+        if target.point is not None:
+            swept.setdefault(target.point.bench_id, []).append((target, summary))
     return list(swept.values())
 
 
@@ -130,10 +123,9 @@ def pictures_of(measured: Sequence[Measured]) -> list[Picture]:
 
 
 def point_of(target: Target) -> Point:
-    """Return the point of a target that is one."""
-    point = target.found.bench
-    assert isinstance(point, Point)
-    return point
+    """Return the point of a target that is at one."""
+    assert target.point is not None
+    return target.point
 
 
 def front_of(points: Sequence[Measured]) -> list[bool] | None:
@@ -150,7 +142,7 @@ def front_of(points: Sequence[Measured]) -> list[bool] | None:
 
 def _size(points: Sequence[Measured], summary: Summary) -> float | None:
     """Return what a summary says is the size that the bench names."""
-    return (summary.readings or {}).get(getattr(point_of(points[0][0]).bench, "size", ""))
+    return (summary.readings or {}).get(point_of(points[0][0]).size or "")
 
 
 def require_sweep(targets: Sequence[Target]) -> None:
@@ -160,7 +152,7 @@ def require_sweep(targets: Sequence[Target]) -> None:
         UsageError: there is none.
 
     """
-    if not any(isinstance(target.found.bench, Point) for target in targets):
+    if all(target.point is None for target in targets):
         raise UsageError("--plot draws a sweep: give a parameter several values, for example -p pack.level=1,6,9")
 
 
@@ -179,17 +171,15 @@ def _values(bench: Benchmark, key: str, text: str) -> list[str]:
 def _check_distinct(targets: Sequence[Target]) -> None:
     seen: set[str] = set()
     for target in targets:
-        bench_id = target.found.bench.bench_id
-        if bench_id in seen:
-            raise UsageError(f"{bench_id}: the sweep comes to the same point twice")
-        seen.add(bench_id)
+        if target.bench_id in seen:
+            raise UsageError(f"{target.bench_id}: the sweep comes to the same point twice")
+        seen.add(target.bench_id)
 
 
 def _picture(points: Sequence[Measured]) -> Picture:
     point = point_of(points[0][0])
-    size = getattr(point.bench, "size", None)
-    usual = (next(iter(point.varied)) if size is None else size, DEFAULT_FIGURE)
-    x, y = getattr(point.bench, "axes", usual)
+    size = point.size
+    x, y = point.axes or (next(iter(point.varied)) if size is None else size, DEFAULT_FIGURE)
     others = [key for key in point.varied if key not in {x, y}]
     along = None if x in point.varied else _last_number(point, others)
     groups: dict[str, list[Measured]] = {}
@@ -200,8 +190,8 @@ def _picture(points: Sequence[Measured]) -> Picture:
     front = front_of(points) if (x, y) == (size, DEFAULT_FIGURE) else None
     on_it = [summary for (_, summary), on in zip(points, front or [], strict=bool(front)) if on]
     return Picture(
-        bench_id=point.bench.bench_id,
-        name=point.bench.name,
+        bench_id=point.bench_id,
+        name=point.name,
         x_label=_label(x, points[0][1]),
         y_label=_label(y, points[0][1]),
         lines=tuple(_line(label, group, x, y, along) for label, group in groups.items()),
@@ -246,7 +236,7 @@ def figure(target: Target, summary: Summary, name: str) -> Scalar:
     places: Iterator[Mapping[str, Any]] = iter(
         (
             {"p50": summary.p50, "p95": summary.p95},
-            {**params_as_scalars(target.params), **asdict(target.params)},
+            {**target.params, **(target.point.varied if target.point is not None else {})},
             {key: phase.p50 for key, phase in (summary.phases or {}).items()},
             summary.readings or {},
         )

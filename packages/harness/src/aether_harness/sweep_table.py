@@ -9,7 +9,7 @@ from aether_harness.progress import aligned_table
 from aether_harness.sweep import front_of, point_of, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from aether_harness.sweep import Measured
     from aether_schema import Summary
@@ -25,9 +25,8 @@ def sweep_table(points: Sequence[Measured], folder: str) -> str:
     points on the Pareto front.
     """
     point, summary = point_of(points[0][0]), points[0][1]
-    bench = point.bench
-    size: str | None = getattr(bench, "size", None)
-    told = [name for name in (size, *getattr(bench, "columns", ())) if name is not None]
+    size = point.size
+    told = [name for name in (size, *point.columns) if name is not None]
     told = [name for name in told if any(name in (each.readings or {}) for _, each in points)]
     front = front_of(points)
     unit = f" ({summary.unit})"
@@ -39,18 +38,16 @@ def sweep_table(points: Sequence[Measured], folder: str) -> str:
         rows.append([*varied, *figures, *([] if front is None else [MARK if front[index] else ""])])
     words = {column for column in range(len(point.varied)) if not all(row[column].isdigit() for row in rows)}
     right = [column for column in range(len(head) - (front is not None)) if column not in words]
-    files = os.path.join(folder, f"bench-{bench.name}-*.json")
-    lines = [f"{bench.bench_id}, {summary.metric}, in {files}", aligned_table([head, *rows], right)]
+    files = os.path.join(folder, f"bench-{point.name}-*.json")
+    lines = [f"{point.bench_id}, {summary.metric}, in {files}", aligned_table([head, *rows], right)]
     return "\n".join(lines if front is None else [*lines, f"{MARK} {FRONT.format(size=size)}"])
 
 
-def note_beside(measured: Measured) -> str | None:
-    """Return a summary's notes without what the bench made of its readings, if the sweep's table tells those."""
-    target, summary = measured
-    make: Callable[[dict[str, float]], str | None] | None = getattr(target.found.bench, "note", None)
-    if make is None or front_of([measured]) is None or not summary.notes:
+def note_beside(measured: Measured, own: str | None) -> str | None:
+    """Return a summary's notes without `own`, the bench's on its readings, if the sweep's table tells those."""
+    _, summary = measured
+    if not own or front_of([measured]) is None or not summary.notes:
         return summary.notes
-    own = make(summary.readings or {}) or ""
     return summary.notes.removesuffix(own).removesuffix("; ") or None
 
 

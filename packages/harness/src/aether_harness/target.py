@@ -1,17 +1,18 @@
-"""What is run: a bench, where a worker finds it again, and the parameters it gets."""
+"""What is run: a bench, where a worker finds it, and the parameters it gets."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import fields
 
-from aether_harness.error import UsageError
+from aether_harness.error import UsageError, in_a_line
 from aether_harness.kernel import kernel_of
+from aether_harness.parameter import params_as_scalars
 from aether_harness.plugin import Benchmark
-from aether_schema import UNIT_OF_METRIC
+from aether_schema import UNIT_OF_METRIC, Metric, Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,20 +50,67 @@ Address = EntryPointAddress | FileAddress | CommandAddress
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """A bench and where it came from."""
+    """A bench that this process has imported, and where it came from."""
 
     bench: Benchmark
     address: Address
 
 
-class Target(Struct, frozen=True, kw_only=True):
-    """A bench to run and the parameters to run it with."""
+class Described(Struct, frozen=True, kw_only=True):
+    """A bench and its parameters for a process that does not import it: what its worker has to be told."""
 
-    found: Found
-    params: Struct
+    bench_id: str
+    name: str
+    metric: Metric
+    address: Address
+    params: dict[str, Any]
 
 
-def check_distinct(benches: Iterable[Benchmark]) -> None:
+class Point(Struct, frozen=True, kw_only=True):
+    """A target's place in a sweep: the bench that is swept, and the parameters that vary.
+
+    `axes`, `size` and `columns` are what the bench names for the table and the picture of its sweeps.
+    """
+
+    bench_id: str
+    name: str
+    varied: dict[str, Scalar]
+    axes: tuple[str, str] | None = None
+    size: str | None = None
+    columns: tuple[str, ...] = ()
+
+
+class Target(Described, frozen=True, kw_only=True):
+    """A bench to run with its parameters. `kernel_id` and `cross_kernel_id` are the kernels timed beside it."""
+
+    about: str
+    kernel_id: str
+    cross_kernel_id: str
+    point: Point | None = None
+
+
+def target_of(found: Found, params: Struct) -> Target:
+    """Return the target of an imported bench under `params`.
+
+    Raises:
+        UsageError: the bench names a reference kernel that there is not.
+
+    """
+    bench = found.bench
+    kernel = kernel_of(bench, params)
+    return Target(
+        bench_id=bench.bench_id,
+        name=bench.name,
+        metric=bench.metric,
+        address=found.address,
+        params=params_as_scalars(params),
+        about=in_a_line(str(bench.about)),
+        kernel_id=kernel.kernel_id,
+        cross_kernel_id=kernel.cross_kernel_id,
+    )
+
+
+def check_distinct(benches: Iterable[Benchmark | Described]) -> None:
     """Make sure that no two benches share an id or a short name, by which files and settings are told apart.
 
     Raises:
@@ -77,6 +125,19 @@ def check_distinct(benches: Iterable[Benchmark]) -> None:
         taken |= names
 
 
+def check_names(bench: Benchmark | Described) -> None:
+    """Make sure that a summary can hold the id of a bench, and a file's name its short name.
+
+    Raises:
+        UsageError: one cannot.
+
+    """
+    if not isinstance(bench.bench_id, str) or not _BENCH_ID.fullmatch(bench.bench_id):
+        raise UsageError(f"bench_id {bench.bench_id!r:.60} takes 1 to 200 characters, none of them a control character")
+    if not isinstance(bench.name, str) or not _SHORT_NAME.fullmatch(bench.name):
+        raise UsageError(f"{bench.bench_id}: the short name {bench.name!r} takes letters, digits, '.', '_' and '-'")
+
+
 def check_bench(bench: Benchmark) -> None:
     """Make sure that the attributes of a bench make sense, before anything is measured.
 
@@ -84,10 +145,7 @@ def check_bench(bench: Benchmark) -> None:
         UsageError: one does not; the message names the bench and the attribute.
 
     """
-    if not isinstance(bench.bench_id, str) or not _BENCH_ID.fullmatch(bench.bench_id):
-        raise UsageError(f"bench_id {bench.bench_id!r:.60} takes 1 to 200 characters, none of them a control character")
-    if not isinstance(bench.name, str) or not _SHORT_NAME.fullmatch(bench.name):
-        raise UsageError(f"{bench.bench_id}: the short name {bench.name!r} takes letters, digits, '.', '_' and '-'")
+    check_names(bench)
     if bench.metric not in UNIT_OF_METRIC:
         raise UsageError(f"{bench.bench_id}: metric {bench.metric!r}: takes {' or '.join(UNIT_OF_METRIC)}")
     if not isinstance(bench.params_type, type) or not issubclass(bench.params_type, Struct):

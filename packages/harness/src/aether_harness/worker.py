@@ -6,13 +6,10 @@ bench prints goes to a file, and what it complains of to the standard error stre
 
 from __future__ import annotations
 
-import ctypes
 import math
 import os
-import signal
 import sys
 import tempfile
-import traceback
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -20,9 +17,9 @@ import msgspec
 
 from aether_harness.affinity import allowed_cpus, pin
 from aether_harness.descendant import end_descendants
-from aether_harness.error import BenchError, HarnessError
+from aether_harness.error import BenchError, described_error, in_a_line
 from aether_harness.kernel import KERNELS, kernel_of, work_of
-from aether_harness.lifeline import hold_on
+from aether_harness.lifeline import die_with_parent, hold_on
 from aether_harness.plugin import Place
 from aether_harness.protocol import (
     PROTOCOL_VERSION,
@@ -43,14 +40,12 @@ from aether_harness.protocol import (
 from aether_harness.registry import load_bench
 from aether_harness.sampling import Rulers, Sampler, freeze_heap
 from aether_harness.witness import Witness, peak_memory_bytes
-from aether_schema import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from aether_harness.plugin import Benchmark, Session
     from aether_harness.target import Address
-
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
 
 
 class Loaded(NamedTuple):
@@ -67,6 +62,7 @@ class Round:
         """Tear the bench down when `stack` is left; that of `loaded` need not be looked for."""
         self._stack = stack
         self._loaded = loaded
+        self._bench: Benchmark | None = None
         self._session: Session | None = None
         self._sampler: Sampler | None = None
         self._pinned: list[int] | None = None
@@ -84,12 +80,13 @@ class Round:
             return self._sampler.take()
         self._session.verify()
         self._check_manners()
-        return _usage(self._sampler.cross_reference_ms(), self._readings(self._session))
+        readings = self._readings(self._session)
+        return _usage(self._sampler.cross_reference_ms(), readings, self._note((*request.readings, readings)))
 
     def _open(self, request: Open) -> Reply:
         note = pin(request.worker_cpus)
         self._pinned = allowed_cpus()
-        bench = self._bench(request.address)
+        bench = self._bench = self._load(request.address)
         params = msgspec.json.decode(request.params, type=bench.params_type)
         place = Place(
             folder=request.folder,
@@ -130,7 +127,7 @@ class Round:
             end_descendants(os.getpid())
         return Closed()
 
-    def _bench(self, address: Address) -> Benchmark:
+    def _load(self, address: Address) -> Benchmark:
         if self._loaded is not None and self._loaded.address == address:
             return self._loaded.bench
         return load_bench(address)
@@ -149,6 +146,17 @@ class Round:
                 raise BenchError(f"readings() says that {name} is {value!r}, which is no finite number")
         return readings
 
+    def _note(self, readings: Sequence[dict[str, float]]) -> str | None:
+        """Return the bench's sentence on the medians of the rounds' readings, if it has one."""
+        note: Callable[[dict[str, float]], str | None] | None = getattr(self._bench, "note", None)
+        if note is None or not any(readings):
+            return None
+        # Takes long to import, and most benches have no note.
+        from aether_harness.summarise import median_readings
+
+        sentence = note(median_readings(readings))
+        return None if sentence is None else in_a_line(str(sentence))
+
     def _check_manners(self) -> None:
         """Refuse figures that the bench itself has spoilt.
 
@@ -164,7 +172,7 @@ class Round:
             raise BenchError("sample() printed to the standard output, which costs time that is not the code's")
 
 
-def _usage(cross_reference_ms: float | None, readings: dict[str, float]) -> Verified:
+def _usage(cross_reference_ms: float | None, readings: dict[str, float], note: str | None) -> Verified:
     times = os.times()
     return Verified(
         cross_reference_ms=cross_reference_ms,
@@ -172,16 +180,8 @@ def _usage(cross_reference_ms: float | None, readings: dict[str, float]) -> Veri
         user_cpu_s=times.user + times.children_user,
         system_cpu_s=times.system + times.children_system,
         readings=readings,
+        note=note,
     )
-
-
-def describe(error: BaseException) -> str:
-    """Return one line for an error: its own words if it was meant for users, else also where it arose."""
-    if isinstance(error, HarnessError):
-        return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{where}"
 
 
 def serve(requests: BinaryIO, replies: BinaryIO, loaded: Loaded | None = None) -> None:
@@ -200,25 +200,14 @@ def serve(requests: BinaryIO, replies: BinaryIO, loaded: Loaded | None = None) -
             try:
                 reply = current.answer(request)
             except BenchError as error:
-                reply = Failed(problem=printable(str(error)))
+                reply = Failed(problem=in_a_line(str(error)))
             except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a bench does is reported, not raised
-                traceback.print_exc()
-                reply = Failed(problem=printable(describe(error)))
+                reply = Failed(problem=described_error(error))
             if os.getpid() != own:
                 os._exit(0)  # a child that the bench left behind, likewise
             say(reply)
             if isinstance(request, Close):
                 return
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent ends, before anything else can be there to end it.
-
-    Ask it too to make this process the parent of what its children leave behind, so that it can be found.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def take_standard_streams() -> tuple[BinaryIO, BinaryIO]:

@@ -7,9 +7,10 @@ import shutil
 import sys
 import time
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from aether_guard.error import GuardError
+from aether_harness.lock import acquire
 from aether_schema import printable
 
 if TYPE_CHECKING:
@@ -40,12 +41,12 @@ def entry(cache: str, key: str, on_wait: Callable[[], None]) -> Iterator[str]:
     """
     with storage(cache):
         os.makedirs(cache, exist_ok=True)
-        lock = _acquire(cache, key)
+        lock = acquire(_lock_path(cache, key))
         if lock is None:
             on_wait()
         while lock is None:
             time.sleep(_WAIT_INTERVAL_S)
-            lock = _acquire(cache, key)
+            lock = acquire(_lock_path(cache, key))
     with lock:
         folder = os.path.join(cache, key)
         with storage(cache):
@@ -57,7 +58,7 @@ def entry(cache: str, key: str, on_wait: Callable[[], None]) -> Iterator[str]:
 @contextmanager
 def unused(cache: str, key: str) -> Iterator[bool]:
     """Say whether no process uses the entry of `key`; if so, none will until this is left."""
-    lock = _acquire(cache, key)
+    lock = acquire(_lock_path(cache, key))
     if lock is None:
         yield False
         return
@@ -103,40 +104,3 @@ def storage(cache: str) -> Iterator[None]:
 
 def _lock_path(cache: str, key: str) -> str:
     return os.path.join(cache, key + _LOCK_SUFFIX)
-
-
-def _acquire(cache: str, key: str) -> IO[bytes] | None:
-    """Return the lock of `key`, held until it is closed or this process ends, or None while another has it."""
-    path = _lock_path(cache, key)
-    file = open(path, "ab")  # noqa: SIM115 - the caller closes it
-    try:
-        if _lock(file) and _is_at(file, path):
-            return file
-    except BaseException:
-        file.close()
-        raise
-    file.close()
-    return None
-
-
-def _is_at(file: IO[bytes], path: str) -> bool:
-    """Return whether the file is still the one at `path`, not one that was removed before it was locked."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-    except FileNotFoundError:
-        return False
-
-
-def _lock(file: IO[bytes]) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True

@@ -6,15 +6,19 @@ import os
 import shutil
 import signal
 import subprocess
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import IO, TYPE_CHECKING
 
-from aether_guard.ab.interrupt import held_back
 from aether_guard.error import GuardError
 from aether_schema import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+try:
+    from aether_harness.interrupt import held_back
+except ModuleNotFoundError:  # a history asks git without it, and holds nothing back
+    held_back = nullcontext  # type: ignore[assignment]
 
 #: What a hook or an alias of git sets for its own repository, which would be taken for that of any other.
 _OF_A_HOOK = (

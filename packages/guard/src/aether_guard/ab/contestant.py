@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
 import sys
-from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,18 +15,20 @@ from aether_guard.ab.contest import Question
 from aether_guard.ab.side import Side
 from aether_guard.ab.terms import Contestant, Match
 from aether_guard.error import GuardError
-from aether_harness.described import Described, Wanted, describe
+from aether_harness.describing import Interpreter, benches_of
 from aether_harness.error import HarnessError
 from aether_harness.executable import CommandParams, command_targets
-from aether_harness.target import CommandAddress
+from aether_harness.target import CommandAddress, Described
 from aether_schema import UNIT_OF_METRIC, Metric, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aether_guard.ab.trial import Rule
+    from aether_harness.described import Wanted
 
-_DESCRIBE_LIMIT_S = 60.0
+#: How long the import of a file may take.
+IMPORT_LIMIT_S = 60.0
 #: What a command is called that only a shell can read.
 _ANY_COMMAND = "command"
 _NO_BENCH_NAMED = re.compile(r"[^.=]+=.*", re.DOTALL)
@@ -47,18 +47,20 @@ def question_of(match: Match, rule: Rule) -> Question:
     )
 
 
-def revisions(sides: tuple[Side, Side], wanted: Wanted) -> list[Match]:
+def revisions(sides: tuple[Side, Side], wanted: Wanted, limit_s: float = IMPORT_LIMIT_S) -> list[Match]:
     """Return a match for each bench that is wanted, all of the new side's where none is named.
+
+    An import takes at most `limit_s`.
 
     Raises:
         GuardError: a side lacks one, or measures it in another unit; the message names the side.
 
     """
     old_side, new_side = sides
-    new = described_by(new_side, wanted)
+    new = described_by(new_side, wanted, limit_s)
     # By the names that were asked for where there are any: they may be files, which each side has its own of.
     names = wanted.names or tuple(bench.bench_id for bench in new)
-    old = {bench.bench_id: bench for bench in described_by(old_side, replace(wanted, names=names))}
+    old = {bench.bench_id: bench for bench in described_by(old_side, replace(wanted, names=names), limit_s)}
     matches = []
     for ours in new:
         theirs = old.get(ours.bench_id)
@@ -70,8 +72,10 @@ def revisions(sides: tuple[Side, Side], wanted: Wanted) -> list[Match]:
     return matches
 
 
-def settings(wanted: Wanted, old: Sequence[str], new: Sequence[str]) -> list[Match]:
+def settings(wanted: Wanted, old: Sequence[str], new: Sequence[str], limit_s: float = IMPORT_LIMIT_S) -> list[Match]:
     """Return a match for each bench named, under two settings, `BENCH.KEY=VALUE` or of a single bench `KEY=VALUE`.
+
+    An import takes at most `limit_s`.
 
     Raises:
         GuardError: no bench is named, or there is no such bench or parameter.
@@ -79,11 +83,11 @@ def settings(wanted: Wanted, old: Sequence[str], new: Sequence[str]) -> list[Mat
     """
     if not wanted.names:
         raise GuardError("-A and -B want a bench, named first: aether-guard ab packaging -A level=1 -B level=6")
-    benches = _described_here(wanted)
+    benches = _described_here(wanted, limit_s)
     sides = []
     for option, given in (("-A", old), ("-B", new)):
         texts = [_with_bench(text, option, benches) for text in given]
-        described = _described_here(replace(wanted, params=(*wanted.params, *texts)))
+        described = _described_here(replace(wanted, params=(*wanted.params, *texts)), limit_s)
         sides.append([(bench, _settings_side(bench, texts)) for bench in described])
     return [_match(ours, theirs) for ours, theirs in zip(*sides, strict=True)]
 
@@ -116,11 +120,10 @@ def commands(old: CommandParams, new: CommandParams) -> list[Match]:
     return [Match(bench_id=bench_id, metric=metric, unit=unit, sides=(contestants[0], contestants[1]))]
 
 
-def _described_here(wanted: Wanted) -> list[Described]:
-    """Return the wanted benches of this process's environment; what their files print is no report."""
+def _described_here(wanted: Wanted, limit_s: float) -> Sequence[Described]:
+    """Return the wanted benches of this process's environment."""
     try:
-        with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
-            return describe(wanted)
+        return benches_of(wanted, limit_s)
     except HarnessError as error:
         raise GuardError(str(error)) from None
 
@@ -150,7 +153,7 @@ def _program_of(params: CommandParams, option: str) -> str:
     if params.shell and params.command.strip():
         return _ANY_COMMAND
     try:
-        return command_targets([params.command], [])[0].found.bench.bench_id
+        return command_targets([params.command], [])[0].bench_id
     except HarnessError as error:
         raise GuardError(str(error).replace("--exec", option, 1)) from None
 
@@ -169,38 +172,21 @@ def filled(command: str, input_path: str | None) -> str:
     return command.replace("{input}", shlex.quote(input_path))
 
 
-def described_by(side: Side, wanted: Wanted) -> list[Described]:
+def described_by(side: Side, wanted: Wanted, limit_s: float) -> Sequence[Described]:
     """Return the benches of a side's own environment.
 
     Raises:
         GuardError: it has no such bench, or a harness that does not describe benches; names the side.
 
     """
-    command = [side.python, "-P", "-m", "aether_harness.described"]
+    interpreter = Interpreter(python=side.python, folder=side.folder, changes=side.changes)
     try:
-        done = subprocess.run(
-            command,
-            input=msgspec.json.encode(wanted),
-            capture_output=True,
-            cwd=side.folder,
-            env={**os.environ, **side.changes},
-            timeout=_DESCRIBE_LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise GuardError(f"{side.name}: its benches did not load within {_DESCRIBE_LIMIT_S:g} s") from None
-    except OSError as error:
-        raise GuardError(f"{side.name}: {side.python}: {(error.strerror or str(error)).lower()}") from None
-    if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        problem = lines[-1] if lines else f"exit status {done.returncode}"
+        return benches_of(wanted, limit_s, interpreter)
+    except HarnessError as error:
+        problem = str(error)
         if "No module named aether_harness" in problem:
             problem = "its aether-harness is missing or too old to be asked for its benches"
-        raise GuardError(f"{side.name}: {printable(problem)}")
-    try:
-        return msgspec.json.decode(done.stdout, type=list[Described])
-    except msgspec.MsgspecError:
-        raise GuardError(f"{side.name}: its aether-harness describes benches in another way: versions differ") from None
+        raise GuardError(f"{side.name}: {problem}") from None
 
 
 def _match(old: tuple[Described, Side], new: tuple[Described, Side]) -> Match:
@@ -211,7 +197,7 @@ def _match(old: tuple[Described, Side], new: tuple[Described, Side]) -> Match:
             folder=side.folder,
             changes=side.changes,
             address=bench.address,
-            params=bench.params,
+            params=msgspec.Raw(msgspec.json.encode(bench.params)),
         )
         for bench, side in (old, new)
     ]

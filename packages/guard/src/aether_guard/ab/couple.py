@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from random import Random
 from threading import Lock
 from time import perf_counter
@@ -24,6 +24,7 @@ from aether_guard.error import GuardError
 from aether_harness.affinity import pin_thread
 from aether_harness.process import CLOSE_LIMIT_S, Worker, worker_command
 from aether_harness.protocol import Close, Closed, Open, Opened
+from aether_harness.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -72,7 +73,8 @@ class Couples:
         self._lock = Lock()
         self._is_over = False
         self._aside = ThreadPoolExecutor(1, initializer=lambda: pin_thread(terms.assignment.companion_cpus))
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._stack = ExitStack()
+        self._folder = ""
         self._inputs: Inputs | None = None
         self._opened = 0
         #: How long beginning waited for the processes that the next couple is forked by.
@@ -82,8 +84,8 @@ class Couples:
 
     def __enter__(self) -> Self:
         """Make room for what workers write."""
-        self._folder = tempfile.TemporaryDirectory(prefix="aether-", ignore_cleanup_errors=True)
-        self._inputs = Inputs(self._folder.name)
+        self._folder = self._stack.enter_context(scratch_folder())
+        self._inputs = Inputs(self._folder)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -99,8 +101,7 @@ class Couples:
         self._nests.kill()
         self._aside.shutdown(cancel_futures=True)
         self._nests.kill()
-        if self._folder is not None:
-            self._folder.cleanup()
+        self._stack.close()
 
     @property
     def nest_s(self) -> float:
@@ -221,9 +222,8 @@ class Couples:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _new_folder(self) -> str:
-        assert self._folder is not None
         self._opened += 1
         # Of the same length for all.
-        path = os.path.join(self._folder.name, f"{self._opened:06d}")
+        path = os.path.join(self._folder, f"{self._opened:06d}")
         os.mkdir(path)
         return path

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from aether_guard.ab.contest import Contested, Watcher, contest
 from aether_guard.ab.duel import Duel
-from aether_guard.ab.interrupt import held_back
 from aether_guard.ab.length import TAIL_LENGTH, Always, Soonest
 from aether_guard.ab.terms import Terms
 from aether_guard.error import GuardError
 from aether_harness.affinity import allowed_cpus, assign_cpus, go_first, pin, pin_thread
 from aether_harness.error import HarnessError
+from aether_harness.interrupt import held_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -88,7 +88,9 @@ def outcome_of(contested: Contested, seed: int, *, strict: bool, warn_only: bool
         old_figure=quantile(old, probability) if old else None,
         new_figure=quantile(new, probability) if new else None,
         pairs_needed=pairs_needed,
-        reason=contested.problem or _reason(contested, verdict, interval, pairs_needed),
+        reason=(
+            _reason(contested, verdict, interval, pairs_needed) if contested.problem is None else contested.problem
+        ),
     )
 
 

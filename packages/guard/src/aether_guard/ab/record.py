@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Annotated, cast
 
 import msgspec
@@ -21,6 +22,10 @@ FORMAT_VERSION = 1
 #: Seeds that every reader of JSON can hold.
 SEED_LIMIT = 2**53
 _LONGEST_S = 1e9
+#: No name, command line or problem needs more characters to be told from others.
+_LONGEST_TEXT = 2000
+#: What a CI host takes for a command of its own: at the start of a line, or anywhere in it.
+_HOST_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#)")
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -121,12 +126,26 @@ def _benches_of(header: Header, wishes: Mapping[str, object]) -> list[Contested]
         ValueError: there is none, or two are alike, or the rule of one makes no sense.
 
     """
-    names = [asked.question.bench_id for asked in header.benches]
+    shown = [_shown(asked) for asked in header.benches]
+    names = [asked.question.bench_id for asked in shown]
     if not names or len(set(names)) < len(names):
         raise ValueError(f"benches: {'two have the same bench_id' if names else 'there is none'}")
     if "alpha" in wishes:
         wishes = {**wishes, "alpha": cast("float", wishes["alpha"]) / len(names)}
-    return [_contested(asked, wishes) for asked in header.benches]
+    return [_contested(asked, wishes) for asked in shown]
+
+
+def _shown(asked: Asked) -> Asked:
+    """Return a bench with texts that are safe to print: somebody else may have written the file."""
+    question = asked.question
+    texts = {name: _safe(getattr(question, name)) for name in ("bench_id", "unit", "old_side", "new_side")}
+    problem = None if asked.problem is None else _safe(asked.problem) or "it failed, and the file does not say how"
+    return replace(asked, question=replace(question, **texts), problem=problem)
+
+
+def _safe(text: str) -> str:
+    """Return `text` in one line of printable characters that no CI host takes for a command, of bounded length."""
+    return _HOST_COMMAND.sub(lambda found: f"{found[1] or ''}\\x{ord(found[0][-1]):x}", printable(text[:_LONGEST_TEXT]))
 
 
 def _contested(asked: Asked, wishes: Mapping[str, object]) -> Contested:

@@ -68,7 +68,9 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     rule.add_argument(
         "--max-time", type=_seconds, default=DEFAULT_MAX_TIME_S, metavar="S", help="seconds a bench; %(default)g"
     )
-    rule.add_argument("--timeout", type=_seconds, default=60.0, metavar="S", help="seconds a sample; %(default)g")
+    rule.add_argument(
+        "--timeout", type=_seconds, default=60.0, metavar="S", help="seconds an import or a sample; %(default)g"
+    )
     rule.add_argument("--seed", type=_seed, metavar="N", help="of the orders; drawn and printed if not given")
     rule.add_argument("--cpus", type=_cpus, default=(), metavar="0,1", help="CPUs to use; the first is the workers'")
     parser.add_argument("--save", metavar="FILE", help="keep every pair there")
@@ -141,11 +143,12 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
     try:
         from aether_guard.ab.contest import Contested
         from aether_guard.ab.contestant import question_of
-        from aether_guard.ab.interrupt import ended_on_request
         from aether_guard.ab.live import watcher_of_stderr
         from aether_guard.ab.measure import measure, plan_terms
         from aether_guard.ab.record import save
         from aether_guard.ab.trial import Rule
+        from aether_harness.interrupt import ended_on_request
+        from aether_harness.orphan import nothing_outlives
     except ModuleNotFoundError as error:
         if (error.name or "").startswith(("aether_harness", "psutil")):
             raise GuardError("measuring needs aether-harness: pip install 'aether-guard[ab]'") from None
@@ -156,7 +159,7 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
     terms = plan_terms(options.cpus, options.timeout)
     contested: list[Contested] = []
     try:
-        with ended_on_request() as hold_off, ExitStack() as stack:
+        with ended_on_request() as hold_off, nothing_outlives(), ExitStack() as stack:
             try:
                 matches = stack.enter_context(_matches(options, mode))
                 if not options.quiet:
@@ -199,9 +202,9 @@ def _matches(options: argparse.Namespace, mode: str) -> Iterator[list[Match]]:
 
         say = (lambda _line: None) if options.quiet else (lambda line: sys.stderr.write(f"{line}\n"))
         with two_revisions(".", options.base, options.head, find_config(".").ab_setup, say) as sides:
-            yield revisions(sides, wanted)
+            yield revisions(sides, wanted, options.timeout)
     elif mode == "settings":
-        yield settings(wanted, options.old_settings, options.new_settings)
+        yield settings(wanted, options.old_settings, options.new_settings, options.timeout)
     else:
         both = [
             CommandParams(

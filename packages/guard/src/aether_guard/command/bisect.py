@@ -62,11 +62,11 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Search, report, and return whether one commit is left."""
-    from aether_guard.ab.interrupt import ended_on_request
     from aether_guard.ab.repository import find_repository, resolve
     from aether_guard.bisect.evidence import Evidence
     from aether_guard.bisect.hunt import hunt
     from aether_guard.bisect.judge import Ab, Terms
+    from aether_harness.interrupt import ended_on_request
 
     if options.output:
         check_writable(options.output)

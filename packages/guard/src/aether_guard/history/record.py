@@ -37,10 +37,10 @@ class Origin(Struct, frozen=True, kw_only=True):
 class Row(Struct, frozen=True, kw_only=True):
     """The figures of one bench in one run, flat, as a line or a Parquet row holds them.
 
-    `p50` and `p95` are in `unit`, None where the summary holds no such statistic (a mean is kept as `p50`), `ruler` in milliseconds: the median of the reference kernel `kernel`. Times are
-    ISO 8601 in UTC, to the microsecond, so that their order as text is that in time. `params` and `environment` are
-    JSON with sorted keys. A run has one row a bench; of two with the same `run_id` and `bench_id` the one recorded
-    first counts.
+    `p50` and `p95` are in `unit`, or None where the summary holds no such statistic; a mean is kept as `p50`. `ruler`
+    is the median of the reference kernel `kernel` in milliseconds. Times are ISO 8601 in UTC, to the microsecond, so
+    that they sort as text. `params` and `environment` are JSON with sorted keys. A run has one row per bench; of two
+    rows with the same `run_id` and `bench_id` the first one recorded counts.
     """
 
     aether_history: Literal[1] = FORMAT_VERSION

@@ -10,17 +10,10 @@ from typing import TYPE_CHECKING
 
 from aether_harness.affinity import allowed_cpus, assign_cpus, pin
 from aether_harness.error import UsageError
-from aether_harness.parameter import parse_settings, suggestion
 from aether_harness.plan import PROFILES, Plan, Profile, adjusted_profile
-from aether_harness.registry import installed_benches, select_benches
-from aether_harness.script import find_in_file
-from aether_harness.sweep import points_of
-from aether_harness.target import Found, Target, check_distinct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from aether_harness.target import Found
+    from collections.abc import Callable
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -30,7 +23,8 @@ EXIT_STATUSES = """exit status:
   0    every bench ran and its summary was written
   1    a bench failed; the summaries of the others were written
   2    usage: an unknown bench or parameter, a folder that cannot be written
-  130  interrupted; nothing was written that was not finished
+  130  interrupted; nothing was written that was not finished (143: terminated,
+       129: the terminal hung up)
 """
 
 Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for what add_subparsers returns
@@ -68,9 +62,7 @@ def add_measurement_options(parser: argparse.ArgumentParser, *, default_profile:
         "--cpus", "--affinity", type=_cpu_list, default=(), metavar="0,1", help="CPUs to use; the first is the worker's"
     )
     parser.add_argument("--seed", type=int, metavar="N", help="of the order of rounds; drawn and printed if not given")
-    parser.add_argument(
-        "--timeout", type=_seconds, default=60.0, metavar="S", help="seconds a set-up or sample may take; %(default)g"
-    )
+    add_timeout(parser, "an import, a set-up or a sample")
     parser.add_argument("--out", default=default_out, metavar="DIR", help="where the results go; %(default)s")
     parser.add_argument(
         "-p",
@@ -81,6 +73,13 @@ def add_measurement_options(parser: argparse.ArgumentParser, *, default_profile:
         help="set a parameter of a bench; a list with commas measures every value of it",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+
+
+def add_timeout(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the option that bounds how long a process of a bench takes for one step."""
+    parser.add_argument(
+        "--timeout", type=_seconds, default=60.0, metavar="S", help=f"seconds {what} may take; %(default)g"
+    )
 
 
 def plan_of(options: argparse.Namespace) -> Plan:
@@ -108,49 +107,6 @@ def announce(plan: Plan) -> None:
     worker, companions = plan.assignment.worker_cpus, plan.assignment.companion_cpus
     where = plan.assignment.note or f"worker on CPU {worker[0]}, everything else on {','.join(map(str, companions))}"
     print(f"seed {plan.seed}; {where}", file=sys.stderr)
-
-
-def targets_of(names: Sequence[str], params: Sequence[str]) -> list[Target]:
-    """Return the benches named, all installed ones where none is, with the parameters set for them.
-
-    A name is a bench's id or short name, or a Python file that defines benches (`FILE.py`, `FILE.py::ID`).
-
-    Raises:
-        UsageError: a bench or a parameter that there is not.
-        PluginError: every bench is wanted and one cannot be loaded.
-
-    """
-    settings = parse_settings(params)
-    files = [name for name in names if name.partition("::")[0].endswith(".py")]
-    selected = [item for file in files for item in find_in_file(file)]
-    if len(files) < len(names) or not names:
-        found, errors = installed_benches()
-        if errors and not names:
-            raise errors[0]
-        if not found:
-            raise UsageError("no bench is installed: install aether-pack-bench or aether-stream-bench")
-        selected += select_benches(found, [name for name in names if name not in files]) if names else found
-    check_distinct(item.bench for item in selected)
-    return with_params(selected, settings)
-
-
-def with_params(selected: Sequence[Found], settings: dict[str, dict[str, str]]) -> list[Target]:
-    """Return the targets of a run, every setting given to its bench; one a point where a setting is a list.
-
-    Raises:
-        UsageError: a setting is for a bench that is not in the run, or does not fit it.
-
-    """
-    known = {name for item in selected for name in (item.bench.bench_id, item.bench.name)}
-    for name in settings:
-        if name not in known:
-            raise UsageError(f"-p {name}.…: no such bench in this run{suggestion(name, known)}")
-    targets: list[Target] = []
-    for item in selected:
-        bench = item.bench
-        mine = {**settings.get(bench.bench_id, {}), **settings.get(bench.name, {})}
-        targets += points_of(item, mine)
-    return targets
 
 
 def make_folder(folder: str) -> None:

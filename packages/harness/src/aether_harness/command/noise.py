@@ -19,8 +19,8 @@ from aether_harness.command.form import (
     make_folder,
     percentage,
     plan_of,
-    targets_of,
 )
+from aether_harness.describing import targets_of
 from aether_harness.noise import GATES, RULES, NoiseReport, Recording, assess, record
 from aether_harness.plan import DEFAULT_PROFILE
 from aether_harness.progress import Silent, aligned_table, counting
@@ -74,7 +74,7 @@ def execute(options: argparse.Namespace) -> int:
 
     if options.runs < LEAST_RUNS:
         raise UsageError(f"--runs takes at least {LEAST_RUNS}")
-    targets = targets_of(options.benches, options.param)
+    targets = targets_of(options.benches, options.param, options.timeout)
     if options.plot is not None:
         from aether_harness.plot import check_picture
 
@@ -83,7 +83,7 @@ def execute(options: argparse.Namespace) -> int:
     make_folder(options.out)
     if not options.quiet:
         announce(plan)
-    runs: dict[str, list[tuple[RoundRecord, ...]]] = {target.found.bench.bench_id: [] for target in targets}
+    runs: dict[str, list[tuple[RoundRecord, ...]]] = {target.bench_id: [] for target in targets}
     failed = interrupted = False
     try:
         with counting("run", options.runs, quiet=options.quiet) as advance:
@@ -96,7 +96,7 @@ def execute(options: argparse.Namespace) -> int:
         interrupted = True
         print("aether-bench: interrupted; what follows is of the runs that were finished", file=sys.stderr)
     for target in targets:
-        finished = runs[target.found.bench.bench_id]
+        finished = runs[target.bench_id]
         if len(finished) >= LEAST_RUNS:
             _tell(target, finished, options, picture=_picture(options.plot, target, targets))
     return EXIT_INTERRUPTED if interrupted else EXIT_FAILED if failed else EXIT_OK
@@ -110,7 +110,7 @@ def _run_once(targets: list[Target], plan: Plan, runs: dict[str, list[tuple[Roun
             print(f"aether-bench: {outcome.error}", file=sys.stderr)
             return False
     for outcome in outcomes:
-        runs[outcome.target.found.bench.bench_id].append(outcome.rounds)
+        runs[outcome.target.bench_id].append(outcome.rounds)
     return True
 
 
@@ -119,34 +119,33 @@ def _picture(path: str | None, target: Target, targets: list[Target]) -> str | N
     if path is None or len(targets) == 1:
         return path
     stem, ending = os.path.splitext(path)
-    return f"{stem}-{target.found.bench.name}{ending}"
+    return f"{stem}-{target.name}{ending}"
 
 
 def _tell(
     target: Target, runs: list[tuple[RoundRecord, ...]], options: argparse.Namespace, picture: str | None
 ) -> None:
-    bench = target.found.bench
     report = assess(
-        bench.bench_id,
+        target.bench_id,
         runs,
-        lower_is_better=bench.metric == "duration_ms",
+        lower_is_better=target.metric == "duration_ms",
         slowdown=options.slowdown,
         wished_rate=options.rate,
     )
-    path = os.path.join(options.out, f"noise-{bench.name}")
+    path = os.path.join(options.out, f"noise-{target.name}")
     recordings = [record(rounds) for rounds in runs]
     lines = [
-        msgspec.json.encode({"bench_id": bench.bench_id, "metric": bench.metric, **_line(recording, rounds)})
+        msgspec.json.encode({"bench_id": target.bench_id, "metric": target.metric, **_line(recording, rounds)})
         for recording, rounds in zip(recordings, runs, strict=True)
     ]
     write_atomically(f"{path}.json", msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     write_atomically(f"{path}.jsonl", b"\n".join(lines) + b"\n")
     print(render(report))
-    print(f"{bench.bench_id}: written to {path}.json and {path}.jsonl\n")
+    print(f"{target.bench_id}: written to {path}.json and {path}.jsonl\n")
     if picture is not None:
         from aether_harness.plot import plot_runs
 
-        plot_runs(picture, bench.bench_id, UNIT_OF_METRIC[bench.metric], recordings)
+        plot_runs(picture, target.bench_id, UNIT_OF_METRIC[target.metric], recordings)
 
 
 def _line(recording: Recording, rounds: tuple[RoundRecord, ...]) -> dict[str, object]:

@@ -19,8 +19,8 @@ from aether_harness.command.form import (
     announce,
     make_folder,
     plan_of,
-    targets_of,
 )
+from aether_harness.describing import targets_of
 from aether_harness.environment import fingerprint, readings
 from aether_harness.error import UsageError
 from aether_harness.executable import command_targets
@@ -29,15 +29,15 @@ from aether_harness.plot import check_picture, plot_sweep
 from aether_harness.progress import observing, results_table
 from aether_harness.run import run_targets
 from aether_harness.summarise import Circumstances, notes_on_machine, summarise
-from aether_harness.sweep import Point, pictures_of, require_sweep, swept_benches
+from aether_harness.sweep import pictures_of, require_sweep, swept_benches
 from aether_harness.sweep_table import note_beside, sweep_table
 from aether_harness.system import cpu_quota
-from aether_harness.target import check_bench, check_distinct
+from aether_harness.target import check_distinct, check_names
 from aether_schema import UNIT_OF_METRIC, InvalidSummaryError, SummaryFileError, write_summary
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aether_harness.plan import Plan
     from aether_harness.run import Outcome
@@ -77,10 +77,10 @@ def execute(options: argparse.Namespace) -> int:
     """Measure, write a summary a bench that finished, and print the table."""
     targets = command_targets(options.commands, options.name)
     if options.benches or not targets:
-        targets += targets_of(options.benches, options.param)
-    check_distinct(target.found.bench for target in targets)
+        targets += targets_of(options.benches, options.param, options.timeout)
+    check_distinct(targets)
     for target in targets:
-        check_bench(target.found.bench)
+        check_names(target)
     if options.plot is not None:
         require_sweep(targets)
         check_picture(options.plot)
@@ -88,7 +88,7 @@ def execute(options: argparse.Namespace) -> int:
     make_folder(options.out)
     if not options.quiet:
         announce(plan)
-    units = {target.found.bench.bench_id: UNIT_OF_METRIC[target.found.bench.metric] for target in targets}
+    units = {target.bench_id: UNIT_OF_METRIC[target.metric] for target in targets}
     clocks_apart_s = time.time() - time.monotonic()
     readings()  # so that the later ones tell of the time in between
     with observing(plan.profile, units, quiet=options.quiet) as observer:
@@ -102,7 +102,7 @@ def execute(options: argparse.Namespace) -> int:
     )
     written, failed = _written(outcomes, plan, circumstances, options.out)
     if written and not options.quiet:
-        _print(written, options.out)
+        _print(written, options.out, {outcome.target.bench_id: outcome.note for outcome in outcomes})
     if options.plot is not None:
         failed += _drawn(written, options.plot)
     for problem in failed:
@@ -119,12 +119,12 @@ def _written(
     for outcome in outcomes:
         if outcome.error is not None:
             continue
-        path = os.path.join(folder, f"bench-{outcome.target.found.bench.name}.json")
+        path = os.path.join(folder, f"bench-{outcome.target.name}.json")
         try:
             summary = summarise(outcome.target, outcome.rounds, plan, circumstances)
             write_summary(path, summary)
         except InvalidSummaryError as error:
-            failed.append(f"{outcome.target.found.bench.bench_id}: {error}")
+            failed.append(f"{outcome.target.bench_id}: {error}")
         except SummaryFileError as error:
             failed.append(error)
         else:
@@ -132,14 +132,14 @@ def _written(
     return written, failed
 
 
-def _print(written: Sequence[tuple[Target, Summary, str]], folder: str) -> None:
+def _print(written: Sequence[tuple[Target, Summary, str]], folder: str, own_notes: Mapping[str, str | None]) -> None:
     """Print a table of what was run as it is, one a sweep, and what is to be known of their figures."""
-    single = [(summary, path) for target, summary, path in written if not isinstance(target.found.bench, Point)]
+    single = [(summary, path) for target, summary, path in written if target.point is None]
     measured = [(target, summary) for target, summary, _ in written]
     tables = [results_table(single)] if single else []
     print("\n\n".join([*tables, *(sweep_table(points, folder) for points in swept_benches(measured))]))
     for target, summary in measured:
-        note = note_beside((target, summary)) if isinstance(target.found.bench, Point) else summary.notes
+        note = summary.notes if target.point is None else note_beside((target, summary), own_notes[target.bench_id])
         if note:
             print(f"{summary.bench_id}: {note}")
 

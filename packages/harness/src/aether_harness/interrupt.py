@@ -1,4 +1,4 @@
-"""Requests to end, by whichever signal, and the time it takes to put things in order after one."""
+"""Requests to end, by a signal such as that of Ctrl-C, and the time it takes to put things in order after one."""
 
 from __future__ import annotations
 
@@ -9,19 +9,29 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from aether_harness.start import followed_by
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 #: Who cancels a job asks two or three times within so many seconds before killing it.
 PUT_IN_ORDER_S = 10.0
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+class Interrupted(KeyboardInterrupt):
+    """This process was asked to end, by the signal `number`."""
+
+    def __init__(self, number: int) -> None:
+        """Remember the signal."""
+        super().__init__(number)
+        self.number = number
 
 
 class _Holding:
-    """Whether requests are held back, and those that came meanwhile."""
+    """How many bodies hold requests back, one within another, and the requests that came meanwhile."""
 
     def __init__(self) -> None:
-        self.is_on = False
+        self.bodies = 0
         self.numbers: list[int] = []
 
 
@@ -36,31 +46,32 @@ def held_back() -> Iterator[None]:
     are asked nothing, and hold nothing back.
 
     Raises:
-        KeyboardInterrupt: afterwards, at a request that came meanwhile.
+        Interrupted: afterwards, at a request that came meanwhile.
 
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _HOLDING.numbers.clear()
+    _HOLDING.bodies += 1
     try:
-        _HOLDING.is_on = True
         yield
     finally:
-        _HOLDING.is_on = False
-        if _HOLDING.numbers:
-            signal.raise_signal(_HOLDING.numbers[0])
+        _HOLDING.bodies -= 1
+        if _HOLDING.numbers and not _HOLDING.bodies:
+            number = _HOLDING.numbers[0]
+            _HOLDING.numbers.clear()
+            signal.raise_signal(number)
 
 
 @contextmanager
 def ended_on_request() -> Iterator[Callable[[], None]]:
-    """Take every request to end as a Ctrl-C, but for one that comes while another is being followed.
+    """Have every request to end interrupt the body, but for one that comes while another is being followed.
 
     Yields what begins such a time without a request, for the end of a run that nobody broke off. What this process was
     told to pass over, as by `nohup`, it does. After a request the process ends, so that nothing is put back.
 
     Raises:
-        KeyboardInterrupt: in the body, at a request.
+        Interrupted: in the body, at a request.
 
     """
     passed_over_until = -math.inf
@@ -72,21 +83,17 @@ def ended_on_request() -> Iterator[Callable[[], None]]:
 
     def interrupt(number: int, _frame: object) -> None:
         nonlocal was_asked
-        if _HOLDING.is_on:
+        if _HOLDING.bodies:
             _HOLDING.numbers.append(number)
         elif monotonic() >= passed_over_until:
             hold_off()
             was_asked = True
-            raise KeyboardInterrupt
+            raise Interrupted(number)
 
-    numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    followed = [number for number in numbers if before[number] != signal.SIG_IGN]
-    for number in followed:
-        signal.signal(number, interrupt)
+    before = followed_by(interrupt)
     try:
         yield hold_off
     finally:
         if not was_asked:
-            for number in followed:
-                signal.signal(number, before[number])
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,123 @@
+"""Asking for benches: a process of its own imports them, so that whatever that does is a line and not an end."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from aether_harness.described import Benches, Importing, Refused, Wanted
+from aether_harness.error import HarnessError, UsageError, in_a_line
+from aether_harness.process import START_LIMIT_S, Child, WorkerError
+from aether_harness.target import Described
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aether_harness.target import Target
+
+
+class Interpreter(Struct, frozen=True, kw_only=True):
+    """The Python whose benches are asked for, the folder it is started in, and variables on top of this process's."""
+
+    python: str = sys.executable
+    folder: str | None = None
+    changes: dict[str, str] = {}
+
+
+class _ImportError(HarnessError):
+    """What was being imported ended the process that did, or took too long."""
+
+    def __init__(self, importing: Importing, problem: str) -> None:
+        self.importing = importing
+        super().__init__(f"{importing.name}: cannot be imported: {problem}")
+
+
+def benches_of(wanted: Wanted, limit_s: float, interpreter: Interpreter | None = None) -> Sequence[Described]:
+    """Return the wanted benches of an interpreter, this one by default, each import taking at most `limit_s`.
+
+    They are `Target`s, unless its harness is from before those.
+
+    Raises:
+        UsageError: one is not there, cannot be loaded, or has no such parameter.
+
+    """
+    answer, errors = _asked(wanted, limit_s, interpreter or Interpreter())
+    if errors and not wanted.names:
+        raise UsageError(errors[0])
+    return answer
+
+
+def targets_of(names: Sequence[str], params: Sequence[str], limit_s: float) -> list[Target]:
+    """Return the benches named, all installed ones where none is, with the parameters set for them.
+
+    Raises:
+        UsageError: as `benches_of`.
+
+    """
+    wanted = Wanted(names=tuple(names), params=tuple(params))
+    return benches_of(wanted, limit_s)  # type: ignore[return-value]
+
+
+def installed_targets(limit_s: float) -> tuple[list[Target], list[str]]:
+    """Return every installed bench with all its parameters, and a line for each plugin that could not be loaded."""
+    return _asked(Wanted(all_params=True), limit_s, Interpreter())  # type: ignore[return-value]
+
+
+def _asked(wanted: Wanted, limit_s: float, interpreter: Interpreter) -> tuple[Sequence[Described], list[str]]:
+    """Ask until no plugin stands in the way of the others."""
+    left_out: dict[str, str] = {}
+    while True:
+        try:
+            answer = _ask(replace(wanted, in_lines=True, left_out=tuple(left_out)), limit_s, interpreter)
+        except _ImportError as error:
+            if not error.importing.is_plugin or error.importing.name in left_out:
+                raise UsageError(str(error)) from None
+            left_out[error.importing.name] = str(error)
+            continue
+        if isinstance(answer, Benches):
+            return answer.targets, [*left_out.values(), *answer.errors]
+        if isinstance(answer, Refused):
+            raise UsageError("; ".join([in_a_line(answer.problem), *left_out.values()]))
+        return answer, []
+
+
+def _ask(wanted: Wanted, limit_s: float, interpreter: Interpreter) -> Benches | Refused | list[Described]:
+    command = [interpreter.python, "-P", "-m", "aether_harness.described"]
+    importing: Importing | None = None
+    try:
+        question = msgspec.json.encode(wanted)
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{in_a_line(str(error.object))}: not a name in UTF-8") from None
+    try:
+        with Child(command, interpreter.changes, interpreter.folder) as child:
+            child.tell(question, START_LIMIT_S, last=True)
+            # Until the first line an interpreter comes up; one from before there were lines has imported all by then.
+            message = _heard(child, START_LIMIT_S + limit_s)
+            while isinstance(message, Importing):
+                importing = message
+                message = _heard(child, limit_s)
+            return message
+    except WorkerError as error:
+        if importing is not None:
+            raise _ImportError(importing, str(error)) from None
+        raise UsageError(f"the benches cannot be listed: {error}") from None
+
+
+def _heard(child: Child, limit_s: float) -> Importing | Benches | Refused | list[Described]:
+    line = child.hear(limit_s)
+    if not line:
+        raise WorkerError(child.how_it_ended())
+    try:
+        message: Importing | Benches | Refused | list[Described] = decode(line)
+    except msgspec.MsgspecError:
+        if not line.endswith(b"\n"):
+            raise WorkerError(child.how_it_ended()) from None
+        raise WorkerError("its aether-harness describes benches in another way: versions differ") from None
+    return message
+
+
+decode = msgspec.json.Decoder(Importing | Benches | Refused | list[Described]).decode
