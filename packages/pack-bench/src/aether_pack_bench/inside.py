@@ -53,7 +53,7 @@ class Destination:
 
     def error(self, problem: str) -> BenchError:
         """Return an error that names the artifact, the member if there is one, and the problem, in one line."""
-        place = "" if self.member is None else f"{_shortened(self.member)}: "
+        place = "" if self.member is None else f"{shortened(self.member)}: "
         return BenchError(printable(f"{self._artifact}: {place}{problem}"))
 
     def make_folder(self, name: str) -> None:
@@ -77,7 +77,7 @@ class Destination:
         source = _normalized(target)
         kind = None if escapes_root(target) else self._kinds.get(source)
         if kind is None or kind == "folder":
-            raise self.error(f"is another name of {_shortened(target)}, which is no file before it")
+            raise self.error(f"is another name of {shortened(target)}, which is no file before it")
         original = os.path.join(self._folder, source)
         if kind == "link":
             self.make_link(name, os.readlink(original))
@@ -108,7 +108,7 @@ class Destination:
         if self._sizes is not None and path:
             known = as_utf8(path)
             if known not in self._sizes or size not in {None, self._sizes[known]}:
-                raise BenchError(printable(f"the artifact differs from the tree at {_shortened(known)}"))
+                raise BenchError(printable(f"the artifact differs from the tree at {shortened(known)}"))
         return path
 
     def _make_folders(self, path: str) -> None:
@@ -116,7 +116,7 @@ class Destination:
         missing = []
         while (kind := self._kinds.get(path)) != "folder":
             if kind is not None:
-                raise self.error(f"leads through {_shortened(path)}, which is a {kind}")
+                raise self.error(f"leads through {shortened(path)}, which is a {kind}")
             missing.append(path)
             path = path.rpartition("/")[0]
         for each in reversed(missing):
@@ -139,9 +139,10 @@ def _parts(path: str, *, windows: bool) -> list[str]:
     return (path.replace("\\", "/") if windows else path).split("/")
 
 
-def _shortened(name: str) -> str:
+def shortened(text: str) -> str:
+    """Return a text for a message, without the middle of a long one."""
     half = _SHOWN_CHARACTERS // 2
-    return name if len(name) <= _SHOWN_CHARACTERS else f"{name[:half]}…{name[-half:]}"
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:half]}…{text[-half:]}"
 
 
 def write_sparse(file: BinaryIO, read: Callable[[int], bytes]) -> int:

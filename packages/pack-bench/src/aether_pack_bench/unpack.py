@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from aether_harness import BenchError
 from aether_pack_bench.deflate import read_gzip
-from aether_pack_bench.inside import Destination
+from aether_pack_bench.inside import Destination, shortened
 from aether_pack_bench.store import store_packer
 from aether_pack_bench.tree import reason
 from aether_pack_bench.xz import xz_packer
@@ -38,7 +38,7 @@ _EXTENSIONS = b"".join(
 #: More than a path and a link's target of 4,096 bytes each. Python before 3.11.10 and 3.12.6 takes a time that grows
 #: with the square of it (CVE-2024-6232).
 MAX_EXTENSION_BYTES = 10 * 2**10
-MAX_EXTENSIONS = 8
+MAX_EXTENSIONS = 4
 #: What a tar may take beside the contents of its files: for each member, and in all.
 _MEMBER_BYTES = 2**16
 _SLACK_BYTES = 2**22
@@ -93,7 +93,7 @@ def _unpack(artifact: str, destination: Destination, read: Read | None, limit_by
         raise
     except Exception as error:  # noqa: BLE001 - other people's readers, of bytes that may be anything
         problem = reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__
-        raise destination.error(f"cannot be unpacked: {problem}") from None
+        raise destination.error(f"cannot be unpacked: {shortened(problem)}") from None
 
 
 def _opener(head: bytes) -> Read:
