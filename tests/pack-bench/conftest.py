@@ -81,6 +81,20 @@ def pack_elsewhere(tmp_path: Path) -> Callable[..., bytes]:
 
 
 @pytest.fixture
+def remove_deep() -> Callable[[Path], None]:
+    """Return a function that removes folders in folders of the same name: what removes trees may recurse."""
+
+    def remove_deep(folder: Path) -> None:
+        depth, path = 0, str(folder)
+        while os.path.isdir(path + f"/{folder.name}" * (depth + 1)):
+            depth += 1
+        for each in range(depth, -1, -1):
+            os.rmdir(path + f"/{folder.name}" * each)
+
+    return remove_deep
+
+
+@pytest.fixture
 def deep_tree(tmp_path: Path) -> Iterator[Path]:
     """Yield a tree of 950 levels, and take it down level by level: what removes trees may recurse."""
     root = tmp_path / "deep"

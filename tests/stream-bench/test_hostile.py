@@ -9,12 +9,15 @@ from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING
 
+import anyio
+import anyio.to_thread
 import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aether_stream_bench.process import Setting, running_server
+from aether_stream_bench.server import Conditions, mock_server
 from aether_stream_bench.server.limit import Limits
 
 if TYPE_CHECKING:
@@ -211,3 +214,101 @@ def test_tls_that_ends_amid_an_upload_leaves_the_server_serving(secure_server: G
     with secured(secure_server) as again:
         again.sendall(HEAD + b"Content-Length: 1\r\n\r\nx")
         assert again.recv(1000).endswith(b'{"bytes":1}')
+
+
+PLAIN = HEAD + b"Connection: close\r\nContent-Length: 5\r\n\r\nhello"
+CLOSING = b"Connection: close\r\nContent-Length: %d\r\n"
+DIGITS = b"1" * 4301
+
+
+def posted(target: bytes, body: bytes = b"", fields: bytes = b"") -> bytes:
+    """Return a request that posts `body`."""
+    return b"POST " + target + b" HTTP/1.1\r\nHost: x\r\n" + fields + CLOSING % len(body) + b"\r\n" + body
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (HEAD + b"Connection: close\r\nContent-Length: " + b"0" * 4301 + b"5\r\n\r\nhello", b"200"),
+        (posted(b"/", b"x", b"Content-Type: multipart/form-data; boundary*" + DIGITS + b"*=x\r\n"), b"400"),
+        (posted(b"/", b"x", b"Content-Type: multipart/form-data; boundary*=a; boundary*0=b\r\n"), b"400"),
+        (posted(b"/", b"x", b'Content-Type: multipart/form-data; a="' + b";" * 30_000 + b"\r\n"), b"400"),
+        (posted(b"/resumable", b"", b"Tus-Resumable: 1.0.0\r\nUpload-Length: " + DIGITS + b"\r\n"), b"413"),
+        (posted(b"/resumable", b"", b"Tus-Resumable: 1.0.0\r\nUpload-Length: " + b"0" * 4301 + b"\r\n"), b"201"),
+    ],
+    ids=["length", "boundary", "continued boundary", "semicolons", "upload length", "zeros"],
+)
+def test_numbers_and_parameters_of_any_length_are_answered(
+    answer_to: Callable[[bytes], bytes], sent: bytes, status: bytes
+) -> None:
+    assert answer_to(sent).startswith(b"HTTP/1.1 " + status)
+    assert answer_to(PLAIN).endswith(b'{"bytes":5}')
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"[" * 100_000,
+        b'{"x":' * 100_000,
+        b'{"bytes":' + DIGITS + b"}",
+        b'{"bytes":1e999}',
+        b'{"sha256":"\xff"}',
+    ],
+    ids=["arrays", "objects", "digits", "infinity", "no text"],
+)
+def test_a_completion_that_is_no_plain_json_is_refused(answer_to: Callable[[bytes], bytes], said: bytes) -> None:
+    place = answer_to(posted(b"/two-phase")).partition(b"Location: ")[2].partition(b"\r\n")[0]
+    assert answer_to(posted(place + b"/complete", said)).startswith(b"HTTP/1.1 400 ")
+    assert answer_to(PLAIN).endswith(b'{"bytes":5}')
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"<Part>" * (2**19 // 6),
+        b"<Part><PartNumber>" * (2**19 // 18),
+        b"<a>" + b"<Part/>" * (2**19 // 7) + b"</a>",
+        b"<a><Part><PartNumber>" + DIGITS + b"</PartNumber><ETag>x</ETag></Part></a>",
+        b'<!DOCTYPE a [<!ENTITY b "1">]><a><Part><PartNumber>&b;</PartNumber><ETag>1-1</ETag></Part></a>',
+        b'<?xml version="1.0" encoding="idna"?><a><Part/></a>',
+        b"<a" + b" b='c'" * 1000 + b"/>",
+        b"",
+        b"\xff\xfe<\0a\0>\0",
+    ],
+    ids=["parts", "numbers", "empty parts", "digits", "entity", "encoding", "attributes", "nothing", "utf-16"],
+)
+def test_a_list_of_parts_that_makes_no_sense_is_refused(answer_to: Callable[[bytes], bytes], said: bytes) -> None:
+    key = answer_to(posted(b"/k?uploads")).partition(b"<UploadId>")[2].partition(b"<")[0]
+    answer = answer_to(posted(b"/k?uploadId=" + key, said))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"<Error><Code>" in answer
+    assert answer_to(PLAIN).endswith(b'{"bytes":5}')
+
+
+def test_a_list_of_parts_is_read_as_any_xml(answer_to: Callable[[bytes], bytes]) -> None:
+    key = answer_to(posted(b"/k?uploads")).partition(b"<UploadId>")[2].partition(b"<")[0]
+    for number in (b"1", b"2"):
+        place = b"PUT /k?partNumber=" + number + b"&uploadId=" + key
+        assert b'ETag: "' in answer_to(place + b" HTTP/1.1\r\nHost: x\r\n" + CLOSING % 3 + b"\r\nabc")
+    said = b"""<?xml version="1.0" encoding="UTF-8"?><!-- of 2 --><s:Complete xmlns:s="http://s3.amazonaws.com/doc/2006-03-01/">
+        <s:Part><s:ETag>&quot;1-3&quot;</s:ETag><s:PartNumber> 1 </s:PartNumber></s:Part>
+        <s:Part><s:PartNumber>2</s:PartNumber><s:ETag><![CDATA["2-3"]]></s:ETag></s:Part></s:Complete>"""
+    assert b"<Size>6</Size>" in answer_to(posted(b"/k?uploadId=" + key, said))
+
+
+def test_an_error_of_one_connection_ends_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    # A number that Python refuses to write out: every second upload fails on it.
+    conditions = Conditions(busy_every=2, retry_after_s=10**5000)
+
+    async def exchange() -> list[bytes]:
+        async with mock_server(conditions=conditions) as server:
+            with socket.create_connection(("127.0.0.1", server.port), timeout=120) as idle:
+                answers = [await anyio.to_thread.run_sync(exchanged, server.port, PLAIN) for _ in range(4)]
+                await anyio.to_thread.run_sync(idle.sendall, PLAIN)
+                return [*answers, await anyio.to_thread.run_sync(idle.recv, 1000)]
+
+    statuses = [answer.split()[1] for answer in anyio.run(exchange)]
+    assert statuses == [b"200", b"500", b"200", b"500", b"200"]
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("aether_stream_bench")]
+    assert len(lines) == 2
+    assert all(line.startswith("a connection was closed by an error: ValueError: ") for line in lines)

@@ -80,6 +80,11 @@ def item_of(entry: Entry, *, size: int | None = None, sha256: str | None = None)
     return Item(path, None, None, target, raw_path, raw_link)
 
 
+def path_of(item: Item) -> str:
+    """Return the path of an item as `walk` has it."""
+    return item.path if item.raw_path is None else base64.b64decode(item.raw_path).decode(errors="surrogateescape")
+
+
 def link_target(location: str) -> str:
     """Return what a link of the tree points to.
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import lzma
-import tarfile
-import zlib
 from functools import cache
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -18,9 +15,6 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 ENTRY_POINT_GROUP = "aether.packers"
-
-#: What the formats' readers raise about a broken artifact, beside what zstandard has of its own.
-BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError)
 
 
 class Compressor(Protocol):
@@ -78,12 +72,7 @@ class Packer(Protocol):
         """Start an artifact whose bytes go to `write`, with so many threads to compress."""
 
     def read(self, artifact: str) -> AbstractContextManager[BinaryIO]:
-        """Open an artifact of its own for reading the tar in it.
-
-        Raises:
-            BenchError: it is broken in a way that shows at once.
-
-        """
+        """Open an artifact of its own for reading the tar in it; any exception means that it is broken."""
 
 
 @cache

@@ -7,10 +7,11 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, BinaryIO
 
 from aether_harness import BenchError
-from aether_pack_bench.manifest import Manifest, hash_tree
+from aether_pack_bench.manifest import Manifest, hash_tree, path_of
 from aether_pack_bench.reading import is_executable, status_of
 from aether_pack_bench.tree import walk
 from aether_pack_bench.unpack import unpack
+from aether_schema import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +37,8 @@ def verify_artifact(  # noqa: PLR0913 - a comparison of so many things
 
     """
     os.mkdir(folder)
-    for each in filter(None, (base, artifact)):
-        unpack(each, folder, read)
+    sizes = {path_of(item): item.size for item in manifest.items}
+    unpack(artifact, folder, read, base=base, sizes=sizes)
     unpacked = hash_tree(folder)
     if unpacked.tree_sha256 != manifest.tree_sha256:
         raise BenchError(f"the artifact differs from the tree at {_first_difference(unpacked, manifest)}")
@@ -45,13 +46,14 @@ def verify_artifact(  # noqa: PLR0913 - a comparison of so many things
         raise BenchError(f"{root}: the tree changed while it was measured")
     for entry in walk(root, ignore):
         if entry.kind == "file" and _executable(entry.location) != _executable(os.path.join(folder, entry.path)):
-            raise BenchError(f"the artifact differs from the tree at {entry.path}: whether it may be executed")
+            place = printable(entry.path)
+            raise BenchError(f"the artifact differs from the tree at {place}: whether it may be executed")
 
 
 def _first_difference(unpacked: Manifest, manifest: Manifest) -> str:
     pairs = zip_longest(unpacked.items, manifest.items)
     theirs, ours = next((theirs, ours) for theirs, ours in pairs if theirs != ours)
-    return str((ours or theirs).path)
+    return printable((ours or theirs).path)
 
 
 def _executable(location: str) -> bool:

@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, cast
 
-from aether_harness import BenchError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import BinaryIO
@@ -85,10 +83,7 @@ class ZstdPacker:
         with open(artifact, "rb") as file:
             # As far back as the highest level may point.
             reader = zstandard.ZstdDecompressor(max_window_size=2**31).stream_reader(file, read_across_frames=True)
-            try:
-                yield cast("BinaryIO", reader)
-            except zstandard.ZstdError as error:
-                raise BenchError(f"the artifact cannot be unpacked: {error}") from None
+            yield cast("BinaryIO", reader)
 
 
 zstd_packer = ZstdPacker()

@@ -6,6 +6,7 @@ import math
 import socket
 from contextlib import suppress
 from http import HTTPStatus
+from operator import itemgetter
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from aether_stream_bench.server.condition import Weather
     from aether_stream_bench.server.depot import Depot
+    from aether_stream_bench.server.limit import Limits
 
 RECEIVE_BYTES = 2**17
 #: A connection gives way to the others after so long: seldom enough to cost an upload nothing.
@@ -31,6 +33,8 @@ TURN_S = 0.02
 LINGER_S = 0.5
 LINGER_BYTES = 2**22
 WATCH_EVERY_S = 0.25
+#: An idle connection is ended for another one only after so long: its client may be about to send.
+SPARED_S = 1.0
 RAW_ACKNOWLEDGEMENT = b"."
 
 Connection = socket.socket | SecureSocket
@@ -39,10 +43,13 @@ Connection = socket.socket | SecureSocket
 class Line:
     """One connection being served: until when it may go on as it does, and how to end it."""
 
-    def __init__(self, connection: Connection, deadline: float) -> None:
-        """Serve `connection` until `deadline` by the monotonic clock, unless something comes."""
+    def __init__(self, connection: Connection, time_s: float) -> None:
+        """Serve `connection` for `time_s` from now, unless something comes; both times are of the monotonic clock."""
         self.connection = connection
-        self.deadline = deadline
+        now = monotonic()
+        self.deadline = now + time_s
+        #: When the last request ended, or the connection began; None amid a request.
+        self.idle_since: float | None = now
         self.scope = anyio.CancelScope()
         self.is_overdue = False
 
@@ -63,6 +70,16 @@ class Watch:
                 line.is_overdue = True
                 line.scope.cancel()
 
+    def make_room(self) -> bool:
+        """End the connection that has been idle the longest; return whether one has been for SPARED_S."""
+        idle = [(line.idle_since, line) for line in self.lines if line.idle_since is not None]
+        since, line = min(idle, key=itemgetter(0), default=(math.inf, None))
+        if line is None or since > monotonic() - SPARED_S:
+            return False
+        line.idle_since = None
+        line.scope.cancel()
+        return True
+
 
 async def serve_http(  # noqa: PLR0913 - all that a server has
     connection: socket.socket,
@@ -73,12 +90,14 @@ async def serve_http(  # noqa: PLR0913 - all that a server has
     watch: Watch,
     context: ssl.SSLContext | None,
 ) -> None:
-    """Serve one connection until either side closes it or its time is up, taking what arrives into `memory`."""
+    """Serve one connection until either side closes it or its time is up, taking what arrives into `memory`.
+
+    An unexpected exception is answered with 500 and raised.
+    """
     exchange = Exchange(depot, weather)
-    line = Line(connection, monotonic() + depot.limits.head_s)
+    line = Line(connection, depot.limits.head_s)
     watch.lines.add(line)
     try:
-        # Whatever befalls one connection is no other's business.
         with suppress(OSError), line.scope:
             connection.setblocking(False)
             tune_for_loopback(connection)
@@ -88,6 +107,11 @@ async def serve_http(  # noqa: PLR0913 - all that a server has
         if line.is_overdue and exchange.state != "idle":
             with suppress(OSError):
                 connection.send(as_sent(line.connection, Answer(HTTPStatus.REQUEST_TIMEOUT).encode(closing=True)))
+    except Exception:
+        with suppress(OSError):
+            connection.send(as_sent(line.connection, Answer(HTTPStatus.INTERNAL_SERVER_ERROR).encode(closing=True)))
+            await linger(line.connection, memoryview(memory))
+        raise
     finally:
         watch.lines.discard(line)
         connection.close()
@@ -100,34 +124,48 @@ async def _exchange(line: Line, exchange: Exchange, memory: bytearray, depot: De
     now = monotonic()
     turn_ends, began = now + TURN_S, now
     while not exchange.closing and (received := await receive_into(connection, whole)):
-        before, state = exchange.count, exchange.state
+        before, state, arrived = exchange.count, exchange.state, monotonic()
         if state == "idle":
-            began = monotonic()
+            began = arrived
         exchange.feed(memory, received)
-        if weather.is_slow:
+        is_request = exchange.state != "idle" or state != "idle" or bool(exchange.due)
+        line.idle_since = None if is_request else line.idle_since
+        if is_request and weather.is_slow:
             line.deadline = math.inf
             before = before if state == "body" else 0
             await anyio.sleep(max(0.0, weather.piece_delay_s(before, exchange.count, monotonic() - began)))
-        while exchange.due:
-            due = exchange.due.pop(0)
-            if due.is_answer and (delay := weather.answer_delay_s()):
-                line.deadline = math.inf
-                await anyio.sleep(delay)
-            line.deadline = monotonic() + limits.idle_s
-            await send_all(connection, due.data)
+        if await _send_due(line, exchange, weather, limits):
+            began = arrived  # of the request that has come behind the one that is answered
         now = monotonic()
         if exchange.state == "head":
             # A head's time runs from its first byte, however many come one by one.
             line.deadline = began + limits.head_s
-        else:
+        elif exchange.state == "body":
             line.deadline = min(now + limits.idle_s, began + limits.request_s)
-            line.deadline = line.deadline if exchange.state == "body" else now + limits.idle_s
+        elif is_request:
+            # Empty lines before a request buy no time.
+            line.deadline, line.idle_since = now + limits.idle_s, now
         if now > turn_ends:
             # What always has more to be received never waits, and would keep all others waiting.
             await anyio.lowlevel.checkpoint()
             turn_ends = monotonic() + TURN_S
     if exchange.refused:
         await linger(connection, buffer)
+
+
+async def _send_due(line: Line, exchange: Exchange, weather: Weather, limits: Limits) -> bool:
+    """Send what is due and return whether an answer was."""
+    is_answered = False
+    while exchange.due:
+        due = exchange.due.pop(0)
+        if due.is_answer:
+            is_answered = True
+            if delay := weather.answer_delay_s():
+                line.deadline = math.inf
+                await anyio.sleep(delay)
+        line.deadline = monotonic() + limits.idle_s
+        await send_all(line.connection, due.data)
+    return is_answered
 
 
 async def secured(connection: socket.socket, context: ssl.SSLContext) -> SecureSocket:
@@ -181,30 +219,51 @@ def as_sent(connection: Connection, data: bytes) -> bytes:
     return connection.sealed(data) if isinstance(connection, SecureSocket) else data
 
 
-async def drain_raw(connection: socket.socket, *, memory: bytearray, context: ssl.SSLContext | None) -> None:
+async def drain_raw(
+    connection: socket.socket, *, memory: bytearray, limits: Limits, watch: Watch, context: ssl.SSLContext | None
+) -> None:
     """Take lengths and as many bytes as they announce, and acknowledge each: what an upload is without HTTP."""
-    # A length may come in parts, and is its connection's own.
-    length, buffer = memoryview(bytearray(RAW_LENGTH_BYTES)), memoryview(memory)
-    with suppress(OSError):
-        connection.setblocking(False)
-        tune_for_loopback(connection)
-        line = connection if context is None else await secured(connection, context)
-        while head := await _receive_exactly(line, length):
-            missing = int.from_bytes(head, "big")
-            while missing > 0 and (received := await receive_into(line, buffer[: min(missing, len(buffer))])):
-                missing -= received
-            if missing:
-                break
-            await send_all(line, RAW_ACKNOWLEDGEMENT)
-    connection.close()
+    line = Line(connection, limits.head_s)
+    watch.lines.add(line)
+    try:
+        with suppress(OSError), line.scope:
+            connection.setblocking(False)
+            tune_for_loopback(connection)
+            if context is not None:
+                line.connection = await secured(connection, context)
+            is_whole = True
+            while is_whole:
+                line.idle_since = monotonic()
+                # The next burst may come behind an upload.
+                line.deadline = line.idle_since + limits.request_s
+                is_whole = await _drain_burst(line, memoryview(memory), limits)
+    finally:
+        watch.lines.discard(line)
+        connection.close()
 
 
-async def _receive_exactly(connection: Connection, buffer: memoryview) -> bytes:
-    """Return as many bytes as `buffer` has, none if the other side closes before."""
-    filled = 0
-    while filled < len(buffer):
-        received = await receive_into(connection, buffer[filled:])
+async def _drain_burst(line: Line, buffer: memoryview, limits: Limits) -> bool:
+    """Take one length and its bytes, and acknowledge them; return whether all came."""
+    connection, head = line.connection, b""
+    # A length may come in parts; the rest of them has the time of a head.
+    while len(head) < RAW_LENGTH_BYTES:
+        received = await receive_into(connection, buffer[: RAW_LENGTH_BYTES - len(head)])
         if not received:
-            return b""
-        filled += received
-    return bytes(buffer)
+            return False
+        if line.idle_since is not None:
+            line.idle_since, line.deadline = None, monotonic() + limits.head_s
+        head += buffer[:received]
+    missing = int.from_bytes(head, "big")
+    now = monotonic()
+    turn_ends, ends = now + TURN_S, now + limits.request_s
+    line.deadline = min(now + limits.idle_s, ends)
+    while missing > 0 and (received := await receive_into(connection, buffer[: min(missing, len(buffer))])):
+        missing -= received
+        now = monotonic()
+        if now > turn_ends:
+            line.deadline = min(now + limits.idle_s, ends)
+            await anyio.lowlevel.checkpoint()
+            turn_ends = monotonic() + TURN_S
+    if not missing:
+        await send_all(connection, RAW_ACKNOWLEDGEMENT)
+    return not missing

@@ -16,8 +16,9 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     `head_bytes` and `head_fields` bound a request's head, and each trailer; `head_s` is how long a head may take to
     come, `idle_s` how long nothing may come amid a body or between requests, `request_s` how long a request may take
-    in all. `body_bytes` bounds a body, `connections` those served at once (more wait), `kept_uploads` the uploads of
-    several requests that are remembered (the oldest is forgotten for a new one).
+    in all. `body_bytes` bounds a body, `connections` those served at once (for more, the one that has been idle the
+    longest is closed; else they wait), `kept_uploads` the uploads of several requests that are remembered (the oldest
+    is forgotten for a new one).
     """
 
     head_bytes: Annotated[ByteCount, Meta(ge=1)] = 32 * 2**10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
 from contextlib import asynccontextmanager, suppress
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from aether_schema import printable
 from aether_stream_bench.patience import shrink_for_one_cpu
 from aether_stream_bench.server.condition import Conditions, Weather
 from aether_stream_bench.server.connection import RECEIVE_BYTES, Watch, drain_raw, serve_http
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from aether_stream_bench.wire import Statistics
+
+_LOG = logging.getLogger(__name__)
 
 ACCEPT_PAUSE_S = 0.05
 BACKLOG = 1024
@@ -87,24 +91,30 @@ async def mock_server(
                 shrink_for_one_cpu(each)  # what it accepts is like it
         async with anyio.create_task_group() as tasks:
             serve = partial(serve_http, memory=memory, depot=depot, weather=weather, watch=watch, context=context)
-            drain = partial(drain_raw, memory=memory, context=context)
-            tasks.start_soon(accept_all, listener, serve, tasks, depot)
-            tasks.start_soon(accept_all, raw_listener, drain, tasks, depot)
+            drain = partial(drain_raw, memory=memory, limits=depot.limits, watch=watch, context=context)
+            for each, handler in ((listener, serve), (raw_listener, drain)):
+                tasks.start_soon(accept_all, each, handler, tasks, depot, watch)
             tasks.start_soon(watch.run)
             yield MockServer(listener.getsockname()[1], raw_listener.getsockname()[1], certificate, depot)
             tasks.cancel_scope.cancel()
 
 
 async def accept_all(
-    listener: socket.socket, serve: Callable[[socket.socket], Awaitable[None]], tasks: TaskGroup, depot: Depot
+    listener: socket.socket,
+    serve: Callable[[socket.socket], Awaitable[None]],
+    tasks: TaskGroup,
+    depot: Depot,
+    watch: Watch,
 ) -> None:
-    """Serve every connection that comes, as many at once as the limits say."""
+    """Serve every connection that comes, as many at once as the limits say; an idle one gives way to one that waits."""
 
     async def served(connection: socket.socket) -> None:
         depot.connections += 1
         depot.open += 1
         try:
             await serve(connection)
+        except Exception as error:  # noqa: BLE001 - an error of one connection ends no other
+            _LOG.error("a connection was closed by an error: %s", printable(f"{type(error).__name__}: {error}"))
         finally:
             depot.open -= 1
             connection.close()
@@ -112,7 +122,7 @@ async def accept_all(
     listener.setblocking(False)
     while True:
         await anyio.wait_readable(listener)
-        if depot.open >= depot.limits.connections:
+        if depot.open >= depot.limits.connections and not watch.make_room():
             await anyio.sleep(ACCEPT_PAUSE_S)
             continue
         try:

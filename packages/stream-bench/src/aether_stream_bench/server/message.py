@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 UPLOAD_METHODS = frozenset({"PUT", "POST", "PATCH"})
 #: The versions that are spoken, the highest last.
 VERSIONS = ("1.0", "1.1")
+#: A number of so many digits is beyond every limit; Python refuses to read more than 4,300.
+MAX_DIGITS = 20
 
 
 class RefusedError(Exception):
@@ -36,7 +38,7 @@ class Head(Struct, frozen=True, kw_only=True):
 
     def length(self) -> int | None:
         """Return the length that is announced, None for a body in chunks."""
-        return None if "transfer-encoding" in self.fields else int(self.fields.get("content-length", "0"))
+        return None if "transfer-encoding" in self.fields else decimal(self.fields.get("content-length", "0"))
 
 
 class Answer(Struct, frozen=True):
@@ -64,6 +66,11 @@ def json_answer(content: object, status: HTTPStatus = HTTPStatus.OK, **fields: s
     """Return an answer with JSON; in the names of `fields` an underscore stands for a dash."""
     named = tuple((name.replace("_", "-"), value) for name, value in fields.items())
     return Answer(status, msgspec.json.encode(content), named)
+
+
+def decimal(text: str) -> int | None:
+    """Return the number in decimal digits that `text` is, read to MAX_DIGITS of them; None if it is none."""
+    return int(text.lstrip("0")[:MAX_DIGITS] or "0") if text.isascii() and text.isdigit() else None
 
 
 def spoken_version(version: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aether_stream_bench.server.digest import hash_for
-from aether_stream_bench.server.message import Answer, json_answer
+from aether_stream_bench.server.message import Answer, decimal, json_answer
 from aether_stream_bench.server.sink import Fixed, Piece, Sink, missing, not_allowed
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ def resumable_sink(head: Head, depot: Depot) -> Sink:  # noqa: PLR0911 - a line 
 
 
 def _begun(head: Head, depot: Depot) -> Sink:
-    length = head.fields.get("upload-length", "")
-    if not (length.isascii() and length.isdigit()):
+    length = decimal(head.fields.get("upload-length", ""))
+    if length is None:
         return Fixed(json_answer({"error": "Upload-Length"}, HTTPStatus.BAD_REQUEST))
-    if len(length) > len(str(depot.limits.body_bytes)) or int(length) > depot.limits.body_bytes:
+    if length > depot.limits.body_bytes:
         return Fixed(Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, fields=(("Tus-Resumable", TUS),)))
-    key, _ = depot.begin(expected=int(length), hashed=hash_for(head) is not None)
+    key, _ = depot.begin(expected=length, hashed=hash_for(head) is not None)
     fields = (("Location", f"{RESUMABLE}/{key}"), ("Tus-Resumable", TUS))
     return Fixed(Answer(HTTPStatus.CREATED, fields=fields))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from xml.parsers import expat
 
 from aether_stream_bench.server.depot import MOST_PARTS, Part
 from aether_stream_bench.server.digest import hash_for
-from aether_stream_bench.server.message import Answer
+from aether_stream_bench.server.message import Answer, decimal
 from aether_stream_bench.server.sink import Fixed, Said, Sink, not_allowed
 from aether_stream_bench.wire import Receipt
 
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
     from aether_stream_bench.server.depot import Depot, Upload
     from aether_stream_bench.server.message import Head
-
-_PART = re.compile(rb"<Part>(.*?)</Part>", re.DOTALL)
-_NUMBER = re.compile(rb"<PartNumber>\s*(\d{1,5})\s*</PartNumber>")
-_TAG = re.compile(rb"<ETag>\s*(?:\"|&quot;|&#34;)?([^<\"&]+)(?:\"|&quot;|&#34;)?\s*</ETag>")
 
 
 def s3_sink(head: Head, depot: Depot) -> Sink:  # noqa: PLR0911 - a line a request
@@ -39,12 +35,12 @@ def s3_sink(head: Head, depot: Depot) -> Sink:  # noqa: PLR0911 - a line a reque
         return Fixed(Answer(HTTPStatus.NO_CONTENT))
     if head.method == "POST":
         return Said(lambda said: _assembled(depot, key, upload, said))
-    number = head.query.get("partNumber", "")
+    number = decimal(head.query.get("partNumber", ""))
     if head.method != "PUT":
         return not_allowed("PUT", "POST", "DELETE")
-    if not (number.isascii() and number.isdigit() and len(number) < 6 and 1 <= int(number) <= MOST_PARTS):
+    if number is None or not 1 <= number <= MOST_PARTS:
         return Fixed(_s3_error(HTTPStatus.BAD_REQUEST, "InvalidArgument"))
-    return _PartSink(head, upload, int(number))
+    return _PartSink(head, upload, number)
 
 
 class _PartSink:
@@ -62,21 +58,52 @@ class _PartSink:
 
 
 def _assembled(depot: Depot, key: str, upload: Upload, said: bytes) -> Answer:
-    named = []
-    for part in _PART.findall(said):
-        number, tag = _NUMBER.search(part), _TAG.search(part)
-        if number is None or tag is None:
-            return _s3_error(HTTPStatus.BAD_REQUEST, "MalformedXML")
-        named.append((int(number[1]), tag[1].decode("ascii", "replace").strip()))
+    named = _parts_in(said)
+    if not named:
+        return _s3_error(HTTPStatus.BAD_REQUEST, "MalformedXML")
     numbers = [number for number, _ in named]
-    if not named or numbers != sorted(set(numbers)):
-        return _s3_error(HTTPStatus.BAD_REQUEST, "InvalidPartOrder" if named else "MalformedXML")
+    if numbers != sorted(set(numbers)):
+        return _s3_error(HTTPStatus.BAD_REQUEST, "InvalidPartOrder")
     if any(number not in upload.parts or upload.parts[number].tag != tag for number, tag in named):
         return _s3_error(HTTPStatus.BAD_REQUEST, "InvalidPart")
     depot.forget(key)
     receipt = depot.receipt(Receipt(bytes=sum(upload.parts[number].bytes for number in numbers)))
     content = f"<ETag>&quot;{key}-{len(named)}&quot;</ETag><Size>{receipt.bytes}</Size>"
     return _xml("CompleteMultipartUploadResult", content)
+
+
+def _parts_in(said: bytes) -> list[tuple[int, str]]:
+    """Return the number and tag of each part that a completion lists; none where it is malformed."""
+    parts: list[dict[str, str]] = []
+    text: list[str] = []
+
+    def start(name: str, _attributes: dict[str, str]) -> None:
+        text.clear()
+        if _local(name) == "Part":
+            parts.append({})
+
+    def end(name: str) -> None:
+        if parts and _local(name) in {"PartNumber", "ETag"}:
+            parts[-1][_local(name)] = "".join(text).strip()
+        text.clear()
+
+    def refuse(*_declared: object) -> None:
+        raise ValueError("a document type, in which there may be entities that grow")
+
+    parser = expat.ParserCreate("utf-8")
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = text.append, refuse
+    try:
+        parser.Parse(said, True)
+    except (expat.ExpatError, ValueError):
+        return []
+    named = [(decimal(part.get("PartNumber", "")), part.get("ETag", "").strip('"')) for part in parts]
+    whole = [(number, tag) for number, tag in named if number is not None and tag]
+    return whole if len(whole) == len(named) else []
+
+
+def _local(name: str) -> str:
+    return name.rpartition(":")[2]
 
 
 def _xml(name: str, content: str, status: HTTPStatus = HTTPStatus.OK) -> Answer:

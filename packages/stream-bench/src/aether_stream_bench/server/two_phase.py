@@ -53,7 +53,7 @@ def two_phase_sink(head: Head, depot: Depot) -> Sink:  # noqa: PLR0911 - a line 
 def _completed(depot: Depot, key: str, upload: Upload, said: bytes) -> Answer:
     try:
         completion = msgspec.json.decode(said or b"{}", type=Completion)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return json_answer({"error": "say it as JSON"}, HTTPStatus.BAD_REQUEST)
     receipt = upload.receipt()
     digest_differs = completion.sha256 is not None and completion.sha256 != receipt.sha256
