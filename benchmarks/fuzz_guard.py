@@ -1,32 +1,60 @@
-"""Feeds damaged summaries to the whole decision: `hatch run guard:fuzz [COUNT] [SEED]`.
+"""Feeds damaged and hostile input to the guard: `hatch run guard:fuzz [decide|call|run] [--count N] [--seed N]`.
 
-Every input is a valid summary with bytes or values damaged. It must end in a judgement or in one of the
-package's own errors, within a second. The count, the seed and what became of the inputs are printed.
+- `decide` damages summaries and has them judged: each ends in a judgement or in one of the package's own errors.
+- `call` makes hostile folders and command lines of every command, and calls the command in this process.
+- `run` makes the same, and runs each as a command of its own.
+
+A command line must end within a minute, with a documented exit status, 1 only where the report has a regression, with
+no traceback and no unexpected error, and nothing that it prints may command a terminal or a CI host. How many became
+what is printed with the seed; the first that does otherwise ends it, and `--only NUMBER` repeats it.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import faulthandler
+import io
+import os
 import random
+import re
+import shutil
+import subprocess
 import sys
+import tempfile
+import unicodedata
 from collections import Counter
+from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
+from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+from hostile import COMMANDS, Attempt, attempt
 
+from aether_guard.cli import main as call_guard
 from aether_guard.compare import assess, judge_all
 from aether_guard.policy import Policy
 from aether_guard.text import render_text
 from aether_guard.verdict import build_report
 from aether_schema import InvalidSummaryError, Summary, decode_summary
 
-LIMIT_S = 1.0
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+DECISION_LIMIT_S = 1.0
+COMMAND_LIMIT_S = 60
 TODAY = date(2026, 1, 1)
+COUNTS = {"decide": 1_000_000, "call": 30_000, "run": 6_300}
 ODDITIES = (
     *("null", "true", '""', '"\u2028"', '"' + "x" * 300 + '"', "-1", "0", "1e308", "5e-324", "1180591620717411303424"),
     *("1.5", "[]", "{}", "[[]]", "[[0]]", "[[1, 2]]", '{"a": {}}'),
 )
+STATUSES = {"check": {0, 1, 2, 3}, "ab": {0, 1, 2, 3}}
+#: What stands behind `--format` where the standard output is a document; all else is lines of printable text.
+DOCUMENTS = {"json", "markdown", "html", "junit"}
 
 
 def example(draw: random.Random) -> dict[str, Any]:
@@ -74,10 +102,8 @@ def damaged(draw: random.Random) -> bytes:
     return bytes(data[: draw.randrange(len(data))] if draw.random() < 0.05 else data)
 
 
-def main() -> int:
+def decide(count: int, seed: int) -> int:
     """Damage, decide, count."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 20260101
     draw = random.Random(seed)  # noqa: S311 - damage, not secrets
     became: Counter[str] = Counter()
     slowest = 0.0
@@ -96,11 +122,155 @@ def main() -> int:
             last = summary
         elapsed = perf_counter() - started
         slowest = max(slowest, elapsed)
-        if elapsed > LIMIT_S:
+        if elapsed > DECISION_LIMIT_S:
             print(f"took {elapsed:.1f} s: {data[:200]!r}")
             return 1
     print(f"{count:,} inputs, seed {seed}: {dict(became)}; slowest {slowest * 1e3:.1f} ms")
     return 0
+
+
+@dataclass
+class Ended:
+    """How a command line ended. `status` is None where it had to be killed."""
+
+    status: int | None
+    stdout: str
+    stderr: str
+
+
+def run(made: Attempt, folder: Path) -> Ended:
+    """Run a command line as a process of its own."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "aether_guard", *made.arguments],
+            cwd=folder,
+            env={**_plain_environment(), **made.env},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=COMMAND_LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Ended(None, "", "")
+    return Ended(done.returncode, _text(done.stdout), _text(done.stderr))
+
+
+def call(made: Attempt, folder: Path) -> Ended:
+    """Call the command in this process; one that does not return ends the process, which says where it was."""
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]
+    kept = dict(os.environ)
+    os.environ.clear()
+    os.environ.update({**_plain_environment(), **made.env})
+    os.chdir(folder)
+    faulthandler.dump_traceback_later(COMMAND_LIMIT_S, exit=True)
+    try:
+        with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
+            try:
+                status = call_guard(made.arguments)
+            except SystemExit as error:
+                status = error.code if isinstance(error.code, int) else 1
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        os.chdir("/")
+        os.environ.clear()
+        os.environ.update(kept)
+    stdout, stderr = (_text(stream.buffer.getvalue()) for stream in streams)  # type: ignore[attr-defined]
+    return Ended(status, stdout, stderr)
+
+
+def _plain_environment() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith(("GITHUB_", "CI"))}
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="surrogateescape")
+
+
+def defects(made: Attempt, ended: Ended, folder: Path) -> Iterator[str]:
+    """Yield what is wrong with the way in which a command line ended."""
+    command = made.arguments[0]
+    if ended.status is None:
+        yield f"no end within {COMMAND_LIMIT_S} s"
+        return
+    if ended.status not in STATUSES.get(command, {0, 2}):
+        yield f"exit status {ended.status}"
+    if "Traceback" in ended.stderr or "error: unexpected " in ended.stderr:
+        yield "an unexpected error"
+    if ended.status == 1 and not _has_regression(ended, folder):
+        yield "exit status 1 without a regression"
+    if ended.status == 2 and not ended.stderr.strip():
+        yield "exit status 2 without a line"
+    words = [word for argument in made.arguments for word in argument.split("=", 1)]
+    forms = {form for option, form in pairwise(words) if option == "--format"}
+    is_document = command in {"export", "schema"} or bool(forms & DOCUMENTS)
+    yield from _forged("stdout", ended.stdout, is_document=is_document)
+    yield from _forged("stderr", ended.stderr, is_document=False)
+    if left := [path for path in folder.rglob("*.tmp") if path.name.startswith(".")]:
+        yield f"left behind: {left}"
+
+
+def _has_regression(ended: Ended, folder: Path) -> bool:
+    written = [ended.stdout]
+    for name in ("out.txt", "deep/out.txt", "summary.md", "aether.toml"):
+        with contextlib.suppress(OSError):
+            written.append((folder / name).read_text(encoding="utf-8", errors="replace"))
+    return any("regression" in text or "<failure" in text for text in written) or "::warning " in ended.stderr
+
+
+def _forged(stream: str, text: str, *, is_document: bool) -> Iterator[str]:
+    """Yield what could command a terminal, or a host that reads lines."""
+    for line in text.split("\n"):
+        if any(unicodedata.category(character) in {"Cc", "Cs"} for character in line):
+            yield f"a control character on {stream}: {line[:200]!r}"
+        is_ours = line.startswith(
+            ("::warning title=Performance regression%3A", "::warning title=Performance regressions::")
+        )
+        if line.lstrip().startswith("::") and not is_ours:
+            yield f"a command on {stream}: {line[:200]!r}"
+        if not is_document and not (line.isprintable() and not re.search(r"##\w*\[", line)):
+            yield f"an unprintable line on {stream}: {line[:200]!r}"
+
+
+def attack(way: Callable[[Attempt, Path], Ended], seed: int, numbers: range) -> int:
+    """Make hostile command lines, let each end, and count what became of them."""
+    became: Counter[str] = Counter()
+    commands: Counter[str] = Counter()
+    slowest, failed = 0.0, 0
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108 - a folder of its own below it
+    with tempfile.TemporaryDirectory(dir=memory, prefix="fuzz-guard-") as place:
+        for number in numbers:
+            folder = Path(place, "work")
+            folder.mkdir()
+            made = attempt(f"{seed} {number}", folder)
+            started = perf_counter()
+            ended = way(made, folder)
+            slowest = max(slowest, perf_counter() - started)
+            commands[made.arguments[0]] += 1
+            became[f"status {ended.status}"] += 1
+            for defect in defects(made, ended, folder):
+                failed += 1
+                print(f"{number}: {made.arguments!r} {made.env!r}: {defect}\n{ended.stderr[-2000:]}", flush=True)
+            shutil.rmtree(folder, ignore_errors=True)
+    assert set(commands) <= set(COMMANDS)
+    print(f"{len(numbers):,} command lines, seed {seed}: {dict(sorted(became.items()))}; slowest {slowest:.1f} s")
+    print(f"  {dict(sorted(commands.items()))}")
+    print(f"  {failed} defects")
+    return int(failed > 0)
+
+
+def main() -> int:
+    """Do what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", choices=sorted(COUNTS), default="decide")
+    parser.add_argument("--count", type=int, help="how many; 1,000,000, 30,000 and 6,300")
+    parser.add_argument("--seed", type=int, default=20260101)
+    parser.add_argument("--only", type=int, metavar="NUMBER", help="the command line of this number alone")
+    options = parser.parse_args()
+    count = options.count or COUNTS[options.what]
+    if options.what == "decide":
+        return decide(count, options.seed)
+    numbers = range(count) if options.only is None else range(options.only, options.only + 1)
+    return attack(call if options.what == "call" else run, options.seed, numbers)
 
 
 if __name__ == "__main__":

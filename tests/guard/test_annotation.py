@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from aether_guard.annotation import MOST_LINES, escaped_message, escaped_property, render_annotations
 from aether_guard.verdict import Judgement, build_report
+from aether_schema import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,8 +70,18 @@ def test_no_name_path_or_unit_makes_a_second_command(
     command, properties, _message = lines[0].split(" ", 1)[0], *lines[0].split(" ", 1)[1].split("::", 1)
     assert command == "::warning"
     title, file = properties.split(",")
-    assert unescaped(title) == f"title=Performance regression: {bench_id}"
-    assert unescaped(file) == f"file={path}"
+    assert unescaped(title) == f"title=Performance regression: {printable(bench_id)}"
+    assert unescaped(file) == f"file={printable(path)}"
+    assert lines[0].isprintable()
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2Jb", "a\u202eb", "a##vso[task.complete]b"])
+def test_no_name_in_a_warning_commands_a_terminal_or_another_host(
+    judgement: Callable[..., Judgement], name: str
+) -> None:
+    (line,) = annotations(judgement(bench_id=name, baseline_path=name))
+    assert line.isprintable()
+    assert "##vso[" not in line
 
 
 def test_ten_regressions_are_ten_lines_the_worst_first(judgement: Callable[..., Judgement]) -> None:

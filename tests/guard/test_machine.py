@@ -81,3 +81,10 @@ def test_every_key_of_the_contract_is_there(judgement: Callable[..., Judgement])
 
 def test_a_path_that_is_not_utf8_is_reported_too(judgement: Callable[..., Judgement]) -> None:
     assert parsed(judgement(current_path="\udcff.json"))["verdict"] == "regression"
+
+
+def test_no_control_character_stands_bare_in_json(judgement: Callable[..., Judgement]) -> None:
+    path = "a\x1b\x7f\x85\x9b.json"
+    text = render_json(build_report([judgement(baseline_path=path)], strict=False))
+    assert all(character.isprintable() or character == "\n" for character in text)
+    assert json.loads(text)["benches"][0]["baseline_path"] == path

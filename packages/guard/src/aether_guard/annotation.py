@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aether_guard.figure import figure
+from aether_schema import printable
 
 if TYPE_CHECKING:
     from aether_guard.verdict import Report
@@ -20,10 +21,12 @@ def render_annotations(report: Report) -> str:
         if judgement.verdict != "regression" or judgement.baseline is None or judgement.current is None:
             continue
         unit = judgement.unit or ""
-        title = escaped_property(f"Performance regression: {judgement.bench_id}")
-        file = "" if judgement.baseline_path is None else f",file={escaped_property(judgement.baseline_path)}"
+        name = printable(judgement.bench_id or "")
+        title = escaped_property(f"Performance regression: {name}")
+        path = judgement.baseline_path
+        file = "" if path is None else f",file={escaped_property(printable(path))}"
         message = (
-            f"{judgement.bench_id}: {judgement.reason}: "
+            f"{name}: {printable(judgement.reason)}: "
             f"{figure(judgement.baseline, unit)} in the baseline, {figure(judgement.current, unit)} now"
         )
         lines.append(f"::warning title={title}{file}::{escaped_message(message)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 
 import msgspec
@@ -11,13 +12,20 @@ from aether_guard.verdict import Judgement, Report
 
 SCHEMA_FILE = "check.schema.json"
 AB_SCHEMA_FILE = "ab.schema.json"
+# They command terminals, as those below U+0020 do.
+_BARE_CONTROLS = re.compile("[\x7f-\x9f]")
 
 
 def render_json(report: Report) -> str:
     """Return the report as one JSON object; keys that do not apply are null."""
     benches = [replace(judgement, **_legible_paths(judgement)) for judgement in report.benches]
-    encoded = msgspec.json.encode(replace(report, benches=tuple(benches)))
-    return msgspec.json.format(encoded, indent=2).decode() + "\n"
+    return to_json(replace(report, benches=tuple(benches)))
+
+
+def to_json(document: object, indent: int = 2) -> str:
+    """Return a document as indented JSON, with the control characters escaped that JSON lets stand as they are."""
+    text = msgspec.json.format(msgspec.json.encode(document), indent=indent).decode()
+    return _BARE_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 def _legible_paths(judgement: Judgement) -> dict[str, str]:

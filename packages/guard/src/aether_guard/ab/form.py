@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from aether_guard.ab.contest import Contested
 from aether_guard.ab.outcome import Outcome, Outcomes, versus
+from aether_guard.machine import to_json
 from aether_guard.verdict import Report
 from aether_schema import SchemaError, Summary, quantile
 
@@ -35,7 +35,7 @@ class AbDocuments(Struct, frozen=True):
             document = Outcomes(
                 verdict=self.report.verdict, exit_code=self.report.exit_code, benches=tuple(worst_first)
             )
-        return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+        return to_json(document)
 
     def html(self) -> str:
         """Return the page, with the samples of both sides as if they were two summaries."""

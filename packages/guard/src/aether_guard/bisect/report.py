@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from aether_guard.bisect.hunt import told
 from aether_guard.figure import percentage, worse_or_better
+from aether_guard.machine import to_json
 from aether_schema import printable
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def render_text(hunt: Hunt) -> str:
 
 def render_json(hunt: Hunt) -> str:
     """Return the search as one JSON object."""
-    return msgspec.json.format(msgspec.json.encode(hunt), indent=2).decode() + "\n"
+    return to_json(hunt)
 
 
 def _commit(found: Commit) -> str:

@@ -6,9 +6,8 @@ import math
 import platform
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from aether_guard.error import GuardError
+from aether_guard.machine import to_json
 from aether_schema import printable, quantile
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def render(summaries: Sequence[Summary]) -> str:
         "datetime": newest.measured_at.isoformat(),
         "version": "5.1.0",
     }
-    return msgspec.json.format(msgspec.json.encode(report), indent=4).decode() + "\n"
+    return to_json(report, indent=4)
 
 
 def _bench(summary: Summary) -> dict[str, Any]:

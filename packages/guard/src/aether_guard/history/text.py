@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from aether_guard.figure import figure
 from aether_guard.history.phrase import conclusion, day, told, worse_by
+from aether_guard.machine import to_json
 from aether_guard.text import NOTHING, render_table
 from aether_schema import printable
 
@@ -52,4 +51,4 @@ def render_json(course: Course) -> str:
         "hints": course.hints,
         "problems": course.problems,
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+    return to_json(document)
