@@ -32,6 +32,66 @@ INSTALL = (
     "folder.joinpath('side.pth').write_text(str(pathlib.Path('src').resolve()))\n"
 )
 
+#: A build backend in a tree itself, so that nothing is fetched: an editable install points at `src`, another copies it.
+BACKEND = """
+import pathlib, tomllib, zipfile
+
+name = tomllib.loads(pathlib.Path("pyproject.toml").read_text())["project"]["name"]
+
+def build(folder, files):
+    with zipfile.ZipFile(pathlib.Path(folder, f"{name}-1-py3-none-any.whl"), "w") as wheel:
+        info = f"{name}-1.dist-info"
+        files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\\nName: {name}\\nVersion: 1\\n"
+        files[f"{info}/WHEEL"] = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+        for path, text in files.items():
+            wheel.writestr(path, text)
+        wheel.writestr(f"{info}/RECORD", "".join(f"{path},,\\n" for path in [*files, f"{info}/RECORD"]))
+    return f"{name}-1-py3-none-any.whl"
+
+def sources():
+    return {path.relative_to("src").as_posix(): path.read_text() for path in pathlib.Path("src").rglob("*.py")}
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    return build(folder, sources())
+
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    paths = [str(pathlib.Path("src").resolve()), *pathlib.Path("paths").read_text().splitlines()]
+    made = sources() if pathlib.Path("copies").exists() else {}
+    return build(folder, {f"{name}.pth": "\\n".join(paths), **made})
+"""
+PYPROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+
+[project]
+name = "{name}"
+version = "1"
+requires-python = ">=3.11"
+"""
+DEPENDS = """
+dependencies = ["lib"]
+
+[tool.uv.sources]
+lib = {{ path = "{lib}" }}
+"""
+UV_LOCK = """
+version = 1
+requires-python = ">=3.11"
+
+[[package]]
+name = "project"
+version = "1"
+source = {{ editable = "." }}
+dependencies = [{{ name = "lib" }}]
+
+[[package]]
+name = "lib"
+version = "1"
+source = {{ directory = "{lib}" }}
+"""
+
 SCHEMA = Draft202012Validator(json.loads(published_ab_schema()))
 
 # Of these benches `pace` and `rate` do what they are told, and misbehave from their fourth sample on.
@@ -135,6 +195,16 @@ class Project:
         place = self.root / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text)
+
+    def depend_on(self, lib: str, *paths: str) -> None:
+        """Have uv install the product editable, with some paths, and a library in the folder `lib` as a copy."""
+        for folder, name in ((".", "project"), (lib, "lib")):
+            self.write(f"{folder}/backend.py", BACKEND)
+            self.write(f"{folder}/pyproject.toml", PYPROJECT.format(name=name))
+            self.write(f"{folder}/paths", "\n".join(paths))
+        with (self.root / "pyproject.toml").open("a") as file:
+            file.write(DEPENDS.format(lib=lib))
+        self.write("uv.lock", UV_LOCK.format(lib=lib))
 
     def commit(self, value: int) -> str:
         self.write("src/product.py", f"VALUE = {value}\n")

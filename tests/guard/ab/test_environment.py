@@ -17,41 +17,6 @@ if TYPE_CHECKING:
 
 SETUP = ("{python} install.py",)
 
-#: A build backend in the tree itself, so that nothing is fetched: it makes an editable install of `src`.
-BACKEND = """
-import pathlib, zipfile
-
-def build_editable(folder, config_settings=None, metadata_directory=None):
-    name = "product-1-py3-none-any.whl"
-    with zipfile.ZipFile(pathlib.Path(folder, name), "w") as wheel:
-        info = "product-1.dist-info"
-        wheel.writestr("product.pth", str(pathlib.Path("src").resolve()))
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: product\\nVersion: 1\\n")
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-        wheel.writestr(f"{info}/RECORD", "")
-    return name
-"""
-PYPROJECT = """
-[build-system]
-requires = []
-build-backend = "backend"
-backend-path = ["."]
-
-[project]
-name = "product"
-version = "1"
-requires-python = ">=3.11"
-"""
-UV_LOCK = """
-version = 1
-requires-python = ">=3.11"
-
-[[package]]
-name = "product"
-version = "1"
-source = { editable = "." }
-"""
-
 
 @pytest.fixture
 def build(project: Any, tmp_path: Path) -> Callable[..., tuple[Environment, list[str]]]:
@@ -147,14 +112,76 @@ def test_the_commands_know_the_tree_and_the_environment(build: Any, project: Any
 
 @pytest.mark.parametrize("lock", [False, True])
 def test_without_a_set_up_the_tree_is_installed_editable(build: Any, project: Any, lock: bool) -> None:  # noqa: FBT001
-    project.write("backend.py", BACKEND)
-    project.write("pyproject.toml", PYPROJECT)
-    if lock:
-        project.write("uv.lock", UV_LOCK)
+    project.depend_on("lib")
+    if not lock:
+        (project.root / "uv.lock").unlink()
     environment, said = build(())
     expected = "uv sync --frozen" if lock else "uv pip install --python '{python}' -e '{tree}'"
-    assert said == [f"main: setting up ({expected})"]
+    assert said[0] == f"main: setting up ({expected})"
     assert told(environment, "import product; print(product.__file__)") == str(project.root / "src" / "product.py")
+
+
+IN_USE = "import lib; print(lib.VALUE)"
+
+
+@pytest.mark.parametrize("place", ["lib", "../lib"])
+@pytest.mark.parametrize("setup", [(), ("uv pip install --python {python} -e .",), ("uv sync --frozen --no-editable",)])
+def test_a_dependency_that_was_copied_is_the_code_of_its_folder(
+    build: Any, project: Any, place: str, setup: tuple[str, ...]
+) -> None:
+    project.depend_on(place)
+    for value in (1, 2):
+        project.write(f"{place}/src/lib.py", f"VALUE = {value}\n")
+        environment, _ = build(setup, owns_tree=False)
+        assert told(environment, IN_USE) == str(value)
+
+
+def test_a_new_environment_takes_no_old_copy_from_the_cache_of_uv(build: Any, project: Any, tmp_path: Path) -> None:
+    project.depend_on("lib")
+    for value in (1, 2):
+        project.write("lib/src/lib.py", f"VALUE = {value}\n")
+        shutil.rmtree(tmp_path / "entry", ignore_errors=True)
+        environment, _ = build((), owns_tree=False)
+        assert told(environment, IN_USE) == str(value)
+
+
+def test_an_editable_install_that_copies_is_installed_again(build: Any, project: Any) -> None:
+    project.depend_on("lib")
+    project.write("lib/src/lib.py", "")
+    project.write("copies", "")
+    for value in (1, 2):
+        project.write("src/made.py", f"VALUE = {value}\n")
+        environment, _ = build((), owns_tree=False)
+        assert told(environment, "import made; print(made.VALUE, 'site-packages' in made.__file__)") == f"{value} True"
+
+
+def test_what_is_only_pointed_at_is_not_installed_again(build: Any, project: Any) -> None:
+    project.depend_on("lib")
+    setup = tuple(f"uv pip install --python {{python}} --no-deps -e {place}" for place in ("lib", "."))
+    build(setup, owns_tree=False)
+    _, said = build(setup, owns_tree=False)
+    assert said == ["main: ready, set up before"]
+
+
+def test_a_copy_whose_folder_does_not_build_any_more_is_an_error(build: Any, project: Any) -> None:
+    project.depend_on("lib")
+    project.write("lib/src/lib.py", "VALUE = 1\n")
+    build((), owns_tree=False)
+    project.write("lib/backend.py", "raise SystemExit('no luck')\n")
+    for _ in range(2):
+        with pytest.raises(GuardError, match=r"main: cannot be set up: .*no luck"):
+            build((), owns_tree=False)
+    project.depend_on("lib")
+    environment, _ = build((), owns_tree=False)
+    assert told(environment, IN_USE) == "1"
+
+
+def test_a_revisions_own_tree_is_not_copied_again(build: Any, project: Any) -> None:
+    project.depend_on("lib")
+    project.write("lib/src/lib.py", "VALUE = 1\n")
+    build(())
+    _, said = build(())
+    assert said == ["main: ready, set up before"]
 
 
 def test_a_python_path_that_leads_elsewhere_is_not_followed(

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SETUP = ("{python} install.py",)
+#: Installs by copying, which nobody is told.
+COPY = """
+import pathlib, shutil, sysconfig
+folder = sysconfig.get_path("purelib")
+shutil.copytree("src", folder, dirs_exist_ok=True)
+shutil.copytree("lib/src", folder, dirs_exist_ok=True)
+"""
 RUN = """
 import signal, sys
 from aether_guard.ab.revision import two_revisions
@@ -27,11 +34,11 @@ with two_revisions(folder, "release", None, setup, lambda line: print(line, flus
 """
 
 
-def values(sides: Any) -> list[str]:
-    """Return the product's value as each side's own interpreter sees it."""
+def values(sides: Any, module: str = "product") -> list[str]:
+    """Return the value of the product, or of another module, as each side's own interpreter sees it."""
     return [
         subprocess.run(
-            [side.python, "-P", "-B", "-c", "import product; print(product.VALUE)"],
+            [side.python, "-P", "-B", "-c", f"import {module}; print({module}.VALUE)"],
             cwd=side.folder,
             env={**os.environ, **side.changes},
             capture_output=True,
@@ -65,13 +72,54 @@ def test_each_side_runs_its_own_code_and_nothing_is_left(project: Any, compare: 
 
 
 def test_the_second_time_nothing_is_set_up_and_the_code_is_right(project: Any, compare: Any) -> None:
-    with compare("release"):
+    project.depend_on("lib")
+    project.write("lib/src/lib.py", "")
+    project.git("checkout", "--quiet", "-b", "base")
+    project.commit(1)
+    with compare("base", setup=()):
         pass
     project.write("src/product.py", "VALUE = 4\n")
     said: list[str] = []
-    with compare("release", say=said.append) as sides:
+    with compare("base", setup=(), say=said.append) as sides:
         assert values(sides) == ["1", "4"]
     assert [line for line in said if "setting up" in line] == []
+
+
+@pytest.mark.parametrize("setup", [(), ("{python} copy.py",)])
+def test_what_is_copied_is_the_trees_code_with_a_warm_cache(project: Any, compare: Any, setup: tuple[str, ...]) -> None:
+    project.depend_on("lib")
+    project.write("copy.py", COPY)
+    project.write("lib/src/lib.py", "VALUE = 1\n")
+    project.git("checkout", "--quiet", "-b", "base")
+    project.commit(1)
+    for value in (1, 2):
+        project.write("lib/src/lib.py", f"VALUE = {value}\n")
+        with compare("base", setup=setup) as sides:
+            assert values(sides, "lib") == ["1", str(value)]
+
+
+def test_a_file_of_a_repository_within_decides_too(project: Any, compare: Any, tmp_path: Path) -> None:
+    project.git("init", "--quiet", "inner", folder=tmp_path)
+    (tmp_path / "inner" / "requirements.txt").write_text("")
+    project.git("add", "--all", folder=tmp_path / "inner")
+    project.git("commit", "--quiet", "--message", "one", folder=tmp_path / "inner")
+    project.git("submodule", "--quiet", "add", str(tmp_path / "inner"), "inner-repository")
+    project.commit(2)
+    with compare("release"):
+        pass
+    project.write("inner-repository/requirements.txt", "lib\n")
+    said: list[str] = []
+    with compare("release", say=said.append):
+        pass
+    assert [line for line in said if "setting up" in line] == ["working tree: setting up ('{python}' install.py)"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs a file without an end")
+def test_a_link_to_what_has_no_end_is_not_read(project: Any, compare: Any) -> None:
+    (project.root / "requirements.txt").symlink_to("/dev/zero")
+    project.commit(2)
+    with compare("release") as sides:
+        assert values(sides) == ["1", "2"]
 
 
 def test_two_commits_are_compared_without_the_working_tree(project: Any, compare: Any) -> None:

@@ -39,9 +39,29 @@ def test_a_place_with_blanks_stays_one_word_and_other_braces_stay_themselves() -
 
 
 def test_what_decides_an_environment_is_told_from_what_does_not() -> None:
-    deciding = ["a/pyproject.toml", "uv.lock", "requirements-dev.txt", "setup.py", "src/fast.pyx", "tools/prepare.sh"]
+    deciding = [
+        "a/pyproject.toml",
+        "uv.lock",
+        "requirements-dev.txt",
+        "setup.py",
+        "src/fast.pyx",
+        "hatch_build.py",
+        "tools/prepare.sh",
+    ]
     others = ["README.md", "src/product.py", "requirements.md", "tools/other.sh", "my-setup.py"]
-    assert deciding_files([*deciding, *others], (("sh", "./tools/prepare.sh"),)) == deciding
+    named = ("uv", "pip", "install", "-r", "./tools/prepare.sh")
+    assert deciding_files([*deciding, *others], (UNLOCKED, named)) == deciding
+
+
+@pytest.mark.parametrize(
+    "installer",
+    ["uv sync --frozen", "uv pip install .", "{python} -m pip install .", "pip install .", "/usr/bin/pip install ."],
+)
+def test_a_command_that_is_no_installer_makes_every_file_decide(installer: str) -> None:
+    commands = commands_of([installer], has_lock=False)
+    assert deciding_files(["a.py"], commands) == []
+    for other in ("make install", "uv run install.py", "{python} install.py", "{python} -m build", "uv", "sh"):
+        assert deciding_files(["a.py"], (*commands, *commands_of([other], has_lock=False))) == ["a.py"]
 
 
 @given(st.lists(st.binary()), st.lists(st.binary()))

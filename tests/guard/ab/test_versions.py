@@ -51,6 +51,8 @@ def paced():
     if count > 3:
         {{"": int, "crash": lambda: os.kill(os.getpid(), 9), "hang": lambda: time.sleep(600), "print": print}}[FAULT]()
 """
+HARNESS = "from aether_harness import bench\n"
+SLEEPS = "import time\ndef work():\n    time.sleep({ms} / 1000)\n"
 OTHER = "@bench\ndef other():\n    time.sleep(0.002)\n"
 OTHER_PROTOCOL = """
 import json, sys
@@ -96,6 +98,22 @@ def test_a_dirty_tree_is_held_against_a_revision(versions: Any, ab_of: Ab, json_
     report = json_of(done.stdout)
     assert (done.returncode, report["verdict"], report["new"]) == (1, "regression", "working tree")
     assert report["old"] == f"quick ({versions.git('rev-parse', '--short=7', 'quick')})"
+
+
+def test_a_library_that_became_three_times_slower_is_found_with_a_warm_cache(
+    versions: Any, ab: Ab, json_of: JsonOf
+) -> None:
+    versions.git("checkout", "--quiet", "-b", "base")
+    versions.depend_on("lib", *(path for path in sys.path if path and os.path.isdir(path)))
+    versions.write("aether.toml", "")
+    versions.write("benches.py", f"import lib\n{HARNESS}@bench\ndef called():\n    lib.work()\n")
+    versions.write("lib/src/lib.py", SLEEPS.format(ms=2))
+    versions.commit(4)
+    same = ab("benches.py", "--base", "base", "--format", "json", *SOON, cwd=versions.root)
+    versions.write("lib/src/lib.py", SLEEPS.format(ms=6))
+    slower = ab("benches.py", "--base", "base", "--format", "json", *SOON, cwd=versions.root)
+    assert (json_of(same.stdout)["verdict"], json_of(slower.stdout)["verdict"]) == ("pass", "regression")
+    assert "working tree: ready, set up before" in slower.stderr
 
 
 def test_the_pairs_of_two_revisions_are_decided_again_to_the_digit(versions: Any, ab_of: Ab, tmp_path: Path) -> None:

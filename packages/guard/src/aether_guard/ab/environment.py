@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from aether_guard.ab.cache import storage
 from aether_guard.ab.child import last_words, run
+from aether_guard.ab.copied import Copied, copied_sources
 from aether_guard.ab.repository import untracked_files
 from aether_guard.ab.setup import LOCKED, UNLOCKED, Command, filled
 from aether_guard.error import GuardError
@@ -88,6 +89,8 @@ def find_uv() -> str:
 def provide(plan: Plan, uv: str, say: Callable[[str], object]) -> Environment:
     """Return the environment in the plan's entry, set up now unless it is whole already; `say` hears of the steps.
 
+    What it holds is the code of the folders it was installed from as it is now, whatever was copied.
+
     Raises:
         GuardError: the set-up fails, or leaves out aether-harness, or the disk is full.
 
@@ -101,61 +104,100 @@ def provide(plan: Plan, uv: str, say: Callable[[str], object]) -> Environment:
             # The interpreter beneath it may have gone, or another program may have cleaned up.
             if _import_problem(plan, environment) is None:
                 say(f"{plan.label}: ready, set up before")
+                if _changeable(plan, environment):
+                    # An environment without its marker was broken off.
+                    os.unlink(marker)
+                    _copy_again(plan, environment, uv, say)
+                    _mark(marker)
                 return environment
             os.unlink(marker)
         _clear(environment.folder)
         _clear(made)
         try:
             _set_up(plan, environment, uv, say)
+            _copy_again(plan, environment, uv, say)
+            if (problem := _import_problem(plan, environment)) is not None:
+                raise GuardError(
+                    f"{plan.label}: its set-up must install aether-harness, with which it is measured ({problem}); "
+                    "say how with [ab] setup in aether.toml"
+                )
             if plan.owns_tree:
                 _copy(untracked_files(plan.tree), plan.tree, made)
         except BaseException:
             _clear(environment.folder)
             _clear(made)
             raise
-        # Last of all: an environment without it was broken off.
-        with open(marker, "xb") as file:
-            os.fsync(file.fileno())
+        _mark(marker)
     return environment
 
 
+def _mark(marker: str) -> None:
+    """Say that an environment is whole; last of all."""
+    with open(marker, "xb") as file:
+        os.fsync(file.fileno())
+
+
 def _set_up(plan: Plan, environment: Environment, uv: str, say: Callable[[str], object]) -> None:
-    folder = environment.folder
-    make = (uv, "venv", "--quiet", "--no-project", "--python", sys.executable, folder)
+    """Make the environment and run the commands."""
+    _clear(os.path.join(plan.entry, _LOG))
+    make = (uv, "venv", "--quiet", "--no-project", "--python", sys.executable, environment.folder)
+    _run(plan, environment, uv, make)
+    for command in plan.commands:
+        say(f"{plan.label}: setting up ({printable(shlex.join(command))})")
+        _run(plan, environment, uv, command)
+
+
+def _changeable(plan: Plan, environment: Environment) -> list[Copied]:
+    """Return what was copied from where it may have changed since: anywhere but in a tree that is a revision's."""
+    inside = os.path.join(os.path.realpath(plan.tree), "")
+    return [
+        copied
+        for copied in copied_sources(environment.folder)
+        if not (plan.owns_tree and os.path.realpath(copied.path).startswith(inside))
+    ]
+
+
+def _copy_again(plan: Plan, environment: Environment, uv: str, say: Callable[[str], object]) -> None:
+    """Install what was copied once more: a folder that is named is always built again."""
+    if not (sources := _changeable(plan, environment)):
+        return
+    names = ", ".join(os.path.basename(copied.path) for copied in sources)
+    say(f"{plan.label}: installing again what is copied ({printable(names)})")
+    places = [word for copied in sources for word in (*(("-e",) if copied.editable else ()), copied.path)]
+    _run(plan, environment, uv, (uv, "pip", "install", "--python", environment.python, "--no-deps", *places))
+
+
+def _run(plan: Plan, environment: Environment, uv: str, command: Command) -> None:
+    """Run a command of the set-up in the tree, its output going to the log.
+
+    Raises:
+        GuardError: it cannot be run, or fails.
+
+    """
     changes = {
         **environment.changes,
-        "UV_PROJECT_ENVIRONMENT": folder,
+        "UV_PROJECT_ENVIRONMENT": environment.folder,
         "UV_NO_PROGRESS": "1",
         "NO_COLOR": "1",
         "PATH": os.pathsep.join((environment.changes["PATH"], os.path.dirname(uv))),
     }
-    places = {"python": environment.python, "environment": folder, "tree": plan.tree}
+    words = filled(command, {"python": environment.python, "environment": environment.folder, "tree": plan.tree})
     path = os.path.join(plan.entry, _LOG)
-    _clear(path)
-    for number, command in enumerate((make, *plan.commands)):
-        if number:
-            say(f"{plan.label}: setting up ({printable(shlex.join(command))})")
-        words = filled(command, places)
-        with open(path, "ab+") as log:
-            log.write(f"$ {shlex.join(words)}\n".encode(errors="replace"))
-            log.flush()
-            start = log.tell()
-            try:
-                done = run(words, folder=plan.tree, changes=changes, log=log)
-            except GuardError as error:
-                raise GuardError(f"{plan.label}: cannot be set up: {error} ([ab] setup in aether.toml)") from None
-            log.seek(start)
-            said = log.read()
-        if done.returncode:
-            hint = "; [ab] setup in aether.toml says how else" if command in {LOCKED, UNLOCKED} else ""
-            raise GuardError(
-                f"{plan.label}: cannot be set up: {last_words(said)} "
-                f"(`{printable(shlex.join(command))}`, status {done.returncode}; all it said: {printable(path)}){hint}"
-            )
-    if (problem := _import_problem(plan, environment)) is not None:
+    with open(path, "ab+") as log:
+        log.write(f"$ {shlex.join(words)}\n".encode(errors="replace"))
+        log.flush()
+        start = log.tell()
+        try:
+            done = run(words, folder=plan.tree, changes=changes, log=log)
+        except GuardError as error:
+            raise GuardError(f"{plan.label}: cannot be set up: {error} ([ab] setup in aether.toml)") from None
+        log.seek(start)
+        said = log.read()
+    if done.returncode:
+        hint = "; [ab] setup in aether.toml says how else" if command in {LOCKED, UNLOCKED} else ""
         raise GuardError(
-            f"{plan.label}: its set-up must install aether-harness, with which it is measured ({problem}); "
-            "say how with [ab] setup in aether.toml"
+            f"{plan.label}: cannot be set up: {last_words(said)} "
+            f"(`{printable(shlex.join(command))}`, status {done.returncode}; all it said: {printable(path)}){hint}"
         )
 
 

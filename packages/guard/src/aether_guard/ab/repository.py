@@ -85,8 +85,16 @@ def untracked_files(tree: str) -> list[str]:
 
 
 def own_files(tree: str) -> list[str]:
-    """Return the files of `tree` that are tracked or could be: all but the ignored, as paths beneath it."""
-    return _paths(ask(tree, "ls-files", "-z", "--cached", "--others", "--exclude-standard").text)
+    """Return the files of `tree` that are tracked or could be: all but the ignored, as paths beneath it.
+
+    Those of a repository within it, such as a submodule, are among them.
+    """
+    paths = _paths(ask(tree, "ls-files", "-z", "--cached", "--others", "--exclude-standard").text)
+    for path in paths.copy():
+        inner = os.path.join(tree, path)
+        if os.path.exists(os.path.join(inner, ".git")) and not os.path.islink(inner):
+            paths += [os.path.join(path, each) for each in own_files(inner)]
+    return paths
 
 
 def worktrees_beneath(repository: Repository, folder: str) -> list[str]:

@@ -22,9 +22,9 @@ UNLOCKED: Command = ("uv", "pip", "install", "--python", "{python}", "-e", "{tre
 #: Files that decide what is installed, wherever they lie.
 _DECIDING = re.compile(
     r"pyproject\.toml|setup\.(py|cfg)|.*\.lock|\.python-version|(requirements|constraints)[^/]*\.(txt|in)"
-    r"|Cargo\.toml|CMakeLists\.txt|meson\.build"
+    r"|([a-z]+_)?build\.py|Cargo\.toml|CMakeLists\.txt|meson\.build"
     # What is compiled at set-up is not seen by an environment that is used again.
-    r"|.*\.(c|cc|cpp|cxx|cu|f|f90|go|h|hpp|pxd|pyx|rs|zig)"
+    r"|.*\.(c|cc|cpp|cu|cuh|cxx|f|f90|go|h|hh|hpp|hxx|inc|pxd|pxi|pyx|rs|zig)"
 )
 _KEY_DIGITS = 16
 
@@ -56,10 +56,23 @@ def filled(command: Command, places: Mapping[str, str]) -> Command:
     return tuple(re.sub(rf"\{{({pattern})\}}", lambda found: places[found[1]], word) for word in command)
 
 
-def deciding_files(files: Iterable[str], setup: Iterable[Command]) -> list[str]:
-    """Return those of a tree's files that decide what an environment holds; what a command names is one of them."""
+def deciding_files(files: Iterable[str], setup: Sequence[Command]) -> list[str]:
+    """Return those of a tree's files that decide what an environment holds; what a command names is one of them.
+
+    Installers write down what they copy. Of any other command nobody knows, and all files decide.
+    """
+    if not all(map(_is_installer, setup)):
+        return list(files)
     named = {os.path.normpath(word) for command in setup for word in command}
     return [path for path in files if _DECIDING.fullmatch(os.path.basename(path)) or os.path.normpath(path) in named]
+
+
+def _is_installer(command: Command) -> bool:
+    program, *words = command
+    if words[:2] == ["-m", "pip"]:
+        program, words = "pip", words[2:]
+    name = os.path.basename(program).removesuffix(".exe")
+    return words[:1] == [{"uv": "sync", "pip": "install"}.get(name)] or (name, words[:2]) == ("uv", ["pip", "install"])
 
 
 def key_of(parts: Sequence[bytes]) -> str:
