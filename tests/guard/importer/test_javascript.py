@@ -137,6 +137,17 @@ def test_vitest_5_ordinary_tests_are_no_benches() -> None:
     assert (len(found.summaries), found.failed, found.unjudged) == (2, (), ())
 
 
+def test_the_last_attempt_of_a_retried_vitest_5_test_counts() -> None:
+    report = parsed("vitest/five_old.json")
+    test = report["testResults"][0]["assertionResults"][0]
+    first, last = (json.loads(json.dumps(test["benchmarks"][0])) for _ in range(2))
+    last["tasks"][0]["latency"] = {"p50": 2.0, "samplesCount": 5}
+    test |= {"benchmarks": [first, last], "failureMessages": ["Error: flaky"]}
+    found = figures(of_text("vitest", json.dumps(report)))
+    assert found["five.bench.mjs > work > alone > parse"] == (("p50",), 2.0, 5)
+    assert len(found) == 2
+
+
 def test_vitest_5_stored_results_were_not_measured_now() -> None:
     report = parsed("vitest/five_old.json")
     tasks = report["testResults"][0]["assertionResults"][0]["benchmarks"][0]["tasks"]
@@ -210,6 +221,11 @@ def test_a_tinybench_task_without_a_full_result(result: Any, failed: str | None,
     found = of_text("tinybench", json.dumps(tasks))
     assert [problem.startswith(failed or "") for _, problem in found.failed] == [True] * (failed is not None)
     assert [reason for _, reason in found.unjudged] == ([] if unjudged is None else [unjudged])
+
+
+def test_a_tinybench_table_may_hold_a_count_that_is_none() -> None:
+    rows = [{"Task name": "a", "Latency med (ns)": "5 ± 1", "Samples": count} for count in (True, "N/A", 7)]
+    assert [summary.n for summary in of_text("tinybench", json.dumps(rows)).summaries] == [1, 1, 7]
 
 
 # mitata

@@ -121,8 +121,8 @@ def _row(row: Mapping[str, Any], place: str) -> Series:
     failures = _ABORTED if str(row.get("Remarks", "")).startswith("aborted") else None
     median, mean = _cell(row, _MEDIANS, place), _cell(row, _MEANS, place)
     skipped = _NOT_RUN if median is None and mean is None and failures is None else None
-    n = row.get("Samples")
-    n = n if isinstance(n, int) and n > 0 else 1
+    samples = row.get("Samples")
+    n = samples if type(samples) is int and samples > 0 else 1
     return Series(name=name, unit="ns", p50=median, mean=mean, n=n, failures=failures, skipped=skipped)
 
 

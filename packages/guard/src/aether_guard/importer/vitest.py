@@ -130,10 +130,13 @@ def _module(module: _Module, name: str) -> Iterator[Series]:
     is_bench_file = any(test.benchmarks for test in tests) or re.search(r"\.bench(?:mark)?\.", module.name)
     for test in tests:
         failures = _failure(test.failure_messages) if test.status == "failed" else None
-        for comparison in test.benchmarks:
-            for task in comparison.tasks:
-                if not task.from_store:
-                    yield _task(f"{name} > {comparison.name} > {task.name}", task.latency, failures)
+        tasks = [(f"{name} > {each.name} > {task.name}", task) for each in test.benchmarks for task in each.tasks]
+        if test.failure_messages:
+            # A test that was retried has the benches of every attempt, and the last attempt counts.
+            tasks = list(dict(tasks).items())
+        for bench, task in tasks:
+            if not task.from_store:
+                yield _task(bench, task.latency, failures)
         if is_bench_file and not test.benchmarks and test.status in {"failed", "skipped"}:
             title = " > ".join((name, *filter(None, test.ancestor_titles), test.title))
             skipped = None if failures else "skipped by the test file"
