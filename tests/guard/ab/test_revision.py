@@ -114,14 +114,6 @@ def test_a_file_of_a_repository_within_decides_too(project: Any, compare: Any, t
     assert [line for line in said if "setting up" in line] == ["working tree: setting up ('{python}' install.py)"]
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs a file without an end")
-def test_a_link_to_what_has_no_end_is_not_read(project: Any, compare: Any) -> None:
-    (project.root / "requirements.txt").symlink_to("/dev/zero")
-    project.commit(2)
-    with compare("release") as sides:
-        assert values(sides) == ["1", "2"]
-
-
 def test_two_commits_are_compared_without_the_working_tree(project: Any, compare: Any) -> None:
     project.write("src/product.py", "VALUE = 3\n")
     with compare("release", "main") as sides:
@@ -142,6 +134,25 @@ def test_a_changed_requirement_makes_a_new_environment_of_the_working_tree_only(
     with compare("release", say=said.append):
         pass
     assert [line for line in said if "setting up" in line] == ["working tree: setting up ('{python}' install.py)"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs a device without an end")
+def test_a_tracked_link_to_a_device_is_not_read(project: Any, compare: Any) -> None:
+    (project.root / "native.c").symlink_to("/dev/zero")
+    project.commit(2)
+    with compare("release") as sides:
+        assert values(sides) == ["1", "2"]
+
+
+def test_another_target_of_a_link_makes_a_new_environment(project: Any, compare: Any) -> None:
+    for name in ("one", "two"):
+        project.write(name, "")
+    for name, steps in (("one", "setting up"), ("one", "ready"), ("two", "setting up")):
+        (project.root / "native.c").unlink(missing_ok=True)
+        (project.root / "native.c").symlink_to(name)
+        said: list[str] = []
+        with compare("release", say=said.append):
+            assert any(line.startswith(f"working tree: {steps}") for line in said), said
 
 
 def test_workers_run_in_the_folder_that_was_meant_on_either_side(project: Any, tmp_path: Path) -> None:

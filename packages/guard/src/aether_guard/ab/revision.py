@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager, suppress
@@ -104,7 +103,7 @@ def _working_tree(desk: _Desk) -> Iterator[Side]:
     parts = [os.fsencode(part) for part in _common_parts(desk)]
     commands = commands_of(desk.setup, has_lock=False)
     for path in deciding_files(own_files(root), commands):
-        parts += [os.fsencode(path), _fingerprint(os.path.join(root, path))]
+        parts += [os.fsencode(path), _contents(os.path.join(root, path))]
     with entry(desk.cache, key_of(parts), lambda: _say_wait(desk, WORKING_TREE)) as place:
         yield _ready(desk, WORKING_TREE, root, place, owns_tree=False)
 
@@ -139,15 +138,19 @@ def _common_parts(desk: _Desk) -> tuple[str, ...]:
     return desk.repository.root, repr(desk.setup), sys.version, sys.base_prefix
 
 
-def _fingerprint(path: str) -> bytes:
-    """Return what tells a file from what it was; one that was deleted, or is none, is told by what it is instead."""
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return b"not a file"
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
-    except OSError as error:
-        return (error.strerror or "").encode()
+def _contents(path: str) -> bytes:
+    """Return a digest of a file's content, and where it is a link to; no file (deleted, a submodule) has none.
+
+    A link may lead to a device without an end, of which only the link itself counts.
+    """
+    digest = hashlib.sha256()
+    with suppress(OSError):
+        if os.path.islink(path):
+            digest.update(os.fsencode(os.readlink(path)) + b"\0")
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.digest()
 
 
 def _say_wait(desk: _Desk, label: str) -> None:
