@@ -276,6 +276,18 @@ def test_forks_end_with_the_process_that_forked_them(
         worker.kill()
 
 
+def test_what_an_import_starts_in_another_session_ends_with_it(
+    nursery_of: Callable[[Address], Nursery], path: str, tmp_path: Path, eventually: Callable[..., object]
+) -> None:
+    noted = tmp_path / "pid"
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("child = subprocess.Popen(['sleep', '600'], start_new_session=True)\n")
+        file.write(f"open({str(noted)!r}, 'w').write(str(child.pid))\n")
+    nursery = nursery_of(FileAddress(path, "quick"))
+    nursery.kill()
+    assert eventually(lambda: not psutil.pid_exists(int(noted.read_text(encoding="utf-8"))))
+
+
 def test_what_cannot_be_imported_is_told(nursery_of: Callable[[Address], Nursery]) -> None:
     with pytest.raises(NurseryError, match="nowhere: no_such_module:bench cannot be imported"):
         nursery_of(EntryPointAddress("nowhere", "no_such_module:bench"))

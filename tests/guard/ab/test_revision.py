@@ -114,14 +114,6 @@ def test_a_file_of_a_repository_within_decides_too(project: Any, compare: Any, t
     assert [line for line in said if "setting up" in line] == ["working tree: setting up ('{python}' install.py)"]
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs a file without an end")
-def test_a_link_to_what_has_no_end_is_not_read(project: Any, compare: Any) -> None:
-    (project.root / "requirements.txt").symlink_to("/dev/zero")
-    project.commit(2)
-    with compare("release") as sides:
-        assert values(sides) == ["1", "2"]
-
-
 def test_two_commits_are_compared_without_the_working_tree(project: Any, compare: Any) -> None:
     project.write("src/product.py", "VALUE = 3\n")
     with compare("release", "main") as sides:

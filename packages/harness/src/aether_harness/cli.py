@@ -31,9 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A scratch folder may hold a tree as deep as a path can be long, and is removed folder within folder.
     sys.setrecursionlimit(max(sys.getrecursionlimit(), 10_000))
     try:
-        with ended_on_request(), nothing_outlives():
+        with ended_on_request():
             options = _parser().parse_args(arguments)
-            status: int = options.command(options)
+            with nothing_outlives():
+                status: int = options.command(options)
             sys.stdout.flush()
     except (HarnessError, SummaryFileError) as error:
         return _fail(error, EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED)
@@ -75,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _fail(error: object, status: int) -> int:
-    print(f"aether-bench: {error}", file=sys.stderr)
+    with suppress(OSError):  # of a terminal that hung up, the exit status has to say it
+        print(f"aether-bench: {error}", file=sys.stderr)
     return status
 
 

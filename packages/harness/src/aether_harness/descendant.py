@@ -5,8 +5,25 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
+from typing import Protocol
 
 import psutil
+
+
+class Tree(Protocol):
+    """A process that this one has started: as much of `subprocess.Popen` as it takes to end it."""
+
+    @property
+    def pid(self) -> int:
+        """Its number, which is another's once it was waited for."""
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended, if it was waited for."""
+
+    def kill(self) -> None:
+        """End it by force, if it was not waited for."""
+
 
 #: So many processes are no bench's any more but something that starts them without an end.
 _MOST = 10_000
@@ -40,20 +57,21 @@ def end_descendants(pid: int) -> None:
         _signal(child, "kill")
 
 
-def end_tree(pid: int) -> None:
-    """Kill the process `pid` with its descendants; where there are groups, with its own, which it leads."""
-    if os.name != "posix":
-        end_descendants(pid)
-        with suppress(psutil.Error):
-            psutil.Process(pid).kill()
-        return
-    with suppress(OSError):
+def end_tree(process: Tree) -> None:
+    """Kill a process with its descendants and, where there are groups, with the group that it leads."""
+    if process.returncode is None:
         # It starts nothing any more, and until it is dead what its children leave behind is its own.
-        os.kill(pid, signal.SIGSTOP)
-    end_descendants(pid)
-    for kill in (os.killpg, os.kill):
+        _signal_group(process.pid, "SIGSTOP")
+        end_descendants(process.pid)
+    # A group keeps its number from others while there is any of it.
+    _signal_group(process.pid, "SIGKILL")
+    process.kill()
+
+
+def _signal_group(pid: int, name: str) -> None:
+    if os.name == "posix":
         with suppress(OSError):
-            kill(pid, signal.SIGKILL)
+            os.killpg(pid, signal.Signals[name])
 
 
 def _signal(child: psutil.Process, how: str) -> None:

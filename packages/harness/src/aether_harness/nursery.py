@@ -145,7 +145,8 @@ class Nursery:
 
     def kill(self) -> None:
         """End it, and with it its forks."""
-        end_tree(self._process.pid)
+        if self._process.returncode is None:
+            end_tree(self._process)
         self._process.wait()
         self._line.close()
 
@@ -173,7 +174,7 @@ class Forked:
     def __init__(self, nursery: Nursery, pid: int, stdin: IO[bytes], stdout: IO[bytes]) -> None:
         """Stand for the fork `pid`, whose streams these are."""
         self._nursery = nursery
-        self._status: int | None = None
+        self.returncode: int | None = None
         self.pid = pid
         self.stdin = stdin
         self.stdout = stdout
@@ -186,16 +187,16 @@ class Forked:
 
         """
         ends = time.monotonic() + (timeout or 0)
-        while self._status is None:
-            self._status = self._nursery.reap(self.pid, wait=timeout is None)
-            if self._status is None:
+        while self.returncode is None:
+            self.returncode = self._nursery.reap(self.pid, wait=timeout is None)
+            if self.returncode is None:
                 if time.monotonic() > ends:
                     raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
                 time.sleep(_POLL_INTERVAL_S)
-        return self._status
+        return self.returncode
 
     def kill(self) -> None:
         """End it by force, if it has not ended."""
-        if self._status is None:
+        if self.returncode is None:
             with suppress(ProcessLookupError):  # it ended with its nursery
                 os.kill(self.pid, signal.SIGKILL)

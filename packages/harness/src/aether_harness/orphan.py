@@ -86,12 +86,18 @@ def _watched(mark: str) -> int:
 def _end_marked(mark: str) -> None:
     """Kill the processes that are marked, and what they start meanwhile."""
     for _ in range(_MOST_PASSES):
-        found = [int(name) for name in os.listdir("/proc") if name.isdigit() and _is_marked(name, mark)]
-        if not found:
+        if not (found := [int(name) for name in _processes() if _is_marked(name, mark)]):
             return
         for pid in found:
             with suppress(OSError):
                 _kill(pid)
+
+
+def _processes() -> list[str]:
+    try:
+        return [name for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:  # nobody may look
+        return []
 
 
 def _is_marked(pid: str, mark: str) -> bool:

@@ -165,7 +165,7 @@ class Child:
             if self._ended.is_set():
                 return
             self._ended.set()
-        end_tree(self.pid)
+        end_tree(self._process)
         self._process.wait()
         self._lifeline.let_go()
         for stream in (self._process.stdin, self._process.stdout, self._log):
@@ -189,7 +189,7 @@ class Child:
             deadline = self._deadline
             if deadline is not None and now_s - self._stood_still_s > deadline:
                 self._timed_out = True
-                end_tree(self.pid)
+                end_tree(self._process)
                 return
 
     def how_it_ended(self) -> str:

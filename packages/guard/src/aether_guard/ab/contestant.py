@@ -83,7 +83,8 @@ def settings(wanted: Wanted, old: Sequence[str], new: Sequence[str], limit_s: fl
     """
     if not wanted.names:
         raise GuardError("-A and -B want a bench, named first: aether-guard ab packaging -A level=1 -B level=6")
-    benches = _described_here(wanted, limit_s)
+    is_short = any(_NO_BENCH_NAMED.fullmatch(text) for text in (*old, *new))
+    benches = _described_here(wanted, limit_s) if is_short else ()
     sides = []
     for option, given in (("-A", old), ("-B", new)):
         texts = [_with_bench(text, option, benches) for text in given]
