@@ -47,7 +47,9 @@ Scalar = str | int | float | bool | None
 def statistic(values: Sequence[float], name: Statistic) -> float:
     """Return a statistic of `values`, which are not empty, in their unit."""
     if name == "mean":
-        return math.fsum(value / len(values) for value in values)
+        # In units of the largest, so that no sum overflows.
+        largest = max(values)
+        return largest * (math.fsum(value / largest for value in values) / len(values)) if largest > 0 else 0.0
     return quantile(values, PROBABILITY[name])
 
 

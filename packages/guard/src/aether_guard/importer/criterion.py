@@ -1,4 +1,8 @@
-"""criterion (Rust): the folder `target/criterion`, with `<id>/new/sample.json` in nanoseconds; modern and legacy."""
+"""criterion (Rust): the folder `target/criterion`, with `<id>/new/sample.json` in nanoseconds; modern and legacy.
+
+Of a folder that itself holds figures only those are read, whatever its name: a glob such as `target/criterion/**/main`
+gives the baseline that `--save-baseline main` keeps next to `new`.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     from aether_guard.importer.document import Document
     from aether_guard.importer.series import Wishes
 
-ABOUT = "the folder target/criterion of criterion.rs, modern and legacy"
+ABOUT = "the folder target/criterion of criterion.rs, or its baselines: target/criterion/**/main"
 SUFFIXES: tuple[str, ...] = ()
 ENTRIES_LIMIT = 100_000
 DEPTH_LIMIT = 12
@@ -124,7 +128,7 @@ def per_iteration(iterations: list[float], totals: list[float]) -> tuple[float, 
 
 
 def _reports(folder: str) -> Iterator[str]:
-    """Yield the folders `new` that hold figures, in order; no link is followed."""
+    """Yield the folder itself if it holds figures, or those below it that are called `new`; no link is followed."""
     seen = 0
     waiting = [(folder, 0)]
     while waiting:
@@ -135,7 +139,10 @@ def _reports(folder: str) -> Iterator[str]:
         if seen > ENTRIES_LIMIT:
             raise ImportProblem(f"more than {ENTRIES_LIMIT:,} files and folders")
         names = {entry.name for entry in inside}
-        if os.path.basename(os.path.abspath(place)) == _NEW and names & {"sample.json", "estimates.json"}:
+        # A folder `change` has estimates too, of the difference; it has no benchmark.
+        is_named = depth == 0 and ("sample.json" in names or {"benchmark.json", "estimates.json"} <= names)
+        is_new = os.path.basename(os.path.abspath(place)) == _NEW and bool(names & {"sample.json", "estimates.json"})
+        if is_named or is_new:
             yield place
         elif depth < DEPTH_LIMIT:
             folders = [entry.name for entry in inside if entry.is_dir(follow_symlinks=False)]

@@ -11,6 +11,7 @@ from xml.parsers import expat
 from aether_guard.importer.problem import ImportProblem
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from xml.etree.ElementTree import Element
 
     from aether_guard.importer.document import Document
@@ -21,8 +22,8 @@ ELEMENTS_LIMIT = 2_000_000
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:(?:,\d{3})+\.\d+|(?:,\d{3}){2,})")
 
 
-def parse_xml(document: Document) -> Element:
-    """Return the root element, without the text between elements, which holds no figures.
+def parse_xml(document: Document, texts: Collection[str] = ()) -> Element:
+    """Return the root element, of text only that in the elements called `texts`: elsewhere are logs and no figures.
 
     Raises:
         ImportProblem: malformed, nested too deeply, too large, or with a document type of its own.
@@ -31,10 +32,11 @@ def parse_xml(document: Document) -> Element:
     builder = ET.TreeBuilder()
     parser = expat.ParserCreate()
     depth = count = 0
+    keeps = False
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal depth, count
-        depth, count = depth + 1, count + 1
+        nonlocal depth, count, keeps
+        depth, count, keeps = depth + 1, count + 1, tag in texts
         if depth > DEPTH_LIMIT:
             raise ImportProblem("nested too deeply", place=f"line {parser.CurrentLineNumber}")
         if count > ELEMENTS_LIMIT:
@@ -42,15 +44,21 @@ def parse_xml(document: Document) -> Element:
         builder.start(tag, attributes)
 
     def end(tag: str) -> None:
-        nonlocal depth
-        depth -= 1
+        nonlocal depth, keeps
+        depth, keeps = depth - 1, False
         builder.end(tag)
+
+    def data(text: str) -> None:
+        if keeps:
+            builder.data(text)
 
     def refuse(*_: object) -> None:
         raise ImportProblem("a document type is not read", place=f"line {parser.CurrentLineNumber}")
 
     parser.StartElementHandler = start
     parser.EndElementHandler = end
+    if texts:
+        parser.CharacterDataHandler = data
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
     try:

@@ -1,0 +1,154 @@
+"""gungraun and iai-callgrind: `summary.json` of `--save-summary`, or `--output-format=json`; versions 1 to 6.
+
+Events are counted once and repeat to the digit. Of callgrind and cachegrind instructions, cache hits and estimated cycles
+are benches, of DHAT what was allocated. Other events are too few for a ratio of them to say much.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from aether_guard.importer.document import decode_json, keys_of
+from aether_guard.importer.problem import ImportProblem
+from aether_guard.importer.series import Series
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aether_guard.importer.document import Document
+    from aether_guard.importer.series import Wishes
+
+ABOUT = "summary.json of gungraun and iai-callgrind"
+SUFFIXES: tuple[str, ...] = (".json", ".jsonl", ".ndjson")
+#: The event that a benchmark is named by.
+_FIRST = "Ir"
+_UNITS = {
+    _FIRST: "instructions",
+    "L1hits": "hits",
+    "EstimatedCycles": "cycles",
+    "TotalBytes": "bytes",
+    "TotalBlocks": "blocks",
+    "AtTGmaxBytes": "bytes",
+}
+_Count = int | float | None
+
+
+class _Metric(Struct):
+    """A number, which newer releases write as `{"Int": 5}`."""
+
+    whole: int | None = msgspec.field(default=None, name="Int")
+    fraction: float | None = msgspec.field(default=None, name="Float")
+
+
+class _Sides(Struct):
+    """The value of this run on the left, and of the one before."""
+
+    left: _Metric | int | None = msgspec.field(default=None, name="Left")
+    both: tuple[_Metric | int, _Metric | int] | None = msgspec.field(default=None, name="Both")
+
+
+class _Event(Struct):
+    metrics: _Sides | None = None
+    new: int | None = None  # versions 1 and 2
+
+
+class _Run(Struct):
+    events: dict[str, _Event] = {}
+
+
+class _Total(Struct):
+    summary: dict[str, Any] | str
+
+
+class _Totals(Struct):
+    total: _Total
+
+
+class _Profile(Struct):
+    tool: str
+    summaries: _Totals
+
+
+class _Callgrind(Struct):
+    summaries: list[_Run] = []  # versions 1 and 2
+    callgrind_run: _Totals | None = None  # version 3
+
+
+class _Summary(Struct):
+    module_path: str
+    function_name: str = ""
+    id: str | None = None
+    profiles: list[_Profile] = []
+    callgrind_summary: _Callgrind | None = None
+
+
+def recognises(document: Document) -> bool:
+    """Return whether the first object is the summary of a benchmark."""
+    keys = document.keys or document.first or document.first_line
+    return {"module_path", "benchmark_exe", "kind"} <= keys.keys()
+
+
+def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+    """Yield a bench for each event: instructions under the name of the benchmark, the others with theirs behind it."""
+    del wishes
+    for summary in _summaries(document):
+        name = summary.module_path
+        if summary.function_name and name.rpartition("::")[2] != summary.function_name:
+            name = f"{name}::{summary.function_name}"
+        name = f"{name} {summary.id}" if summary.id else name
+        for tool, events in _tools(summary):
+            for event, unit in _UNITS.items():
+                values = [value for each in events if (value := _new(each.get(event))) is not None]
+                if values:
+                    parts = [name, "" if tool == "Callgrind" else tool, "" if event == _FIRST else event]
+                    # Several processes were counted each for itself.
+                    yield Series(name=" ".join(filter(None, parts)), unit=unit, p50=float(sum(values)), better="lower")
+
+
+def _summaries(document: Document) -> Iterator[_Summary]:
+    if document.first:
+        yield from document.decode(list[_Summary])
+    elif document.keys:
+        yield document.decode(_Summary)
+    else:
+        for number, line in document.lines():
+            if line.startswith("{") and "module_path" in keys_of(line.encode()):
+                try:
+                    yield decode_json(line.encode(), _Summary)
+                except ImportProblem as problem:
+                    raise ImportProblem(str(problem), place=f"line {number}") from None
+
+
+def _tools(summary: _Summary) -> Iterator[tuple[str, list[dict[str, _Event]]]]:
+    """Yield each tool with its events, which stand in another place in every few versions."""
+    callgrind = summary.callgrind_summary
+    if callgrind is not None and callgrind.callgrind_run is not None:
+        yield "Callgrind", [_events(callgrind.callgrind_run.total.summary)]
+    elif callgrind is not None:
+        yield "Callgrind", [run.events for run in callgrind.summaries]
+    for profile in summary.profiles:
+        total = profile.summaries.total.summary
+        # A tool without figures has a text in place of them.
+        for kind in ("Callgrind", "Cachegrind", "Dhat"):
+            if isinstance(total, dict) and kind in total:
+                yield profile.tool, [_events(total[kind])]
+
+
+def _events(found: object) -> dict[str, _Event]:
+    try:
+        return msgspec.convert(found, dict[str, _Event])
+    except msgspec.ValidationError as error:
+        raise ImportProblem(str(error)) from None
+
+
+def _new(event: _Event | None) -> _Count:
+    """Return the value of the newer run; an event of the older one alone has none."""
+    if event is None or event.metrics is None:
+        return None if event is None else event.new
+    value = event.metrics.both[0] if event.metrics.both is not None else event.metrics.left
+    if isinstance(value, _Metric):
+        return value.fraction if value.whole is None else value.whole
+    return value

@@ -1,0 +1,87 @@
+"""BenchmarkTools.jl: `BenchmarkTools.save`. A trial is a bench, named by its keys in the groups; times are in nanoseconds.
+
+What one evaluation allocates is a bench of its own, `memory` or `allocs` behind the name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from aether_guard.importer.document import decode_json, keys_of
+from aether_guard.importer.problem import ImportProblem
+from aether_guard.importer.series import Series
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aether_guard.importer.document import Document
+    from aether_guard.importer.series import Wishes
+
+ABOUT = "Julia's BenchmarkTools.save"
+SUFFIXES: tuple[str, ...] = (".json",)
+#: How deep groups may lie in groups.
+DEPTH_LIMIT = 100
+
+
+class _Trial(Struct):
+    """All samples of a trial, or one figure where an estimate was saved."""
+
+    times: list[float] | None = None
+    time: float | None = None
+    memory: int | None = None
+    allocs: int | None = None
+
+
+class _Group(Struct):
+    data: dict[str, tuple[str, msgspec.Raw]]
+
+
+def recognises(document: Document) -> bool:
+    """Return whether the first of two items has the version of the package."""
+    return "BenchmarkTools" in document.first
+
+
+def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+    """Yield the trials of all groups."""
+    del wishes
+    versions, saved = document.decode(tuple[dict[str, Any], list[tuple[str, msgspec.Raw]]])
+    julia = versions.get("Julia")
+    environment = {"julia": julia} if isinstance(julia, str) else None
+    for kind, value in saved:
+        yield from _below(kind, value, (), environment)
+
+
+def _below(
+    kind: str, value: msgspec.Raw, path: tuple[str, ...], environment: dict[str, Any] | None
+) -> Iterator[Series]:
+    kind = kind.removeprefix("BenchmarkTools.")
+    name = "/".join(path) or "trial"
+    try:
+        if kind == "BenchmarkGroup":
+            if len(path) >= DEPTH_LIMIT:
+                raise ImportProblem("nested too deeply")
+            for key, (inner_kind, inner) in decode_json(value, _Group).data.items():
+                yield from _below(inner_kind, inner, (*path, key), environment)
+        elif kind in {"Trial", "TrialEstimate"}:
+            yield from _trial(name, decode_json(value, _Trial), environment)
+        elif "ratio" in keys_of(value) or kind in {"TrialRatio", "TrialJudgement"}:
+            raise ImportProblem("a comparison of two runs, not a run")
+    except ImportProblem as problem:
+        raise problem if str(problem).startswith(f"{name}: ") else ImportProblem(str(problem), place=name) from None
+
+
+def _trial(name: str, trial: _Trial, environment: dict[str, Any] | None) -> Iterator[Series]:
+    if trial.times:
+        yield Series(name=name, unit="ns", rounds=(tuple(trial.times),), environment=environment)
+    elif trial.time is not None:
+        notes = "an estimate; the file does not say which"
+        yield Series(name=name, unit="ns", p50=trial.time, environment=environment, notes=notes)
+    else:
+        yield Series(name=name, unit="ns", skipped="no times: the trial was not run")
+        return
+    for key, unit, value in (("memory", "B", trial.memory), ("allocs", "allocs", trial.allocs)):
+        if value is not None:
+            yield Series(name=f"{name} {key}", unit=unit, p50=float(value), better="lower", environment=environment)
