@@ -32,7 +32,7 @@ _64_BITS = 2**63
 class _Stats(Struct):
     median: float
     rounds: int
-    data: tuple[float, ...] | None = None
+    data: tuple[float | str, ...] | None = None
 
 
 class _Bench(Struct):
@@ -108,9 +108,15 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
 
 
 def _samples(stats: _Stats) -> tuple[tuple[float, ...] | None, str | None]:
-    """Return the samples where the file has them all. A part of them is no fair sample of the run."""
-    if stats.data is None or len(stats.data) == stats.rounds:
-        return stats.data, None
+    """Return the samples where the file has them all. A part of them is no fair sample of the run.
+
+    A file that somebody shortened may hold a text among them, such as `"... 9,000 more"`.
+    """
+    if stats.data is None:
+        return None, None
+    samples = tuple(value for value in stats.data if not isinstance(value, str))
+    if len(samples) == stats.rounds:
+        return samples, None
     return None, f"`data` does not hold the {stats.rounds:,} rounds of the run: its median stands"
 
 
