@@ -161,10 +161,22 @@ def test_of_what_has_no_ratio_or_no_rounds_there_is_no_estimate(
     assert estimate(poor, fine, "p50", by_ruler=False) is None
 
 
-def test_short_rounds_have_a_middle_and_no_tail(sampled: Callable[..., Summary]) -> None:
-    fine, short = sampled([[1.0] * 4] * 3), sampled([[1.0, 1.0]] * 20)
-    assert estimate(fine, short, "p50", by_ruler=False) is not None
-    assert estimate(fine, short, "p95", by_ruler=False) is None
+def test_short_rounds_have_a_tail_together(sampled: Callable[..., Summary]) -> None:
+    fine, short, shorter = (sampled(rounds) for rounds in ([[1.0] * 4] * 3, [[1.0, 1.2]] * 20, [[1.0], [1.1]]))
+    middle, tail = (estimate(fine, short, name, by_ruler=False) for name in ("p50", "p95"))
+    assert middle is not None
+    assert tail is not None
+    assert (middle.piece, tail.piece, tail.single_process) == (2, 3, False)
+    assert estimate(fine, shorter, "p50", by_ruler=False) is not None
+    assert estimate(fine, shorter, "p95", by_ruler=False) is None
+
+
+def test_short_rounds_are_taken_together_with_their_references(sampled: Callable[..., Summary]) -> None:
+    before = sampled([[10.0, 10.2]] * 10, rulers=[[0.4, 0.4]] * 10)
+    after = sampled([[13.0, 13.26]] * 10, rulers=[[0.52, 0.52]] * 10)
+    ruled = estimate(before, after, "p95", by_ruler=True)
+    assert ruled is not None
+    assert ruled.change == pytest.approx(0.0)
 
 
 def test_without_samples_there_is_no_estimate(summary: Callable[..., Summary], sampled: Callable[..., Summary]) -> None:

@@ -31,6 +31,11 @@ def times(rounds: list[list[float]], factor: float) -> list[list[float]]:
     return [[value * factor for value in values] for values in rounds]
 
 
+def runs(seconds: list[float]) -> list[list[float]]:
+    """Return the samples of a tool each of whose runs is a process: a round of one sample, in milliseconds."""
+    return times([[value] for value in seconds], 1e3)
+
+
 def assert_samples(found: dict[str, Summary], expected: Expected, unit: str = "ms") -> None:
     assert list(found) == list(expected)
     for bench_id, rounds in expected.items():
@@ -125,13 +130,13 @@ def test_the_metadata_of_a_pyperf_suite_is_that_of_its_benchmarks(shared: Path, 
 def test_hyperfine(made: Path, imported: Import, name: str) -> None:
     path = made / "hyperfine" / f"{name}.json"
     results = parsed(path)["results"]
-    assert_samples(imported("hyperfine", path), {item["command"]: times([item["times"]], 1e3) for item in results})
+    assert_samples(imported("hyperfine", path), {item["command"]: runs(item["times"]) for item in results})
 
 
 def test_hyperfine_tells_a_command_s_parameters_apart(made: Path, imported: Import) -> None:
     path = made / "hyperfine" / "parameters.json"
     expected = {
-        f"pause [pause={item['parameters']['pause']}]": times([item["times"]], 1e3) for item in parsed(path)["results"]
+        f"pause [pause={item['parameters']['pause']}]": runs(item["times"]) for item in parsed(path)["results"]
     }
     assert len(expected) == 3
     assert_samples(imported("hyperfine", path), expected)
@@ -140,7 +145,7 @@ def test_hyperfine_tells_a_command_s_parameters_apart(made: Path, imported: Impo
 def test_hyperfine_of_the_field(shared: Path, imported: Import) -> None:
     path = shared / "hyperfine" / "two.json"
     results = parsed(path)["results"]
-    assert_samples(imported("auto", path), {item["command"]: times([item["times"]], 1e3) for item in results})
+    assert_samples(imported("auto", path), {item["command"]: runs(item["times"]) for item in results})
 
 
 def test_criterion_divides_its_times_by_the_iterations(made: Path, imported: Import) -> None:

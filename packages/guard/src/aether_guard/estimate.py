@@ -17,9 +17,11 @@ therefore cut to pieces of the same length, and the pieces of a round averaged.
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from aether_guard.student import quantile_of_t, upper_tail
 from aether_schema import statistic
@@ -111,13 +113,20 @@ def estimate(baseline: Summary, current: Summary, name: Statistic, *, by_ruler: 
     sides = [summary.samples or () for summary in (baseline, current)]
     lengths = [_usual_length(rounds) for rounds in sides]
     single = any(len(rounds) < _LEAST_UNITS for rounds in sides)
-    # Of a single process, pieces of it have to do for independent rounds.
-    piece = max(LEAST_SAMPLES, min(lengths) // 4) if single else min(lengths)
-    # Rounds of one sample have a middle, and no tail.
-    if piece < (LEAST_SAMPLES if single or name in {"p5", "p95"} else 1):
+    is_tail = name in {"p5", "p95"}
+    if is_tail and not single and min(lengths) < LEAST_SAMPLES:
+        # Processes too short for a tail of their own are taken together, and pieces of them compared.
+        baseline, current = (_as_one_round(summary) for summary in (baseline, current))
+        lengths = [sum(map(len, rounds)) for rounds in sides]
+        apart = True
+    else:
+        apart = single
+    # Where rounds are not the units, quarters of all samples are.
+    piece = max(LEAST_SAMPLES, min(lengths) // 4) if apart else min(lengths)
+    if piece < (LEAST_SAMPLES if apart else 1):
         return None
     figure_of = _by_ruler if by_ruler else _as_they_came
-    units = [_units(list(figure_of(summary, piece, name)), apart=single) for summary in (baseline, current)]
+    units = [_units(list(figure_of(summary, piece, name)), apart=apart) for summary in (baseline, current)]
     if any(len(side) < _LEAST_UNITS for side in units):
         return None
     before, after = (_moments(side) for side in units)
@@ -132,6 +141,15 @@ def estimate(baseline: Summary, current: Summary, name: Statistic, *, by_ruler: 
         units=min(before.count, after.count),
         single_process=single,
     )
+
+
+def _as_one_round(summary: Summary) -> Summary:
+    """Return the summary with all samples, and the references next to them, in one round."""
+    samples = (tuple(chain.from_iterable(summary.samples or ())),)
+    reference = summary.reference
+    if reference is not None:
+        reference = replace(reference, samples=(tuple(chain.from_iterable(reference.samples)),))
+    return replace(summary, samples=samples, reference=reference, cross_reference=None)
 
 
 def as_change(logarithm: float, *, lower_is_better: bool) -> float:

@@ -56,7 +56,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
         yield Series(
             name=swept(result.command, params),
             unit="s",
-            rounds=(times,) if times else None,
+            rounds=tuple((time,) for time in times) or None,
             p50=result.median if has_statistics else None,
             mean=result.mean if has_statistics else None,
             n=len(times) or 1,
