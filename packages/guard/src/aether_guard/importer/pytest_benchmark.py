@@ -12,6 +12,7 @@ from msgspec import Struct
 from aether_guard.importer.document import first_of, keys_of
 from aether_guard.importer.problem import ImportProblem
 from aether_guard.importer.series import Series
+from aether_guard.importer.thinning import thinned_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 ABOUT = "pytest-benchmark JSON"
 SUFFIXES: tuple[str, ...] = (".json",)
+SAMPLES_KEY = "data"
 STORAGE = ".benchmarks"
 #: A stored file begins with its counter, of four digits or more.
 _STORED = re.compile(r"(\d{4,})_.*\.json")
@@ -92,7 +94,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
     report = document.decode(_Report)
     commit = (report.commit_info or {}).get("id")
     for bench in report.benchmarks:
-        samples, notes = _samples(bench.stats)
+        samples, notes = _samples(bench.stats, is_thinned=document.is_thinned)
         yield Series(
             name=bench.fullname,
             unit="s",
@@ -107,10 +109,15 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
         )
 
 
-def _samples(stats: _Stats) -> tuple[tuple[float, ...] | None, str | None]:
-    """Return the samples where the file has them all. A part of them is no fair sample of the run."""
+def _samples(stats: _Stats, *, is_thinned: bool) -> tuple[tuple[float, ...] | None, str | None]:
+    """Return the samples where the file has them all, or was too large and has every second, fourth and so on.
+
+    Any other part of them is no fair sample of the run.
+    """
     if stats.data is None or len(stats.data) == stats.rounds:
         return stats.data, None
+    if is_thinned and len(stats.data) == thinned_length(stats.rounds):
+        return stats.data, f"{len(stats.data):,} of its {stats.rounds:,} rounds, evenly: the file is too large"
     return None, f"`data` does not hold the {stats.rounds:,} rounds of the run: its median stands"
 
 
