@@ -7,6 +7,7 @@ line, within a limit of time. How many became what is printed by format.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import random
 import re
@@ -19,7 +20,7 @@ from pathlib import Path
 from time import perf_counter
 
 from aether_guard.importer import Document, ImportProblem, Wishes
-from aether_guard.importer.document import read_document, unpack
+from aether_guard.importer.document import read_document, unpacked
 from aether_guard.importer.loading import Reader, import_document
 from aether_guard.importer.registry import Importer, format_names, load_importer
 from aether_schema import encode_summary
@@ -52,7 +53,7 @@ def seeds(form: str) -> list[tuple[str, bytes]]:
 def damaged(draw: random.Random, data: bytes) -> bytes:
     """Return the bytes with a few words replaced, doubled or taken out, a few bytes changed, or the end cut off."""
     if data.startswith(b"\x1f\x8b") and draw.random() < 0.5:
-        data = unpack(data)
+        data = b"".join(unpacked(io.BytesIO(data)))
     text = bytearray(data)
     for _ in range(draw.choice((0, 1, 1, 2, 5))):
         if word := _WORD.search(text, draw.randrange(len(text) + 1)):
@@ -83,7 +84,7 @@ def attempt(form: str, importer: Importer, name: str, data: bytes, place: str) -
             summaries = Reader(form, WISHES).read(place).summaries
         else:
             if data.startswith(b"\x1f\x8b"):
-                data = unpack(data)
+                data = b"".join(unpacked(io.BytesIO(data)))
             document = Document(os.path.join(place, "file"), data)
             importer.recognises(document)
             summaries = import_document(document, importer, WISHES).summaries

@@ -108,9 +108,9 @@ def last_line(text: str, *words: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if any(word in line for word in words)), "")
 
 
-def fresh(work: Path, name: str) -> Path:
-    """Return an empty folder with the work in it."""
-    folder = work / "verdicts" / name
+def fresh(work: Path, tool: str, pair: str) -> Path:
+    """Return an empty folder for a pair, with the work in it. The results stay there."""
+    folder = work / "verdicts" / tool / pair.replace(" ", "-").replace("%", "percent")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / "work.py").write_text(WORK_PY)
@@ -120,7 +120,7 @@ def fresh(work: Path, name: str) -> Path:
 def pytest_benchmark(work: Path) -> Iterator[Row]:
     """`--benchmark-compare-fail=mean:20%` against the saved run."""
     for name, pair in PAIRS.items():
-        folder = fresh(work, "pytest-benchmark")
+        folder = fresh(work, "pytest-benchmark", name)
         (folder / "test_work.py").write_text(BENCH_PY)
         command = [work / "python/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_work.py"]
         output = ""
@@ -136,7 +136,7 @@ def pytest_benchmark(work: Path) -> Iterator[Row]:
 def pyperf(work: Path) -> Iterator[Row]:
     """`compare_to --min-speed=20`."""
     for name, pair in PAIRS.items():
-        folder = fresh(work, "pyperf")
+        folder = fresh(work, "pyperf", name)
         (folder / "bench.py").write_text(PYPERF_PY)
         python = work / "python/bin/python"
         for side, env in sides(pair):
@@ -153,7 +153,7 @@ def asv(work: Path) -> Iterator[Row]:
     python = work / "python/bin/python"
     path = {"PATH": f"{python.parent}:{os.environ['PATH']}"}
     for name, pair in PAIRS.items():
-        folder = fresh(work, "asv")
+        folder = fresh(work, "asv", name)
         (folder / "benchmarks").mkdir()
         (folder / "benchmarks/__init__.py").touch()
         (folder / "benchmarks/bench.py").write_text(ASV_PY.replace("from work", "from .work"))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import os
+import subprocess
+import sys
 import zlib
 from typing import TYPE_CHECKING
 
 import pytest
 
 from aether_guard.importer import ImportProblem
-from aether_guard.importer.document import SIZE_LIMIT_BYTES, VALUES_LIMIT, Document, read_document, unpack
+from aether_guard.importer.document import MEMORY_LIMIT_BYTES, SIZE_LIMIT_BYTES, Document, read_document
 from aether_guard.importer.loading import Reader
 from aether_guard.importer.registry import format_names
 
@@ -35,13 +37,20 @@ def bomb(size: int) -> bytes:
     return b"".join([*(packer.compress(bytes(2**20)) for _ in range(size // 2**20)), packer.flush()])
 
 
-def test_a_gzip_is_unpacked_member_by_member() -> None:
-    assert unpack(gzip.compress(b"one ") + gzip.compress(b"two")) == b"one two"
+def read(path: Path, data: bytes) -> bytes:
+    path.write_bytes(data)
+    return read_document(str(path)).data
 
 
-def test_a_gzip_that_unpacks_to_too_much_is_refused() -> None:
+def test_a_gzip_is_unpacked_member_by_member(tmp_path: Path) -> None:
+    assert read(tmp_path / "a", gzip.compress(b"one ") + gzip.compress(b"two")) == b"one two"
+    large = bytes(3 * 2**20) + os.urandom(2**21)
+    assert read(tmp_path / "a", gzip.compress(large) + gzip.compress(b"two")) == large + b"two"
+
+
+def test_a_gzip_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImportProblem, match="unpacks to more than the limit"):
-        unpack(bomb(SIZE_LIMIT_BYTES + 2**21))
+        read(tmp_path / "a", bomb(SIZE_LIMIT_BYTES + 2**21))
 
 
 @pytest.mark.parametrize(
@@ -49,9 +58,9 @@ def test_a_gzip_that_unpacks_to_too_much_is_refused() -> None:
     [gzip.compress(b"{}" * 999)[:30], gzip.compress(b"{}" * 99)[:-4], b"\x1f\x8b garbage"],
     ids=["cut", "damaged", "garbage"],
 )
-def test_a_gzip_that_is_cut_off_or_damaged_is_refused(data: bytes) -> None:
+def test_a_gzip_that_is_cut_off_or_damaged_is_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(ImportProblem, match="gzip"):
-        unpack(data)
+        read(tmp_path / "a", data)
 
 
 @pytest.mark.parametrize("form", [*format_names(), "auto"])
@@ -110,9 +119,66 @@ def test_a_place_is_named(tmp_path: Path) -> None:
     assert problem_of("auto", tmp_path / "a", b"hello").startswith("of no known format; known: asv, ")
 
 
-def test_more_values_than_memory_should_hold_are_refused_before_they_are_made(tmp_path: Path) -> None:
-    data = b"[" + b"[]," * (VALUES_LIMIT + 1) + b"[]]"
-    assert problem_of("jmh", tmp_path / "a", data) == f"more than {VALUES_LIMIT:,} values"
+HOSTILE = {
+    "pyperf": (b'{"benchmarks":[{"runs":[', b'{"values":[1]}', b"]}]}"),
+    "jmh": (b"[", b"[]", b"]"),
+    "asv": (b'{"commit_hash":"a","params":{},"results":{"a":[', b"[1]", b"]}}"),
+    "github-action-benchmark": (b"[", b'{"name":"a","unit":"ms","value":1}', b"]"),
+}
+
+
+@pytest.mark.parametrize("form", HOSTILE)
+def test_more_than_memory_should_hold_is_refused_before_it_is_made(tmp_path: Path, form: str) -> None:
+    before, item, after = HOSTILE[form]
+    data = before + b",".join([item] * 3_800_000) + after
+    problem = problem_of(form, tmp_path / "a", gzip.compress(data, 1))
+    assert problem.startswith("reading it may take ")
+    assert problem.endswith(" GiB of memory, over the limit of 1 GiB: split it")
+
+
+PEAK = """
+import sys
+from aether_guard.cli import main
+try:
+    main(["import", sys.argv[1], sys.argv[2], "--out", sys.argv[3]])
+finally:
+    for line in open("/proc/self/status"):
+        if line.startswith("VmHWM"):
+            print(int(line.split()[1]) * 1024)
+"""
+
+
+#: The format, then what stands before, between and behind the commas, and how many of them there are.
+BOMBS = {
+    "processes": ("pyperf", b'{"benchmarks":[{"runs":[', b'{"values":[1]}', b"]}]}", 17_000_000),
+    "samples": (
+        "pytest-benchmark",
+        b'{"benchmarks":[{"fullname":"a","stats":{"median":1,"rounds":2,"data":[',
+        *(b"1", b"]}}]}", 60_000_000),
+    ),
+    "values": ("pyperf", b'{"benchmarks":[{"runs":[{"values":[', b"1.5", b"]}]}]}", 1_000_000),
+    "name": (
+        "pyperf",
+        b'{"benchmarks":[{"metadata":{"name":"\xf0\x9f\x98\x80',
+        *(b"a" * 999, b'"},"runs":[{"values":[1]}]}]}', 100_000),
+    ),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process's memory is read as Linux tells it")
+@pytest.mark.parametrize("bomb_name", BOMBS)
+def test_a_small_gzip_never_takes_more_memory_than_the_limit(tmp_path: Path, bomb_name: str) -> None:
+    form, before, item, after, count = BOMBS[bomb_name]
+    path, packer = tmp_path / "a.json.gz", zlib.compressobj(1, wbits=31)
+    with path.open("wb") as file:
+        file.write(packer.compress(before + item))
+        for _ in range(count // 100_000):
+            file.write(packer.compress((b"," + item) * 100_000))
+        file.write(packer.compress(after) + packer.flush())
+    command = [sys.executable, "-c", PEAK, form, str(path), str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert int(done.stdout.splitlines()[-1]) < MEMORY_LIMIT_BYTES
 
 
 def test_what_is_no_file_is_told(tmp_path: Path) -> None:
@@ -136,6 +202,7 @@ def test_a_text_may_come_as_utf_16_from_a_shell_on_windows() -> None:
     for encoding in ("utf-16", "utf-8-sig"):
         document = Document("a.txt", text.encode(encoding))
         assert document.text == text
+        assert list(document.lines()) == [(1, text.rstrip())]
 
 
 def test_a_criterion_folder_that_goes_on_for_ever_is_left(tmp_path: Path) -> None:

@@ -135,9 +135,7 @@ def test_hyperfine(made: Path, imported: Import, name: str) -> None:
 
 def test_hyperfine_tells_a_command_s_parameters_apart(made: Path, imported: Import) -> None:
     path = made / "hyperfine" / "parameters.json"
-    expected = {
-        f"pause [pause={item['parameters']['pause']}]": runs(item["times"]) for item in parsed(path)["results"]
-    }
+    expected = {f"pause [pause={item['parameters']['pause']}]": runs(item["times"]) for item in parsed(path)["results"]}
     assert len(expected) == 3
     assert_samples(imported("hyperfine", path), expected)
 

@@ -29,6 +29,7 @@ _Listed = Literal["p50", "p95", "mean"]
 #: What a run without samples contributes to a pool, the first that all runs hold.
 _POOLED: tuple[_Listed, ...] = ("p50", "mean", "p95")
 _ID_LENGTH = 200
+_NAME_LENGTH = 10_000
 _SLUG_LENGTH = 80
 
 
@@ -127,6 +128,8 @@ def pool(runs: Sequence[Summary]) -> Summary:
 
 def bench_id_of(name: str) -> str:
     """Return a name as a bench_id: on one line, and where it is too long, cut with a mark of the whole."""
+    if len(name) > _NAME_LENGTH:  # before each of its characters takes memory
+        name = f"{name[:_NAME_LENGTH]}~{_digest(name, 12)}"
     name = " ".join("".join(character if character.isprintable() else " " for character in name).split())
     if not name:
         return "unnamed"

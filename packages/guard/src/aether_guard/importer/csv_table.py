@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series
+from aether_guard.importer.series import BENCHES_LIMIT, Series
 from aether_guard.importer.table import delimiter_of, number_in, rows_of
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
     rows: dict[str, list[_Row]] = {}
     for line, cells in rows_of(document, [column for column in columns.values() if column is not None]):
         rows.setdefault(_INERT.sub("", cells[columns["name"] or ""]), []).append(_row(line, cells, columns, wishes))
+        if len(rows) > BENCHES_LIMIT:
+            raise ImportProblem(f"more than {BENCHES_LIMIT:,} benches")
     for name, of_bench in rows.items():
         yield _series(name, of_bench)
 

@@ -1,25 +1,36 @@
-"""A tool's file: read once, bounded, and looked at in the ways that importers ask for."""
+"""A tool's file: read once, within bounds of memory, and looked at in the ways that importers ask for."""
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
 import zlib
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import msgspec
 
 from aether_guard.importer.problem import ImportProblem
+from aether_guard.importer.thinning import thin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
-#: The most that a file may hold, after it was unpacked.
+#: The most that a file may hold, after it was unpacked and thinned.
 SIZE_LIMIT_BYTES = 256 * 2**20
-#: The most values of a JSON document. Each takes up to a hundred times the memory of the text that it stands in.
-VALUES_LIMIT = 10_000_000
+#: The most that is unpacked or thinned.
+THINNED_LIMIT_BYTES = 2 * 2**30
+#: The memory that reading a file may take at its peak.
+MEMORY_LIMIT_BYTES = 2**30
+LINES_LIMIT = 2_000_000
+#: An interpreter with the importers.
+_IDLE_BYTES = 64 * 2**20
+#: The memory of a value in a JSON document, and of a list or an object, from its text to its summary: measured.
+_VALUE_BYTES = 120
+_CONTAINER_BYTES = 160
+_ASCII, _WIDEST = 1, 4  # bytes of a character
 _HEAD_BYTES = 64 * 2**10
 _GZIP = b"\x1f\x8b"
 _PIECE_BYTES = 2**20
@@ -30,11 +41,14 @@ _Any = TypeVar("_Any")
 class Document:
     """One file, or a folder that is one report, as `path` names it."""
 
-    def __init__(self, path: str, data: bytes, *, is_folder: bool = False, modified_s: float = 0.0) -> None:
-        """Keep the bytes, unpacked, and when the file was written."""
+    def __init__(
+        self, path: str, data: bytes, *, is_folder: bool = False, is_thinned: bool = False, modified_s: float = 0.0
+    ) -> None:
+        """Keep the bytes, unpacked and perhaps thinned, and when the file was written."""
         self.path = path
         self.data = data
         self.is_folder = is_folder
+        self.is_thinned = is_thinned
         self.modified_s = modified_s
 
     def beside(self, name: str) -> Document | None:
@@ -60,7 +74,14 @@ class Document:
 
     @cached_property
     def text(self) -> str:
-        """The whole text; bytes that are none are replaced, for a log may hold anything."""
+        """The whole text; bytes that are none are replaced, for a log may hold anything. Lines take less memory.
+
+        Raises:
+            ImportProblem: it takes more memory than reading may.
+
+        """
+        if len(self.utf8) + self._characters_bytes > MEMORY_LIMIT_BYTES:
+            raise ImportProblem("reading it may take over 1 GiB of memory: split it")
         return self.utf8.decode(errors="replace")
 
     @cached_property
@@ -76,7 +97,7 @@ class Document:
     @cached_property
     def first(self) -> dict[str, msgspec.Raw]:
         """The top level of the first object of a JSON array, or empty where it is no such thing."""
-        if self.utf8[:_HEAD_BYTES].lstrip()[:1] != b"[" or self._is_crowded:
+        if self.utf8[:_HEAD_BYTES].lstrip()[:1] != b"[" or self.memory_bytes > MEMORY_LIMIT_BYTES:
             return {}
         return first_of(self.utf8)
 
@@ -84,7 +105,7 @@ class Document:
     def first_line(self) -> dict[str, msgspec.Raw]:
         """The top level of the JSON object on the first line that is one, or empty."""
         for line in self.head.splitlines()[:100]:
-            if line.startswith("{") and (found := self._peek(line.encode())):
+            if line.startswith("{") and (found := keys_of(line.encode())):
                 return found
         return {}
 
@@ -102,20 +123,39 @@ class Document:
             ImportProblem: it is not one; the message names the key.
 
         """
-        if self._is_crowded:
-            raise ImportProblem(f"more than {VALUES_LIMIT:,} values")
+        if self.memory_bytes > MEMORY_LIMIT_BYTES:
+            needed = f"{self.memory_bytes / 2**30:.1f} GiB"
+            raise ImportProblem(f"reading it may take {needed} of memory, over the limit of 1 GiB: split it")
         return decode_json(self.utf8, type_)
 
-    def lines(self) -> Iterator[tuple[int, str]]:
-        """Yield the lines of the text, numbered from 1."""
-        yield from enumerate(self.text.splitlines(), 1)
+    def lines(self, *, keepends: bool = False) -> Iterator[tuple[int, str]]:
+        """Yield the lines of the text, numbered from 1. Bytes that are no text are replaced: a log may hold anything.
+
+        Raises:
+            ImportProblem: there are too many.
+
+        """
+        reader = io.TextIOWrapper(io.BytesIO(self.utf8), encoding="utf-8", errors="replace", newline="")
+        for number, line in enumerate(iter(lambda: reader.readline(_PIECE_BYTES), ""), 1):
+            if number > LINES_LIMIT:
+                raise ImportProblem(f"more than {LINES_LIMIT:,} lines")
+            yield number, line if keepends else line.rstrip("\r\n")
 
     @cached_property
-    def _is_crowded(self) -> bool:
-        return self.utf8.count(b",") > VALUES_LIMIT
+    def memory_bytes(self) -> int:
+        """The memory that reading the whole as JSON would take at its peak, estimated from above."""
+        text = self.utf8
+        containers = text.count(b"[") + text.count(b"{")
+        values = text.count(b",") + containers
+        objects = values * _VALUE_BYTES + containers * _CONTAINER_BYTES
+        return _IDLE_BYTES + len(text) + self._characters_bytes + objects
+
+    @cached_property
+    def _characters_bytes(self) -> int:
+        return len(self.utf8) * (_ASCII if self.utf8.isascii() else _WIDEST)
 
     def _peek(self, data: bytes) -> dict[str, msgspec.Raw]:
-        return {} if self._is_crowded else keys_of(data)
+        return {} if self.memory_bytes > MEMORY_LIMIT_BYTES else keys_of(data)
 
 
 def keys_of(data: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
@@ -156,8 +196,8 @@ def decode_json(data: bytes | msgspec.Raw, type_: type[_Any]) -> _Any:
     return _decode_python_json(bytes(data), type_)
 
 
-def read_document(path: str) -> Document:
-    """Return the file or the folder `path`.
+def read_document(path: str, sample_keys: Collection[str] = ()) -> Document:
+    """Return the file or the folder `path`; where a file is too large, its arrays under `sample_keys` are thinned.
 
     Raises:
         ImportProblem: it is missing, unreadable, no regular file, or too large.
@@ -169,29 +209,63 @@ def read_document(path: str) -> Document:
             return Document(path, b"", is_folder=True, modified_s=status.st_mtime)
         if not stat.S_ISREG(status.st_mode):
             raise ImportProblem("not a regular file")
-        if status.st_size > SIZE_LIMIT_BYTES:
-            raise ImportProblem(f"{status.st_size:,} bytes, over the limit of {SIZE_LIMIT_BYTES:,}")
+        if status.st_size > (THINNED_LIMIT_BYTES if sample_keys else SIZE_LIMIT_BYTES):
+            raise ImportProblem(_too_large(status.st_size))
         with open(path, "rb") as file:
-            # A file of the kernel's says that it has no size, and one that is being written to grows.
-            data = file.read(SIZE_LIMIT_BYTES)
+            data = _gathered(unpacked(file))
+        document = None if data is None else Document(path, data, modified_s=status.st_mtime)
+        if sample_keys and (document is None or document.memory_bytes > MEMORY_LIMIT_BYTES):
+            with open(path, "rb") as file:
+                thinned = _gathered(thin(_limited(unpacked(file)), sample_keys))
+            if thinned is not None and thinned != data:
+                document = Document(path, thinned, is_thinned=True, modified_s=status.st_mtime)
     except FileNotFoundError:
         raise ImportProblem("no such file") from None
     except (OSError, ValueError) as error:
         raise ImportProblem(f"cannot be read: {(getattr(error, 'strerror', None) or str(error)).lower()}") from None
-    if data.startswith(_GZIP):
-        data = unpack(data)
-    return Document(path, data, modified_s=status.st_mtime)
+    if document is None:
+        raise ImportProblem(_too_large(status.st_size))
+    return document
 
 
-def unpack(data: bytes) -> bytes:
-    """Return what a gzip holds, all members of it, and never more than the limit.
+def _too_large(size: int) -> str:
+    if size > SIZE_LIMIT_BYTES:
+        return f"{size:,} bytes, over the limit of {SIZE_LIMIT_BYTES:,}"
+    return f"unpacks to more than the limit of {SIZE_LIMIT_BYTES:,} bytes"
+
+
+def _gathered(pieces: Iterable[bytes]) -> bytes | None:
+    """Return the pieces as one, or None as soon as they are over the limit."""
+    whole = io.BytesIO()
+    for piece in pieces:
+        if whole.tell() + len(piece) > SIZE_LIMIT_BYTES:
+            return None
+        whole.write(piece)
+    return whole.getvalue()
+
+
+def _limited(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > THINNED_LIMIT_BYTES:
+            raise ImportProblem(f"holds more than {THINNED_LIMIT_BYTES:,} bytes, too many to thin")
+        yield piece
+
+
+def unpacked(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the contents of a file in pieces; of a gzip those of all its members.
 
     Raises:
-        ImportProblem: it is truncated, damaged, or unpacks to more.
+        ImportProblem: the gzip is truncated or damaged.
 
     """
-    parts: list[bytes] = []
-    size = 0
+    data = file.read(_PIECE_BYTES)
+    if not data.startswith(_GZIP):
+        while data:
+            yield data
+            data = file.read(_PIECE_BYTES)
+        return
     while data.startswith(_GZIP):
         stream = zlib.decompressobj(wbits=31)
         while not stream.eof:
@@ -199,15 +273,11 @@ def unpack(data: bytes) -> bytes:
                 part = stream.decompress(data, _PIECE_BYTES)
             except zlib.error:
                 raise ImportProblem("damaged gzip") from None
-            if not part and not stream.unconsumed_tail and not stream.eof:
+            data = stream.unconsumed_tail or (b"" if stream.eof else file.read(_PIECE_BYTES))
+            if not part and not data and not stream.eof:
                 raise ImportProblem("truncated gzip")
-            data = stream.unconsumed_tail
-            size += len(part)
-            if size > SIZE_LIMIT_BYTES:
-                raise ImportProblem(f"unpacks to more than the limit of {SIZE_LIMIT_BYTES:,} bytes")
-            parts.append(part)
-        data = stream.unused_data
-    return b"".join(parts)
+            yield part
+        data = stream.unused_data + file.read(_PIECE_BYTES)
 
 
 def _decode_python_json(data: bytes, type_: type[_Any]) -> _Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from aether_guard.importer.assemble import Imported, pool, summaries_of
 from aether_guard.importer.document import Document, read_document
 from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.registry import AUTO, Finder, all_importers, load_importer, recognise
-from aether_guard.importer.series import PLAIN_WISHES
+from aether_guard.importer.registry import AUTO, Finder, Thinned, all_importers, load_importer, recognise
+from aether_guard.importer.series import BENCHES_LIMIT, PLAIN_WISHES
 from aether_guard.source import Loaded, Problem, expand
 from aether_schema import InvalidSummaryError, decode_summary, printable
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from aether_guard.importer.registry import Importer
     from aether_guard.importer.series import Wishes
-
 
 #: The ends of names that `auto` looks at in a folder; what a log or a text there holds has to be named.
 _TOLD_APART = (".json.gz", ".xml", "_stats.csv")
@@ -38,6 +38,8 @@ class Reader:
         self._importer = None if name == AUTO else load_importer(name)
         self._known = all_importers() if name == AUTO else {}
         self._wishes = wishes
+        known = self._known.values() if self._importer is None else [self._importer]
+        self._sample_keys = {importer.SAMPLES_KEY for importer in known if isinstance(importer, Thinned)}
 
     def load_all(self, paths: Iterable[str]) -> tuple[list[Loaded], list[Problem]]:
         """Return every summary that `paths` stand for, each file once, and every problem met on the way."""
@@ -77,7 +79,7 @@ class Reader:
             ImportProblem: it cannot be read, or is not of the format, or holds no bench.
 
         """
-        document = read_document(path)
+        document = read_document(path, self._sample_keys)
         try:
             return self._summaries(document)
         except RecursionError:
@@ -98,6 +100,8 @@ class Reader:
             raise ImportProblem("a folder, not a file")
         if not document.is_folder and (not document.data or document.data.isspace()):
             raise ImportProblem("empty")
+        if document.is_thinned and not isinstance(importer, Thinned):
+            raise ImportProblem("reading it may take over 1 GiB of memory: split it")
         return import_document(document, importer, self._wishes)
 
     def _files(self, path: str) -> list[str]:
@@ -108,7 +112,7 @@ class Reader:
         for importer in known:
             if isinstance(importer, Finder) and (files := importer.find_files(path)):
                 # Files that are named as another tool names them may be of any.
-                if self._importer is None and not importer.recognises(read_document(files[0])):
+                if self._importer is None and not importer.recognises(read_document(files[0], self._sample_keys)):
                     continue
                 return files
         document = Document(path, b"", is_folder=True)
@@ -130,11 +134,13 @@ def import_document(document: Document, importer: Importer, wishes: Wishes = PLA
     """
     measured_at = datetime.fromtimestamp(document.modified_s, UTC)
     try:
-        series = list(importer.read(document, wishes))
+        series = list(islice(importer.read(document, wishes), BENCHES_LIMIT + 1))
     except (OverflowError, ZeroDivisionError):
         raise ImportProblem("a figure too large to reckon with") from None
     if not series:
         raise ImportProblem("no bench in it")
+    if len(series) > BENCHES_LIMIT:
+        raise ImportProblem(f"more than {BENCHES_LIMIT:,} benches")
     try:
         return summaries_of(series, wishes, measured_at)
     except OverflowError:

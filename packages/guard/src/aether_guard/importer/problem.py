@@ -13,5 +13,6 @@ class ImportProblem(GuardError):  # noqa: N818 - it names what is wrong with a f
 
     def __init__(self, problem: str, *, place: str = "") -> None:
         """Keep one printable line: where in the file, and what is wrong there."""
-        line = printable(f"{place}: {problem}" if place else problem)
+        # Cut first: of a long text each character would be looked at.
+        line = printable(f"{place[:_LONGEST]}: {problem[: 2 * _LONGEST]}" if place else problem[: 2 * _LONGEST])
         super().__init__(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…")

@@ -12,6 +12,7 @@ from msgspec import Struct
 from aether_guard.importer.document import first_of, keys_of
 from aether_guard.importer.problem import ImportProblem
 from aether_guard.importer.series import Series
+from aether_guard.importer.thinning import thinned_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 ABOUT = "pytest-benchmark JSON"
 SUFFIXES: tuple[str, ...] = (".json",)
+SAMPLES_KEY = "data"
 STORAGE = ".benchmarks"
 #: A stored file begins with its counter, of four digits or more.
 _STORED = re.compile(r"(\d{4,})_.*\.json")
@@ -92,7 +94,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
     report = document.decode(_Report)
     commit = (report.commit_info or {}).get("id")
     for bench in report.benchmarks:
-        samples, notes = _samples(bench.stats)
+        samples, notes = _samples(bench.stats, is_thinned=document.is_thinned)
         yield Series(
             name=bench.fullname,
             unit="s",
@@ -107,16 +109,19 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
         )
 
 
-def _samples(stats: _Stats) -> tuple[tuple[float, ...] | None, str | None]:
-    """Return the samples where the file has them all. A part of them is no fair sample of the run.
+def _samples(stats: _Stats, *, is_thinned: bool) -> tuple[tuple[float, ...] | None, str | None]:
+    """Return the samples where the file has them all, or was too large and has every second, fourth and so on.
 
-    A file that somebody shortened may hold a text among them, such as `"... 9,000 more"`.
+    Any other part of them is no fair sample of the run. A file that somebody shortened may hold a text among them,
+    such as `"... 9,000 more"`.
     """
     if stats.data is None:
         return None, None
     samples = tuple(value for value in stats.data if not isinstance(value, str))
     if len(samples) == stats.rounds:
         return samples, None
+    if is_thinned and len(samples) == thinned_length(stats.rounds):
+        return samples, f"{len(samples):,} of its {stats.rounds:,} rounds, evenly: the file is too large"
     return None, f"`data` does not hold the {stats.rounds:,} rounds of the run: its median stands"
 
 

@@ -54,6 +54,16 @@ class Finder(Protocol):
         """
 
 
+@runtime_checkable
+class Thinned(Protocol):
+    """An importer that understands a file too large to read whole, of which samples are left out.
+
+    `SAMPLES_KEY` is the key of the arrays that `thinning` may thin. A module may have this ability or not.
+    """
+
+    SAMPLES_KEY: str
+
+
 def format_names() -> list[str]:
     """Return the names of the installed formats."""
     return sorted(_entries())

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+#: A bench takes some two kilobytes of memory from its figures to its summary.
+BENCHES_LIMIT = 100_000
+
+
 class Failures(Struct, frozen=True, kw_only=True):
     """Operations that failed: `failed` of `total`, and a short text such as "3 of 10 runs exited with status 1"."""
 

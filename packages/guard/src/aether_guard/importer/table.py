@@ -23,7 +23,8 @@ def rows_of(document: Document, needed: Sequence[str]) -> Iterator[tuple[int, di
         ImportProblem: a column is missing, a row is too short or too long, or there are too many rows.
 
     """
-    reader = csv.reader(document.text.splitlines(keepends=True), delimiter=delimiter_of(document), strict=True)
+    lines = (line for _, line in document.lines(keepends=True))
+    reader = csv.reader(lines, delimiter=delimiter_of(document), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         missing = [name for name in needed if name not in header]
