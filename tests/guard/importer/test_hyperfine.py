@@ -43,7 +43,7 @@ def test_allowed_failures_are_left_out_of_the_samples(guard: Guard, tmp_path: Pa
     done = guard("import", "hyperfine", failing, "--allow-failures", "27%", "--out", "out")
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "out" / "bench-job.json").read_text(encoding="utf-8"))
-    assert summary["samples"] == [pytest.approx([time * 1e3 for time in succeeded])]
+    assert summary["samples"] == [[pytest.approx(time * 1e3)] for time in succeeded]
     assert "4 of 15 runs failed" in summary["notes"]
 
 

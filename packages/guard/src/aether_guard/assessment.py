@@ -51,7 +51,7 @@ class Assessment(Struct, frozen=True, kw_only=True):
     @property
     def processes(self) -> tuple[int, int] | None:
         """How many processes each side's samples come from; None where samples do not decide."""
-        if self.deciding is None:
+        if self.deciding is None or not self.deciding.units:
             return None
         return len(self.baseline.samples or ()), len(self.current.samples or ())
 

@@ -189,7 +189,7 @@ def _judgement(known: Assessment, *, real: bool, level: float) -> Judgement:
         verdict = judge(known.change, known.gate)
     else:
         verdict = judge_estimate(found, known.gate, real=real, level=level)
-    needed = found.samples_needed(known.gate) if found is not None and verdict == "inconclusive" else None
+    needed = found.samples_needed(known.gate) if found and found.units and verdict == "inconclusive" else None
     if chosen.is_tail and needed is not None:
         needed = max(needed, BOUNDED_SAMPLES)
     moved = _moved_phase(known.baseline, known.current, verdict) if verdict in {"regression", "improvement"} else None

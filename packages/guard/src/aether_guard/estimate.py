@@ -29,7 +29,7 @@ from aether_schema import statistic
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aether_schema import Rounds, Statistic, Summary
+    from aether_schema import Interval, Rounds, Statistic, Summary
 
 #: The interval reaches this far to either side: each bound alone is crossed by chance in 5 % of cases.
 ONE_SIDED = 0.95
@@ -42,14 +42,17 @@ LEAST_SAMPLES = 3
 #: A fall by all but this of it, which still has a logarithm.
 _ALL_GONE = -1 + 1e-12
 _LEAST_UNITS = 2
+#: Degrees of freedom at which a t distribution is normal for every purpose here.
+_NORMAL = 1e6
 
 
 class Estimate(Struct, frozen=True, kw_only=True):
     """The worsening in logarithms: its centre and standard error, with the degrees of freedom of the latter.
 
     A positive centre is worse, whatever the metric. `piece` is the length of the pieces compared, `units`
-    how many independent ones there are on the smaller side. `single_process` says that a side came from one
-    process, so that the units are pieces of it and its own luck is not in the error.
+    how many independent ones there are on the smaller side; both are 0 for the interval of another tool.
+    `single_process` says that a side came from one process, so that the units are pieces of it and the difference
+    between processes is not in the error.
     """
 
     centre: float
@@ -110,6 +113,8 @@ def estimate(baseline: Summary, current: Summary, name: Statistic, *, by_ruler: 
 
     `by_ruler` needs references of the same kernel on both sides.
     """
+    if name == "p50" and baseline.interval is not None and current.interval is not None:
+        return _from_intervals(baseline, current, baseline.interval, current.interval)
     sides = [summary.samples or () for summary in (baseline, current)]
     lengths = [_usual_length(rounds) for rounds in sides]
     single = any(len(rounds) < _LEAST_UNITS for rounds in sides)
@@ -140,6 +145,24 @@ def estimate(baseline: Summary, current: Summary, name: Statistic, *, by_ruler: 
         piece=piece,
         units=min(before.count, after.count),
         single_process=single,
+    )
+
+
+def _from_intervals(baseline: Summary, current: Summary, before: Interval, after: Interval) -> Estimate | None:
+    """Return the estimate from both tools' intervals of the middle, taken for normal in logarithms."""
+    if min(before.low, after.low) <= 0:
+        return None
+    errors = [
+        math.log(interval.high / interval.low) / 2 / quantile_of_t((1 + interval.level) / 2, _NORMAL)
+        for interval in (before, after)
+    ]
+    return Estimate(
+        centre=math.log(current.p50 / baseline.p50) * (1 if baseline.lower_is_better else -1),
+        error=math.hypot(*errors),
+        freedom=_NORMAL,
+        lower_is_better=baseline.lower_is_better,
+        piece=0,
+        units=0,
     )
 
 

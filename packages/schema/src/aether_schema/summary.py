@@ -77,6 +77,14 @@ class RoundUsage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     disturbed: Annotated[int, Meta(ge=0)] | None = None
 
 
+class Interval(Struct, frozen=True, kw_only=True):
+    """A confidence interval that a tool computed for `p50`, in `unit`."""
+
+    level: Annotated[float, Meta(gt=0, lt=1, description="The coverage, such as 0.99.")]
+    low: Figure
+    high: Figure
+
+
 class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The figures of one bench's run. One JSON object; unknown keys are ignored.
 
@@ -162,6 +170,11 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
         ),
     ] = None
 
+    interval: Annotated[
+        Interval | None,
+        Meta(description="The interval of `p50`, from a tool that keeps no samples."),
+    ] = None
+
     def __post_init__(self) -> None:
         """Check what the types alone cannot say."""
         _check_figures(self)
@@ -210,6 +223,9 @@ def _check_figures(summary: Summary) -> None:
     if summary.p5 is not None and not 0 <= summary.p5 <= summary.p50:
         raise InvalidSummaryError(f"{summary.p5} is not between 0 and p50, {summary.p50}", key="p5")
     _check_statistics(summary)
+    interval = summary.interval
+    if interval is not None and not 0 <= interval.low <= summary.p50 <= interval.high < math.inf:
+        raise InvalidSummaryError(f"{interval.low} to {interval.high} does not hold p50", key="interval")
     if summary.n < 1:
         raise InvalidSummaryError(f"{summary.n} samples are no run", key="n")
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from aether_guard.importer.problem import ImportProblem
 from aether_guard.importer.unit import conversion
-from aether_schema import InvalidSummaryError, Phase, Summary, quantile
+from aether_schema import Interval, InvalidSummaryError, Phase, Summary, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -230,9 +230,18 @@ def _summary(item: Series, known: Conversion, measured_at: datetime) -> Summary:
             schema_version=1,
             p5=p5,
             statistics=statistics,
+            interval=None if kept else _interval(item.interval, known, p50),
         )
     except InvalidSummaryError as error:
         raise ImportProblem(str(error), place=item.name) from None
+
+
+def _interval(interval: Interval | None, known: Conversion, p50: float) -> Interval | None:
+    """Return a tool's interval in the unit of the summary, or None where it holds no ratio or not its own middle."""
+    if interval is None:
+        return None
+    low, high = known.one(interval.low), known.one(interval.high)
+    return Interval(level=interval.level, low=low, high=high) if 0 < low <= p50 <= high < math.inf else None
 
 
 def _computed(item: Series, known: Conversion) -> tuple[float, float, tuple[_Listed, ...] | None]:

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from aether_guard.importer.document import read_document
 from aether_guard.importer.problem import ImportProblem
 from aether_guard.importer.series import Series, fixed_of
+from aether_schema import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +33,8 @@ SUFFIXES: tuple[str, ...] = (".json",)
 _KINDS = {"time": "seconds", "timeraw": "seconds", "mem": "bytes", "peakmem": "bytes"}
 _FIXED = {"os": "os", "machine": "arch", "cpu_model": "cpu", "host": "machine", "python": "python"}
 COMBINATIONS_LIMIT = 1_000_000
+MACHINE = "machine.json"
+BENCHMARKS = "benchmarks.json"
 
 
 class _Results(Struct):
@@ -53,12 +57,54 @@ class _Figures(Struct):
     result: list[float | None] | float | None = None
     params: tuple[tuple[str, ...], ...] = ()
     samples: list[tuple[float, ...] | None] | None = None
+    stats_ci_99_a: list[float | None] | None = None
+    stats_ci_99_b: list[float | None] | None = None
     started_at: float | None = None
 
 
 def recognises(document: Document) -> bool:
     """Return whether there are results of a commit, of a machine."""
     return {"results", "commit_hash", "params"} <= document.keys.keys()
+
+
+def find_files(folder: str) -> list[str]:
+    """Return the results of the newest commit in the folder of a machine, or of the only machine in a results folder.
+
+    Raises:
+        ImportProblem: there are several machines, or several environments of that commit.
+
+    """
+    machines = [folder] if os.path.isfile(os.path.join(folder, MACHINE)) else _machines(folder)
+    if len(machines) > 1:
+        names = ", ".join(map(os.path.basename, machines))
+        raise ImportProblem(f"results of several machines: {names}; name the folder of one")
+    newest: list[str] = []
+    latest = -math.inf
+    for name in sorted(os.listdir(machines[0])) if machines else ():
+        path = os.path.join(machines[0], name)
+        if name.endswith(".json") and name not in {MACHINE, BENCHMARKS} and os.path.isfile(path):
+            date = _commit_date(path)
+            if date > latest:
+                newest, latest = [], date
+            newest += [path] if date == latest else []
+    if len(newest) > 1:
+        names = ", ".join(map(os.path.basename, newest))
+        raise ImportProblem(f"results of several environments: {names}; name one")
+    return newest
+
+
+def _machines(folder: str) -> list[str]:
+    paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    return [path for path in paths if os.path.isfile(os.path.join(path, MACHINE))]
+
+
+def _commit_date(path: str) -> float:
+    """Return the time of the measured commit; a file that does not tell it is as old as can be."""
+    date = read_document(path).keys.get("date")
+    try:
+        return -1.0 if date is None else float(bytes(date))
+    except ValueError:
+        return -1.0
 
 
 def read(document: Document, wishes: Wishes) -> Iterator[Series]:
@@ -71,7 +117,8 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
     for name, row in report.results.items():
         figures = _figures(report, name, row)
         unit = _unit(name, described.get(name))
-        better: Better | None = "lower" if unit == "bytes" else None
+        # asv takes any growth for worse, whatever a function tracks.
+        better: Better | None = "lower" if unit == "bytes" or _is_tracked(name, described.get(name)) else None
         values = figures.result if isinstance(figures.result, list) else [figures.result]
         samples = figures.samples or []
         for index, (value, combination) in enumerate(zip(values, _combinations(figures, name), strict=False)):
@@ -84,6 +131,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
                 better=better,
                 rounds=(kept,) if kept else None,
                 p50=value,
+                interval=_interval(figures, index),
                 environment=fixed_of(report.params, **_FIXED),
                 timestamp=_moment(figures.started_at or report.date),
                 commit=report.commit_hash,
@@ -107,6 +155,17 @@ def _figures(report: _Results, name: str, row: object) -> _Figures:
         raise ImportProblem(problem[:1].lower() + problem[1:], place=where) from None
 
 
+def _interval(figures: _Figures, index: int) -> Interval | None:
+    """Return asv's own interval of one combination, which it computes where it repeats a benchmark."""
+    low, high = (
+        bounds[index] if bounds is not None and index < len(bounds) else None
+        for bounds in (figures.stats_ci_99_a, figures.stats_ci_99_b)
+    )
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return None
+    return Interval(level=0.99, low=low, high=high)
+
+
 def _combinations(figures: _Figures, name: str) -> Iterator[str]:
     """Yield how asv writes each combination behind a name: `(10, 'up')`, the last parameter changing fastest."""
     if not figures.params or not isinstance(figures.result, list):
@@ -120,7 +179,7 @@ def _combinations(figures: _Figures, name: str) -> Iterator[str]:
 
 def _described(document: Document) -> dict[str, _Described]:
     """Return what the nearest `benchmarks.json` says of each benchmark."""
-    for name in ("benchmarks.json", os.path.join("..", "benchmarks.json"), os.path.join("..", "..", "benchmarks.json")):
+    for name in (BENCHMARKS, os.path.join("..", BENCHMARKS), os.path.join("..", "..", BENCHMARKS)):
         try:
             beside = document.beside(name)
         except ImportProblem as problem:
@@ -136,11 +195,18 @@ def _described(document: Document) -> dict[str, _Described]:
     return {}
 
 
+def _is_tracked(name: str, described: _Described | None) -> bool:
+    return (described is not None and described.type == "track") or _kind(name) == "track"
+
+
+def _kind(name: str) -> str:
+    return name.partition("(")[0].rpartition(".")[2].partition("_")[0].lower()
+
+
 def _unit(name: str, described: _Described | None) -> str:
     if described is not None and isinstance(described.unit, str):
         return described.unit
-    function = name.partition("(")[0].rpartition(".")[2]
-    return _KINDS.get(function.partition("_")[0].lower(), "unit")
+    return _KINDS.get(_kind(name), "unit")
 
 
 def _moment(milliseconds: float | None) -> str | None:

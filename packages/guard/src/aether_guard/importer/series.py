@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from aether_schema import Better, Rounds, Scalar
+from aether_schema import Better, Interval, Rounds, Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +32,7 @@ class Series(Struct, frozen=True, kw_only=True):
     `better` is the direction that the format itself fixes; it outranks the unit's. `phases` has the p50 and p95 of
     each part in milliseconds. `failures` makes the series an error unless the share is allowed; samples of failed
     operations are left out. `skipped` is the reason why the tool measured nothing, and then there are no figures.
+    `interval` is the tool's own for `p50`, in its unit.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Series(Struct, frozen=True, kw_only=True):
     notes: str | None = None
     failures: Failures | None = None
     skipped: str | None = None
+    interval: Interval | None = None
 
 
 class Wishes(Struct, frozen=True, kw_only=True):
