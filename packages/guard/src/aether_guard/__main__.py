@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 
@@ -29,7 +30,8 @@ def main() -> int:
 
 
 def _end(*_: object) -> NoReturn:
-    os.write(2, b"aether-guard: error: interrupted\n")
+    with suppress(OSError):  # nobody listens
+        os.write(2, b"aether-guard: error: interrupted\n")
     os._exit(128 + signal.SIGINT)
 
 

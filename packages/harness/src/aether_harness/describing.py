@@ -33,7 +33,7 @@ class _ImportError(HarnessError):
 
     def __init__(self, importing: Importing, problem: str) -> None:
         self.importing = importing
-        super().__init__(f"{importing.name}: cannot be imported: {problem}")
+        super().__init__(f"{in_a_line(importing.name)}: cannot be imported: {problem}")
 
 
 def benches_of(wanted: Wanted, limit_s: float, interpreter: Interpreter | None = None) -> Sequence[Described]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,7 +23,8 @@ def run_command(program: str, module: str) -> int:
     """Run `main` of the command's module and return its exit status."""
 
     def end(number: int, _frame: object) -> NoReturn:
-        os.write(2, f"{program}: {followed(number)}\n".encode())
+        with suppress(OSError):  # nobody listens
+            os.write(2, f"{program}: {followed(number)}\n".encode())
         os._exit(128 + number)
 
     before = followed_by(end)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import ExitStack
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from aether_harness.scratch import scratch_folder
 from aether_stream_bench.client.interface import Reply, Timed, UploadError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class SessionClient:
             self._session.trust_env = False
             if self._endpoint.certificate is not None:
                 # These libraries take an authority as a file's name only.
-                folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="aether-"))
+                folder = self._stack.enter_context(scratch_folder())
                 path = os.path.join(folder, "authority.pem")
                 with open(path, "w", encoding="ascii") as file:
                     file.write(self._endpoint.certificate)
