@@ -86,7 +86,7 @@ VALUES = (
 
 @dataclass
 class Attempt:
-    """One command line, in its folder, with its environment. `forms` tells what stands on the standard output."""
+    """One command line, and what stands in its environment besides the usual."""
 
     arguments: list[str]
     env: dict[str, str] = field(default_factory=dict)
@@ -154,14 +154,16 @@ class Hostile:
             ("params", {self.name(): draw.choice((1, 2.5, self.name()))}),
             ("phases", {self.name(): {"p50": 1.0, "p95": 2.0}}),
             ("readings", {"load": self.name()}),
-            ("metric", "throughput_mbs"),
         ):
-            if self.chance(0.2):
+            # The two sides of a pair that differ in these are no pair.
+            if self.chance(0.02 if changes and key == "params" else 0.2):
                 fields[key] = value
-        if self.chance(0.2):
+        if self.chance(0.02 if changes else 0.2):
+            fields |= {"metric": "throughput_mbs", "unit": "MB/s"}
+        if self.chance(0.02 if changes else 0.2):
             fields |= {"metric": "value", "unit": self.bench(), "better": draw.choice(("lower", "higher"))}
         text = json.dumps(fields, ensure_ascii=self.chance(0.5))
-        if self.chance(0.15):
+        if self.chance(0.1):
             key = draw.choice([*fields, "environment", "readings", "params", "later"])
             text = f'{text[:-1]}, "{key}": {draw.choice(VALUES)}}}'
         data = text.encode(errors="surrogatepass")
@@ -231,7 +233,7 @@ class Hostile:
             return [self.path(), self.path()]
         name = self.bench()
         changes = {"bench_id": name, "p50": 1.0, "p95": 2.0, "n": 10}
-        factor = self.draw.choice((1, 1, 1.1, 2, 1e300, 0))
+        factor = self.draw.choice((1, 1, 1.1, 2, 2, 3, 1e300, 0))
         old = self.put("old/pair.json", self.summary(**changes))
         return [
             old,
@@ -241,16 +243,17 @@ class Hostile:
     def recording(self) -> bytes:
         """Return JSON lines of runs."""
         lines = []
-        for _ in range(self.draw.choice((0, 1, 2, 5))):
+        bench = self.bench() if self.chance(0.5) else None
+        for _ in range(self.draw.choice((0, 1, 2, 5, 5))):
             fields: dict[str, Any] = {
                 "samples": [[self.draw.lognormvariate(0, 0.1) for _ in range(4)] for _ in range(3)]
             }
-            if self.chance(0.3):
-                fields["bench_id"] = self.name()
+            if bench is not None:
+                fields["bench_id"] = bench
             if self.chance(0.3):
                 fields["reference"] = fields["samples"]
             text = json.dumps(fields)
-            if self.chance(0.2):
+            if self.chance(0.05):
                 text = (
                     f'{text[:-1]}, "{self.draw.choice(("samples", "kept", "reference"))}": {self.draw.choice(VALUES)}}}'
                 )
@@ -306,7 +309,7 @@ class Hostile:
             (quoted(self.name()), quoted(self.name())),
             ("deep", "[" * 2000 + "]" * 2000),
         )
-        lines += [f"{key} = {value}" for key, value in options if self.chance(0.15)]
+        lines += [f"{key} = {value}" for key, value in options if self.chance(0.08)]
         if self.chance(0.4):
             lines += [
                 f"[{table}.bench.{quoted(draw.choice(('*', self.name())))}]",
@@ -325,14 +328,14 @@ class Hostile:
     def history(self) -> str:
         """Fill a folder with the files of a history, and return its name."""
         draw = self.draw
-        folder = draw.choice(("target/history", "h", "branch=x", "run[1]", f"h/{self.name()}"))
-        rows = draw.choice((0, 1, 8, 30))
+        folder = draw.choice(("target/history", "h", "branch=x", "run[1]", "~", "memory://h", f"h/{self.name()}"))
+        rows = draw.choice((0, 1, 8, 30, 30))
         bench = self.bench()
         for file in range(draw.choice((1, 2))):
             lines = [self._row(bench, number) for number in range(rows)]
             name = f"{draw.choice((f'run-{file}', self.name()))}.jsonl"
             data = "\n".join(lines).encode(errors="surrogatepass")
-            self.put(f"{folder}/{name}", damaged_words(draw, data) if self.chance(0.2) else data)
+            self.put(f"{folder}/{name}", damaged_words(draw, data) if self.chance(0.1) else data)
         if self.chance(0.2):
             self.special(f"{folder}/{self.name()}.{draw.choice(('jsonl', 'parquet'))}")
         if self.chance(0.1):
@@ -356,13 +359,13 @@ class Hostile:
             "p95": level,
             "n": 10,
         }
-        for key in ("commit", "branch", "params", "environment", "kernel", "unit", "timestamp", "run_id", "bench_id"):
+        for key in ("commit", "branch", "params", "environment", "kernel", "unit", "run_id", "bench_id"):
             if self.chance(0.02):
                 fields[key] = self.name()
         if self.chance(0.1):
             fields |= {"environment": json.dumps({"os": self.name()}), "params": json.dumps({"a": self.name()})}
         text = json.dumps(fields)
-        if self.chance(0.02):
+        if self.chance(0.005):
             key = self.draw.choice((*fields, "commit"))
             text = f'{text[:-1]}, "{key}": {self.draw.choice(VALUES)}}}'
         return text
@@ -372,7 +375,7 @@ def _options(hostile: Hostile, known: dict[str, tuple[str, ...] | None]) -> list
     """Return some of a command's options, mostly with a value that they take."""
     chosen: list[str] = []
     for option, values in known.items():
-        if hostile.chance(0.15):
+        if hostile.chance(0.1):
             value = [] if values is None else [hostile.draw.choice(values) if hostile.chance(0.85) else hostile.text()]
             chosen += [option, *value] if hostile.chance(0.7) or not value else [f"{option}={value[0]}"]
     if hostile.chance(0.03):
@@ -391,7 +394,7 @@ _POLICY: dict[str, tuple[str, ...] | None] = {
 _DELIVERY: dict[str, tuple[str, ...] | None] = {
     "--strict": None,
     "--format": ("text", "json", "markdown", "html", "junit"),
-    "-o": ("out.txt", "deep/out.txt", "old", "/dev/full", "/dev/null", "aether.toml"),
+    "-o": (*("out.txt", "deep/out.txt") * 3, "old", "/dev/full", "/dev/null", "aether.toml"),
     "--annotations": ("auto", "never"),
 }
 _READING: dict[str, tuple[str, ...] | None] = {
@@ -444,7 +447,7 @@ def _record(hostile: Hostile) -> list[str]:
         "--compact": None,
     }
     if hostile.chance(0.4):
-        return ["--compact", "--history", hostile.history(), *_options(hostile, known)]
+        return ["--compact", "--history", hostile.history(), *(_options(hostile, known) if hostile.chance(0.2) else [])]
     return [hostile.path(), "--history", hostile.history(), *_options(hostile, known)]
 
 
@@ -452,9 +455,9 @@ def _trend(hostile: Hostile) -> list[str]:
     known: dict[str, tuple[str, ...] | None] = {
         "--branch": ("main", *NAMES),
         "--quantile": ("p50", "p95"),
-        "--confidence": ("99%", "0.9", "0", "100%"),
-        "--renamed": ("a=b", "b=a", "a=a", "=", *NAMES),
-        "--repository-url": ("https://example.org/a", "javascript:alert(1)", *NAMES),
+        "--confidence": ("99%", "0.9", "50%", "100%"),
+        "--renamed": ("a=b", "packaging=a", "a=packaging", *(f"{name}=a" for name in BENCHES if name)),
+        "--repository-url": ("https://example.org/a", "http://::error::", "javascript:alert(1)"),
         "--format": ("text", "json", "markdown", "html"),
         "-o": _DELIVERY["-o"],
     }
