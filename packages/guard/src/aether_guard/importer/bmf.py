@@ -1,7 +1,7 @@
 """Bencher's metric format: `{bench: {measure: {value, lower_value?, upper_value?}}}`.
 
-The built-in measures have a fixed unit, and here a direction. Of another measure the name may be a unit, as
-`aether-guard export bmf` writes it (`req-s`); otherwise only whoever imports knows it: `--unit`, `--better`.
+The built-in measures have a fixed unit, and here a direction. The name of another measure may be a unit, as
+`aether-guard export bmf` writes it (`req-s`). Otherwise `--unit` and `--better` are needed.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
 
 
 def _unit(measure: str, wished: str | None) -> tuple[str, Better | None]:
-    """Return the unit of a measure, given by its name or its slug, and its direction if the unit does not tell it."""
+    """Return the unit of a measure, given by its name or its slug, and its direction if the unit has none."""
     slug = re.sub(r"[^a-z0-9]+", "-", measure.lower()).strip("-")
     if slug in _KNOWN:
         return _KNOWN[slug]

@@ -1,7 +1,7 @@
 """github-action-benchmark: custom results, or the history that it stores, `data.js` or an external JSON file.
 
-A file of custom results does not tell whether bigger is better; the stored entries name the tool, which does. The
-newest entry of each suite is read: it is the baseline for the next run, and the earlier ones are other commits.
+A file of custom results holds no direction; the stored entries name the tool, which has one. The newest entry of each
+suite is read: it is the baseline for the next run, and earlier entries are other commits.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ABOUT = "github-action-benchmark, custom results or its data.js"
 SUFFIXES: tuple[str, ...] = (".json", "data.js")
 _SCRIPT = re.compile(rb"\s*window\.BENCHMARK_DATA\s*=\s*")
 _STORED = frozenset({"lastUpdate", "entries"})
-#: Of other tools the unit tells the direction: the action takes any result of JMH for one where less is better.
+#: For other tools the unit gives the direction: the action itself takes every result of JMH as lower is better.
 _CUSTOM: dict[str, Better] = {"customBiggerIsBetter": "higher", "customSmallerIsBetter": "lower"}
 #: The tools of which the action stores a mean, or the inverse of one.
 _MEANS = frozenset({"benchmarkjs", "pytest", "googlecpp", "catch2", "jmh", "benchmarkdotnet"})

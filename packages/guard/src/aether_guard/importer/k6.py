@@ -103,7 +103,7 @@ def recognises(document: Document) -> bool:
 
 
 def read(document: Document, wishes: Wishes) -> Iterator[Series]:
-    """Yield a bench for each metric that tells how good the system was."""
+    """Yield a bench for each metric of the system under test, and none for the load that was applied."""
     run = _readable(document) if "results" in document.keys else _by_name(document)
     failures = _failures(run)
     for name, metric in run.metrics.items():

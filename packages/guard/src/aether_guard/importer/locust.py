@@ -24,7 +24,7 @@ _NOTHING_ASKED = "skipped: no request was made"
 
 
 def recognises(document: Document) -> bool:
-    """Return whether the header is that of the statistics; that of their history has a timestamp."""
+    """Return whether the header has the columns of the statistics; their history has a timestamp as well."""
     header = [name.strip().strip('"') for name in document.head.partition("\n")[0].split(",")]
     return set(_COLUMNS) <= set(header) and "Timestamp" not in header
 
@@ -41,7 +41,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
             continue
         failures = Failures(failed=failed, total=count, problem=f"{failed:g} of {count:g} requests failed")
         if failed >= count:
-            # The figures are those of failures alone.
+            # No figure is left: they describe failures alone.
             yield Series(name=name, unit="ms", failures=failures)
             if rate is not None:
                 yield Series(name=rate, unit="req/s", failures=failures)

@@ -58,7 +58,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
     time = Series(name="oha response time", unit="s", n=n, failures=failures)
     rate = Series(name="oha req/s", unit="req/s", n=n, failures=failures)
     if failures.failed >= failures.total:
-        # The figures are those of failures alone.
+        # No figure is left: they describe failures alone.
         yield from (time, rate)
         return
     if failures.failed > 0:

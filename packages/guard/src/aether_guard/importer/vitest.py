@@ -1,7 +1,7 @@
 """Vitest: `vitest bench --outputJson` up to release 4, `vitest bench --reporter=json` from 5 on, in milliseconds.
 
-Release 1 computed a mean alone, later ones a median. Samples are written where `benchmark.includeSamples` (up to 4) or
-`retainSamples` (5) asks for them.
+Release 1 computed a mean alone, later releases a median. Samples are written where `benchmark.includeSamples` (up to 4)
+or `retainSamples` (5) asks for them.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def _failure(messages: Sequence[str] | None) -> Failures:
 
 
 def _short_names(paths: Sequence[str]) -> list[str]:
-    """Return each path without its folders, or with as many of them as tell it apart from the others.
+    """Return each path without its folders, or with as many as distinguish it from the others.
 
     The report has absolute paths, and a baseline made in another folder has to have the same names.
     """
