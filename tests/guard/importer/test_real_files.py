@@ -154,10 +154,10 @@ def test_criterion_divides_its_times_by_the_iterations(made: Path, imported: Imp
         identity = parsed(path.with_name("benchmark.json"))["full_id"]
         values = [time / count / 1e6 for time, count in zip(sample["times"], sample["iters"], strict=True)]
         expected[identity] = [values]
-    assert len(expected) == 3
+    assert len(expected) == 5
     found = imported("criterion", folder)
     assert_samples({name: found[name] for name in expected}, expected)
-    assert len(found) == 3
+    assert len(found) == 5
 
 
 def test_criterion_of_an_old_release(shared: Path, imported: Import) -> None:

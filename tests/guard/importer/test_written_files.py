@@ -43,17 +43,20 @@ def test_vegeta_as_a_report(made: Path, imported: Import) -> None:
 
 def test_benchmarkdotnet_in_full_has_a_round_a_launch(made: Path, imported: Import) -> None:
     found = imported("benchmarkdotnet", made / "benchmarkdotnet" / "full.json", PLAIN_WISHES)
-    assert [[list(values) for values in item.samples or ()] for item in found.values()] == [
-        [[20.5e-6, 21.25e-6, 20.75e-6], [21.5e-6, 22.25e-6, 21.75e-6]],
-        [[100e-6, 101.5e-6, 99e-6, 100.25e-6]],
-    ]
-    assert list(found) == ["Example.Texts.Join(Size: 10)", "Example.Texts.Split"]
+    assert {name: [list(values) for values in item.samples or ()] for name, item in found.items()} == {
+        "Example.Texts.Join(Size: 10)": [[20.5e-6, 21.25e-6, 20.75e-6], [21.5e-6, 22.25e-6, 21.75e-6]],
+        "Example.Texts.Join(Size: 10) allocated": [],
+        "Example.Texts.Split": [[100e-6, 101.5e-6, 99e-6, 100.25e-6]],
+        "Example.Texts.Split allocated": [],
+    }
 
 
 def test_benchmarkdotnet_in_brief_has_its_percentiles(made: Path, imported: Import) -> None:
     assert told(imported("benchmarkdotnet", made / "benchmarkdotnet" / "brief.json", PLAIN_WISHES)) == {
         "Example.Texts.Join(Size: 10)": (21.5e-6, 22.25e-6, 6, "ms", True),
+        "Example.Texts.Join(Size: 10) allocated": (64.0, 64.0, 1, "B/op", True),
         "Example.Texts.Split": (100.25e-6, 101.5e-6, 4, "ms", True),
+        "Example.Texts.Split allocated": (64.0, 64.0, 1, "B/op", True),
     }
 
 

@@ -1,14 +1,20 @@
-"""BenchmarkDotNet: the JSON reports, full (with every measurement) or brief, in nanoseconds."""
+"""BenchmarkDotNet: the JSON reports, full (with every measurement) or brief, in nanoseconds, and `*-report.csv`.
+
+Jobs that run the same benchmark are told apart by their settings, which are in `DisplayInfo` or in the columns of the
+CSV. What an operation allocates is a bench of its own.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from aether_guard.importer import benchmarkdotnet_csv
 from aether_guard.importer.document import first_of
 from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series, fixed_of
+from aether_guard.importer.series import Failures, Series, fixed_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +22,7 @@ if TYPE_CHECKING:
     from aether_guard.importer.document import Document
     from aether_guard.importer.series import Wishes
 
-ABOUT = "BenchmarkDotNet JSON, full or brief"
+ABOUT = "BenchmarkDotNet JSON, full or brief, and *-report.csv"
 SUFFIXES: tuple[str, ...] = (".json",)
 _FIXED = {
     "os": "OsVersion",
@@ -26,6 +32,9 @@ _FIXED = {
     "runtime": "RuntimeVersion",
     "build": "Configuration",
 }
+#: The job in a display info, `Type.Method: Job-ABCDEF(Settings) [parameters]`; a name that was made up is left out.
+_LONGEST_INFO = 2000
+_JOB = re.compile(r": (?:Job-[A-Z]{6}(?=\())?(?P<job>.*?)(?: \[[^]]*\])?", re.DOTALL)
 
 
 class _Statistics(Struct, rename="pascal"):
@@ -44,7 +53,12 @@ class _Measurement(Struct, rename="pascal"):
     nanoseconds: float = 0
 
 
+class _Memory(Struct, rename="pascal"):
+    bytes_allocated_per_operation: float | None = None
+
+
 class _Bench(Struct, rename="pascal"):
+    display_info: str | None = None
     full_name: str | None = None
     namespace: str | None = None
     type: str | None = None
@@ -52,6 +66,7 @@ class _Bench(Struct, rename="pascal"):
     parameters: str | None = None
     statistics: _Statistics | None = None
     measurements: list[_Measurement] | None = None
+    memory: _Memory | None = None
 
 
 class _Report(Struct, rename="pascal"):
@@ -60,31 +75,54 @@ class _Report(Struct, rename="pascal"):
 
 
 def recognises(document: Document) -> bool:
-    """Return whether the first benchmark has a method and statistics, written its way."""
+    """Return whether the first benchmark has a method and statistics, written its way, or a table has its columns."""
     benchmarks = document.keys.get("Benchmarks")
-    return benchmarks is not None and {"Method", "Statistics"} <= first_of(benchmarks).keys()
+    if benchmarks is not None:
+        return {"Method", "Statistics"} <= first_of(benchmarks).keys()
+    return benchmarkdotnet_csv.recognises(document)
 
 
 def read(document: Document, wishes: Wishes) -> Iterator[Series]:
-    """Yield a benchmark each, a round a launch of its process. One that failed has no statistics, and is left out."""
+    """Yield a benchmark each, a round a launch of its process. One that failed has no statistics."""
     del wishes
+    if document.head.lstrip()[:1] != "{":
+        yield from benchmarkdotnet_csv.read(document)
+        return
     report = document.decode(_Report)
+    environment = fixed_of(report.host_environment_info, **_FIXED)
+    jobs: dict[str, set[str]] = {}
     for bench in report.benchmarks:
-        if bench.statistics is None:
-            continue
+        jobs.setdefault(_name(bench), set()).add(_job(bench))
+    for bench in report.benchmarks:
         name = _name(bench)
+        if len(jobs[name]) > 1:
+            name = f"{name} [{_job(bench)}]"
+        if bench.statistics is None:
+            failures = Failures(failed=1, total=1, problem="the benchmark has no results")
+            yield Series(name=name, unit="ns", failures=failures)
+            continue
         rounds = _rounds(bench, name)
         percentiles = bench.statistics.percentiles or {}
-        median = _number(bench.statistics.median)
         yield Series(
             name=name,
             unit="ns",
             rounds=rounds or None,
-            p50=_number(bench.statistics.mean) if median is None else median,
+            p50=_number(bench.statistics.median),
+            mean=_number(bench.statistics.mean),
             p95=_number(percentiles.get("P95")),
             n=max(1, bench.statistics.n or 1),
-            environment=fixed_of(report.host_environment_info, **_FIXED),
+            environment=environment,
         )
+        allocated = None if bench.memory is None else bench.memory.bytes_allocated_per_operation
+        if allocated is not None:
+            yield Series(name=f"{name} allocated", unit="B/op", p50=allocated, environment=environment)
+
+
+def _job(bench: _Bench) -> str:
+    """Return the settings of the job that ran a benchmark."""
+    info, method = (bench.display_info or "")[:_LONGEST_INFO], bench.method or ""
+    found = _JOB.fullmatch(info, info.find(": ", info.find(method)) if ": " in info else len(info))
+    return found["job"].removeprefix("(").removesuffix(")") if found else info
 
 
 def _name(bench: _Bench) -> str:

@@ -1,4 +1,4 @@
-"""Catch2, releases 2 and 3: the mean of each benchmark without its samples, from `-r xml` or the console's text."""
+"""Catch2, releases 2 and 3: the mean of each benchmark without its samples, from `-r xml` or printed text."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """gungraun and iai-callgrind: `summary.json` of `--save-summary`, or `--output-format=json`; versions 1 to 6.
 
-Events are counted once and repeat to the digit. Of callgrind and cachegrind instructions, cache hits and estimated cycles
-are benches, of DHAT what was allocated. Other events are too few for a ratio of them to say much.
+Events are counted once and repeat to the digit. Benches are the instructions, cache hits and estimated cycles of
+callgrind and cachegrind, and the allocations of DHAT. Other events are too few for a ratio of them to say much.
 """
 
 from __future__ import annotations

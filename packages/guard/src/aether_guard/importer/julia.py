@@ -1,16 +1,16 @@
-"""BenchmarkTools.jl: `BenchmarkTools.save`. A trial is a bench, named by its keys in the groups; times are in nanoseconds.
+"""BenchmarkTools.jl: `BenchmarkTools.save`. A trial is a bench, named by its keys in the groups.
 
-What one evaluation allocates is a bench of its own, `memory` or `allocs` behind the name.
+Times are in nanoseconds. What one evaluation allocates is a bench of its own, `memory` or `allocs` behind the name.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from aether_guard.importer.document import decode_json, keys_of
+from aether_guard.importer.document import decode_json
 from aether_guard.importer.problem import ImportProblem
 from aether_guard.importer.series import Series
 
@@ -24,6 +24,7 @@ ABOUT = "Julia's BenchmarkTools.save"
 SUFFIXES: tuple[str, ...] = (".json",)
 #: How deep groups may lie in groups.
 DEPTH_LIMIT = 100
+_Any = TypeVar("_Any")
 
 
 class _Trial(Struct):
@@ -57,20 +58,23 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
 def _below(
     kind: str, value: msgspec.Raw, path: tuple[str, ...], environment: dict[str, Any] | None
 ) -> Iterator[Series]:
-    kind = kind.removeprefix("BenchmarkTools.")
-    name = "/".join(path) or "trial"
+    kind, name = kind.removeprefix("BenchmarkTools."), "/".join(path) or "trial"
+    if len(path) > DEPTH_LIMIT:
+        raise ImportProblem("nested too deeply")
+    if kind == "BenchmarkGroup":
+        for key, (inner_kind, inner) in _decoded(value, _Group, name).data.items():
+            yield from _below(inner_kind, inner, (*path, key), environment)
+    elif kind in {"Trial", "TrialEstimate"}:
+        yield from _trial(name, _decoded(value, _Trial, name), environment)
+    elif kind in {"TrialRatio", "TrialJudgement"}:
+        raise ImportProblem("a comparison of two runs, not a run", place=name)
+
+
+def _decoded(value: msgspec.Raw, type_: type[_Any], name: str) -> _Any:
     try:
-        if kind == "BenchmarkGroup":
-            if len(path) >= DEPTH_LIMIT:
-                raise ImportProblem("nested too deeply")
-            for key, (inner_kind, inner) in decode_json(value, _Group).data.items():
-                yield from _below(inner_kind, inner, (*path, key), environment)
-        elif kind in {"Trial", "TrialEstimate"}:
-            yield from _trial(name, decode_json(value, _Trial), environment)
-        elif "ratio" in keys_of(value) or kind in {"TrialRatio", "TrialJudgement"}:
-            raise ImportProblem("a comparison of two runs, not a run")
+        return decode_json(value, type_)
     except ImportProblem as problem:
-        raise problem if str(problem).startswith(f"{name}: ") else ImportProblem(str(problem), place=name) from None
+        raise ImportProblem(str(problem), place=name) from None
 
 
 def _trial(name: str, trial: _Trial, environment: dict[str, Any] | None) -> Iterator[Series]:

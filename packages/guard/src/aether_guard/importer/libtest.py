@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from aether_guard.importer.series import Series
+from aether_guard.importer.series import Failures, Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,7 @@ _LINE = re.compile(
     r"^test (?P<name>.{1,500}?)\s+\.\.\. bench:\s+(?P<median>\d[\d,]*(?:\.\d+)?) (?P<unit>\S+)"
     r" \(\+/- (?P<spread>\d[\d,]*(?:\.\d+)?)\)"
 )
+_FAILED = re.compile(r"^test (?P<name>.{1,500}?)\s+\.\.\. FAILED")
 _SHORT = 2000
 
 
@@ -31,13 +32,16 @@ def recognises(document: Document) -> bool:
 
 
 def read(document: Document, wishes: Wishes) -> Iterator[Series]:
-    """Yield a line each: the median of samples that are not told, nor how many."""
+    """Yield a line each: the median of samples that the text does not hold, nor how many they were."""
     del wishes
     for _, line in document.lines():
         if found := _matched(line):
             median = float(found["median"].replace(",", ""))
             notes = f"+/- {found['spread']} {found['unit']}, from the fastest sample to the slowest"
             yield Series(name=found["name"], unit=found["unit"], p50=median, notes=notes)
+        elif failed := _FAILED.match(line[:_SHORT]):
+            failures = Failures(failed=1, total=1, problem="the bench failed")
+            yield Series(name=failed["name"], unit="ns/iter", failures=failures)
 
 
 def _matched(line: str) -> re.Match[str] | None:

@@ -22,52 +22,57 @@ ELEMENTS_LIMIT = 2_000_000
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:(?:,\d{3})+\.\d+|(?:,\d{3}){2,})")
 
 
+class _Reading:
+    """The elements so far, within the limits."""
+
+    def __init__(self, texts: Collection[str]) -> None:
+        self.parser = expat.ParserCreate()
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.StartDoctypeDeclHandler = self._refuse
+        self.parser.EntityDeclHandler = self._refuse
+        if texts:
+            self.parser.CharacterDataHandler = self._data
+        self.builder = ET.TreeBuilder()
+        self._texts = texts
+        self._depth = self._count = 0
+        self._keeps_text = False
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._depth, self._count, self._keeps_text = self._depth + 1, self._count + 1, tag in self._texts
+        if self._depth > DEPTH_LIMIT:
+            raise ImportProblem("nested too deeply", place=f"line {self.parser.CurrentLineNumber}")
+        if self._count > ELEMENTS_LIMIT:
+            raise ImportProblem(f"more than {ELEMENTS_LIMIT:,} elements")
+        self.builder.start(tag, attributes)
+
+    def _end(self, tag: str) -> None:
+        self._depth, self._keeps_text = self._depth - 1, False
+        self.builder.end(tag)
+
+    def _data(self, text: str) -> None:
+        if self._keeps_text:
+            self.builder.data(text)
+
+    def _refuse(self, *_: object) -> None:
+        raise ImportProblem("a document type is not read", place=f"line {self.parser.CurrentLineNumber}")
+
+
 def parse_xml(document: Document, texts: Collection[str] = ()) -> Element:
-    """Return the root element, of text only that in the elements called `texts`: elsewhere are logs and no figures.
+    """Return the root element. Only elements called `texts` keep their text: elsewhere it is logs, without figures.
 
     Raises:
         ImportProblem: malformed, nested too deeply, too large, or with a document type of its own.
 
     """
-    builder = ET.TreeBuilder()
-    parser = expat.ParserCreate()
-    depth = count = 0
-    keeps = False
-
-    def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal depth, count, keeps
-        depth, count, keeps = depth + 1, count + 1, tag in texts
-        if depth > DEPTH_LIMIT:
-            raise ImportProblem("nested too deeply", place=f"line {parser.CurrentLineNumber}")
-        if count > ELEMENTS_LIMIT:
-            raise ImportProblem(f"more than {ELEMENTS_LIMIT:,} elements")
-        builder.start(tag, attributes)
-
-    def end(tag: str) -> None:
-        nonlocal depth, keeps
-        depth, keeps = depth - 1, False
-        builder.end(tag)
-
-    def data(text: str) -> None:
-        if keeps:
-            builder.data(text)
-
-    def refuse(*_: object) -> None:
-        raise ImportProblem("a document type is not read", place=f"line {parser.CurrentLineNumber}")
-
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    if texts:
-        parser.CharacterDataHandler = data
-    parser.StartDoctypeDeclHandler = refuse
-    parser.EntityDeclHandler = refuse
+    reading = _Reading(texts)
     try:
-        parser.Parse(document.data, True)
+        reading.parser.Parse(document.data, True)
     except expat.ExpatError as error:
         raise ImportProblem(f"malformed XML: {expat.ErrorString(error.code)}", place=f"line {error.lineno}") from None
     except (ValueError, LookupError) as error:
         raise ImportProblem(f"malformed XML: {error}") from None
-    return builder.close()
+    return reading.builder.close()
 
 
 def root_tag(beginning: bytes) -> str:
