@@ -45,8 +45,9 @@ def recognises(document: Document) -> bool:
 def read(document: Document) -> Iterator[Series]:
     """Yield the mean of each row, and what it allocates."""
     rows = [(line, _cells(cells)) for line, cells in rows_of(document, ["Method"])]
-    if rows and "Mean" not in rows[0][1]:
-        raise ImportProblem("no column 'Mean'", place="line 1")
+    for line, cells in rows:
+        if "Mean" not in cells:
+            raise ImportProblem("no column 'Mean'", place=f"line {line}")
     file = _FILE.fullmatch(os.path.basename(document.path))
     named: dict[str, list[tuple[int, dict[str, tuple[str, str]]]]] = {}
     for line, cells in rows:
