@@ -24,9 +24,9 @@ from msgspec import Struct
 
 from aether_guard.ab.couple import Couples
 from aether_guard.ab.duel import WARM_UPS, WARM_UPS_WITH_COMPANION
-from aether_guard.ab.interrupt import ended_on_request
 from aether_guard.ab.measure import on_their_cpu, plan_terms
 from aether_guard.ab.spread import MEDIAN_TO_STANDARD, WINSORISED_AT, deviation
+from aether_harness.interrupt import ended_on_request
 from aether_harness.nursery import CAN_FORK
 from aether_harness.protocol import Sample, Taken
 from aether_schema import quantile

@@ -29,7 +29,6 @@ from msgspec import Struct
 
 from aether_guard.ab.contest import Contested, contest
 from aether_guard.ab.contestant import commands, question_of, settings
-from aether_guard.ab.interrupt import ended_on_request
 from aether_guard.ab.live import Quiet
 from aether_guard.ab.measure import duel_of, on_their_cpu, plan_terms
 from aether_guard.ab.order import Orders
@@ -37,6 +36,7 @@ from aether_guard.ab.spread import MEDIAN_TO_STANDARD, UNTOLD, middle
 from aether_guard.ab.trial import Rule
 from aether_harness.described import Wanted
 from aether_harness.executable import CommandParams
+from aether_harness.interrupt import ended_on_request
 from aether_schema import quantile
 
 if TYPE_CHECKING:
