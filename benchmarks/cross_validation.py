@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec.structs import replace
 
 from aether_guard.compare import assess
-from aether_guard.estimate import PROBABILITIES, estimate
+from aether_guard.estimate import estimate
 from aether_guard.noise import verdict_when_slowed
 from aether_guard.policy import Policy
 from aether_guard.recording import read_recording
 from aether_guard.ruler import UNCERTAIN_PART, uncertainty
+from aether_schema import PROBABILITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,7 +77,7 @@ def read_pairs(runs: Sequence[Summary], policy: Policy) -> list[Pair]:
         known = assess(*sides, policy, today)
         raw, ruled = (estimate(*sides, policy.quantile, by_ruler=by_ruler) for by_ruler in (False, True))
         if known.ruled is not None and raw is not None and ruled is not None:
-            moved = uncertainty(*sides, PROBABILITIES[policy.quantile]) / UNCERTAIN_PART
+            moved = uncertainty(*sides, PROBABILITY[policy.quantile]) / UNCERTAIN_PART
             pairs.append(Pair(known, raw.error, ruled.error, moved))
     return pairs
 
