@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: What lies in an entry of the cache.
 TREE = "tree"
 _ENVIRONMENT = "environment"
+#: The folder in an environment for the byte code of its workers.
+BYTE_CODE = "byte-code"
 _MADE = "made"
 _MARKER = "whole"
 _LOG = "setup.log"
@@ -165,6 +167,16 @@ def _copy_again(plan: Plan, environment: Environment, uv: str, say: Callable[[st
     say(f"{plan.label}: installing again what is copied ({printable(names)})")
     places = [word for copied in sources for word in (*(("-e",) if copied.editable else ()), copied.path)]
     _run(plan, environment, uv, (uv, "pip", "install", "--python", environment.python, "--no-deps", *places))
+    _remove_byte_code(environment)
+
+
+def _remove_byte_code(environment: Environment) -> None:
+    """Remove all byte code. The files of a wheel have one fixed time: of the same size, a change would not show."""
+    caches = [os.path.join(environment.folder, BYTE_CODE)]
+    for folder, names, _ in os.walk(environment.folder):
+        caches += [os.path.join(folder, name) for name in names if name == "__pycache__"]
+    for cache in caches:
+        _clear(cache)
 
 
 def _run(plan: Plan, environment: Environment, uv: str, command: Command) -> None:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from aether_guard.ab.cache import cache_folder, entry, prune, storage, unused
 from aether_guard.ab.dependency import difference, installed
-from aether_guard.ab.environment import TREE, Plan, find_uv, provide
+from aether_guard.ab.environment import BYTE_CODE, TREE, Plan, find_uv, provide
 from aether_guard.ab.repository import (
     Repository,
     Revision,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 WORKING_TREE = "working tree"
-_BYTE_CODE = "byte-code"
 
 
 class _Desk(Struct, frozen=True, kw_only=True):
@@ -119,7 +118,7 @@ def _ready(desk: _Desk, label: str, tree: str, place: str, *, owns_tree: bool) -
         folder=folder if os.path.isdir(folder) else tree,
         python=environment.python,
         # Byte code is kept with the environment, for the tree may be the user's; on both sides, which are to be alike.
-        changes={**environment.changes, "PYTHONPYCACHEPREFIX": os.path.join(environment.folder, _BYTE_CODE)},
+        changes={**environment.changes, "PYTHONPYCACHEPREFIX": os.path.join(environment.folder, BYTE_CODE)},
     )
 
 
