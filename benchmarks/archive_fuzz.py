@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Of the CPU, and of the clock.
-CPU_LIMIT_S, LIMIT_S = 10, 600
+CPU_LIMIT_S, LIMIT_S = 10, 3600
 BYTES = b"12345678"
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "store": bytes,

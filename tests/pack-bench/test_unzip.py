@@ -4,6 +4,7 @@ import io
 import os
 import stat
 import sys
+import tracemalloc
 import zipfile
 from random import Random
 from typing import TYPE_CHECKING
@@ -173,6 +174,20 @@ def test_what_is_no_file_folder_or_link_is_refused_by_name(folder: Path, tmp_pat
 def test_a_link_to_an_endless_path_is_refused_unread(folder: Path, tmp_path: Path) -> None:
     artifact = zip_of(tmp_path / "artifact", (member("link", stat.S_IFLNK | 0o777), bytes(5_000_000)))
     assert refused(artifact, folder) == "link: is a link to a path of 5000000 bytes"
+
+
+def test_a_bomb_in_a_zip_takes_no_memory(folder: Path, tmp_path: Path) -> None:
+    artifact = tmp_path / "artifact"
+    with zipfile.ZipFile(artifact, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("bomb", bytes(2**27))
+    # It claims to be of five bytes.
+    artifact.write_bytes(artifact.read_bytes().replace((2**27).to_bytes(4, "little"), (5).to_bytes(4, "little")))
+    tracemalloc.start()
+    try:
+        assert refused(str(artifact), folder).startswith("bomb: cannot be unpacked: Bad CRC-32")
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
