@@ -22,6 +22,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import traceback
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
@@ -169,6 +170,9 @@ def call(made: Attempt, folder: Path) -> Ended:
                 status = call_guard(made.arguments)
             except SystemExit as error:
                 status = error.code if isinstance(error.code, int) else 1
+            except Exception:  # noqa: BLE001 - what the interpreter would do
+                traceback.print_exc()
+                status = 1
     finally:
         faulthandler.cancel_dump_traceback_later()
         os.chdir("/")

@@ -702,6 +702,14 @@ def test_noise_of_a_pipe_or_a_device_is_refused_and_not_waited_for(guard: Guard,
     assert_refused_in_a_line(guard("noise", "/dev/zero"), "/dev/zero: not a regular file")
 
 
+def test_noise_of_more_values_than_memory_should_hold_is_refused(guard: Guard, tmp_path: Path) -> None:
+    line = b'{"samples": [[' + b",".join([b"1"] * 1_400_000) + b"]]}"
+    (tmp_path / "large.jsonl").write_bytes(b"\n".join([line] * 3))
+    assert_refused_in_a_line(
+        guard("noise", "large.jsonl"), "large.jsonl: line 3: the file holds more than 4,000,000 values"
+    )
+
+
 def test_noise_names_the_line_that_is_no_run(guard: Guard, recording: Callable[..., str], tmp_path: Path) -> None:
     name = recording(10.0, 10.0)
     with (tmp_path / name).open("a") as file:
@@ -715,6 +723,29 @@ def test_noise_over_a_run_of_0_is_no_traceback(guard: Guard, write: Write) -> No
     done = guard("noise", "runs")
     assert "Traceback" not in done.stderr
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("depth", [101, 490, 900])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "deep.json", "deep.json"),
+        ("validate", "deep.json"),
+        ("promote", "--reason", "x", "--baseline", "base", "--current", "deep.json"),
+        ("import", "auto", "deep.json", "--out", "out"),
+        ("export", "pytest-benchmark", "deep.json"),
+        ("record", "deep.json"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_deep_environment_is_named_by_every_command(
+    guard: Guard, tmp_path: Path, arguments: tuple[str, ...], depth: int
+) -> None:
+    deep = '{"a":' * depth + "1" + "}" * depth
+    (tmp_path / "deep.json").write_text(PACK.read_text().rstrip().removesuffix("}") + f', "environment": {deep}}}')
+    done = guard(*arguments)
+    assert done.returncode == 2
+    assert set(done.stderr.splitlines()) == {"aether-guard: error: deep.json: environment: nested more than 100 deep"}
 
 
 # A ratchet.

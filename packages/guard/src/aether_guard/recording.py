@@ -13,6 +13,7 @@ from msgspec import Struct
 from aether_guard.error import GuardError
 from aether_guard.source import load_all
 from aether_schema import UNIT_OF_METRIC, Metric, Reference, SchemaError, Summary, printable, quantile
+from aether_schema.codec import VALUES_LIMIT, count_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +91,7 @@ def _as_ruler(samples: Numbers | None, kernel: str) -> Reference | None:
 def _runs(path: str) -> Iterator[Summary]:
     name = os.path.splitext(os.path.basename(path))[0]
     decode = msgspec.json.Decoder(Run).decode
+    values = 0
     try:
         # A pipe might never say anything, and a device never stop.
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -100,6 +102,11 @@ def _runs(path: str) -> Iterator[Summary]:
                     raise GuardError(f"{printable(path)}: line {number}: over the limit of {LINE_LIMIT_BYTES:,} bytes")
                 if not line.strip():
                     continue
+                values += count_values(line)
+                if values > VALUES_LIMIT:
+                    raise GuardError(
+                        f"{printable(path)}: line {number}: the file holds more than {VALUES_LIMIT:,} values"
+                    )
                 try:
                     yield summary_of(decode(line), name)
                 except (msgspec.MsgspecError, SchemaError, ValueError, IndexError, RecursionError) as error:
