@@ -28,10 +28,10 @@ EXAMPLE = """examples:
 
 formats (auto tells them apart by the contents):
   asv, benchmarkdotnet, benchmarkjs, bmf, cargo-criterion, catch2, criterion,
-  csv, github-action-benchmark, go, google-benchmark, hyperfine, jmh, junit,
-  k6, libtest, locust, mitata, oha, pyperf, pytest-benchmark, tinybench, vegeta,
-  vitest, and those of installed packages; `aether-guard import --list` says
-  what each reads
+  csv, github-action-benchmark, go, google-benchmark, gungraun, hyperfine, jmh,
+  julia, junit, k6, libtest, locust, mitata, oha, phpbench, pyperf,
+  pytest-benchmark, tinybench, vegeta, vitest, and those of installed packages;
+  `aether-guard import --list` says what each reads
 
 exit status: 0 written; 2 a file cannot be read, and nothing was written
 """
