@@ -9,6 +9,7 @@ has a threshold.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -184,10 +185,13 @@ TOOLS: tuple[Callable[[Path], Iterator[Row]], ...] = (pytest_benchmark, pyperf, 
 
 def main() -> None:
     """Print a row of Markdown for every pair of every tool that is named, or of all."""
-    work, *wanted = sys.argv[1:]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", metavar="WORK", type=Path, help="the folder with the tools")
+    parser.add_argument("tools", metavar="TOOL", nargs="*", help=", ".join(tool.__name__ for tool in TOOLS))
+    options = parser.parse_args()
     for tool in TOOLS:
-        if not wanted or tool.__name__ in wanted:
-            for row in tool(Path(work).resolve()):
+        if not options.tools or tool.__name__ in options.tools:
+            for row in tool(options.work.resolve()):
                 print(f"| {row.tool} | {row.pair} | {row.theirs} | {row.ours} |", flush=True)
 
 

@@ -171,6 +171,18 @@ def test_a_bench_without_figures_is_an_error_where_the_other_side_has_some(summa
     assert [judged.judged for judged in judgements] == [True, False, True]
 
 
+def test_a_bench_that_had_no_figure_before_is_new(summary: Callable[..., Summary]) -> None:
+    now = [Loaded("now", summary(bench_id="a"))]
+    before = [Problem("old", f"old: {name}: skipped", bench_id=name, is_error=False) for name in ("a", "b")]
+    still = [Problem("now", "now: b: skipped", bench_id="b", is_error=False)]
+    sides = Sides(baseline=("old",), current=("now",))
+    listed = judge_sides(sides, BOOK, TODAY, lambda paths: (now, still) if "now" in paths else ([], before))
+    assert [(judged.bench_id, judged.verdict, judged.judged) for judged in listed] == [
+        ("b", "pass", False),
+        ("a", "pass", True),
+    ]
+
+
 def test_a_folder_that_is_called_like_a_summary_is_an_error_and_the_others_are_judged(
     write: Callable[..., str], tmp_path: Path
 ) -> None:

@@ -56,7 +56,7 @@ def test_failures_are_an_error_beyond_the_allowed_share(allowed: float, *, is_ju
     if is_judged:
         assert [summary.notes for summary in found.summaries] == [failures.problem]
     else:
-        assert found.failed == (("a", f"{failures.problem}; --allow-failures 20% judges the others"),)
+        assert found.failed == (("a", f"{failures.problem}; --allow-failures 20% judges it anyway"),)
 
 
 def test_nothing_but_failures_is_an_error_whatever_is_allowed() -> None:

@@ -55,7 +55,7 @@ def test_a_job_that_takes_half_as_long_again_is_a_regression(guard: Guard) -> No
 def test_a_run_without_an_exit_status_was_ended_by_a_signal(tmp_path: Path) -> None:
     found = read(tmp_path / "a.json", exit_codes=[None, 0], times=[0.1, 0.2])
     assert [problem for _, problem in found.failed] == [
-        "1 of 2 runs failed: 1 ended by a signal; --allow-failures 50% judges the others"
+        "1 of 2 runs failed: 1 ended by a signal; --allow-failures 50% judges it anyway"
     ]
 
 

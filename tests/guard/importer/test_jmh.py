@@ -59,7 +59,7 @@ def test_percentiles_stand_where_there_is_no_raw_data(tmp_path: Path) -> None:
 def test_an_iteration_without_a_score_is_a_failure(tmp_path: Path) -> None:
     found = read(tmp_path / "a.json", rawData=[[1.5, "NaN"], [1.25, 1.75]])
     assert [problem for _, problem in found.failed] == [
-        "1 of 4 iterations ended without a score; --allow-failures 25% judges the others"
+        "1 of 4 iterations ended without a score; --allow-failures 25% judges it anyway"
     ]
     found = read(tmp_path / "a.json", rawData=[["NaN"]], score="NaN", scorePercentiles={"50.0": "NaN"})
     assert [problem for _, problem in found.failed] == [

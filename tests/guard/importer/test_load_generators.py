@@ -126,7 +126,7 @@ def test_k6_failures_are_errors_of_every_bench(name: str) -> None:
 def test_k6_names_the_checks_that_failed() -> None:
     problems = failed("k6", MADE / "k6" / "machine_readable_failing.json", Wishes(unit="ms"))
     expected = (
-        "12 of 1200 requests failed; 12 of 1200 checks failed (status is 200); --allow-failures 1% judges the others"
+        "12 of 1200 requests failed; 12 of 1200 checks failed (status is 200); --allow-failures 1% judges it anyway"
     )
     assert set(problems.values()) == {expected}
 
@@ -169,8 +169,8 @@ def test_an_exported_k6_threshold_is_true_where_it_was_crossed(tmp_path: Path) -
 def test_locust_rows_with_failures_are_errors() -> None:
     assert failed("locust", MADE / "locust" / "load_stats.csv") == {
         "GET /missing": "8 of 8 requests failed; nothing is left to judge",
-        "Aggregated": "8 of 24 requests failed; --allow-failures 34% judges the others",
-        "Aggregated req/s": "8 of 24 requests failed; --allow-failures 34% judges the others",
+        "Aggregated": "8 of 24 requests failed; --allow-failures 34% judges it anyway",
+        "Aggregated req/s": "8 of 24 requests failed; --allow-failures 34% judges it anyway",
     }
 
 
@@ -246,7 +246,7 @@ def test_oha_success_rate_alone_tells_of_failures(tmp_path: Path) -> None:
         document["summary"]["successRate"] = 0.75
 
     problems = failed("oha", edited(tmp_path, "oha/report.json", change))
-    assert problems["oha req/s"] == "0.25 of the requests failed; --allow-failures 25% judges the others"
+    assert problems["oha req/s"] == "0.25 of the requests failed; --allow-failures 25% judges it anyway"
 
 
 # vegeta
@@ -254,7 +254,7 @@ def test_oha_success_rate_alone_tells_of_failures(tmp_path: Path) -> None:
 
 def test_vegeta_report_with_failures_is_an_error_that_names_one(imported: Import) -> None:
     path = MADE / "vegeta" / "failing.json"
-    problem = "25 of 1000 requests failed (500 Internal Server Error); --allow-failures 3% judges the others"
+    problem = "25 of 1000 requests failed (500 Internal Server Error); --allow-failures 3% judges it anyway"
     assert failed("vegeta", path) == {"vegeta latency": problem, "vegeta throughput": problem}
     assert imported("vegeta", path, Wishes(allow_failures=0.03))["vegeta latency"].p50 == 3.5
 
@@ -270,7 +270,7 @@ def test_vegeta_success_below_1_is_a_failure_without_statuses(tmp_path: Path) ->
 
 def test_vegeta_samples_of_failed_requests_are_left_out(imported: Import) -> None:
     path = MADE / "vegeta" / "requests.json"
-    problem = "1 of 6 requests failed (status 500) and are left out; --allow-failures 17% judges the others"
+    problem = "1 of 6 requests failed (status 500) and are left out; --allow-failures 17% judges it anyway"
     assert failed("vegeta", path) == {"vegeta latency": problem}
     (summary,) = imported("vegeta", path, Wishes(allow_failures=0.17)).values()
     assert summary.samples == (tuple((10**6 * (i + 1) + i) / 10**6 for i in (0, 1, 2, 4, 5)),)

@@ -144,14 +144,15 @@ def _with_evidence(known: Assessment, chosen: Choice) -> Assessment:
     raw = estimate(baseline, current, chosen.name, by_ruler=False)
     ruler = read_ruler(baseline, current) if raw is not None else None
     ruled = estimate(baseline, current, chosen.name, by_ruler=True) if ruler is not None else None
-    lacking = (policy.evidence != "any" and raw is None) or (policy.evidence == "ruler" and ruled is None)
+    has_samples = raw is not None and raw.units > 0
+    lacking = (policy.evidence != "any" and not has_samples) or (policy.evidence == "ruler" and ruled is None)
     if lacking:
-        what = "samples on both sides" if raw is None else "the same ruler on both sides"
+        what = "samples on both sides" if not has_samples else "the same ruler on both sides"
         return replace(known, problem=f"the policy asks for {what}")
     doubt = None
     notes = [] if chosen.note is None else [chosen.note]
     if raw is None and baseline.samples and current.samples:
-        notes.append("too few samples above 0 for an interval: the two figures alone decide")
+        notes.append("too few samples for an interval: the two figures alone decide")
     if raw is not None and ruled is not None and ruler is not None:
         # The slow tail of a throughput goes with the slow tail of the reference, which is a time.
         slow = chosen.probability if baseline.lower_is_better else 1 - chosen.probability

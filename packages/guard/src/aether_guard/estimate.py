@@ -113,9 +113,9 @@ def estimate(baseline: Summary, current: Summary, name: Statistic, *, by_ruler: 
 
     `by_ruler` needs references of the same kernel on both sides.
     """
-    if name == "p50" and baseline.interval is not None and current.interval is not None:
-        return _from_intervals(baseline, current, baseline.interval, current.interval)
     sides = [summary.samples or () for summary in (baseline, current)]
+    if name == "p50" and not any(sides) and baseline.interval is not None and current.interval is not None:
+        return _from_intervals(baseline, current, baseline.interval, current.interval)
     lengths = [_usual_length(rounds) for rounds in sides]
     single = any(len(rounds) < _LEAST_UNITS for rounds in sides)
     is_tail = name in {"p5", "p95"}

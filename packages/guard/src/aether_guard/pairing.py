@@ -114,7 +114,10 @@ def _match_by_bench(sides: Sides, read_all: Importing) -> tuple[list[Matched], l
     others = [*doubled, *current_doubled]
     if currents and not baselines:
         problems = [_suggesting(problem, sides) if problem.is_missing else problem for problem in problems]
-    others += _without_figures(problems, {item.summary.bench_id for item in added})
+    # A bench that had no figure before is new where it has one now, and listed once where it still has none.
+    known = {item.summary.bench_id for item in added} | {problem.bench_id for problem in current_problems}
+    problems = [problem for problem in problems if problem.is_error or problem.bench_id not in known]
+    others += _without_figures(problems, set())
     others += _without_figures(current_problems, {item.summary.bench_id for item in left})
     listed = {judgement.bench_id for judgement in others}
     if all(problem.bench_id is not None for problem in current_problems):
@@ -126,7 +129,7 @@ def _match_by_bench(sides: Sides, read_all: Importing) -> tuple[list[Matched], l
 def _without_figures(problems: Iterable[Problem], other_side: set[str]) -> list[Judgement]:
     """Return a judgement for every problem of one side: an error, or a bench that is listed and not judged.
 
-    A bench without a figure is an error where the other side has one.
+    A bench without a figure is an error where the other side has one: it would vanish from the comparison.
     """
     return [
         _error(problem) if problem.is_error or problem.bench_id in other_side else _unjudged(problem)

@@ -178,7 +178,7 @@ def _failure(item: Series, allowed: float) -> str | None:
     if share <= allowed:
         return None
     # The smallest whole percentage with which the series would be judged.
-    return f"{failures.problem}; --allow-failures {math.ceil(min(share, 1.0) * 100)}% judges the others"
+    return f"{failures.problem}; --allow-failures {math.ceil(min(share, 1.0) * 100)}% judges it anyway"
 
 
 def _no_direction(item: Series) -> str:
