@@ -7,7 +7,6 @@ longer an answer takes than the operation, of either of the two and in the quiet
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from contextlib import ExitStack
 from statistics import median
@@ -15,9 +14,9 @@ from time import perf_counter_ns
 
 import msgspec
 
-from aether_guard.ab.measure import on_their_cpu, plan_terms
+from aether_guard.ab.measure import plan_terms
 from aether_harness import bench
-from aether_harness.nursery import CAN_FORK, Nursery
+from aether_harness.affinity import pin_thread
 from aether_harness.process import Worker
 from aether_harness.protocol import Open, Opened, Sample, Taken
 from aether_harness.target import FileAddress
@@ -42,12 +41,7 @@ def main() -> None:
     around_ns = []
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        nursery = None
-        if CAN_FORK:
-            nursery = Nursery(sys.executable, address, {}, folder)
-            stack.callback(nursery.kill)
-            nursery.wait_until_ready(30)
-        workers = [stack.enter_context(Worker(nursery=nursery)) for _ in range(2)]
+        workers = [stack.enter_context(Worker()) for _ in range(2)]
         for worker in workers:
             request = Open(
                 address=address,
@@ -59,7 +53,7 @@ def main() -> None:
                 ruler=False,
             )
             worker.ask(request, Opened, 30)
-        stack.enter_context(on_their_cpu(terms))
+        pin_thread(assignment.worker_cpus)
         for number in range(SAMPLES):
             started = perf_counter_ns()
             taken = workers[number % 2].ask(Sample(), Taken, 30)

@@ -1,12 +1,14 @@
 """How often `aether-guard ab` is right, and after how long, on this machine: `hatch run guard:trials`.
 
-Compares a bench with itself, slowed down by a known share, again and again with fresh workers, and counts the
-verdicts. `benchmarks/hogs.py` before it makes the machine a busy one. A long series may be broken off at any time and
-goes on from its file:
+Compares benches of many kinds with themselves, one side made slower by a known share, again and again, and counts the
+verdicts. `benchmarks/hogs.py` before it makes the machine a busy one. With `--environments` the sides are two checkouts
+of one revision, each with an environment of its own. A long series may be broken off at any time and goes on from its
+file:
 
-    hatch run guard:trials pack --runs 500 --out aa.jsonl
-    hatch run guard:python benchmarks/hogs.py python benchmarks/ab_trials.py pack --runs 500 --label hogs --out aa.jsonl
-    hatch run guard:trials totals --out aa.jsonl
+    hatch run guard:trials --runs 40 --out aa.jsonl
+    hatch run guard:trials --runs 40 --environments --label environments --out aa.jsonl
+    hatch run guard:python benchmarks/hogs.py python benchmarks/ab_trials.py --runs 40 --label hogs --out aa.jsonl
+    hatch run guard:trials --runs 0 --out aa.jsonl
 """
 
 from __future__ import annotations
@@ -14,33 +16,37 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import shutil
+import subprocess
 import sys
+import tempfile
 from collections import Counter
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import groupby
 from operator import attrgetter
 from random import Random
-from statistics import pstdev
-from time import monotonic
+from statistics import fmean, pstdev
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
+from aether_guard.ab.bet import log_ratios_of
 from aether_guard.ab.contest import Contested, contest
-from aether_guard.ab.contestant import commands, question_of, settings
+from aether_guard.ab.contestant import commands, question_of, revisions, settings
 from aether_guard.ab.live import Quiet
-from aether_guard.ab.measure import duel_of, on_their_cpu, plan_terms
-from aether_guard.ab.order import Orders
-from aether_guard.ab.spread import MEDIAN_TO_STANDARD, UNTOLD, middle
+from aether_guard.ab.measure import pair_sampler, plan_terms
+from aether_guard.ab.revision import two_revisions
 from aether_guard.ab.trial import Rule
 from aether_harness.described import Wanted
+from aether_harness.describing import benches_of
 from aether_harness.executable import CommandParams
 from aether_harness.interrupt import ended_on_request
 from aether_schema import quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from aether_guard.ab.terms import Match
 
@@ -48,98 +54,184 @@ FOLDER = os.path.dirname(os.path.abspath(__file__))
 #: A command of about 50 ms in which the share is more work, not a longer sleep.
 SPIN = "import time; ends = time.perf_counter() + {seconds}\nwhile time.perf_counter() < ends: pass"
 
-
-def match_of(bench: str, share: float) -> Match:
-    """Return the bench against itself slowed down by `share`."""
-    if bench == "command":
-        both = [
-            CommandParams(command=f"{sys.executable} -S -c '{SPIN.format(seconds=seconds)}'")
-            for seconds in (0.04, 0.04 + 0.05 * share)
-        ]
-        return commands(both[0], both[1])[0]
-    wanted = Wanted(names=(f"{os.path.join(FOLDER, f'slowed_{bench}.py')}::slowed-{bench}",))
-    texts = [f"slowed-{bench}.share={value}" for value in (0.0, share)]
-    return settings(wanted, [texts[0]], [texts[1]])[0]
+#: The project's own benches: a file that makes one slower, and its name there.
+SLOWED = {
+    "packaging": ("slowed_pack.py", "slowed-packaging"),
+    "streaming": ("slowed_stream.py", "slowed-streaming"),
+}
 
 
 class Done(Struct, frozen=True, kw_only=True):
-    """One comparison: what was asked, and what came of it. Spreads are standard deviations of logarithms.
+    """One comparison: what was compared, and what came of it. Ratios are logarithms.
 
-    `spread` is that of a pair among all, and `life_spread` that of a life's middle, which has the luck in it; both are
-    told by medians, as single figures may be anything, and what the order in a pair costs is left out. `deviation` is
-    that of a pair as it is defined, with all that is far off.
+    `at_zero` is the verdict of the same pairs at a gate of 0. `block_spread` is the standard deviation of the blocks'
+    means, told by medians.
     """
 
     bench: str
+    label: str
     share: float
     gate: float
-    alpha: float
     seed: int
     number: int
     verdict: str
+    at_zero: str
+    interval: tuple[float, float] | None
     pairs: int
-    lives: int
+    blocks: int
     elapsed_s: float
     median: float
-    spread: float
-    life_spread: float
-    deviation: float
-    label: str = ""
+    block_spread: float
 
     @property
-    def is_false(self) -> bool:
-        """Whether a change within the gate was called a regression."""
-        return self.verdict == "regression" and self.share <= self.gate
+    def is_wrong(self) -> bool:
+        """Whether the verdict is one that the share contradicts."""
+        return self.verdict in _wrong(self.share, self.gate)
 
     @property
-    def wald(self) -> float:
-        """The pairs that Wald's test takes on average, told a pair's spread and the change beforehand, without luck."""
-        return self._wald(self.spread**2)
+    def is_wrong_at_zero(self) -> bool:
+        """Whether the same holds at a gate of 0."""
+        return self.at_zero in _wrong(self.share, 0.0)
 
     @property
-    def wald_of_all(self) -> float:
-        """The same where what is far off is noise too, as it is to a test that takes noise for normal."""
-        return self._wald(self.deviation**2)
+    def misses(self) -> bool:
+        """Whether the interval does not hold the share."""
+        return self.interval is not None and not self.interval[0] <= self.share <= self.interval[1]
 
-    @property
-    def wald_with_luck(self) -> float:
-        """The same in lives as long as these, which have their luck in them."""
-        return self._wald(self.life_spread**2 * self.pairs / max(self.lives, 1))
 
-    def _wald(self, variance: float) -> float:
-        distance = abs(math.log1p(self.gate) - math.log1p(self.share))
-        return -math.log(self.alpha) * 2 * variance / distance**2 if distance else math.inf
+def _wrong(share: float, gate: float) -> set[str]:
+    wrong = set()
+    if share <= gate:
+        wrong.add("regression")
+    if share > gate:
+        wrong.add("pass")
+    if share >= -gate:
+        wrong.add("improvement")
+    return wrong
 
 
 def main() -> None:
-    """Compare as often as was asked, keep a line a comparison, and print what all of them come to."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("bench", choices=("pack", "stream", "command", "totals"), help="totals: of --out, and no more")
+    """Compare as often as was asked, keep a line for each comparison, and print what all of them come to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "benches", nargs="*", help="of kinds.py, or packaging, streaming, command; all but the last two"
+    )
     parser.add_argument("--share", type=float, default=0.0, help="the slowdown, such as 0.05")
-    parser.add_argument("--gate", type=float, default=0.02)
+    parser.add_argument("--gate", type=float, default=0.01)
     parser.add_argument("--alpha", type=float, default=0.001)
     parser.add_argument("--max-time", type=float, default=60.0, help="seconds a comparison")
-    parser.add_argument("--runs", type=int, default=20)
-    parser.add_argument("--for", type=float, default=math.inf, dest="seconds", help="begin none after so many seconds")
+    parser.add_argument("--runs", type=int, default=5, help="comparisons of each bench")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", help="JSON lines, one a comparison; appended to, and counted on from there")
-    parser.add_argument("--label", default="", help="what to tell this series from others by, such as hogs")
+    parser.add_argument("--out", help="JSON lines, one for each comparison; appended to, and continued")
+    parser.add_argument("--label", default="", help="the name of this series, such as hogs")
+    parser.add_argument("--environments", action="store_true", help="two checkouts, each with its environment")
     options = parser.parse_args()
     done = _kept(options.out) if options.out else []
-    if options.bench != "totals":
-        numbers = {item.number for item in done if _asked(item) == _asked(options) and item.seed == options.seed}
-        start = max(numbers, default=-1) + 1
-        with ended_on_request(), suppress(KeyboardInterrupt):
-            for item in _compared(options, range(start, start + options.runs)):
-                done.append(item)
-                if options.out:
-                    with open(options.out, "ab") as file:
-                        file.write(msgspec.json.encode(item) + b"\n")
+    if options.runs:
+        with ended_on_request(), suppress(KeyboardInterrupt), ExitStack() as stack:
+            matches = stack.enter_context(_environments(options) if options.environments else _settings(options))
+            started = 1 + max((item.number for item in done if item.label == options.label), default=-1)
+            for number in range(started, started + options.runs):
+                for match in matches:
+                    item = _compare(match, options, number)
+                    if item is None:
+                        continue
+                    done.append(item)
+                    if options.out:
+                        with open(options.out, "ab") as file:
+                            file.write(msgspec.json.encode(item) + b"\n")
     print(told(done))
 
 
+@contextmanager
+def _settings(options: argparse.Namespace) -> Iterator[list[Match]]:
+    """Yield the benches against themselves, the new side slower by the share."""
+    matches = []
+    for name in options.benches or [*_kinds(), "packaging"]:
+        if name == "command":
+            both = [
+                CommandParams(command=f"{sys.executable} -S -c '{SPIN.format(seconds=seconds)}'")
+                for seconds in (0.04, 0.04 + 0.05 * options.share)
+            ]
+            matches += commands(both[0], both[1])
+        else:
+            file, bench = SLOWED.get(name, ("kinds.py", name))
+            wanted = Wanted(names=(f"{os.path.join(FOLDER, file)}::{bench}",))
+            matches += settings(wanted, [f"{bench}.share=0.0"], [f"{bench}.share={options.share}"])
+    yield matches
+
+
+def _kinds() -> list[str]:
+    return [bench.name for bench in benches_of(Wanted(names=(os.path.join(FOLDER, "kinds.py"),)), 60.0)]
+
+
+@contextmanager
+def _environments(options: argparse.Namespace) -> Iterator[list[Match]]:
+    """Yield the benches of two checkouts of one revision."""
+    if options.share:
+        raise SystemExit("--environments compares a revision with itself: no --share")
+    with tempfile.TemporaryDirectory() as folder:
+        project = os.path.join(folder, "project")
+        os.mkdir(project)
+        shutil.copy(os.path.join(FOLDER, "kinds.py"), project)
+        for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "benches"]):
+            subprocess.run(
+                ["git", "-c", "user.name=trials", "-c", "user.email=trials@localhost", *words],  # noqa: S607
+                cwd=project,
+                check=True,
+            )
+        packages = os.path.join(os.path.dirname(FOLDER), "packages")
+        members = " ".join(f"-e {packages}/{name}" for name in ("schema", "harness"))
+        setup = [f"uv pip install --python {{python}} {members}"]
+
+        def say(line: str) -> None:
+            print(line, file=sys.stderr)
+
+        cache = os.path.join(folder, "cache")
+        with two_revisions(project, "HEAD", "HEAD", setup, say, cache=cache) as sides:
+            names = [f"kinds.py::{name}" for name in options.benches] or ["kinds.py"]
+            yield revisions(sides, Wanted(names=tuple(names)))
+
+
+def _compare(match: Match, options: argparse.Namespace, number: int) -> Done | None:
+    """Return what came of one comparison."""
+    terms = plan_terms((), 60.0)
+    rule = Rule(gate=options.gate, alpha=options.alpha)
+    contested = Contested(question_of(match, rule))
+    draw = Random(f"{options.seed}/{match.bench_id}/{number}")  # noqa: S311 - orders, not secrets
+    with pair_sampler(contested, match, terms, draw) as sampler:
+        contest([(contested, sampler)], options.max_time, Quiet())
+    if contested.problem:
+        print(contested.problem, file=sys.stderr)
+    if not contested.drawn:
+        return None
+    blocks = [
+        [contested.costs_of(drawn) for drawn in block] for _, block in groupby(contested.drawn, key=attrgetter("life"))
+    ]
+    at_zero = Contested(replace(contested.question, rule=replace(rule, gate=0.0)))
+    for _, block in groupby(contested.drawn, key=attrgetter("life")):
+        at_zero.add(list(block))
+    ratios = [log_ratios_of(block) for block in blocks]
+    return Done(
+        bench=match.bench_id,
+        label=options.label,
+        share=options.share,
+        gate=options.gate,
+        seed=options.seed,
+        number=number,
+        verdict=contested.trial.verdict_at_end if contested.problem is None else "error",
+        at_zero=at_zero.trial.verdict_at_end,
+        interval=contested.trial.interval(),
+        pairs=len(contested.drawn),
+        blocks=len(blocks),
+        elapsed_s=contested.elapsed_s,
+        median=quantile([ratio for block in ratios for ratio in block], 0.5),
+        block_spread=pstdev([fmean(block) for block in ratios]) if len(ratios) > 1 else math.nan,
+    )
+
+
 def _kept(path: str) -> list[Done]:
-    """Return the comparisons in a file; what the last one left unfinished when it was broken off is cut off."""
+    """Return the comparisons in a file; the end of a line that was broken off is removed."""
     if not os.path.exists(path):
         return []
     with open(path, "rb+") as file:
@@ -149,90 +241,33 @@ def _kept(path: str) -> list[Done]:
     return msgspec.json.Decoder(Done).decode_lines(text[:whole])
 
 
-def _asked(item: Done | argparse.Namespace) -> tuple[str, str, float, float, float]:
-    return item.bench, item.label, item.share, item.gate, item.alpha
-
-
-def _compared(options: argparse.Namespace, numbers: Iterable[int]) -> Iterable[Done]:
-    """Yield what came of each comparison, with fresh workers for every one."""
-    match = match_of(options.bench, options.share)
-    terms = plan_terms((), 60.0)
-    rule = Rule(gate=options.gate, alpha=options.alpha)
-    ends = monotonic() + options.seconds
-    for number in numbers:
-        if monotonic() >= ends:
-            return
-        contested = Contested(question_of(match, rule))
-        draw = Random(f"{options.seed}/{number}")  # noqa: S311
-        with duel_of(contested, match, terms, draw) as duel, on_their_cpu(terms):
-            contest([(contested, duel)], options.max_time, Quiet())
-        if contested.problem:
-            print(contested.problem, file=sys.stderr)
-        if contested.drawn:
-            yield done_of(contested, options, number)
-
-
-def done_of(contested: Contested, options: argparse.Namespace, number: int) -> Done:
-    """Return what came of one comparison."""
-    orders = Orders()
-    drawn_lives = [[*map(contested.costs_of, group)] for _, group in groupby(contested.drawn, key=attrgetter("life"))]
-    for life in drawn_lives:
-        orders.add(life)
-    orders.look_up(UNTOLD.reach)
-    lives = [orders.log_ratios(life) for life in drawn_lives]
-    logs = [log_ratio for life in lives for log_ratio in life]
-    return Done(
-        bench=options.bench,
-        share=options.share,
-        gate=options.gate,
-        alpha=options.alpha,
-        seed=options.seed,
-        number=number,
-        verdict=contested.trial.verdict_at_end if contested.problem is None else "error",
-        pairs=len(logs),
-        lives=len(lives),
-        elapsed_s=contested.elapsed_s,
-        median=quantile(logs, 0.5),
-        spread=spread_of(logs),
-        life_spread=spread_of([middle(life) for life in lives]),
-        deviation=pstdev(logs),
-        label=options.label,
-    )
-
-
-def spread_of(values: Sequence[float]) -> float:
-    """Return the standard deviation that a normal distribution with their median absolute deviation has."""
-    centre = quantile(values, 0.5)
-    return MEDIAN_TO_STANDARD * quantile([abs(value - centre) for value in values], 0.5)
-
-
 def told(done: Sequence[Done]) -> str:
-    """Return a line for each thing asked: the verdicts in counts, and medians of what they took beside Wald's bound."""
-    lines = []
-    for asked in dict.fromkeys(map(_asked, done)):
-        bench, label, share, gate, alpha = asked
-        items = [item for item in done if _asked(item) == asked]
+    """Return a table row for each bench and series: what came of its comparisons, and medians of what they took."""
+    rows = [
+        "| series | bench | runs | verdicts | wrong | wrong at 0 | interval misses | s, median | 95 % | blocks | sd |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
 
-        def median(figure: Callable[[Done], float], items: Sequence[Done] = items) -> float:
-            return quantile([figure(item) for item in items], 0.5)
-
-        lines.append(
-            f"{bench}{f' ({label})' if label else ''}, {share:+.1%} at a gate of {gate:.1%}, alpha {alpha:g}: "
-            f"{len(items)} comparisons, {sum(item.is_false for item in items)} false regressions, "
-            f"{dict(Counter(item.verdict for item in items))}; medians: "
-            f"{median(lambda item: item.pairs):.0f} pairs in {median(lambda item: item.lives):.0f} lives, "
-            f"{median(lambda item: item.elapsed_s):.2f} s "
-            f"(9 of 10 within {quantile([item.elapsed_s for item in items], 0.9):.2f} s), "
-            f"spread of a pair {median(lambda item: item.spread):.2%} (standard deviation "
-            f"{median(lambda item: item.deviation):.2%}), of a life "
-            f"{median(lambda item: item.life_spread):.2%}; Wald's bound {median(lambda item: item.wald):.0f} pairs "
-            f"({median(lambda item: item.pairs / item.wald):.2f} times), by the standard deviation "
-            f"{median(lambda item: item.wald_of_all):.0f} "
-            f"({median(lambda item: item.pairs / item.wald_of_all):.2f} times), with luck "
-            f"{median(lambda item: item.wald_with_luck):.0f} "
-            f"({median(lambda item: item.pairs / item.wald_with_luck):.2f} times)"
+    def row(name: tuple[str, str], items: Sequence[Done]) -> str:
+        times = [item.elapsed_s for item in items]
+        verdicts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(item.verdict for item in items).items())
+        return (
+            f"| {name[0]} | {name[1]} | {len(items)} | {verdicts} | {sum(item.is_wrong for item in items)} "
+            f"| {sum(item.is_wrong_at_zero for item in items)} | {sum(item.misses for item in items)} "
+            f"| {quantile(times, 0.5):.2f} | {quantile(times, 0.95):.2f} "
+            f"| {quantile([float(item.blocks) for item in items], 0.5):.0f} "
+            f"| {quantile([item.block_spread for item in items], 0.5):.2%} |"
         )
-    return "\n".join(lines)
+
+    for key in dict.fromkeys((item.label, item.share, item.gate) for item in done):
+        series = [item for item in done if (item.label, item.share, item.gate) == key]
+        name = f"{key[0] or 'settings'} {key[1]:+.1%}, gate {key[2]:.1%}"
+        rows += [
+            row((name, bench), [item for item in series if item.bench == bench])
+            for bench in dict.fromkeys(item.bench for item in series)
+        ]
+        rows.append(row((name, "all"), series))
+    return "\n".join(rows)
 
 
 if __name__ == "__main__":

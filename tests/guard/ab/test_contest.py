@@ -92,7 +92,7 @@ def test_benches_take_turns_of_a_life_each(contested: MakeContested, clock: Cloc
     benches = [contested("first"), contested("second")]
     contest(list(zip(benches, scripts, strict=True)), 3 * BETS * PAIR_S, seen, clock)
     assert seen.pairs == ["first"] * BETS + ["second"] * BETS + ["first"] * BETS
-    assert [script.lives for script in scripts] == [2, 1]
+    assert [script.blocks for script in scripts] == [2, 1]
     assert [len(bench.drawn) for bench in benches] == [2 * BETS, BETS]
 
 
@@ -135,20 +135,10 @@ def test_the_watcher_is_told_of_the_end_even_of_one_that_is_interrupted(conteste
 def test_no_time_takes_no_pair(contested: MakeContested, clock: Clock, seen: Seen) -> None:
     script = Script(repeat(ALIKE), clock.tick)
     contest([(contested(), script)], 0, seen, clock)
-    assert (script.lives, seen.pairs) == (0, [])
+    assert (script.blocks, seen.pairs) == (0, [])
 
 
 def test_a_pair_is_kept_as_it_was_measured(contested: MakeContested, clock: Clock, seen: Seen) -> None:
     bench = contested()
     contest([(bench, Script([ALIKE], clock.tick))], PAIR_S, seen, clock)
     assert bench.drawn == [Drawn(old=1.0, new=1.019, new_first=False, life=0)]
-
-
-def test_a_bet_on_processes_without_kin_is_the_bolder_one(contested: MakeContested) -> None:
-    wealths = []
-    for forked in (True, False):
-        bench = contested()
-        for life in range(5):
-            bench.add([Drawn(old=1.0, new=1.1, new_first=False, life=life, forked=forked)])
-        wealths.append(bench.trial.worse.wealth)
-    assert wealths[1] > wealths[0] > 1

@@ -22,7 +22,7 @@ SETUP = ("{python} install.py",)
 def build(project: Any, tmp_path: Path) -> Callable[..., tuple[Environment, list[str]]]:
     """Set the project's tree up by some commands, and return the environment with what was said."""
 
-    def build(setup: tuple[str, ...] = SETUP, *, owns_tree: bool = True) -> tuple[Environment, list[str]]:
+    def build(setup: tuple[str, ...] = SETUP, *, is_revision: bool = True) -> tuple[Environment, list[str]]:
         said: list[str] = []
         (tmp_path / "entry").mkdir(exist_ok=True)
         commands: tuple[Command, ...] = commands_of(setup, has_lock=(project.root / "uv.lock").exists())
@@ -31,7 +31,7 @@ def build(project: Any, tmp_path: Path) -> Callable[..., tuple[Environment, list
             tree=str(project.root),
             entry=str(tmp_path / "entry"),
             commands=commands,
-            owns_tree=owns_tree,
+            is_revision=is_revision,
         )
         return provide(plan, find_uv(), said.append), said
 
@@ -96,9 +96,9 @@ def test_what_the_set_up_makes_in_a_tree_of_its_own_is_there_the_next_time_too(b
 
 def test_nothing_is_put_into_a_tree_that_is_the_users(build: Any, project: Any) -> None:
     project.write("own.made", "x")
-    build(owns_tree=False)
+    build(is_revision=False)
     (project.root / "own.made").unlink()
-    build(owns_tree=False)
+    build(is_revision=False)
     assert not (project.root / "own.made").exists()
 
 
@@ -132,7 +132,7 @@ def test_a_dependency_that_was_copied_is_the_code_of_its_folder(
     project.depend_on(place)
     for value in (1, 2):
         project.write(f"{place}/src/lib.py", f"VALUE = {value}\n")
-        environment, _ = build(setup, owns_tree=False)
+        environment, _ = build(setup, is_revision=False)
         assert told(environment, IN_USE) == str(value)
 
 
@@ -141,7 +141,7 @@ def test_a_new_environment_takes_no_old_copy_from_the_cache_of_uv(build: Any, pr
     for value in (1, 2):
         project.write("lib/src/lib.py", f"VALUE = {value}\n")
         shutil.rmtree(tmp_path / "entry", ignore_errors=True)
-        environment, _ = build((), owns_tree=False)
+        environment, _ = build((), is_revision=False)
         assert told(environment, IN_USE) == str(value)
 
 
@@ -151,28 +151,28 @@ def test_an_editable_install_that_copies_is_installed_again(build: Any, project:
     project.write("copies", "")
     for value in (1, 2):
         project.write("src/made.py", f"VALUE = {value}\n")
-        environment, _ = build((), owns_tree=False)
+        environment, _ = build((), is_revision=False)
         assert told(environment, "import made; print(made.VALUE, 'site-packages' in made.__file__)") == f"{value} True"
 
 
 def test_what_is_only_pointed_at_is_not_installed_again(build: Any, project: Any) -> None:
     project.depend_on("lib")
     setup = tuple(f"uv pip install --python {{python}} --no-deps -e {place}" for place in ("lib", "."))
-    build(setup, owns_tree=False)
-    _, said = build(setup, owns_tree=False)
+    build(setup, is_revision=False)
+    _, said = build(setup, is_revision=False)
     assert said == ["main: ready, set up before"]
 
 
 def test_a_copy_whose_folder_does_not_build_any_more_is_an_error(build: Any, project: Any) -> None:
     project.depend_on("lib")
     project.write("lib/src/lib.py", "VALUE = 1\n")
-    build((), owns_tree=False)
+    build((), is_revision=False)
     project.write("lib/backend.py", "raise SystemExit('no luck')\n")
     for _ in range(2):
         with pytest.raises(GuardError, match=r"main: cannot be set up: .*no luck"):
-            build((), owns_tree=False)
+            build((), is_revision=False)
     project.depend_on("lib")
-    environment, _ = build((), owns_tree=False)
+    environment, _ = build((), is_revision=False)
     assert told(environment, IN_USE) == "1"
 
 
@@ -239,7 +239,7 @@ def test_a_set_up_without_the_harness_is_refused_and_told_to_install_it(build: A
 
 def test_an_error_of_the_file_system_is_one_line(project: Any, tmp_path: Path) -> None:
     plan = Plan(
-        label="main", tree=str(project.root), entry=str(tmp_path / "nowhere"), commands=(("x",),), owns_tree=True
+        label="main", tree=str(project.root), entry=str(tmp_path / "nowhere"), commands=(("x",),), is_revision=True
     )
     with pytest.raises(GuardError) as caught:
         provide(plan, find_uv(), lambda _: None)

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from aether_guard.ab.duel import Duel
-from aether_guard.ab.length import Always
+from aether_guard.ab.pair_sampler import PairSampler
 from aether_guard.ab.terms import Contestant, Match, Terms
 from aether_guard.error import GuardError
 from aether_harness.affinity import Assignment
@@ -241,9 +240,9 @@ def test_a_worker_of_another_kind_is_named_with_its_side(tmp_path: Path, script:
     terms = Terms(assignment=Assignment(), timeout_s=20)
     match = Match(bench_id="thing", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
     with (
-        Duel(match, terms, Always(1), Random(1)) as duel,
+        PairSampler(match, terms, Random(1)) as sampler,
         pytest.raises(GuardError, match=f"^thing: new: start: {words}"),
-        duel.life(),
+        sampler.open_block(),
     ):
         pass
 
@@ -257,8 +256,8 @@ def test_an_interpreter_that_is_not_there_is_named_with_its_side(tmp_path: Path)
     terms = Terms(assignment=Assignment(), timeout_s=20)
     match = Match(bench_id="thing", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
     with (
-        Duel(match, terms, Always(1), Random(1)) as duel,
+        PairSampler(match, terms, Random(1)) as sampler,
         pytest.raises(GuardError, match=r"^thing: new: start: the worker cannot be started: No such file"),
-        duel.life(),
+        sampler.open_block(),
     ):
         pass

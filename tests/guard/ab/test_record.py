@@ -58,13 +58,9 @@ def test_what_was_saved_is_what_is_replayed(tmp_path: Path, lines: Lines) -> Non
     assert (tmp_path / "third").read_bytes() == (tmp_path / "pairs").read_bytes()
 
 
-def test_pairs_are_decided_by_how_their_processes_came_about_and_of_old_files_as_if_they_were_forked(
-    tmp_path: Path, lines: Lines
-) -> None:
-    fewer_kin = changed(lines, 2, "pair.forked", value=False)
-    del fewer_kin[2]["pair"]["forked"]
-    (one, _), _ = replay(write(tmp_path / "again", fewer_kin), {})
-    assert [pair.forked for pair in one.drawn] == [False, True]
+def test_keys_of_other_versions_are_ignored(tmp_path: Path, lines: Lines) -> None:
+    (one, _), _ = replay(write(tmp_path / "again", changed(lines, 2, "pair.forked", value=False)), {})
+    assert one.drawn == replay(write(tmp_path / "plain", lines), {})[0][0].drawn
 
 
 def test_wishes_stand_over_the_rule_and_alpha_is_that_of_all(tmp_path: Path, lines: Lines) -> None:
@@ -93,7 +89,7 @@ def test_wishes_stand_over_the_rule_and_alpha_is_that_of_all(tmp_path: Path, lin
         (3, "pair.new", HUGE, "out of range"),
         (3, "pair.new", "x", "$.pair.new"),
         (3, "pair.life", -1, "$.pair.life"),
-        (3, "pair.retaken", 10**12, "$.pair.retaken"),
+        (3, "pair.disturbed", 10**12, "$.pair.disturbed"),
         (4, "bench", 2, "bench: there is none with this place"),
         (4, "bench", -1, "$.bench"),
         (4, "bench", 10**18, "bench: there is none with this place"),

@@ -66,7 +66,12 @@ def test_each_side_runs_its_own_code_and_nothing_is_left(project: Any, compare: 
     with compare("release") as sides:
         assert values(sides) == ["1", "3"]
         assert [side.name for side in sides] == [f"release ({project.first[:7]})", "working tree"]
-        assert sides[1].folder == os.path.realpath(project.root)
+        # Paths of other lengths move what a process has in memory, and change its speed.
+        assert len(sides[0].folder) == len(sides[1].folder)
+        assert len(sides[0].python) == len(sides[1].python)
+        assert {name: len(value) for name, value in sides[0].changes.items()} == {
+            name: len(value) for name, value in sides[1].changes.items()
+        }
     assert not os.path.exists(sides[0].folder)
     assert project.state() == before
 

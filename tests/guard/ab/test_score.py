@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aether_guard.ab.bet import MOST_STAKES, Pair
 from aether_guard.ab.score import TAIL_LEARNING_PAIRS, ShiftScorer, TailScorer
-from aether_guard.ab.spread import LEARNING_LIVES
+from aether_guard.ab.spread import LEARNING_BLOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 COST = st.floats(0.5, 2)
 PAIR = st.builds(Pair, old=COST, new=COST)
 LIFE = st.lists(PAIR, min_size=1, max_size=3)
-LIVES = st.lists(LIFE, min_size=LEARNING_LIVES + 1, max_size=30)
+LIVES = st.lists(LIFE, min_size=LEARNING_BLOCKS + 1, max_size=30)
 TAIL_LIVES = st.lists(LIFE, min_size=TAIL_LEARNING_PAIRS + 1, max_size=TAIL_LEARNING_PAIRS + 10)
 
 
@@ -38,7 +38,7 @@ def tail_after(scorer: TailScorer, learned: Sequence[float]) -> TailScorer:
 
 
 @pytest.mark.parametrize(("pairs", "untold"), [(1, 3), (2, 2), (3, 1), (20, 1)])
-def test_until_lives_tell_their_spread_they_are_expected_to_vary_by_rather_more_than_most(
+def test_until_blocks_show_their_spread_they_are_expected_to_vary_by_rather_more_than_most(
     pairs: int, untold: int
 ) -> None:
     scorer = ShiftScorer(0.02)

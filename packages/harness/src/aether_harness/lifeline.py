@@ -60,7 +60,7 @@ class Lifeline:
         """Open the pipe."""
         ends = os.pipe() if os.name == "posix" else ()
         self.handed_over, self._kept = ends[:1], ends[1:]
-        self.env = {VARIABLE: str(ends[0])} if ends else {}
+        self.env = {VARIABLE: f"{ends[0]:06d}"} if ends else {}
 
     def started(self) -> None:
         """Keep the parent's end alone, now that the worker has inherited what is handed over."""

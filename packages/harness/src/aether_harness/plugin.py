@@ -85,9 +85,9 @@ class Benchmark(Protocol):
     parameter, `p50`, `p95`, a phase or a reading; `size`, the name of a reading that is the better the smaller it is,
     and has its price in time: a sweep is then drawn as p50 against it, and the points that no other beats in both, the
     Pareto front, are marked there and in the table; `columns`, more readings for that table; `note`, a method that
-    makes a sentence for the summary's notes of the medians of its readings; and `preload`, which is called with
-    parameters before rounds of them are forked from this process, and may import and look up what all of them will
-    need.
+    makes a sentence for the summary's notes of the medians of its readings; and `preload`, which `ab` calls with
+    a worker's parameters while the workers of both versions start, each on its own CPU, and which may import and look
+    up what the session will need.
 
     A reference may be one that the bench's sessions bring, to share in what no kernel elsewhere does: a server's
     process, where the data lies. Its id begins with the bench's own and a slash and ends with its version,

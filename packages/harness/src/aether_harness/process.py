@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import nullcontext
 from typing import IO, TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from aether_harness.affinity import go_first
 from aether_harness.descendant import end_tree
 from aether_harness.error import HarnessError, in_a_line
+from aether_harness.layout import start_with
 from aether_harness.lifeline import Lifeline
 from aether_harness.protocol import (
     PROTOCOL_VERSION,
@@ -24,6 +26,7 @@ from aether_harness.protocol import (
     Failed,
     Hello,
     Message,
+    Preload,
     Reply,
     Request,
     decode_reply,
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from aether_harness.nursery import Forked, Nursery
+    from aether_harness.layout import Layout
 
 ReplyT = TypeVar("ReplyT", bound=Message)
 
@@ -64,11 +67,9 @@ class Child:
         command: Sequence[str],
         env: Mapping[str, str] | None = None,
         folder: str | None = None,
-        nursery: Nursery | None = None,
+        layout: Layout | None = None,
     ) -> None:
-        """Start `command` in `folder`, with `env` on top of this one's environment.
-
-        With a `nursery` it is forked there instead, where all that is settled.
+        """Start `command` in `folder`, with `env` on top of this process's environment and in `layout`, if any.
 
         Raises:
             WorkerError: it cannot be started.
@@ -82,31 +83,30 @@ class Child:
         self._lock = threading.Lock()
         self._lifeline = Lifeline()
         try:
-            self._process = (
-                self._start(command, env or {}, folder) if nursery is None else nursery.fork(self._log, self._lifeline)
-            )
-        except (OSError, HarnessError) as error:
+            self._process = self._start(command, env or {}, folder, layout)
+        except OSError as error:
             self._log.close()
             self._lifeline.let_go()
-            problem = error.strerror if isinstance(error, OSError) else error
-            raise WorkerError(f"{self.called} cannot be started: {problem}") from None
+            raise WorkerError(f"{self.called} cannot be started: {error.strerror}") from None
         self._lifeline.started()
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _start(
-        self, command: Sequence[str], env: Mapping[str, str], folder: str | None
-    ) -> subprocess.Popen[bytes] | Forked:
-        return subprocess.Popen(
-            list(command),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            cwd=folder,
-            env={**os.environ, **env, **self._lifeline.env},
-            pass_fds=self._lifeline.handed_over,
-            # A group of its own: a Ctrl-C reaches this parent alone, and the group can be killed whole.
-            start_new_session=os.name == "posix",
-        )
+        self, command: Sequence[str], env: Mapping[str, str], folder: str | None, layout: Layout | None
+    ) -> subprocess.Popen[bytes]:
+        whole = {**os.environ, **env, **self._lifeline.env}
+        with nullcontext(whole) if layout is None else start_with(layout, command, whole) as its_env:
+            return subprocess.Popen(
+                list(command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                cwd=folder,
+                env=its_env,
+                pass_fds=self._lifeline.handed_over,
+                # A group of its own: a Ctrl-C reaches this parent alone, and the group can be killed whole.
+                start_new_session=os.name == "posix",
+            )
 
     @property
     def pid(self) -> int:
@@ -219,15 +219,15 @@ class Worker(Child):
         command: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
         folder: str | None = None,
-        nursery: Nursery | None = None,
+        layout: Layout | None = None,
     ) -> None:
-        """Start `command` (this Python's worker, if none), or fork it in a `nursery`, as any process is.
+        """Start `command` (this Python's worker, if none) as any process.
 
         Raises:
             WorkerError: it cannot be started.
 
         """
-        super().__init__(command or worker_command(sys.executable), env, folder, nursery)
+        super().__init__(command or worker_command(sys.executable), env, folder, layout)
         # From outside, so that it comes up before others too.
         go_first(self.pid)
 
@@ -269,7 +269,25 @@ class Worker(Child):
             WorkerError: no answer in time, another one, the worker ended, or it could not do what was asked.
 
         """
+        self.send(request, limit_s)
+        return self.receive(request, answer, limit_s)
+
+    def send(self, request: Request, limit_s: float) -> None:
+        """Send `request`, whose answer is waited for later.
+
+        Raises:
+            WorkerError: the worker ended, or does not read.
+
+        """
         self.tell(encode_message(request) + b"\n", limit_s)
+
+    def receive(self, request: Request, answer: type[ReplyT], limit_s: float) -> ReplyT:
+        """Return the answer to the `request` that was sent, waiting at most `limit_s`.
+
+        Raises:
+            WorkerError: as for `ask`.
+
+        """
         reply = self._receive(limit_s)
         if isinstance(reply, Failed):
             raise WorkerError(in_a_line(reply.problem))
@@ -292,6 +310,7 @@ def _late(limit_s: float) -> str:
     return f"no answer within {limit_s:g} s"
 
 
-def worker_command(python: str) -> tuple[str, ...]:
-    """Return the command that starts the worker of an interpreter's environment."""
-    return (python, "-P", "-m", "aether_harness.worker")
+def worker_command(python: str, preload: Preload | None = None) -> tuple[str, ...]:
+    """Return the command of a worker in an interpreter's environment, which does the `preload` before it greets."""
+    command = (python, "-P", "-m", "aether_harness.worker")
+    return command if preload is None else (*command, encode_message(preload).decode())

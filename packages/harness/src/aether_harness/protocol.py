@@ -37,6 +37,13 @@ class Open(Message, frozen=True):
     inputs: str | None = None
 
 
+class Preload(Struct, frozen=True, kw_only=True):
+    """In a worker's command line: the bench to import before it greets, and the parameters it will be opened with."""
+
+    address: Address
+    params: msgspec.Raw
+
+
 class Sample(Message, frozen=True):
     """Take one sample (a warm-up is one whose answer is thrown away)."""
 

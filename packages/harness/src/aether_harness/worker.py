@@ -10,7 +10,7 @@ import math
 import os
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import msgspec
@@ -19,6 +19,7 @@ from aether_harness.affinity import allowed_cpus, pin
 from aether_harness.descendant import end_descendants
 from aether_harness.error import BenchError, described_error, in_a_line
 from aether_harness.kernel import KERNELS, kernel_of, work_of
+from aether_harness.layout import restore_limits
 from aether_harness.lifeline import die_with_parent, hold_on
 from aether_harness.plugin import Place
 from aether_harness.protocol import (
@@ -30,6 +31,7 @@ from aether_harness.protocol import (
     Message,
     Open,
     Opened,
+    Preload,
     Reply,
     Request,
     Sample,
@@ -219,7 +221,22 @@ def take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
     return requests, replies
 
 
+def preloaded(arguments: Sequence[str]) -> Loaded | None:
+    """Import the bench in the command line, if any, and return it; what is wrong with it is reported at its opening."""
+    if not arguments:
+        return None
+    ahead = msgspec.json.decode(arguments[0], type=Preload)
+    with suppress(Exception, SystemExit):
+        bench = load_bench(ahead.address)
+        if (preload := getattr(bench, "preload", None)) is not None:
+            preload(msgspec.json.decode(ahead.params, type=bench.params_type))
+        return Loaded(ahead.address, bench)
+    return None
+
+
 if __name__ == "__main__":
     die_with_parent()
+    restore_limits()
     hold_on()
-    serve(*take_standard_streams())
+    streams = take_standard_streams()
+    serve(*streams, preloaded(sys.argv[1:]))

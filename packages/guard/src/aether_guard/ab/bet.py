@@ -1,15 +1,14 @@
-"""Bets on pairs: a wealth that grows if a change is beyond a bound, and seldom grows if it is not. Pure.
+"""Bets on blocks of pairs: a wealth that grows if a change is beyond a bound, and seldom grows if it is not. Pure.
 
-A pair is what one operation cost in the old code and in the new, one just after the other, in an order drawn at
-random for all pairs of the same two processes. What two processes, one a version, say in their life is made into
-one gain between -1 and 1, positive where the new code looks more than `exp(bound)` times as expensive as the old,
-and turned round where their pairs are. If the true change is at most the bound, the gain's expectation is at most 0
-whatever came before: the coin that drew the order lets the noise of their pairs fall on either side alike, and that
-the processes are fresh lets their luck do so. That holds for noise of any shape, drifting, or depending on its own
-past. So whoever bets on the gain, by rules fixed before the processes' first pair, owns a supermartingale that is
-never negative:
+A pair is what one operation cost in the old version and in the new one, right after one another. A block is all pairs
+of the same two processes. Its pairs are made into one gain between -1 and 1, positive where the new version looks more
+than `exp(bound)` times as expensive as the old, and turned round where its pairs are. If the true change is at most the
+bound, the gain's expectation is at most 0 whatever came before: both processes are fresh and in the same memory layout,
+which is another one in every block, and a coin draws which version comes first. That holds for noise of any shape,
+drifting, or depending on its own past. So whoever bets on the gain, by rules fixed before the block's first pair, owns
+a supermartingale that is never negative:
 
-    wealth = product over lives of (1 + gain) ^ weight
+    wealth = product over blocks of (1 + gain)
 
 The chance that it ever reaches 1/alpha is then at most alpha, however often and whenever one looks (Ville 1939, Etude
 critique de la notion de collectif). Betting is by Waudby-Smith and Ramdas (2024, Estimating means of bounded random
@@ -17,22 +16,20 @@ variables by betting); several bets at once are an average of wealths, which is 
 is a hyperbolic tangent: where a figure x is as likely as -x if there is no change, and normal with a standard
 deviation s and a mean d if there is one, no bet grows faster than 1 + tanh(d x / s^2), which is the likelihood of x
 over the mean of its own and that of -x. It is held below 1, and a pair that is far off the bound counts as one at
-some distance (Huber 1964, Robust estimation of a location parameter), since neither lives nor pairs are normal. What
-going second in a pair costs over going first, as past lives tell it, is taken off before: it turns round where the pair
-does. The bounds that are not refuted make a confidence sequence (Howard, Ramdas, McAuliffe and Sekhon 2021,
-Time-uniform, nonparametric, nonasymptotic confidence sequences).
+some distance (Huber 1964, Robust estimation of a location parameter), since neither blocks nor pairs are normal. The
+bounds that are not refuted make a confidence sequence (Howard, Ramdas, McAuliffe and Sekhon 2021, Time-uniform,
+nonparametric, nonasymptotic confidence sequences).
 
-Assumed: the new code costs `exp(change)` times what the old would have cost at that moment in that process, up to
-noise that is exchangeable between the two sides given all lives before. A process's luck, such as where its memory
-lies, is in all of its pairs: if each of them were a bet of its own, the first would tell how the others fall, and
-the chance above would not hold. Nor does it where one version's sample slows the other's down more than the other
-way round, or where pairs are left out for what they say. It holds less well the more lives have in common: forks of
-one process share its layout of addresses and its hash seed, for which the weight of their lives makes up (kin.py).
+Assumed: the new version costs `exp(change)` times what the old one would have cost at that moment in that layout, up to
+noise that is exchangeable between the two, given all blocks before. What is particular to two processes, such as the
+pages that they got, is in all of their pairs: if each pair were a bet of its own, the first would tell how the others
+fall, and the chance above would not hold. Nor does it where a sample of one version slows the other's next one more
+than the other way round.
 
 Where the versions differ by more than a factor, what is judged is the centre at which the clipped scores balance,
 which is near the median but not the median; and of a tail, by what factor the new costs have to be divided until
-as many of them as of the old ones are over the threshold, which is the ratio of the quantiles as far as the
-threshold, learned of past costs, is the quantile.
+as many of them as of the old ones are over a threshold near the old version's quantile. That is the ratio of the
+quantiles only if both versions' costs have the same shape there.
 """
 
 from __future__ import annotations
@@ -42,7 +39,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
-from aether_guard.ab.spread import bounded_mean
+from aether_guard.ab.spread import clipped_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -71,28 +68,35 @@ class Pair(Struct, frozen=True, kw_only=True):
         return math.log(self.new / self.old)
 
 
-class Scored(Protocol):
-    """A life's pairs in terms of what was known before."""
+def log_ratios_of(block: Sequence[Pair]) -> tuple[float, ...]:
+    """Return how many times more the new version cost, as logarithms: of two pairs in a row, one of either order.
 
-    @property
-    def weight(self) -> float:
-        """The power to which what comes of bets on it is raised: above 0, and 1 for a life without kin."""
+    What it costs to come second in a pair drops out of their mean. In a block of any other order each pair has its own.
+    """
+    ratios = [pair.log_ratio for pair in block]
+    twos = list(zip(block[::2], block[1::2], strict=False))
+    if len(block) % 2 or any(one.new_first == other.new_first for one, other in twos):
+        return tuple(ratios)
+    return tuple((one + other) / 2 for one, other in zip(ratios[::2], ratios[1::2], strict=True))
+
+
+class Scored(Protocol):
+    """A block's pairs in terms of what was known before."""
 
     def gains(self, bound: float) -> tuple[float, ...]:
         """Return what bets on a change above `bound`, a logarithm, win or lose by it: from -1 to 1, falling in it."""
 
 
 class ShiftScore(Struct, frozen=True):
-    """Of the middle: a life's log ratios, how far off a bound one counts, and by how much each bet grows with them."""
+    """Of the middle: a block's log ratios, how far off a bound one counts, and by how much each bet grows with them."""
 
     log_ratios: tuple[float, ...]
     reach: float
     slopes: tuple[float, ...]
-    weight: float = 1.0
 
     def gains(self, bound: float) -> tuple[float, ...]:
         """Return shares that grow with the distance from `bound`, and come to an end."""
-        distance = bounded_mean(self.log_ratios, bound, self.reach)
+        distance = clipped_mean(self.log_ratios, bound, self.reach)
         return tuple(
             most * math.tanh(slope / most * distance) for most, slope in zip(MOST_STAKES, self.slopes, strict=True)
         )
@@ -106,7 +110,6 @@ class TailScore(Struct, frozen=True):
 
     log_excesses: tuple[float, ...]
     old_over: int
-    weight: float = 1.0
 
     def gains(self, bound: float) -> tuple[float, ...]:
         """Return the stakes: won where more of the new ones are over the threshold, lost where more of the old are."""
@@ -130,21 +133,21 @@ class Wager:
         """What the wealths come to now."""
         return sum(self._wealths)
 
-    def add(self, life: Scored) -> None:
-        """Bet on one more life."""
+    def add(self, block: Scored) -> None:
+        """Bet on one more block."""
         # A wealth of more than any 1/alpha has said all; it need not grow past what a float can hold.
         self._wealths = [
-            min(wealth * (1 + self._way * gain) ** life.weight, 1e300)
-            for wealth, gain in zip(self._wealths, life.gains(self._bound), strict=True)
+            min(wealth * (1 + self._way * gain), 1e300)
+            for wealth, gain in zip(self._wealths, block.gains(self._bound), strict=True)
         ]
         self.peak = max(self.peak, self.wealth)
 
 
-def refuted(lives: Iterable[Scored], bound: float, way: int, shares: Sequence[float], alpha: float) -> bool:
+def refuted(blocks: Iterable[Scored], bound: float, way: int, shares: Sequence[float], alpha: float) -> bool:
     """Return whether betting that the change is beyond `bound` ever brought the wealth to 1/alpha."""
     wager = Wager(bound, way, shares)
-    for life in lives:
-        wager.add(life)
+    for block in blocks:
+        wager.add(block)
         if wager.peak * alpha >= 1:
             return True
     return False

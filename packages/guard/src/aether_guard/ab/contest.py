@@ -35,11 +35,11 @@ class Opponents(Protocol):
     """Where the pairs of one bench come from."""
 
     @property
-    def bets_a_life(self) -> int:
+    def bets_per_block(self) -> int:
         """How many bets are made of two workers before they make room for fresh ones."""
 
-    def life(self) -> AbstractContextManager[Callable[[], tuple[Drawn, ...]]]:
-        """Make both versions ready and yield what takes the pairs of one bet."""
+    def open_block(self) -> AbstractContextManager[Callable[[], tuple[Drawn, ...]]]:
+        """Start both versions and yield a function that takes the pairs of one bet."""
 
 
 class Script:
@@ -52,24 +52,24 @@ class Script:
         self,
         figures: Iterable[tuple[float, float]],
         on_pair: Callable[[], None] = lambda: None,
-        bets_a_life: int = 20,
+        bets_per_block: int = 20,
     ) -> None:
         """Have `figures` of the old and the new version be measured in turn; a pair of them takes an `on_pair`."""
         self._figures = iter(figures)
         self._on_pair = on_pair
         self._bets = 0
-        self.bets_a_life = bets_a_life
-        self.lives = 0
+        self.bets_per_block = bets_per_block
+        self.blocks = 0
 
     @contextmanager
-    def life(self) -> Iterator[Callable[[], tuple[Drawn, ...]]]:
-        """Begin a life and yield what takes the next pair.
+    def open_block(self) -> Iterator[Callable[[], tuple[Drawn, ...]]]:
+        """Begin a block and yield a function that takes the next pair.
 
         Raises:
-            GuardError: by what was yielded: the script is over.
+            GuardError: from the function: the script is over.
 
         """
-        self.lives += 1
+        self.blocks += 1
         yield self._take
 
     def _take(self) -> tuple[Drawn, ...]:
@@ -103,7 +103,7 @@ class Contested:
             GuardError: a figure has no ratio; names the bench and the side.
 
         """
-        self.trial.add(*map(self.costs_of, bet), forked=any(pair.forked for pair in bet))
+        self.trial.add(*map(self.costs_of, bet))
         self.drawn += bet
 
     def costs_of(self, drawn: Drawn) -> Pair:
@@ -141,7 +141,7 @@ def contest(
 ) -> None:
     """Take pairs of every bench until it is decided or `budget_s` is over for all.
 
-    The benches take turns, a life of workers each, so that a bad minute of the machine does not fall on one bench
+    The benches take turns, a block each, so that a bad minute of the machine does not fall on one bench
     alone, and those that are decided early leave their time to the others. One that fails leaves the others be.
     """
     try:
@@ -160,7 +160,7 @@ def _take_turns(
                 return
             started = clock()
             try:
-                _live(contested, opponents, ends, watcher, clock)
+                _run_block(contested, opponents, ends, watcher, clock)
             except GuardError as error:
                 contested.problem = str(error)
             contested.elapsed_s += clock() - started
@@ -169,11 +169,11 @@ def _take_turns(
         undecided = [item for item in undecided if not item[0].decided]
 
 
-def _live(
+def _run_block(
     contested: Contested, opponents: Opponents, ends: float, watcher: Watcher, clock: Callable[[], float]
 ) -> None:
-    with opponents.life() as take:
-        for _ in range(opponents.bets_a_life):
+    with opponents.open_block() as take:
+        for _ in range(opponents.bets_per_block):
             contested.add(take())
             left_s = ends - clock()
             watcher.bet_made(contested, left_s)

@@ -19,19 +19,17 @@ Count = Annotated[int, Meta(ge=0, lt=2**31)]
 
 
 class Drawn(Struct, frozen=True, kw_only=True):
-    """A pair as it was measured: the figures of both versions in the metric's unit, and how they came about.
+    """A pair as it was measured: the figures of both versions in the metric's unit, and which came first.
 
-    `life` counts the pairs of processes that were measured, from 0, and `retaken` how often this pair was disturbed
-    before it was kept. `forked` says whether the processes came of ones that forked others too; where nobody knows, it
-    is taken for granted, which makes bets the more careful.
+    `life` counts the blocks, the pairs of processes that were measured, from 0. `disturbed` says whether the kernel
+    took the CPU from either sample; the pair counts all the same.
     """
 
     old: float
     new: float
     new_first: bool
     life: Count
-    retaken: Count = 0
-    forked: bool = True
+    disturbed: bool = False
 
 
 def pair_of(drawn: Drawn, metric: Metric, sides: tuple[str, str] = ("old", "new")) -> Pair:

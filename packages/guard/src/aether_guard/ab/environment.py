@@ -35,14 +35,15 @@ _CHECK = "import aether_harness.worker"
 class Plan(Struct, frozen=True, kw_only=True):
     """How a side is set up: its label, its tree, its entry of the cache, and the commands run in the tree.
 
-    `owns_tree` says that the tree goes away with the side, so that what the set-up makes in it is kept apart.
+    The tree goes away with the side, so that files which the set-up makes in it are kept apart. With `is_revision` its
+    own files never change.
     """
 
     label: str
     tree: str
     entry: str
     commands: tuple[Command, ...]
-    owns_tree: bool
+    is_revision: bool
 
 
 class Environment(Struct, frozen=True, kw_only=True):
@@ -100,9 +101,10 @@ def provide(plan: Plan, uv: str, say: Callable[[str], object]) -> Environment:
     environment = Environment(folder=os.path.join(plan.entry, _ENVIRONMENT))
     marker, made = os.path.join(plan.entry, _MARKER), os.path.join(plan.entry, _MADE)
     with storage(plan.entry):
+        # Those of a working tree may be no commit's either.
+        own = set(untracked_files(plan.tree))
         if os.path.isfile(marker):
-            if plan.owns_tree:
-                _copy(_files_in(made), made, plan.tree)
+            _copy([path for path in _files_in(made) if path not in own], made, plan.tree)
             # The interpreter beneath it may have gone, or another program may have cleaned up.
             if _import_problem(plan, environment) is None:
                 say(f"{plan.label}: ready, set up before")
@@ -123,8 +125,7 @@ def provide(plan: Plan, uv: str, say: Callable[[str], object]) -> Environment:
                     f"{plan.label}: its set-up must install aether-harness, with which it is measured ({problem}); "
                     "say how with [ab] setup in aether.toml"
                 )
-            if plan.owns_tree:
-                _copy(untracked_files(plan.tree), plan.tree, made)
+            _copy([path for path in untracked_files(plan.tree) if path not in own], plan.tree, made)
         except BaseException:
             _clear(environment.folder)
             _clear(made)
@@ -155,7 +156,7 @@ def _changeable(plan: Plan, environment: Environment) -> list[Copied]:
     return [
         copied
         for copied in copied_sources(environment.folder)
-        if not (plan.owns_tree and os.path.realpath(copied.path).startswith(inside))
+        if not (plan.is_revision and os.path.realpath(copied.path).startswith(inside))
     ]
 
 
@@ -216,7 +217,6 @@ def _run(plan: Plan, environment: Environment, uv: str, command: Command) -> Non
 def _import_problem(plan: Plan, environment: Environment) -> str | None:
     """Return why the side cannot be measured, or None."""
     try:
-        # Byte code is not written: the tree may be the user's.
         done = run((environment.python, "-P", "-B", "-c", _CHECK), folder=plan.tree, changes=environment.changes)
     except GuardError as error:
         return str(error)

@@ -62,13 +62,13 @@ SIDES = ("old", "new")
 
 
 def summary_of(contested: Contested, side: str) -> Summary | None:
-    """Return one side's samples as a summary, a life of its worker a round; None where they do not make one."""
+    """Return one side's samples as a summary, a block a round; None where they do not make one."""
     question = contested.question
 
     def figure(drawn: Drawn) -> float:
         return float(getattr(drawn, side))
 
-    rounds = tuple(tuple(map(figure, lives)) for _, lives in groupby(contested.drawn, key=lambda drawn: drawn.life))
+    rounds = tuple(tuple(map(figure, block)) for _, block in groupby(contested.drawn, key=lambda drawn: drawn.life))
     flat = [value for values in rounds for value in values]
     if not flat:
         return None

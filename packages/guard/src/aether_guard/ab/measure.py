@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from random import Random
 from typing import TYPE_CHECKING
 
 from aether_guard.ab.contest import Contested, Watcher, contest
-from aether_guard.ab.duel import Duel
-from aether_guard.ab.length import TAIL_LENGTH, Always, Soonest
+from aether_guard.ab.pair_sampler import PairSampler
 from aether_guard.ab.terms import Terms
 from aether_guard.error import GuardError
-from aether_harness.affinity import allowed_cpus, assign_cpus, go_first, pin, pin_thread
+from aether_harness.affinity import allowed_cpus, assign_cpus, go_first, pin
 from aether_harness.error import HarnessError
 from aether_harness.interrupt import held_back
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from aether_guard.ab.terms import Match
+
+#: A block of a tail: enough for one version to be in it more often than the other.
+TAIL_PAIRS = 6
 
 
 def plan_terms(cpus: Sequence[int], timeout_s: float) -> Terms:
@@ -45,30 +47,13 @@ def measure(
     draw = Random(seed)  # noqa: S311 - orders, not secrets
     with ExitStack() as stack:
         with held_back():
-            duels = [
-                (contested, stack.enter_context(duel_of(contested, match, terms, Random(draw.randrange(2**64)))))  # noqa: S311
+            samplers = [
+                (contested, stack.enter_context(pair_sampler(contested, match, terms, Random(draw.randrange(2**64)))))  # noqa: S311
                 for contested, match in benches
             ]
-        stack.enter_context(on_their_cpu(terms))
-        contest(duels, budget_s, watcher)
+        contest(samplers, budget_s, watcher)
 
 
-@contextmanager
-def on_their_cpu(terms: Terms) -> Iterator[None]:
-    """Have this thread, which asks, share the workers' CPU, and do the rest on the others.
-
-    It sleeps while they measure. On another CPU it would have to be woken there, and a CPU with nothing to do takes
-    some 40 us to wake, as does the workers' own meanwhile.
-    """
-    pin_thread(terms.assignment.worker_cpus)
-    try:
-        yield
-    finally:
-        pin_thread(terms.assignment.companion_cpus)
-
-
-def duel_of(contested: Contested, match: Match, terms: Terms, draw: Random) -> Duel:
+def pair_sampler(contested: Contested, match: Match, terms: Terms, draw: Random) -> PairSampler:
     """Return where the pairs of a bench come from."""
-    if contested.question.rule.quantile == "p95":
-        return Duel(match, terms, Always(TAIL_LENGTH), draw)
-    return Duel(match, terms, Soonest(contested.trial.distance), draw)
+    return PairSampler(match, terms, draw, TAIL_PAIRS if contested.question.rule.quantile == "p95" else None)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from aether_guard.ab.interference import interference_of
 from aether_guard.figure import percentage, signed_percentage, worse_or_better
 from aether_guard.verdict import Judgement, Quantile, Report, Verdict, build_report
 from aether_schema import Metric, printable, quantile
@@ -15,7 +18,10 @@ if TYPE_CHECKING:
 
     from aether_guard.ab.contest import Contested, Question
 
-#: A kilo of pairs more is as good as never.
+#: Interference is told of where it is this number of standard errors off none, and half of it this part of the gate.
+_CERTAIN = 4
+_MATTERS = 0.25
+#: A million pairs more is as good as never.
 _MOST_PAIRS = 1_000_000
 
 
@@ -24,8 +30,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
     `interval` is its confidence sequence at the end, each bound wrong with a chance of at most `alpha`; None while
     there is no bound on either way. `old` and `new` are the sides, `old_figure` and `new_figure` the quantile of their
-    samples in `unit`. `disturbed` counts the pairs that were taken again. `pairs_needed` is about how many more
-    would have decided.
+    samples in `unit`. `disturbed` counts the pairs during which the kernel took the CPU away; they count.
+    `pairs_needed` is about how many more would have decided.
     """
 
     verdict: Verdict
@@ -66,6 +72,7 @@ def outcome_of(contested: Contested, seed: int, *, strict: bool, warn_only: bool
     probability = {"p50": 0.5, "p95": 0.95}[rule.quantile]
     old, new = ([getattr(drawn, side) for drawn in contested.drawn] for side in ("old", "new"))
     interval = trial.interval()
+    change = trial.estimate()
     pairs_needed = trial.pairs_needed() if verdict == "inconclusive" else None
     alone = Judgement(bench_id=question.bench_id, verdict=verdict, reason="", warn_only=warn_only)
     return Outcome(
@@ -78,8 +85,8 @@ def outcome_of(contested: Contested, seed: int, *, strict: bool, warn_only: bool
         gate=rule.gate,
         alpha=rule.alpha,
         pairs=len(contested.drawn),
-        disturbed=sum(drawn.retaken for drawn in contested.drawn),
-        change=trial.change,
+        disturbed=sum(drawn.disturbed for drawn in contested.drawn),
+        change=change,
         interval=interval,
         elapsed_s=round(contested.elapsed_s, 3),
         seed=seed,
@@ -89,7 +96,9 @@ def outcome_of(contested: Contested, seed: int, *, strict: bool, warn_only: bool
         new_figure=quantile(new, probability) if new else None,
         pairs_needed=pairs_needed,
         reason=(
-            _reason(contested, verdict, interval, pairs_needed) if contested.problem is None else contested.problem
+            _reason(contested, verdict, change, interval, pairs_needed)
+            if contested.problem is None
+            else contested.problem
         ),
     )
 
@@ -137,14 +146,23 @@ def judgement_of(outcome: Outcome, *, warn_only: bool) -> Judgement:
 
 
 def _reason(
-    contested: Contested, verdict: Verdict, interval: tuple[float, float] | None, pairs_needed: int | None
+    contested: Contested,
+    verdict: Verdict,
+    change: float | None,
+    interval: tuple[float, float] | None,
+    pairs_needed: int | None,
 ) -> str:
     question, rule = contested.question, contested.question.rule
     sides = versus(question)
-    if contested.trial.change is None:
+    if change is None:
         return f"{sides}no pair was taken in the time there was"
-    bounds = "" if interval is None else f" ({signed_percentage(interval[0])} to {signed_percentage(interval[1])})"
-    figures = f"{rule.quantile} {worse_or_better(contested.trial.change)}{bounds}, gate {percentage(rule.gate)}"
+    level = percentage(1 - 2 * rule.alpha)
+    bounds = (
+        ""
+        if interval is None
+        else f" ({level} interval {signed_percentage(interval[0])} to {signed_percentage(interval[1])})"
+    )
+    figures = f"{rule.quantile} {worse_or_better(change)}{bounds}, gate {percentage(rule.gate)}"
     shown = {
         "regression": "worse by more than the gate",
         "pass": "not worse by more than the gate",
@@ -152,4 +170,27 @@ def _reason(
         "inconclusive": "not decided",
     }[verdict]
     more = f"; about {pairs_needed:,} more would tell" if pairs_needed and pairs_needed < _MOST_PAIRS else ""
-    return f"{sides}{figures}: {shown} after {pairs_in(contested)}{more}"
+    return f"{sides}{figures}: {shown} after {pairs_in(contested)}{more}{_interference(contested)}"
+
+
+def _interference(contested: Contested) -> str:
+    """Return a warning where one version's sample slows the other's next one by a part of the gate that matters."""
+    blocks = [
+        [contested.costs_of(drawn) for drawn in block]
+        for _, block in groupby(contested.drawn, key=lambda drawn: drawn.life)
+    ]
+    found = interference_of(blocks)
+    rule = contested.question.rule
+    if found is None or abs(found.log_difference) < max(
+        _CERTAIN * found.standard_error, 2 * _MATTERS * contested.trial.distance
+    ):
+        return ""
+    question = contested.question
+    slowing, slowed = question.old_side, question.new_side
+    if found.log_difference < 0:
+        slowing, slowed = slowed, slowing
+    difference = math.expm1(abs(found.log_difference))
+    return printable(
+        f"; a sample of {slowing} slows the next one of {slowed} by {percentage(difference)} more than the other way "
+        f"round, and half of that is in the {rule.quantile}"
+    )

@@ -106,8 +106,8 @@ def worktrees_beneath(repository: Repository, folder: str) -> list[str]:
 
 
 @contextmanager
-def worktree(repository: Repository, revision: Revision, tree: str) -> Iterator[None]:
-    """Check `revision` out at `tree`, with its submodules, and take it away again however this is left.
+def worktree(repository: Repository, revision: Revision, tree: str, *, has_submodules: bool = True) -> Iterator[None]:
+    """Check `revision` out at `tree`, with its submodules by default, and remove it again however this is left.
 
     What a killed process left there is cleared first. Nobody else may use `tree` meanwhile.
 
@@ -124,13 +124,38 @@ def worktree(repository: Repository, revision: Revision, tree: str) -> Iterator[
         if added.problem:
             hint = " (is the disk full?)" if added.problem.startswith("unable to write") else ""
             raise GuardError(f"{revision.label}: cannot be checked out: {added.problem}{hint}")
-        if os.path.isfile(os.path.join(tree, ".gitmodules")):
+        if has_submodules and os.path.isfile(os.path.join(tree, ".gitmodules")):
             fetched = ask(tree, "submodule", "update", "--init", "--recursive")
             if fetched.problem:
                 raise GuardError(f"{revision.label}: a submodule cannot be fetched: {fetched.problem}")
         yield
     finally:
         remove_worktree(repository, tree)
+
+
+def copy_own_files(root: str, tree: str) -> None:
+    """Make `tree`, a worktree of the same repository as `root`, hold the files of `root` that git does not ignore."""
+    wanted = {path for path in own_files(root) if _is_copied(os.path.join(root, path))}
+    for path in set(own_files(tree)) - wanted:
+        _unlink(os.path.join(tree, path))
+    for path in sorted(wanted):
+        place = os.path.join(tree, path)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        # A link of the revision's is not written through.
+        _unlink(place)
+        shutil.copy2(os.path.join(root, path), place, follow_symlinks=False)
+
+
+def _is_copied(path: str) -> bool:
+    return os.path.islink(path) or os.path.isfile(path)
+
+
+def _unlink(path: str) -> None:
+    """Remove what is at a path, if anything is."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
 
 
 def remove_worktree(repository: Repository, tree: str) -> None:

@@ -17,6 +17,7 @@ from aether_guard.ab.environment import BYTE_CODE, TREE, Plan, find_uv, provide
 from aether_guard.ab.repository import (
     Repository,
     Revision,
+    copy_own_files,
     find_repository,
     own_files,
     remove_worktree,
@@ -93,23 +94,28 @@ def _checked_out(desk: _Desk, revision: Revision, role: str) -> Iterator[Side]:
         tree = os.path.join(place, TREE)
         desk.say(f"{revision.label}: checking out")
         with worktree(desk.repository, revision, tree):
-            yield _ready(desk, revision.label, tree, place, owns_tree=True)
+            yield _ready(desk, revision.label, tree, place, is_revision=True)
 
 
 @contextmanager
 def _working_tree(desk: _Desk) -> Iterator[Side]:
+    """Set up a copy of the working tree, at a path as long as any revision's: paths change the speed of a program."""
     root = desk.repository.root
     parts = [os.fsencode(part) for part in _common_parts(desk)]
     commands = commands_of(desk.setup, has_lock=False)
     for path in deciding_files(own_files(root), commands):
         parts += [os.fsencode(path), _contents(os.path.join(root, path))]
     with entry(desk.cache, key_of(parts), lambda: _say_wait(desk, WORKING_TREE)) as place:
-        yield _ready(desk, WORKING_TREE, root, place, owns_tree=False)
+        tree = os.path.join(place, TREE)
+        desk.say(f"{WORKING_TREE}: copying")
+        with worktree(desk.repository, resolve(desk.repository, "HEAD"), tree, has_submodules=False):
+            copy_own_files(root, tree)
+            yield _ready(desk, WORKING_TREE, tree, place, is_revision=False)
 
 
-def _ready(desk: _Desk, label: str, tree: str, place: str, *, owns_tree: bool) -> Side:
+def _ready(desk: _Desk, label: str, tree: str, place: str, *, is_revision: bool) -> Side:
     commands = commands_of(desk.setup, has_lock=os.path.isfile(os.path.join(tree, "uv.lock")))
-    plan = Plan(label=label, tree=tree, entry=place, commands=commands, owns_tree=owns_tree)
+    plan = Plan(label=label, tree=tree, entry=place, commands=commands, is_revision=is_revision)
     environment = provide(plan, desk.uv, desk.say)
     folder = os.path.join(tree, desk.repository.prefix) if desk.repository.prefix else tree
     return Side(
@@ -117,7 +123,7 @@ def _ready(desk: _Desk, label: str, tree: str, place: str, *, owns_tree: bool) -
         # A revision from before the folder was there still has its benches, if they are installed ones.
         folder=folder if os.path.isdir(folder) else tree,
         python=environment.python,
-        # Byte code is kept with the environment, for the tree may be the user's; on both sides, which are to be alike.
+        # Byte code is kept with the environment, for the tree goes away.
         changes={**environment.changes, "PYTHONPYCACHEPREFIX": os.path.join(environment.folder, BYTE_CODE)},
     )
 

@@ -1,4 +1,4 @@
-"""Lives into scores: what is known before a life says how it is scored and how much is staked on it. Pure."""
+"""Blocks into scores: what is known before a block decides how it is scored and how much is staked on it. Pure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import math
 from bisect import insort
 from typing import TYPE_CHECKING, Protocol
 
-from aether_guard.ab.bet import ShiftScore, TailScore
-from aether_guard.ab.kin import weight_of_life
-from aether_guard.ab.order import Orders
-from aether_guard.ab.spread import UNTOLD, Spread
+from aether_guard.ab.bet import ShiftScore, TailScore, log_ratios_of
+from aether_guard.ab.spread import PRIOR, VarianceEstimator
 from aether_schema import quantile
 
 if TYPE_CHECKING:
@@ -30,49 +28,44 @@ TAIL_SHARES = (1 / 4, 1 / 4, 1 / 4, 1 / 4)
 
 
 class Scorer(Protocol):
-    """Turns one life after the other into scores."""
+    """Turns one block after the other into scores."""
 
     @property
     def shares(self) -> tuple[float, ...]:
         """The parts of the first wealth, one for each stake."""
 
-    def score(self, life: Sequence[Pair], *, forked: bool = True) -> Scored | None:
-        """Return the score of a life's pairs by what was known before them, None while that is too little.
+    def score(self, block: Sequence[Pair]) -> Scored | None:
+        """Return the score of a block's pairs by what was known before them, None while that is too little.
 
-        Then learn from them. `life` is not empty; `forked` says whether its processes have others as their kin.
+        Then learn from them. `block` is not empty.
         """
 
 
 class ShiftScorer:
-    """Scores the middle of the log ratios: of each life their mean distance from a bound, far ones counting less."""
+    """Scores the middle of the log ratios: of each block their mean distance from a bound, far ones counting less."""
 
     shares = SHARES
 
     def __init__(self, distance: float) -> None:
         """Bet for a change that is `distance` off the bound, as a logarithm."""
         self._distance = max(abs(distance), LEAST_DISTANCE)
-        self._spread = Spread()
-        self._orders = Orders()
-        self._known_at = 0
-        self._known = UNTOLD
+        self._spread = VarianceEstimator()
+        self._fitted_at = 0
+        self._variance = PRIOR
 
-    def score(self, life: Sequence[Pair], *, forked: bool = True) -> ShiftScore:
-        """Score by what the lives before varied by."""
-        lives = self._spread.lives
-        if lives >= self._known_at * GROWTH:
-            self._known, self._known_at = self._spread.varying(), lives
-            self._orders.look_up(self._known.reach)
-        log_ratios = self._orders.log_ratios(life)
-        self._orders.add(life)
+    def score(self, block: Sequence[Pair]) -> ShiftScore:
+        """Score by what the blocks before varied by."""
+        if self._spread.blocks >= self._fitted_at * GROWTH:
+            self._variance, self._fitted_at = self._spread.estimate(), self._spread.blocks
+        log_ratios = log_ratios_of(block)
         self._spread.add(log_ratios)
-        known = self._known
-        slope = self._distance / (known.variance(len(life)) * known.within)
-        slopes = tuple(multiple * slope for multiple in MULTIPLES)
-        return ShiftScore(log_ratios, known.reach, slopes, weight_of_life(len(life), forked=forked))
+        known = self._variance
+        slope = self._distance / (known.block * known.unclipped_share)
+        return ShiftScore(log_ratios, known.clip, tuple(multiple * slope for multiple in MULTIPLES))
 
 
 class TailScorer:
-    """Scores how often either side is beyond the old code's quantile."""
+    """Scores how often either version is beyond the old one's quantile."""
 
     shares = TAIL_SHARES
 
@@ -80,18 +73,17 @@ class TailScorer:
         """Look at the quantile of the costs with this probability."""
         self._probability = probability
         self._sorted: list[float] = []
-        self._known_at = 0
+        self._fitted_at = 0
         self._threshold = 0.0
 
-    def score(self, life: Sequence[Pair], *, forked: bool = True) -> TailScore | None:
-        """Score by the threshold that the lives before tell."""
+    def score(self, block: Sequence[Pair]) -> TailScore | None:
+        """Score by the threshold that the blocks before tell."""
         seen = len(self._sorted)
-        if seen >= TAIL_LEARNING_PAIRS and seen >= self._known_at * GROWTH:
-            self._threshold, self._known_at = quantile(self._sorted, self._probability), seen
-        for pair in life:
+        if seen >= TAIL_LEARNING_PAIRS and seen >= self._fitted_at * GROWTH:
+            self._threshold, self._fitted_at = quantile(self._sorted, self._probability), seen
+        for pair in block:
             insort(self._sorted, pair.old)
-        if not self._known_at:
+        if not self._fitted_at:
             return None
-        excesses = tuple(math.log(pair.new / self._threshold) for pair in life)
-        old_over = sum(pair.old > self._threshold for pair in life)
-        return TailScore(excesses, old_over, weight_of_life(len(life), forked=forked))
+        excesses = tuple(math.log(pair.new / self._threshold) for pair in block)
+        return TailScore(excesses, sum(pair.old > self._threshold for pair in block))

@@ -1,4 +1,4 @@
-"""One bench on trial: lives in, and after each of them either a verdict or the wish for more. Pure."""
+"""One bench on trial: blocks in, and after each of them either a verdict or the wish for more. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from aether_guard.ab.bet import Wager, edge_of_refuted, refuted
+from aether_guard.ab.bet import Wager, edge_of_refuted, log_ratios_of, refuted
 from aether_guard.ab.score import ShiftScorer, TailScorer
 from aether_guard.estimate import as_change, as_log
 from aether_guard.verdict import Quantile
@@ -36,7 +36,7 @@ class Rule(Struct, frozen=True, kw_only=True):
 
 
 class Trial:
-    """The evidence on one bench, for and against, as lives come in."""
+    """The evidence on one bench, for and against, as blocks come in."""
 
     def __init__(self, rule: Rule) -> None:
         """Bet by `rule`: on worse than the gate and on not, on better than it and on not."""
@@ -54,20 +54,21 @@ class Trial:
         self.not_worse = Wager(worse, -1, shares)
         self.better = Wager(better, -1, shares)
         self.pairs: list[Pair] = []
-        self._lives = 0
+        self._log_ratios: list[float] = []
+        self._blocks = 0
         self._scored: list[Scored] = []
 
-    def add(self, *life: Pair, forked: bool = True) -> None:
-        """Take into account the pairs of one more life: those that came of the same two processes.
+    def add(self, *block: Pair) -> None:
+        """Take into account the pairs of one more block: those of the same two processes.
 
-        They are one bet together. How many there are must not depend on what they say; of none, nothing is made.
-        Where those processes are not `forked` by ones that fork others too, the bet is the bolder one.
+        They are one bet together. How many there are must not depend on what they are; of none, nothing is made.
         """
-        if not life:
+        if not block:
             return
-        self.pairs += life
-        self._lives += 1
-        scored = self._scorer.score(life, forked=forked)
+        self.pairs += block
+        self._log_ratios += log_ratios_of(block)
+        self._blocks += 1
+        scored = self._scorer.score(block)
         if scored is not None:
             self._scored.append(scored)
             for wager in (self.worse, self.not_worse, self.better):
@@ -112,6 +113,19 @@ class Trial:
         lower_is_better = self.rule.lower_is_better
         return as_change(low, lower_is_better=lower_is_better), as_change(high, lower_is_better=lower_is_better)
 
+    def estimate(self) -> float | None:
+        """Return the worsening that the verdict rests on: `change`, brought within the bounds where it is outside.
+
+        The median of the pairs and the scores of the blocks weigh what is far off differently.
+        """
+        if not self.pairs:
+            return None
+        low, high = (self._bound(way) for way in (1, -1))
+        centre = self._centre()
+        if low <= high:
+            centre = min(max(centre, low), high)
+        return as_change(centre, lower_is_better=self.rule.lower_is_better)
+
     def pairs_needed(self) -> int | None:
         """Return about how many more pairs the likeliest verdict takes at the rate the evidence has grown so far."""
         if not self._scored or self.verdict is not None:
@@ -120,8 +134,8 @@ class Trial:
         won = math.log(max(self.worse.wealth, self.not_worse.wealth, self.better.wealth, 1e-300))
         if won <= 0:
             return None
-        lives = (wanted - won) * len(self._scored) / won
-        return math.ceil(lives * len(self.pairs) / self._lives)
+        blocks = (wanted - won) * len(self._scored) / won
+        return math.ceil(blocks * len(self.pairs) / self._blocks)
 
     def _bound(self, way: int) -> float:
         """Return up to where the change is refuted, a logarithm."""
@@ -140,7 +154,7 @@ class Trial:
 
     def _centre(self) -> float:
         if self.rule.quantile == "p50":
-            return quantile([pair.log_ratio for pair in self.pairs], 0.5)
+            return quantile(self._log_ratios, 0.5)
         probability = TAIL if self.rule.lower_is_better else 1 - TAIL
         new, old = ([getattr(pair, side) for pair in self.pairs] for side in ("new", "old"))
         return math.log(quantile(new, probability) / quantile(old, probability))

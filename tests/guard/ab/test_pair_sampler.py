@@ -1,4 +1,4 @@
-"""Where pairs come from: real workers, forked where both sides can be."""
+"""Blocks of pairs: real workers, started alike."""
 
 from __future__ import annotations
 
@@ -13,13 +13,20 @@ import psutil
 import pytest
 
 from aether_guard.ab.contestant import commands
-from aether_guard.ab.duel import PAIRS_A_VERIFICATION, WARM_UPS, WARM_UPS_WITH_COMPANION, Duel
-from aether_guard.ab.length import Always
+from aether_guard.ab.pair_sampler import (
+    FIRST_PAIRS,
+    MAX_PAIRS,
+    MIN_PAIRS,
+    PAIRS_PER_VERIFICATION,
+    WARM_UPS,
+    WARM_UPS_WITH_COMPANION,
+    PairSampler,
+)
 from aether_guard.ab.terms import Contestant, Match, Terms
 from aether_guard.error import GuardError
 from aether_harness.affinity import allowed_cpus, assign_cpus
 from aether_harness.executable import CommandParams
-from aether_harness.nursery import CAN_FORK
+from aether_harness.layout import can_fix_layouts
 from aether_harness.target import FileAddress
 
 if TYPE_CHECKING:
@@ -63,7 +70,7 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="needs a shell")
 
 
 class Scene:
-    """A bench that writes down its workers, and duels of it against itself."""
+    """A bench that writes down its workers, and comparisons of it with itself."""
 
     def __init__(self, tmp_path: Path) -> None:
         self.log = tmp_path / "log"
@@ -80,7 +87,7 @@ class Scene:
             encoding="utf-8",
         )
 
-    def duel(self, *, new_python: str = sys.executable, length: int = 1) -> Duel:
+    def sampler(self, *, new_python: str = sys.executable, pairs: int | None = 2) -> PairSampler:
         sides = [
             Contestant(
                 side=name,
@@ -93,7 +100,7 @@ class Scene:
             for name, python in (("old", sys.executable), ("new", new_python))
         ]
         match = Match(bench_id="logs", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
-        return Duel(match, terms(), Always(length), Random(1))
+        return PairSampler(match, terms(), Random(1), pairs)
 
     def parents(self) -> dict[int, list[int]]:
         """Return the workers by who started them."""
@@ -116,19 +123,19 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
 
 
-def live(duel: Duel, lives: int = 1) -> list[tuple[Drawn, ...]]:
+def blocks_of(sampler: PairSampler, count: int = 1) -> list[tuple[Drawn, ...]]:
     taken = []
-    for _ in range(lives):
-        with duel.life() as take:
+    for _ in range(count):
+        with sampler.open_block() as take:
             taken.append(take())
     return taken
 
 
-@pytest.mark.parametrize("length", [1, 4])
-def test_a_life_has_so_many_pairs_of_two_fresh_processes(scene: Scene, length: int) -> None:
-    with scene.duel(length=length) as duel:
-        lives = live(duel, 4)
-    assert [[drawn.life for drawn in pairs] for pairs in lives] == [[number] * length for number in range(4)]
+@pytest.mark.parametrize("pairs", [1, 4])
+def test_a_block_has_pairs_of_two_fresh_processes(scene: Scene, pairs: int) -> None:
+    with scene.sampler(pairs=pairs) as sampler:
+        blocks = blocks_of(sampler, 4)
+    assert [[drawn.life for drawn in block] for block in blocks] == [[number] * pairs for number in range(4)]
     workers = [pid for pids in scene.parents().values() for pid in pids]
     assert len(set(workers)) == len(workers) >= 8
     assert not any(psutil.pid_exists(pid) for pid in (*workers, *set(scene.parents()) - {os.getpid()}))
@@ -143,21 +150,50 @@ TELL_SIDE = """
 """
 
 
-def test_whoever_was_made_ready_first_is_first_in_all_pairs_of_a_life(scene: Scene) -> None:
+def test_the_order_turns_round_with_each_pair_of_a_block(scene: Scene) -> None:
     scene.write(keep=TELL_SIDE.strip().replace("{log!r}", repr(str(scene.log))))
-    with scene.duel(length=3) as duel:
-        lives = live(duel, 12)
+    with scene.sampler(pairs=4) as sampler:
+        blocks = blocks_of(sampler, 12)
     sides = scene.log.with_suffix(".sides").read_text().split()
-    ready_first = [side == "new" for side in sides[:24:2]]
-    assert [[pair.new_first for pair in life] for life in lives] == [[new_first] * 3 for new_first in ready_first]
-    assert len(set(ready_first)) == 2
+    opened_first = [side == "new" for side in sides[:24:2]]
+    assert [[pair.new_first for pair in block] for block in blocks] == [
+        [new_first, not new_first] * 2 for new_first in opened_first
+    ]
+    assert len(set(opened_first)) == 2
+
+
+TELL_LAYOUT = """
+        import ctypes
+        library = ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p).value
+        with open({log!r} + ".layouts", "a") as log:
+            log.write(f"{id(None)} {library} {id(object())} {hash('x')}\\n")
+"""
+
+
+@pytest.mark.skipif(not can_fix_layouts(), reason="layouts cannot be fixed here")
+def test_both_workers_of_a_block_have_one_layout_and_each_block_another(scene: Scene) -> None:
+    scene.write(keep=TELL_LAYOUT.strip().replace("{log!r}", repr(str(scene.log))))
+    with scene.sampler() as sampler:
+        blocks_of(sampler, 4)
+    layouts = scene.log.with_suffix(".layouts").read_text().splitlines()
+    assert layouts[::2] == layouts[1::2]
+    assert len(set(layouts)) == 4
+
+
+def test_a_block_takes_about_half_as_long_for_its_pairs_as_for_its_workers(scene: Scene) -> None:
+    with scene.sampler(pairs=None) as sampler:
+        first, *others = blocks_of(sampler, 4)
+    assert len(first) == FIRST_PAIRS
+    assert all(MIN_PAIRS <= len(block) <= MAX_PAIRS and len(block) % 2 == 0 for block in others)
+    # Of samples of a millisecond there is time for many.
+    assert len(others[-1]) > FIRST_PAIRS
 
 
 def test_of_commands_each_pair_has_an_order_of_its_own() -> None:
     command = CommandParams(command=f"{sys.executable} -S -c pass")
     (match,) = commands(command, command)
-    with Duel(match, terms(), Always(1), Random(1)) as duel, duel.life() as take:
-        pairs = [pair for _ in range(duel.bets_a_life) for pair in take()]
+    with PairSampler(match, terms(), Random(1)) as sampler, sampler.open_block() as take:
+        pairs = [pair for _ in range(sampler.bets_per_block) for pair in take()]
     assert len({pair.new_first for pair in pairs}) == 2
 
 
@@ -177,34 +213,33 @@ TELL_SAMPLES = """
 
 
 @pytest.mark.parametrize(("long_sample_ns", "uncounted"), [(10**12, WARM_UPS), (10**6, 0)])
-def test_the_first_pair_of_a_life_does_not_count_where_samples_are_short(
+def test_the_first_pair_of_a_block_does_not_count_where_samples_are_short(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, long_sample_ns: int, uncounted: int
 ) -> None:
-    monkeypatch.setattr("aether_guard.ab.duel.LONG_SAMPLE_NS", long_sample_ns)
+    monkeypatch.setattr("aether_guard.ab.pair_sampler.LONG_SAMPLE_NS", long_sample_ns)
     bench = TELL_SAMPLES.strip().replace("sum(range(20_000))", "__import__('time').sleep(0.01)")
     scene.write(keep=bench.replace("{log!r}", repr(str(scene.log))))
-    # After the first life, whose samples tell how long they take, so many pairs are what is verified again after.
-    with scene.duel(length=PAIRS_A_VERIFICATION) as duel:
-        *_, pairs = live(duel, 2)
+    # The first block's samples show how long they take, and after its pairs the next one is verified again.
+    with scene.sampler(pairs=PAIRS_PER_VERIFICATION) as sampler:
+        *_, pairs = blocks_of(sampler, 2)
     told = [int(line) for line in scene.log.with_suffix(".samples").read_text().split()]
     # A worker's very first sample never counts.
-    assert told[-1] == told[-2] == 1 + uncounted + len(pairs) + sum(pair.retaken for pair in pairs)
+    assert told[-1] == told[-2] == 1 + uncounted + len(pairs)
 
 
 def test_pairs_of_a_bench_with_a_server_count_once_both_have_found_their_pace(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aether_guard.ab.duel.WARM_UP_LIMIT_S", 60.0)
+    monkeypatch.setattr("aether_guard.ab.pair_sampler.WARM_UP_LIMIT_S", 60.0)
     with_server = TELL_SAMPLES.replace("samples = 0", "samples = 0\n            companion_pids = (os.getppid(),)")
     scene.write(keep=with_server.strip().replace("{log!r}", repr(str(scene.log))))
-    # Whether there is one is told by samples, and so by those of the first life, after which all is verified again.
-    with scene.duel(length=PAIRS_A_VERIFICATION) as duel:
-        lives = live(duel, 2)
+    # The first block's samples show that there is one, and after its pairs the next one is verified again.
+    with scene.sampler(pairs=PAIRS_PER_VERIFICATION) as sampler:
+        blocks = blocks_of(sampler, 2)
     told = [int(line) for line in scene.log.with_suffix(".samples").read_text().split()]
-    taken = [len(pairs) + sum(pair.retaken for pair in pairs) for pairs in lives]
-    assert [len(pairs) for pairs in lives] == [PAIRS_A_VERIFICATION] * 2
-    # The first of a fork never counts.
-    assert told[-1] == told[-2] == 1 + WARM_UPS_WITH_COMPANION + taken[1]
+    assert [len(pairs) for pairs in blocks] == [PAIRS_PER_VERIFICATION] * 2
+    # A worker's very first sample never counts.
+    assert told[-1] == told[-2] == 1 + WARM_UPS_WITH_COMPANION + PAIRS_PER_VERIFICATION
 
 
 SLOW = """
@@ -222,28 +257,25 @@ SLOW = """
 """
 
 
-@pytest.mark.skipif(not CAN_FORK, reason="workers are forked on Linux only")
 def test_where_samples_take_long_one_pair_is_enough_to_find_the_pace(scene: Scene) -> None:
     scene.write(keep=SLOW.strip().replace("{log!r}", repr(str(scene.log))))
-    with scene.duel() as duel:
-        *_, (pair,) = live(duel, 2)
+    with scene.sampler() as sampler:
+        blocks_of(sampler, 2)
     samples = Counter(scene.log.with_suffix(".samples").read_text().split())
     *_, one, other = samples.values()
-    # The first of a fork, the one that does not count, and the pair.
-    assert one == other == 3 + pair.retaken
+    # A worker's very first one, one that does not count, and two pairs.
+    assert one == other == 4
 
 
-@pytest.mark.parametrize("length", [10, PAIRS_A_VERIFICATION // 2, PAIRS_A_VERIFICATION])
-def test_what_was_measured_is_verified_in_the_first_life_and_again_after_so_many_pairs(
-    scene: Scene, length: int
-) -> None:
+@pytest.mark.parametrize("length", [10, PAIRS_PER_VERIFICATION // 2, PAIRS_PER_VERIFICATION])
+def test_samples_are_verified_in_the_first_block_and_again_after_a_number_of_pairs(scene: Scene, length: int) -> None:
     scene.write(keep=TELL_SAMPLES.strip().replace("{log!r}", repr(str(scene.log))))
-    lives = PAIRS_A_VERIFICATION // length
-    with scene.duel(length=length) as duel:
-        for taken, times in ((lives, 1), (1, 2), (lives - 1, 2), (1, 3)):
-            live(duel, taken)
+    blocks = PAIRS_PER_VERIFICATION // length
+    with scene.sampler(pairs=length) as sampler:
+        for taken, times in ((blocks, 1), (1, 2), (blocks - 1, 2), (1, 3)):
+            blocks_of(sampler, taken)
             assert len(scene.log.with_suffix(".samples").read_text().split()) == 2 * times
-    assert lives * length == PAIRS_A_VERIFICATION
+    assert blocks * length == PAIRS_PER_VERIFICATION
 
 
 KEEP = """
@@ -259,8 +291,8 @@ KEEP = """
 @pytest.mark.parametrize(("what", "places"), [('"alike"', 2), ("str(os.getpid())", 3)])
 def test_what_both_sides_read_alike_is_written_once_and_read_in_one_place(scene: Scene, what: str, places: int) -> None:
     scene.write(keep=KEEP.strip().replace("{log!r}", repr(str(scene.log))).replace("WHAT", what))
-    with scene.duel() as duel:
-        live(duel, 3)
+    with scene.sampler() as sampler:
+        blocks_of(sampler, 3)
     told = scene.log.with_suffix(".kept").read_text().splitlines()
     assert len(told) == 6
     assert len(set(told)) == places
@@ -270,46 +302,13 @@ def test_what_both_sides_read_alike_is_written_once_and_read_in_one_place(scene:
 
 
 def test_what_was_measured_is_torn_down(scene: Scene) -> None:
-    with scene.duel() as duel:
-        live(duel, 3)
+    with scene.sampler() as sampler:
+        blocks_of(sampler, 3)
     assert len([pid for pid, parent, _ in scene.lines() if parent == "closed"]) == 6
-
-
-@pytest.mark.skipif(not CAN_FORK, reason="workers are forked on Linux only")
-def test_those_that_fork_make_room_for_others_after_a_few_lives(scene: Scene) -> None:
-    with scene.duel() as duel:
-        assert all(pair.forked for (pair,) in live(duel, 2))
-        for _ in range(200):
-            live(duel)
-            if len(scene.parents()) >= 4:
-                break
-    parents = scene.parents()
-    assert os.getpid() not in parents
-    assert len(parents) >= 4
-    assert all(len(workers) >= 2 for workers in list(parents.values())[:2])
-
-
-@posix_only
-def test_where_one_side_cannot_be_forked_neither_is(scene: Scene, tmp_path: Path) -> None:
-    python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\ncase "$*" in *forking*) exit 1;; esac\nexec {sys.executable} "$@"\n')
-    python.chmod(0o755)
-    with scene.duel(new_python=str(python)) as duel:
-        assert len(live(duel, 3)) == 3
-    assert list(scene.parents()) == [os.getpid()]
-
-
-@posix_only
-def test_what_starts_threads_when_it_is_imported_is_measured_in_processes_of_its_own(scene: Scene) -> None:
-    scene.write("import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n")
-    with scene.duel() as duel:
-        lives = live(duel, 2)
-    assert not any(pair.forked for (pair,) in lives)
-    assert list(scene.parents()) == [os.getpid()]
 
 
 def test_a_tear_down_that_fails_is_named_with_its_side(scene: Scene) -> None:
     scene.write(tear_down="1 / 0")
     words = r"^logs: (old|new): tear-down: ZeroDivisionError: division by zero \(benches.py:"
-    with scene.duel() as duel, pytest.raises(GuardError, match=words):
-        live(duel)
+    with scene.sampler() as sampler, pytest.raises(GuardError, match=words):
+        blocks_of(sampler)
