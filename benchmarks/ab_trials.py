@@ -56,8 +56,8 @@ SPIN = "import time; ends = time.perf_counter() + {seconds}\nwhile time.perf_cou
 
 #: The project's own benches: a file that makes one slower, and its name there.
 SLOWED = {
-    "packaging": ("slowed_pack.py", "slowed-packaging"),
-    "streaming": ("slowed_stream.py", "slowed-streaming"),
+    "packaging": ("slowed_pack.py", "slowed-pack"),
+    "streaming": ("slowed_stream.py", "slowed-stream"),
 }
 
 

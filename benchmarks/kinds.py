@@ -15,50 +15,68 @@ import re
 import sqlite3
 import tempfile
 import zlib
+from contextlib import contextmanager
 from decimal import Decimal
-from functools import lru_cache
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aether_harness import bench
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from aether_harness import Place, Session
+    from aether_schema import Metric
 
 
-def _scaled(count: int, share: float) -> int:
-    return round(count * (1 + share))
+class Params(Struct, frozen=True, kw_only=True):
+    """By which share a sample does more."""
+
+    share: float = 0.0
 
 
-@lru_cache(maxsize=4)
+class KindSession:
+    """A function as a session."""
+
+    def __init__(self, sample: Callable[[], object]) -> None:
+        """Have each sample call it, and drop what it returns."""
+        self._sample = sample
+
+    def sample(self) -> None:
+        """Call it."""
+        self._sample()
+
+    def verify(self) -> None:
+        """Nothing is claimed."""
+
+
+class Kind:
+    """A bench that prepares a function for a number of items."""
+
+    metric: Metric = "duration_ms"
+    params_type = Params
+
+    def __init__(self, prepare: Callable[[int], Callable[[], object]], count: int) -> None:
+        """Name it after the function that prepares."""
+        self.bench_id = self.name = prepare.__name__
+        self.about = str(prepare.__doc__).splitlines()[0]
+        self._prepare = prepare
+        self._count = count
+
+    @contextmanager
+    def open(self, params: Params, place: Place) -> Iterator[Session]:
+        """Prepare."""
+        del place
+        yield KindSession(self._prepare(round(self._count * (1 + params.share))))
+
+
+def kind(count: int) -> Callable[[Callable[[int], Callable[[], object]]], Kind]:
+    """Make a bench of a function that returns the sample for `count` items, or more."""
+    return lambda prepare: Kind(prepare, count)
+
+
 def _records(count: int) -> list[dict[str, Any]]:
     return [{"id": i, "name": f"n{i}", "tags": ["a", "b", str(i)], "value": i * 1.5} for i in range(count)]
-
-
-@lru_cache(maxsize=4)
-def _text(count: int) -> str:
-    return json.dumps(_records(count))
-
-
-@lru_cache(maxsize=4)
-def _bytes(count: int) -> bytes:
-    return bytes(Random(1).choices(b"abcdefgh", k=count))  # noqa: S311 - data, not secrets
-
-
-@lru_cache(maxsize=4)
-def _floats(count: int) -> list[float]:
-    draw = Random(1)  # noqa: S311
-    return [draw.random() for _ in range(count)]
-
-
-@lru_cache(maxsize=4)
-def _keys(count: int) -> tuple[dict[str, int], list[str]]:
-    table = {f"key{i}": i for i in range(20_000)}
-    keys = list(table)
-    Random(1).shuffle(keys)  # noqa: S311
-    return table, keys[:count]
-
-
-@lru_cache(maxsize=4)
-def _source(count: int) -> str:
-    return "".join(f"def f{i}(a, b={i}):\n    return [x * b for x in range(a) if x % {i + 1}]\n" for i in range(count))
 
 
 class _Point:
@@ -70,107 +88,146 @@ class _Point:
         return self.x * self.x + self.y * self.y
 
 
-@bench
-def json_loads(share: float = 0.0) -> None:
+@kind(1000)
+def json_loads(count: int) -> Callable[[], object]:
     """Parse JSON."""
-    json.loads(_text(_scaled(1000, share)))
+    text = json.dumps(_records(count))
+    return lambda: json.loads(text)
 
 
-@bench
-def json_dumps(share: float = 0.0) -> None:
+@kind(500)
+def json_dumps(count: int) -> Callable[[], object]:
     """Write JSON."""
-    json.dumps(_records(_scaled(500, share)))
+    records = _records(count)
+    return lambda: json.dumps(records)
 
 
-@bench
-def dict_lookups(share: float = 0.0) -> None:
+@kind(15_000)
+def dict_lookups(count: int) -> Callable[[], object]:
     """Look strings up in a dictionary."""
-    table, keys = _keys(_scaled(15_000, share))
-    total = 0
-    for key in keys:
-        total += table[key]
+    table = {f"key{i}": i for i in range(20_000)}
+    keys = list(table)
+    Random(1).shuffle(keys)  # noqa: S311 - data, not secrets
+    del keys[count:]
+
+    def look_up() -> int:
+        total = 0
+        for key in keys:
+            total += table[key]
+        return total
+
+    return look_up
 
 
-@bench
-def deep_copy(share: float = 0.0) -> None:
+@kind(200)
+def deep_copy(count: int) -> Callable[[], object]:
     """Copy nested containers."""
-    copy.deepcopy(_records(_scaled(200, share)))
+    records = _records(count)
+    return lambda: copy.deepcopy(records)
 
 
-@bench
-def sort_floats(share: float = 0.0) -> None:
+@kind(10_000)
+def sort_floats(count: int) -> Callable[[], object]:
     """Sort floats."""
-    sorted(_floats(_scaled(10_000, share)))
+    draw = Random(1)  # noqa: S311
+    floats = [draw.random() for _ in range(count)]
+    return lambda: sorted(floats)
 
 
-@bench
-def regex_findall(share: float = 0.0) -> None:
+@kind(500)
+def regex_findall(count: int) -> Callable[[], object]:
     """Search with a regular expression."""
-    re.findall(r"(\w+)@(\w+)\.com", "hello foo@bar.com and x y z " * _scaled(500, share))
+    pattern, text = re.compile(r"(\w+)@(\w+)\.com"), "hello foo@bar.com and x y z " * count
+    return lambda: pattern.findall(text)
 
 
-@bench
-def method_calls(share: float = 0.0) -> None:
+@kind(8000)
+def method_calls(count: int) -> Callable[[], object]:
     """Make objects and call their methods."""
-    total = 0
-    for i in range(_scaled(8000, share)):
-        total += _Point(i, i + 1).norm()
+
+    def call() -> int:
+        total = 0
+        for i in range(count):
+            total += _Point(i, i + 1).norm()
+        return total
+
+    return call
 
 
-@bench
-def decimals(share: float = 0.0) -> None:
+@kind(10_000)
+def decimals(count: int) -> Callable[[], object]:
     """Add decimals."""
-    total = Decimal(0)
-    for i in range(_scaled(10_000, share)):
-        total += Decimal(i) / 7
+
+    def add() -> Decimal:
+        total = Decimal(0)
+        for i in range(count):
+            total += Decimal(i) / 7
+        return total
+
+    return add
 
 
-@bench
-def string_format(share: float = 0.0) -> None:
+@kind(4000)
+def string_format(count: int) -> Callable[[], object]:
     """Format strings."""
-    "".join([f"{i:>8d} {i * 0.5:.3f};" for i in range(_scaled(4000, share))])
+    return lambda: "".join([f"{i:>8d} {i * 0.5:.3f};" for i in range(count)])
 
 
-@bench
-def parse_source(share: float = 0.0) -> None:
+@kind(100)
+def parse_source(count: int) -> Callable[[], object]:
     """Parse Python."""
-    ast.parse(_source(_scaled(100, share)))
+    functions = [f"def f{i}(a, b={i}):\n    return [x * b for x in range(a) if x % {i + 1}]\n" for i in range(count)]
+    source = "".join(functions)
+    return lambda: ast.parse(source)
 
 
-@bench
-def pickle_both_ways(share: float = 0.0) -> None:
+@kind(1000)
+def pickle_both_ways(count: int) -> Callable[[], object]:
     """Pickle and unpickle."""
-    pickle.loads(pickle.dumps(_records(_scaled(1000, share))))  # noqa: S301 - what was just pickled
+    records = _records(count)
+    return lambda: pickle.loads(pickle.dumps(records))  # noqa: S301 - what was just pickled
 
 
-@bench
-def compress(share: float = 0.0) -> None:
+@kind(100_000)
+def compress(count: int) -> Callable[[], object]:
     """Compress bytes."""
-    zlib.compress(_bytes(_scaled(100_000, share)), 6)
+    content = bytes(Random(1).choices(b"abcdefgh", k=count))  # noqa: S311
+    return lambda: zlib.compress(content, 6)
 
 
-@bench
-def sha256(share: float = 0.0) -> None:
+@kind(2_000_000)
+def sha256(count: int) -> Callable[[], object]:
     """Hash bytes."""
-    hashlib.sha256(_bytes(_scaled(2_000_000, share))).digest()
+    content = bytes(count)
+    return lambda: hashlib.sha256(content).digest()
 
 
-@bench
-def sqlite_insert(share: float = 0.0) -> None:
+@kind(2000)
+def sqlite_insert(count: int) -> Callable[[], object]:
     """Insert rows into a database in memory."""
-    with sqlite3.connect(":memory:") as connection:
+    rows = [(i, str(i)) for i in range(count)]
+
+    def insert() -> None:
+        connection = sqlite3.connect(":memory:")
         connection.execute("create table t (a integer, b text)")
-        connection.executemany("insert into t values (?, ?)", [(i, str(i)) for i in range(_scaled(2000, share))])
+        connection.executemany("insert into t values (?, ?)", rows)
         connection.execute("select b, sum(a) from t group by a % 100").fetchall()
+        connection.close()
+
+    return insert
 
 
-@bench
-def write_files(share: float = 0.0) -> None:
+@kind(100)
+def write_files(count: int) -> Callable[[], object]:
     """Write, read and remove small files."""
-    with tempfile.TemporaryDirectory() as folder:
-        for i in range(_scaled(100, share)):
-            path = os.path.join(folder, str(i))
-            with open(path, "wb") as file:
-                file.write(b"x" * 1000)
-            with open(path, "rb") as file:
-                file.read()
+
+    def write() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            for i in range(count):
+                path = os.path.join(folder, str(i))
+                with open(path, "wb") as file:
+                    file.write(b"x" * 1000)
+                with open(path, "rb") as file:
+                    file.read()
+
+    return write
