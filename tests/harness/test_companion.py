@@ -10,7 +10,6 @@ import pytest
 from aether_harness import BenchError
 from aether_harness.affinity import allowed_cpus
 from aether_harness.companion import companion
-from aether_harness.nursery import CAN_FORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +125,7 @@ with fork(main) as greeting:
     time.sleep(600)
 """
 )
-on_linux = pytest.mark.skipif(not CAN_FORK, reason="companions are forked on Linux only")
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="companions are forked on Linux only")
 
 
 @on_linux

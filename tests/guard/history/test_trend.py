@@ -225,6 +225,13 @@ def test_benches_are_asked_for_by_name_or_glob(history: History, row: Make, read
         read(benches=("strem",))
 
 
+def test_a_bench_that_is_asked_for_leaves_out_runs_without_the_quantile(
+    history: History, row: Make, read: Callable[..., Course]
+) -> None:
+    history([row(0), row(1, p95=None), row(2)])
+    assert len(read(benches=("pack*",), quantile="p95").series[0].points) == 2
+
+
 def test_an_injection_into_the_query_is_a_name_like_any_other(
     history: History, row: Make, read: Callable[..., Course]
 ) -> None:

@@ -126,6 +126,14 @@ def test_what_is_at_fault_is_named_and_the_rest_is_shown(guard: Guard, recorded:
         assert "packaging" in done.stdout
 
 
+@pytest.mark.skipif(sys.platform in {"darwin", "win32"}, reason="names there are text")
+def test_a_file_whose_name_is_no_text_is_named_in_json_too(guard: Guard, recorded: str, tmp_path: Path) -> None:
+    (tmp_path / recorded / "torn-\udcff.parquet").write_bytes(b"PAR1")
+    done = guard("trend", "--history", recorded, "--format", "json")
+    assert done.returncode == 2
+    assert "torn-\\udcff.parquet: its path is not UTF-8" in json.loads(done.stdout)["problems"][0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

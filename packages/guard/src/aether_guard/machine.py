@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
-from aether_guard.verdict import Judgement, Report
+from aether_guard.verdict import Report
 
 SCHEMA_FILE = "check.schema.json"
 AB_SCHEMA_FILE = "ab.schema.json"
@@ -18,20 +18,30 @@ _BARE_CONTROLS = re.compile("[\x7f-\x9f]")
 
 def render_json(report: Report) -> str:
     """Return the report as one JSON object; keys that do not apply are null."""
-    benches = [replace(judgement, **_legible_paths(judgement)) for judgement in report.benches]
-    return to_json(replace(report, benches=tuple(benches)))
+    return to_json(report)
 
 
 def to_json(document: object, indent: int = 2) -> str:
-    """Return a document as indented JSON, with the control characters escaped that JSON lets stand as they are."""
-    text = msgspec.json.format(msgspec.json.encode(document), indent=indent).decode()
+    """Return a document as indented JSON, with the control characters escaped that JSON lets stand as they are.
+
+    Text that JSON cannot hold, the bytes of a name that are no UTF-8, is escaped as well.
+    """
+    try:
+        encoded = msgspec.json.encode(document)
+    except UnicodeEncodeError:
+        encoded = msgspec.json.encode(_legible(msgspec.to_builtins(document)))
+    text = msgspec.json.format(encoded, indent=indent).decode()
     return _BARE_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
-def _legible_paths(judgement: Judgement) -> dict[str, str]:
-    """Return the paths with what JSON cannot hold, bytes that are no UTF-8, escaped."""
-    paths = {key: getattr(judgement, key) for key in ("baseline_path", "current_path")}
-    return {key: path.encode(errors="backslashreplace").decode() for key, path in paths.items() if path is not None}
+def _legible(value: Any) -> Any:  # noqa: ANN401 - whatever JSON has
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_legible(key): _legible(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_legible(each) for each in value]
+    return value
 
 
 def generate_check_schema() -> bytes:

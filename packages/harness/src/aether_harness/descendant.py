@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import psutil
+if TYPE_CHECKING:
+    import psutil
 
 
 class Tree(Protocol):
@@ -35,12 +36,24 @@ def descendants(pid: int) -> list[psutil.Process]:
         pids = _listed(pid)
     except OSError:
         return _searched(pid)
+    if not pids:
+        return []
+    import psutil
+
     found = []
     for child in pids:
         # By when it began as well as by its number, lest the number is another's when it is used.
         with suppress(psutil.Error):
             found.append(psutil.Process(child))
     return found
+
+
+def has_only_child(pid: int, child: int | None) -> bool:
+    """Return whether the process `child`, and nothing else, was started by `pid` and is there, as far as is known."""
+    try:
+        return _listed(pid) == [child]
+    except OSError:
+        return False
 
 
 def end_descendants(pid: int) -> None:
@@ -75,6 +88,8 @@ def _signal_group(pid: int, name: str) -> None:
 
 
 def _signal(child: psutil.Process, how: str) -> None:
+    import psutil
+
     with suppress(psutil.Error):
         getattr(child, how)()
 
@@ -97,6 +112,8 @@ def _listed(pid: int) -> list[int]:
 
 
 def _searched(pid: int) -> list[psutil.Process]:
+    import psutil
+
     try:
         return psutil.Process(pid).children(recursive=True)
     except psutil.Error:

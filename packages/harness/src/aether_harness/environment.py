@@ -60,7 +60,7 @@ def readings() -> dict[str, Any]:
     try:
         if (frequency := psutil.cpu_freq()) is not None:
             state["cpu_mhz"] = round(frequency.current)
-    except system.NOT_TOLD:
+    except system.not_told():
         pass
     if sys.platform == "linux":
         state["steal_percent"] = round(psutil.cpu_times_percent(interval=None).steal, 1)

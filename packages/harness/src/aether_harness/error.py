@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import traceback
 
 from aether_schema import printable
 
@@ -21,6 +20,8 @@ def described_error(error: BaseException) -> str:
     """Return one line for an error: its own words if it was meant for users, else also where it arose."""
     if isinstance(error, HarnessError):
         return in_a_line(str(error))
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
     return in_a_line(f"{type(error).__name__}: {error}") + where

@@ -2,15 +2,13 @@
 
 Each is seeded and does exactly the same work wherever it runs. Its id carries a version: once released, a
 kernel is never changed, for a change would bend every ruler that was stored; a better one gets a new id.
-A kernel takes some hundred microseconds, so that one can stand before and after every sample.
+A kernel takes some hundred microseconds, so that one can stand before and after every sample. It imports what it needs
+when it is opened: every worker imports this module, and most open one kernel, or none.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import random
-import socket
 import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, contextmanager
@@ -19,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from aether_harness.companion import companion
 from aether_harness.error import BenchError, UsageError
 from aether_harness.parameter import suggestion
 from aether_harness.plugin import Place
@@ -68,6 +65,9 @@ def _interpreter(_place: Place) -> Iterator[Callable[[], int]]:
 
 @contextmanager
 def _deflate(_place: Place) -> Iterator[Callable[[], int]]:
+    import hashlib
+    import random
+
     draw = random.Random(20260101)  # noqa: S311 - fixed data, not a secret
     data = draw.randbytes(10 * 1024)
     hashed = draw.randbytes(64 * 1024)
@@ -84,6 +84,8 @@ def _deflate(_place: Place) -> Iterator[Callable[[], int]]:
 @contextmanager
 def _archive(place: Place) -> Iterator[Callable[[], int]]:
     """Read small files, hash them, make tar headers, compress: a packer in little, a few files further each time."""
+    import hashlib
+    import random
     import tarfile
 
     draw = random.Random(20260105)  # noqa: S311 - fixed data, not a secret
@@ -116,6 +118,8 @@ def _archive(place: Place) -> Iterator[Callable[[], int]]:
 
 @contextmanager
 def _memory(_place: Place) -> Iterator[Callable[[], int]]:
+    import random
+
     source = bytearray(random.Random(20260102).randbytes(2**18))  # noqa: S311 - fixed data, not a secret
     target = bytearray(len(source))
 
@@ -130,6 +134,8 @@ def _memory(_place: Place) -> Iterator[Callable[[], int]]:
 
 @contextmanager
 def _filesystem(place: Place) -> Iterator[Callable[[], int]]:
+    import random
+
     path = os.path.join(place.folder, "reference.bin")
     data = random.Random(20260103).randbytes(1024)  # noqa: S311 - fixed data, not a secret
     with open(path, "wb") as created:
@@ -151,6 +157,10 @@ def _filesystem(place: Place) -> Iterator[Callable[[], int]]:
 @contextmanager
 def _loopback(drain_cpus: Sequence[int], /) -> Iterator[Callable[[], int]]:
     """Send to a process on `drain_cpus` that drains and acknowledges: what any upload is made of."""
+    import random
+    import socket
+
+    from aether_harness.companion import companion
     from aether_harness.drain import ACKNOWLEDGEMENT, BURST_BYTES, tune_for_loopback
 
     # Several bursts' worth, sent in turn: what any upload sends is not in the first caches.

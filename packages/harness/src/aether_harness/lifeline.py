@@ -31,26 +31,22 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def hold_on() -> None:
-    """Start who waits, in this process's group, if the parent has handed over an end."""
-    end = os.environ.pop(VARIABLE, None)
-    if end is not None:
-        hold_on_to(int(end))
-
-
-def hold_on_to(end: int) -> None:
-    """Start who waits at `end`, and close it here."""
-    if sys.platform == "win32":
-        return
+def hold_on() -> int | None:
+    """Start the process that waits, in this process's group, and return its number; None if nothing was handed over."""
+    text = os.environ.pop(VARIABLE, None)
+    if text is None or sys.platform == "win32":
+        return None
+    end, waiting = int(text), None
     quiet = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
     with suppress(OSError):  # without a shell, what the kernel does for the worker alone has to suffice
-        os.posix_spawn(
+        waiting = os.posix_spawn(
             _SHELL,
             [_SHELL, "-c", _WAIT_AND_END_THE_GROUP],
             os.environ,
             file_actions=[(os.POSIX_SPAWN_DUP2, end, 0), *quiet],
         )
     os.close(end)
+    return waiting
 
 
 class Lifeline:

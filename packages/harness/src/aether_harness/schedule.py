@@ -10,11 +10,12 @@ import sys
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Protocol
 
-import psutil
 from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import psutil
 
 _SCHEDULE_BYTES = 100
 
@@ -44,12 +45,16 @@ class PortableSchedule:
     def __init__(self, pid: int) -> None:
         """Watch the process `pid`."""
         self._last = Scheduled()
+        import psutil
+
         self._process: psutil.Process | None = None
         with suppress(psutil.Error):
             self._process = psutil.Process(pid)
 
     def read(self) -> Scheduled:
         """Return the switches."""
+        import psutil
+
         with suppress(psutil.Error):
             if self._process is not None:
                 self._last = Scheduled(self._process.num_ctx_switches().involuntary)

@@ -10,18 +10,22 @@ import threading
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-import psutil
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-#: How psutil says that a system does not tell something, or does not allow it: some systems lack some of its
-#: functions, and a container some of what they read.
-NOT_TOLD = (AttributeError, NotImplementedError, OSError, psutil.Error)
 
 CPU_ROOT = "/sys/devices/system/cpu"
 #: How long the system may still count a thread that has ended, about.
 _GOING_S = 0.02
+
+
+def not_told() -> tuple[type[Exception], ...]:
+    """Return the errors by which psutil says that a system does not tell something, or does not allow it.
+
+    Some systems lack some of its functions, and a container some of the files that they read.
+    """
+    import psutil
+
+    return AttributeError, NotImplementedError, OSError, psutil.Error
 
 
 def read_line(path: str) -> str | None:
@@ -124,9 +128,11 @@ def aslr() -> str | None:
 
 def on_battery() -> bool | None:
     """Return whether the machine runs on its battery; None where it has none."""
+    import psutil
+
     try:
         battery = psutil.sensors_battery()
-    except NOT_TOLD:
+    except not_told():
         return None
     return None if battery is None else not battery.power_plugged
 

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from time import thread_time_ns
 from typing import TYPE_CHECKING
 
-import psutil
 from msgspec import Struct
 
 from aether_harness.affinity import allowed_cpus
@@ -80,6 +79,8 @@ class Witness:
         if SEES_THREADS:
             own = resource.getrusage(resource.RUSAGE_THREAD)
             return Counters(own.ru_nivcsw, own.ru_nvcsw, thread_time_ns())
+        import psutil
+
         switches = psutil.Process().num_ctx_switches()
         return Counters(switches.involuntary, switches.voluntary, thread_time_ns())
 
@@ -103,6 +104,8 @@ def peak_memory_bytes() -> int | None:
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
     except (OSError, StopIteration):
         pass
+    import psutil
+
     try:
         memory = psutil.Process().memory_info()
         return int(getattr(memory, "peak_wset", memory.rss))

@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 import os
 import sys
-import tempfile
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import msgspec
 
 from aether_harness.affinity import allowed_cpus, pin
-from aether_harness.descendant import end_descendants
+from aether_harness.descendant import end_descendants, has_only_child
 from aether_harness.error import BenchError, described_error, in_a_line
 from aether_harness.kernel import KERNELS, kernel_of, work_of
 from aether_harness.layout import restore_limits
@@ -60,9 +59,13 @@ class Loaded(NamedTuple):
 class Round:
     """The worker's side of a round: one bench, opened once and sampled as asked."""
 
-    def __init__(self, stack: ExitStack, loaded: Loaded | None = None) -> None:
-        """Tear the bench down when `stack` is left; that of `loaded` need not be looked for."""
+    def __init__(self, stack: ExitStack, loaded: Loaded | None = None, waiting: int | None = None) -> None:
+        """Tear the bench down when `stack` is left; that of `loaded` need not be looked for.
+
+        `waiting` is the process that ends this one with its parent.
+        """
         self._stack = stack
+        self._waiting = waiting
         self._loaded = loaded
         self._bench: Benchmark | None = None
         self._session: Session | None = None
@@ -125,8 +128,9 @@ class Round:
                 self._check_manners()
         finally:
             self._stack.close()
-            # What the bench has left behind too, in sessions and groups of its own.
-            end_descendants(os.getpid())
+            # Processes that the bench has left behind too, in sessions and groups of their own.
+            if not has_only_child(os.getpid(), self._waiting):
+                end_descendants(os.getpid())
         return Closed()
 
     def _load(self, address: Address) -> Benchmark:
@@ -186,7 +190,7 @@ def _usage(cross_reference_ms: float | None, readings: dict[str, float], note: s
     )
 
 
-def serve(requests: BinaryIO, replies: BinaryIO, loaded: Loaded | None = None) -> None:
+def serve(requests: BinaryIO, replies: BinaryIO, loaded: Loaded | None = None, waiting: int | None = None) -> None:
     """Answer requests until told to close, or until the parent is gone; `loaded` was imported before."""
 
     def say(message: Message) -> None:
@@ -196,7 +200,7 @@ def serve(requests: BinaryIO, replies: BinaryIO, loaded: Loaded | None = None) -
     own = os.getpid()
     say(Hello(protocol=PROTOCOL_VERSION, pid=own))
     with ExitStack() as stack:
-        current = Round(stack, loaded)
+        current = Round(stack, loaded, waiting)
         for line in requests:
             request = decode_request(line)
             try:
@@ -215,10 +219,21 @@ def serve(requests: BinaryIO, replies: BinaryIO, loaded: Loaded | None = None) -
 def take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
     """Return the streams the parent speaks through; leave the bench an empty input, and a file as output."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    with open(os.devnull, "rb") as nothing, tempfile.TemporaryFile(buffering=0) as printed:
+    with open(os.devnull, "rb") as nothing, _temporary_file() as printed:
         os.dup2(nothing.fileno(), 0)
         os.dup2(printed.fileno(), 1)
     return requests, replies
+
+
+def _temporary_file() -> BinaryIO:
+    """Return a file without a name; on Linux without the modules that find one, which take long to import."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            folder = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - nobody else can open a file without a name
+            return os.fdopen(os.open(folder, os.O_RDWR | os.O_TMPFILE, 0o600), "r+b", buffering=0)
+    import tempfile
+
+    return tempfile.TemporaryFile(buffering=0)
 
 
 def preloaded(arguments: Sequence[str]) -> Loaded | None:
@@ -237,6 +252,6 @@ def preloaded(arguments: Sequence[str]) -> Loaded | None:
 if __name__ == "__main__":
     die_with_parent()
     restore_limits()
-    hold_on()
+    its_end = hold_on()
     streams = take_standard_streams()
-    serve(*streams, preloaded(sys.argv[1:]))
+    serve(*streams, preloaded(sys.argv[1:]), its_end)

@@ -92,7 +92,8 @@ def _rows(store: Store, asked: Asked) -> Found:
     where = f"{asked.quantile} IS NOT NULL"
     if asked.benches:
         # `[` and `?` may stand in a name of a bench: what is there under that very name is meant.
-        where = "(bench_id IN $names" + "".join(f" OR bench_id GLOB $glob{at}" for at, _ in _globs(asked.benches)) + ")"
+        globs = "".join(f" OR bench_id GLOB $glob{at}" for at, _ in _globs(asked.benches))
+        where += f" AND (bench_id IN $names{globs})"
         values["names"] = [*asked.benches, *former]
         values |= {f"glob{at}": name for at, name in _globs(asked.benches)}
     if asked.branch is not None:
