@@ -13,6 +13,7 @@ import ctypes
 import os
 import sys
 from contextlib import contextmanager, suppress
+from random import Random
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,6 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from random import Random
 
 if sys.platform != "win32":
     import resource
@@ -57,6 +57,11 @@ def draw_layout(draw: Random) -> Layout:
         environment_bytes=16 * draw.randrange(_PAGE_BYTES // 16),
         hash_seed=draw.randrange(2**32),
     )
+
+
+def layout_of_round(seed: int, number: int) -> Layout:
+    """Return the layout of a run's round: the same for the same seed and number, in every run."""
+    return draw_layout(Random(f"{seed}/{number}"))  # noqa: S311 - layouts, not secrets
 
 
 def can_fix_layouts() -> bool:

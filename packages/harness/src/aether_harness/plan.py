@@ -29,13 +29,15 @@ DEFAULT_PROFILE = "ci"
 class Plan(Struct, frozen=True, kw_only=True):
     """Everything that decides how a run goes, apart from the benches themselves.
 
-    `timeout_s` bounds each step of a worker: its set-up, one sample, its verification.
+    `timeout_s` bounds each step of a worker: its set-up, one sample, its verification. Each round takes its memory layout
+    from `layout_seed`: rounds of one number have the same one in all runs with the same seed.
     """
 
     profile: Profile
     seed: int
     assignment: Assignment
     timeout_s: float = 60.0
+    layout_seed: int = 0
 
 
 def adjusted_profile(name: str, *, rounds: int | None, samples: int | None, warmups: int | None) -> Profile:

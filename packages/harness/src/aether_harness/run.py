@@ -18,6 +18,7 @@ from aether_harness.evidence import (
     severity,
     usual_of,
 )
+from aether_harness.layout import Layout, layout_of_round
 from aether_harness.process import Worker, WorkerError
 from aether_harness.protocol import Open, Opened, Sample, Taken, Verified, Verify
 from aether_harness.scratch import scratch_folder
@@ -97,13 +98,12 @@ def run_targets(targets: Sequence[Target], plan: Plan, observer: Observer) -> li
     for round_number in range(1, plan.profile.rounds + 1):
         for target in draw.sample(targets, len(targets)):
             bench_id = target.bench_id
-            hash_seed = draw.randrange(2**32)
             if bench_id in errors:
                 continue
             try:
                 order = RoundOrder(
                     number=round_number,
-                    hash_seed=hash_seed,
+                    layout=layout_of_round(plan.layout_seed, round_number),
                     iterations=iterations.get(bench_id),
                     readings=tuple(record.usage.readings for record in rounds[bench_id]),
                 )
@@ -123,10 +123,10 @@ def run_targets(targets: Sequence[Target], plan: Plan, observer: Observer) -> li
 
 
 class RoundOrder(Struct, frozen=True, kw_only=True):
-    """Which round it is, its worker's hash seed, and what earlier rounds found: iterations a sample, and readings."""
+    """A round's number, its worker's memory layout, and what earlier rounds found: iterations a sample, readings."""
 
     number: int
-    hash_seed: int
+    layout: Layout
     iterations: int | None
     readings: tuple[dict[str, float], ...]
 
@@ -143,7 +143,7 @@ def run_round(target: Target, plan: Plan, order: RoundOrder, observer: Observer)
     try:
         with (
             scratch_folder() as folder,
-            Worker(env={"PYTHONHASHSEED": str(order.hash_seed)}) as worker,
+            Worker(layout=order.layout) as worker,
         ):
             step = "set-up"
             opened = worker.ask(

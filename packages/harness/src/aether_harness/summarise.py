@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from aether_harness.layout import can_fix_layouts
 from aether_schema import (
     BETTER_OF_METRIC,
     SCHEMA_VERSION,
@@ -73,6 +74,7 @@ def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circums
         phases=summarise_phases([taken for round_ in kept for taken in round_]),
         commit=circumstances.commit,
         iterations=rounds[0].opened.iterations,
+        layout_seed=plan.layout_seed if can_fix_layouts() else None,
         rounds=tuple(
             RoundUsage(
                 peak_memory_bytes=record.usage.peak_memory_bytes,

@@ -170,6 +170,14 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
         ),
     ] = None
 
+    layout_seed: Annotated[
+        int | None,
+        Meta(
+            description="The seed of the rounds' memory layouts, where they are fixed: rounds of one number in runs "
+            "with one seed had the same layout."
+        ),
+    ] = None
+
     interval: Annotated[
         Interval | None,
         Meta(description="The interval of `p50`, from a tool that keeps no samples."),

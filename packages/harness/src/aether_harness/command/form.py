@@ -62,6 +62,13 @@ def add_measurement_options(parser: argparse.ArgumentParser, *, default_profile:
         "--cpus", "--affinity", type=_cpu_list, default=(), metavar="0,1", help="CPUs to use; the first is the worker's"
     )
     parser.add_argument("--seed", type=int, metavar="N", help="of the order of rounds; drawn and printed if not given")
+    parser.add_argument(
+        "--layout-seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of the rounds' memory layouts, which runs with the same one share; %(default)s",
+    )
     add_timeout(parser, "an import, a set-up or a sample")
     parser.add_argument("--out", default=default_out, metavar="DIR", help="where the results go; %(default)s")
     parser.add_argument(
@@ -97,6 +104,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
         seed=secrets.randbelow(2**32) if options.seed is None else options.seed,
         assignment=assign_cpus(allowed_cpus(), options.cpus),
         timeout_s=options.timeout,
+        layout_seed=options.layout_seed,
     )
     pin(plan.assignment.companion_cpus)
     return plan
