@@ -144,6 +144,24 @@ def test_on_a_shared_cpu_nothing_is_known_to_be_lost_where_the_companions_time_i
     assert lost_ns(evidence) == 0
 
 
+@pytest.mark.parametrize(("own_ms", "disturbed"), [(5, False), (3, True)])
+def test_what_the_processs_own_other_threads_had_was_not_taken(own_ms: int, *, disturbed: bool) -> None:
+    evidence = Evidence(
+        elapsed_ns=10 * MS,
+        cpu_ns=5 * MS,
+        own_others_ns=own_ms * MS,
+        voluntary_switches=0,
+        involuntary_switches=3,
+        reference_drift=1.5,
+    )
+    assert is_disturbed(evidence) is disturbed
+
+
+def test_a_delay_that_the_processs_own_other_threads_caused_is_no_evidence() -> None:
+    assert is_disturbed(waiting(delay_ns=5 * MS))
+    assert not is_disturbed(waiting(delay_ns=5 * MS, own_others_ns=5 * MS))
+
+
 def test_steal_is_evidence_on_a_shared_cpu_too() -> None:
     assert is_disturbed(waiting(companion_cpu_ns=8 * MS, steal_ns=10 * MS, shared_cpu=True))
 

@@ -278,7 +278,7 @@ def test_the_rounds_of_several_benches_take_turns_in_an_order_that_the_seed_repe
     first, second = (IN_SETUP.format(f"note('order', '{name}')").replace("bad", name) for name in ("one", "two"))
     text = first + second.replace("opened", "opened_too")
     for _ in range(2):
-        assert run_benches(text, "--rounds", "3", "--samples", "1", "--seed", "2").returncode == 0
+        assert run_benches(text, "--rounds", "3", "--samples", "1", "--seed", "3").returncode == 0
     order = noted("order")
     assert order[:6] == order[6:]
     assert all({first, second} == {"one", "two"} for first, second in zip(order[::2], order[1::2], strict=True))
@@ -473,6 +473,39 @@ def test_a_worker_whose_cpu_others_want_too_ends_in_time_and_says_how_it_fared(
     assert summary["n"] == 3
     assert 0 < summary["disturbed"] <= attempts_limit(3) - 3
     assert "busy machine: " in summary["notes"]
+
+
+OWN_THREAD = """
+import threading, time
+
+wanted = threading.Event()
+numbers = iter(range(10**6))
+
+def compete():
+    while True:
+        wanted.wait()
+        ends = time.thread_time() + 0.02
+        while time.thread_time() < ends: pass
+        wanted.clear()
+
+threading.Thread(target=compete, daemon=True).start()
+
+@bench
+def mine():
+    if next(numbers) % 5 == 0:
+        wanted.set()
+    ends = time.thread_time() + 0.02
+    while time.thread_time() < ends: pass
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs counts of a thread's context switches")
+def test_a_tail_that_the_benchs_own_thread_causes_is_kept(run_benches: Run, tmp_path: Path) -> None:
+    done = run_benches(OWN_THREAD, "--samples", "20")
+    assert (done.returncode, done.stderr) == (0, "")
+    (values,) = summary_in(tmp_path)["samples"]
+    # Every fifth operation shares the CPU with a thread that wants as much of it.
+    assert sum(value > 30 for value in values) >= 3
 
 
 # What a round keeps. Pure.

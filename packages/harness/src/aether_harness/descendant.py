@@ -48,12 +48,15 @@ def descendants(pid: int) -> list[psutil.Process]:
     return found
 
 
-def has_only_child(pid: int, child: int | None) -> bool:
-    """Return whether the process `child`, and nothing else, was started by `pid` and is there, as far as is known."""
+def other_children(pid: int, known: int | None) -> list[int] | None:
+    """Return the numbers of the processes that `pid` and those it started have started, but for `known`.
+
+    None where the system does not list them.
+    """
     try:
-        return _listed(pid) == [child]
+        return [child for child in _listed(pid) if child != known]
     except OSError:
-        return False
+        return None
 
 
 def end_descendants(pid: int) -> None:

@@ -30,7 +30,8 @@ class Evidence(Struct, frozen=True, kw_only=True):
     waited for, and, where their delay is not told, from the companions the bench named (a server).
     `voluntary_switches` counts how often the sampling thread waited of its own accord. `cpu_ns` is that thread's CPU
     time, `delay_ns` how long it was ready to run and had no CPU, asked of a thread that waits (for a disk, a socket,
-    another process) and of no other, and `steal_ns` what the hypervisor took from the worker's CPU. `companion_cpu_ns`
+    another process) and of no other, and `steal_ns` what the hypervisor took from the worker's CPU. `own_others_ns` is
+    the CPU time of the process's other threads, which is the operation's own doing. `companion_cpu_ns`
     is the companions' CPU time, as far as it is booked by then, and `companion_delay_ns` how long they were ready to
     run and had no CPU. With `shared_cpu` the companions run on the thread's own CPU: each of them takes it from the
     other as a part of the operation. `reference_drift` is the reference kernel's time just after the sample over that
@@ -43,6 +44,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     cpu_ns: int | None = None
     delay_ns: int | None = None
     steal_ns: int | None = None
+    own_others_ns: int = 0
     companion_cpu_ns: int | None = None
     companion_delay_ns: int | None = None
     shared_cpu: bool = False
@@ -70,14 +72,15 @@ def lost_ns(evidence: Evidence, usual: Usual = NOTHING_USUAL) -> int:
     A thread that never waited of its own accord and yet had less CPU time than time passed was robbed of
     the difference. One that waited for its companions, or shares its CPU with them, should see them busy
     meanwhile: the time in which neither it nor they ran was taken from them. One that waited for anything
-    else was robbed of the time that passed between its being woken and its running.
+    else was robbed of the time that passed between its being woken and its running. Time in which the process's own
+    other threads ran was not taken from it.
     """
-    own_delay = (evidence.delay_ns or 0) - usual.delay_ns
+    own_delay = (evidence.delay_ns or 0) - usual.delay_ns - evidence.own_others_ns
     delay = 0 if evidence.shared_cpu else max(own_delay, evidence.companion_delay_ns or 0)
     known = max(evidence.steal_ns or 0, delay)
     if evidence.cpu_ns is None:
         return known
-    missing = evidence.elapsed_ns - evidence.cpu_ns
+    missing = evidence.elapsed_ns - evidence.cpu_ns - evidence.own_others_ns
     if evidence.voluntary_switches != 0 or evidence.shared_cpu:
         if evidence.companion_cpu_ns is None:
             return known
@@ -111,9 +114,12 @@ def is_disturbed(evidence: Evidence, usual: Usual = NOTHING_USUAL) -> bool:
 def severity(evidence: Evidence, usual: Usual = NOTHING_USUAL) -> float:
     """Return how badly the sample was disturbed: 0 for not at all, and comparable between samples."""
     tolerated_switches = max(usual.involuntary_switches, evidence.elapsed_ns // TOLERATED_EVERY_NS)
+    loss = lost_ns(evidence, usual) / max(evidence.elapsed_ns, 1)
+    if evidence.own_others_ns > TOLERATED_LOSS * evidence.elapsed_ns:
+        # The bench's own threads take the CPU from one another, and from the reference beside the sample.
+        return 100 * loss if loss > TOLERATED_LOSS else 0.0
     taken = 0 if evidence.shared_cpu else evidence.involuntary_switches or 0
     switches = max(0, taken - tolerated_switches)
-    loss = lost_ns(evidence, usual) / max(evidence.elapsed_ns, 1)
     drift = excess_drift(evidence, usual)
     return switches + (100 * loss if loss > TOLERATED_LOSS else 0.0) + (drift if drift > TOLERATED_DRIFT else 0.0)
 

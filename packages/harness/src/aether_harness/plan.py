@@ -29,8 +29,8 @@ DEFAULT_PROFILE = "ci"
 class Plan(Struct, frozen=True, kw_only=True):
     """Everything that decides how a run goes, apart from the benches themselves.
 
-    `timeout_s` bounds each step of a worker: its set-up, one sample, its verification. Each round takes its memory layout
-    from `layout_seed`: rounds of one number have the same one in all runs with the same seed.
+    `timeout_s` bounds each step of a worker: its set-up, one sample, its verification. Each round takes its layout in
+    memory from `layout_seed`: rounds of one number have the same one in all runs with the same seed.
     """
 
     profile: Profile

@@ -291,6 +291,7 @@ def evidence_of(timed: Timed, steal_ns: int | None, reference_drift: float | Non
         cpu_ns=after.cpu_ns - before.cpu_ns,
         delay_ns=timed.delay_ns,
         steal_ns=steal_ns,
+        own_others_ns=max(0, after.process_cpu_ns - before.process_cpu_ns - (after.cpu_ns - before.cpu_ns)),
         companion_cpu_ns=cpu_ns,
         companion_delay_ns=delay_ns,
         shared_cpu=shared_cpu,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
-from time import thread_time_ns
+from time import process_time_ns, thread_time_ns
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -33,6 +33,7 @@ class Counters(Struct, frozen=True):
     involuntary: int
     voluntary: int
     cpu_ns: int
+    process_cpu_ns: int
 
 
 class Witness:
@@ -75,14 +76,14 @@ class Witness:
         self._opened.close()
 
     def counters(self) -> Counters:
-        """Return the thread's counters: two system calls, about a microsecond."""
+        """Return the thread's counters and its process's CPU time: three system calls, about a microsecond."""
         if SEES_THREADS:
             own = resource.getrusage(resource.RUSAGE_THREAD)
-            return Counters(own.ru_nivcsw, own.ru_nvcsw, thread_time_ns())
+            return Counters(own.ru_nivcsw, own.ru_nvcsw, thread_time_ns(), process_time_ns())
         import psutil
 
         switches = psutil.Process().num_ctx_switches()
-        return Counters(switches.involuntary, switches.voluntary, thread_time_ns())
+        return Counters(switches.involuntary, switches.voluntary, thread_time_ns(), process_time_ns())
 
     def children_involuntary(self) -> int:
         """Return how often the CPU was taken from children that were waited for."""

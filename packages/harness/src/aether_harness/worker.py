@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 import msgspec
 
 from aether_harness.affinity import allowed_cpus, pin
-from aether_harness.descendant import end_descendants, has_only_child
+from aether_harness.descendant import end_descendants, other_children
 from aether_harness.error import BenchError, described_error, in_a_line
 from aether_harness.kernel import KERNELS, kernel_of, work_of
 from aether_harness.layout import restore_limits
@@ -107,7 +107,9 @@ class Round:
         if os.getpid() != own:
             os._exit(0)  # a child that the set-up left behind must not go on as a second worker
         rulers = Rulers(*(works.get(each) or work_of(each, session) for each in kernel_ids)) if kernel_ids else None
-        witness = self._stack.enter_context(Witness(getattr(session, "companion_pids", ()), request.worker_cpus))
+        # A bench need not name the processes that it has started.
+        companions = getattr(session, "companion_pids", ()) or other_children(own, self._waiting) or ()
+        witness = self._stack.enter_context(Witness(companions, request.worker_cpus))
         sampler = Sampler(session, bench.metric, rulers, witness)
         freeze_heap()
         sampler.calibrate(request.iterations)
@@ -129,7 +131,7 @@ class Round:
         finally:
             self._stack.close()
             # Processes that the bench has left behind too, in sessions and groups of their own.
-            if not has_only_child(os.getpid(), self._waiting):
+            if other_children(os.getpid(), self._waiting) != []:
                 end_descendants(os.getpid())
         return Closed()
 
