@@ -148,6 +148,7 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
         from aether_guard.ab.record import save
         from aether_guard.ab.trial import Rule
         from aether_harness.interrupt import ended_on_request
+        from aether_harness.layout import can_fix_layouts
         from aether_harness.orphan import nothing_outlives
     except ModuleNotFoundError as error:
         if (error.name or "").startswith(("aether_harness", "psutil")):
@@ -163,7 +164,9 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
             try:
                 matches = stack.enter_context(_matches(options, mode))
                 if not options.quiet:
-                    sys.stderr.write(f"seed {seed}; {terms.assignment.note or _where(terms.assignment.worker_cpus)}\n")
+                    where = terms.assignment.note or _where(terms.assignment.worker_cpus)
+                    layouts = "" if can_fix_layouts() else "; memory layouts cannot be fixed here, so it takes longer"
+                    sys.stderr.write(f"seed {seed}; {where}{layouts}\n")
                 rule = Rule(
                     gate=DEFAULT_GATE if options.gate is None else options.gate,
                     # Of a share each, so that the whole build keeps to alpha.
