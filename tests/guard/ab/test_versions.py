@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aether_harness.layout import can_fix_layouts
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -114,6 +116,38 @@ def test_a_library_that_became_three_times_slower_is_found_with_a_warm_cache(
     slower = ab("benches.py", "--base", "base", "--format", "json", *SOON, cwd=versions.root)
     assert (json_of(same.stdout)["verdict"], json_of(slower.stdout)["verdict"]) == ("pass", "regression")
     assert "working tree: ready, set up before" in slower.stderr
+
+
+SHOWS_PLACES = """
+import ctypes, os
+from aether_harness import bench
+
+def opened():
+    # Where libraries, objects, a module's code and the stack lie.
+    local = ctypes.c_int()
+    places = [id(None), id([]), id(opened), id(opened.__code__), ctypes.addressof(local), hash("text")]
+    with open({log!r}, "a") as log:
+        log.write(f"{{places}}\\n")
+    yield
+
+@bench(setup=opened)
+def placed():
+    sum(range(20_000))
+"""
+
+
+@pytest.mark.skipif(not can_fix_layouts(), reason="layouts cannot be fixed here")
+def test_in_two_environments_the_same_things_lie_in_the_same_places(versions: Any, ab: Ab, tmp_path: Path) -> None:
+    versions.write("benches.py", SHOWS_PLACES.format(log=str(tmp_path / "places")))
+    versions.commit(5)
+    versions.write("new.txt", "of no commit")
+    done = ab("benches.py", "--base", "HEAD", "--gate", "0", "--max-time", "5", cwd=versions.root)
+    assert done.returncode == 0, done.stderr
+    places = (tmp_path / "places").read_text().splitlines()
+    blocks = list(zip(places[::2], places[1::2], strict=True))
+    assert len(set(places)) > len(blocks) / 2
+    # A collector or a thread may have moved one in a while.
+    assert sum(old == new for old, new in blocks) > 0.9 * len(blocks)
 
 
 def test_the_pairs_of_two_revisions_are_decided_again_to_the_digit(versions: Any, ab_of: Ab, tmp_path: Path) -> None:
