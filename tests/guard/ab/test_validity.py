@@ -32,12 +32,12 @@ def validity() -> Iterator[ModuleType]:
 
 
 def case_of(validity: ModuleType, **changes: Any) -> Any:
-    plain = {"noise": validity.heavy, "rule": Rule(), "change": 0.02, "pairs": 120}
+    plain = {"noise": validity.heavy, "rule": Rule(), "change": 0.02}
     return validity.Case(**{**plain, **changes})
 
 
 def pairs_of(old: Iterable[float], new: Iterable[float], new_first: Iterable[bool]) -> list[Pair]:
-    """Return a life's pairs."""
+    """Return a block's pairs."""
     return [
         Pair(old=float(before), new=float(after), new_first=bool(first))
         for before, after, first in zip(old, new, new_first, strict=True)
@@ -54,69 +54,66 @@ def pairs_of(old: Iterable[float], new: Iterable[float], new_first: Iterable[boo
         Rule(quantile="p95", lower_is_better=False),
     ],
 )
-@pytest.mark.parametrize(("life", "forked"), [(1, False), (1, True), (4, True)])
-def test_the_simulation_has_the_wealths_of_a_trial_after_every_life(
-    validity: ModuleType, rule: Rule, life: int, *, forked: bool
+@pytest.mark.parametrize("pairs", [1, 2, 3, 4, 6, 10])
+def test_the_simulation_has_the_wealths_of_a_trial_after_every_block(
+    validity: ModuleType, rule: Rule, pairs: int
 ) -> None:
-    case = case_of(validity, rule=rule, life=life, luck=0.01, pairs=60 * life + 60)
+    case = case_of(validity, rule=rule, pairs=pairs, blocks=60 + 40 // pairs, block_effect=0.01)
     runs = 5
-    drawn = validity.costs_of(np.random.default_rng(1), case, runs)
-    old, new, new_first = (figures.reshape(-1, life, runs) for figures in drawn)
-    simulated = list(validity.wealths(old, new, new_first, rule, forked=forked))
+    old, new, new_first = validity.costs_of(np.random.default_rng(1), case, runs)
+    simulated = list(validity.wealths(old, new, rule))
     assert len(simulated) > 30
     for run in range(runs):
         trial, seen = Trial(rule), []
         for figures in zip(old[..., run], new[..., run], new_first[..., run], strict=True):
-            trial.add(*pairs_of(*figures), forked=forked)
+            trial.add(*pairs_of(*figures))
             seen.append((trial.worse.wealth, trial.not_worse.wealth))
         bet_on = seen[len(seen) - len(simulated) :]
-        assert np.array(bet_on) == pytest.approx(np.array([wealth[:, run] for wealth in simulated]), rel=1e-12)
+        assert np.array(bet_on) == pytest.approx(np.array([wealth[:, run] for wealth in simulated]), rel=1e-9)
         assert np.array(seen[: len(seen) - len(simulated)]) == pytest.approx(1)
 
 
-def test_the_simulated_pairs_of_a_bet_have_one_order(validity: ModuleType) -> None:
-    for lives_are_bets in (True, False):
-        case = case_of(validity, life=4, lives_are_bets=lives_are_bets)
-        *_, new_first = validity.costs_of(np.random.default_rng(1), case, 50)
-        lives = new_first.reshape(-1, 4, 50)
-        assert (lives == lives[:, :1]).all() == lives_are_bets
+def test_the_simulated_order_turns_round_in_a_block_and_a_coin_begins_it(validity: ModuleType) -> None:
+    *_, new_first = validity.costs_of(np.random.default_rng(1), case_of(validity, pairs=4), 50)
+    assert (new_first[:, 1:] != new_first[:, :-1]).all()
+    assert np.mean(new_first[:, 0]) == pytest.approx(0.5, abs=0.05)
 
 
-@pytest.mark.parametrize("name", ["gaussian", "heavy", "spiky", "drifting", "bimodal", "autocorrelated"])
+@pytest.mark.parametrize(
+    "name",
+    ["gaussian", "heavy", "spiky", "drifting", "bimodal", "autocorrelated", "second_slower", "resonant", "stepping"],
+)
 def test_a_simulated_pair_falls_on_either_side_alike(validity: ModuleType, name: str) -> None:
-    case = case_of(validity, noise=getattr(validity, name), pairs=50)
+    case = case_of(validity, noise=getattr(validity, name), blocks=12)
     old, new, _ = validity.costs_of(np.random.default_rng(2), case, 2000)
-    assert old.shape == new.shape == (50, 2000)
+    assert old.shape == new.shape == (12, 4, 2000)
     assert np.mean(new > 1.02 * old) == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_broken_promise_is_found_and_a_kept_one_is_not_called_broken(validity: ModuleType) -> None:
-    shares = []
-    for lives_are_bets in (False, True):
-        case = case_of(
-            validity,
-            noise=validity.gaussian,
-            luck=0.02,
-            life=20,
-            pairs=800,
-            lives_are_bets=lives_are_bets,
-        )
-        shares.append(validity.play(case, 1000, (3,))[:, 1] / 1000)
-    assert min(shares[0]) > 0.1
-    assert max(shares[1]) <= 0.005
+    # Pairs that share their processes are no blocks of their own.
+    case = case_of(validity, noise=validity.gaussian, block_effect=0.02, pairs=20, blocks=40)
+    old, new, _ = validity.costs_of(np.random.default_rng(3), case, 1000)
+    by_pair = [costs.reshape(-1, 1, 1000) for costs in (old, new)]
+    shares = [
+        np.mean(np.max([wealth[0] for wealth in validity.wealths(*costs, case.rule)], axis=0) >= 1000)
+        for costs in (by_pair, (old, new))
+    ]
+    assert shares[0] > 0.1
+    assert shares[1] <= 0.005
 
 
-def test_a_verdict_takes_as_many_pairs_as_a_trial_takes(validity: ModuleType) -> None:
-    case = case_of(validity, noise=validity.gaussian, change=0.05, life=3, pairs=240)
-    taken = validity.pairs_to_verdict(case, 0, 4, (4,))
-    drawn = validity.costs_of(np.random.default_rng((4,)), case, 4)
-    old, new, new_first = (figures.reshape(-1, 3, 4) for figures in drawn)
+def test_a_verdict_takes_as_many_blocks_as_a_trial_takes(validity: ModuleType) -> None:
+    case = case_of(validity, noise=validity.gaussian, change=0.05)
+    taken = validity.blocks_to_verdict(case, 0, 4, (4,))
+    old, new, new_first = validity.costs_of(np.random.default_rng((4,)), case, 4)
     for run in range(4):
-        trial = Trial(case.rule)
+        trial, blocks = Trial(case.rule), 0
         for figures in zip(old[..., run], new[..., run], new_first[..., run], strict=True):
             if trial.verdict != "regression":
-                trial.add(*pairs_of(*figures), forked=case.forked)
-        assert taken[run] == len(trial.pairs) < 240
+                trial.add(*pairs_of(*figures))
+                blocks += 1
+        assert taken[run] == blocks < case.blocks
 
 
 # The bounds are those of the tables of Clopper and Pearson (5 % of 10 and of 100), and 1 - 0.05^(1/n) for none.
@@ -130,15 +127,5 @@ def test_the_bound_on_a_share_is_clopper_and_pearsons(
 
 
 @pytest.mark.parametrize(("count", "chance"), [(0, 1.0), (1, 1 - 0.9**3), (2, 0.028), (3, 0.001)])
-def test_the_chance_of_so_many_or_more_is_the_binomials(validity: ModuleType, count: int, chance: float) -> None:
+def test_the_chance_of_a_count_or_more_is_the_binomials(validity: ModuleType, count: int, chance: float) -> None:
     assert validity.chance_of(count, 3, 0.1) == pytest.approx(chance)
-
-
-def test_a_wealth_that_believes_in_the_coin_alone_grows_as_walds_by_little_and_at_most_doubles(
-    validity: ModuleType,
-) -> None:
-    assert validity.growth_by_coin(0.05) == pytest.approx(0.05**2 / 2, rel=0.01)
-    assert validity.growth_by_coin(6.0) == pytest.approx(np.log(2), rel=1e-6)
-    # By 200,000 normal figures.
-    figures = np.random.default_rng(5).standard_normal(200_000) + 1
-    assert validity.growth_by_coin(1.0) == pytest.approx(np.log1p(np.tanh(figures)).mean(), abs=0.005)

@@ -202,7 +202,6 @@ def test_a_base_that_cannot_be_measured_is_named(versions: Any, ab_of: Ab, path:
         for source in [*Path(package).glob("*.py"), Path(package, "command"), Path(package, "py.typed")]:
             (place / source.name).symlink_to(source)
         (place / "worker.py").unlink()
-        (place / "forking.py").unlink()
     versions.write(path, text)
     versions.commit(5)
     versions.git("checkout", "--quiet", "main")
