@@ -62,10 +62,10 @@ SLOWED = {
 
 
 class Done(Struct, frozen=True, kw_only=True):
-    """One comparison: what was compared, and what came of it. Ratios are logarithms.
+    """One comparison and its result. Ratios are logarithms.
 
     `at_zero` is the verdict of the same pairs at a gate of 0. `block_spread` is the standard deviation of the blocks'
-    means, told by medians.
+    means.
     """
 
     bench: str
@@ -111,7 +111,7 @@ def _wrong(share: float, gate: float) -> set[str]:
 
 
 def main() -> None:
-    """Compare as often as was asked, keep a line for each comparison, and print what all of them come to."""
+    """Compare as often as was asked, keep a line for each comparison, and print a table of all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "benches", nargs="*", help="of kinds.py, or packaging, streaming, command; all but the last two"
@@ -194,7 +194,7 @@ def _environments(options: argparse.Namespace) -> Iterator[list[Match]]:
 
 
 def _compare(match: Match, options: argparse.Namespace, number: int) -> Done | None:
-    """Return what came of one comparison."""
+    """Return the result of one comparison."""
     terms = plan_terms((), 60.0)
     rule = Rule(gate=options.gate, alpha=options.alpha)
     contested = Contested(question_of(match, rule))
@@ -242,7 +242,7 @@ def _kept(path: str) -> list[Done]:
 
 
 def told(done: Sequence[Done]) -> str:
-    """Return a table row for each bench and series: what came of its comparisons, and medians of what they took."""
+    """Return a table with a row for each bench and series: its verdicts, and medians of its times."""
     rows = [
         "| series | bench | runs | verdicts | wrong | wrong at 0 | interval misses | s, median | 95 % | blocks | sd |",
         "|---|---|---|---|---|---|---|---|---|---|---|",

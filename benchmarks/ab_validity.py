@@ -130,9 +130,9 @@ _NORMAL_95 = 1.6449
 
 
 class Case(Struct, frozen=True, kw_only=True):
-    """What is simulated: versions that differ by `change`, in `noise`, in blocks of `pairs`.
+    """A simulated comparison: versions that differ by `change`, in `noise`, in blocks of `pairs`.
 
-    `block_effect` is the standard deviation of what a process costs over another of the same code, as a logarithm.
+    `block_effect` is the standard deviation of the cost of a process among others of the same code, as a logarithm.
     `new_noise` is how many times as noisy the new version is, around the same median, or, with `same_tail`, below the
     same 95th percentile.
     """
@@ -148,7 +148,7 @@ class Case(Struct, frozen=True, kw_only=True):
 
 
 def costs_of(draw: np.random.Generator, case: Case, runs: int) -> tuple[Array, Array, Truths]:
-    """Return what the old and the new version cost and whether the new one came first, of shape (blocks, pairs, runs).
+    """Return the costs of both versions and whether the new one came first, of shape (blocks, pairs, runs).
 
     A cost is that of its moment and its process; the new version's is changed by `case.change` on top. A coin decides
     which version begins a block, and the order turns round with each pair.
@@ -216,7 +216,7 @@ def noises_of(blocks: Array) -> Array:
 
 
 def shift_bets(old: Array, new: Array, rule: Rule, bound: float) -> Iterator[Array]:
-    """Yield what each bet gains by every block, of shape (bets, runs)."""
+    """Yield the gain of each bet by every block, of shape (bets, runs)."""
     log_ratios = log_ratios_of(old, new)
     blocks, count, _ = log_ratios.shape
     by_run, noises = np.ascontiguousarray(log_ratios.transpose(2, 0, 1)), noises_of(log_ratios).T

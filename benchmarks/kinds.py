@@ -1,6 +1,6 @@
 """Benches of many kinds, each of which can be made slower by a known share of work.
 
-CPU-bound Python, C extensions, compression, files, a database: what `benchmarks/ab_trials.py` compares with itself.
+CPU-bound Python, C extensions, compression, files, a database. `benchmarks/ab_trials.py` compares them with themselves.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Params(Struct, frozen=True, kw_only=True):
-    """By which share a sample does more."""
+    """`share` is the extra work of a sample."""
 
     share: float = 0.0
 
@@ -39,7 +39,7 @@ class KindSession:
     """A function as a session."""
 
     def __init__(self, sample: Callable[[], object]) -> None:
-        """Have each sample call it, and drop what it returns."""
+        """Have each sample call it."""
         self._sample = sample
 
     def sample(self) -> None:

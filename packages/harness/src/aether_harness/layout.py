@@ -1,9 +1,9 @@
 """Memory layouts: one and the same for several processes, and another one for the next.
 
-Where its code, heap and stack lie decides which of a process's addresses share places in the caches and the branch
-predictors of a CPU, and changes the speed of CPU-bound code by some percent. Linux draws the layout for each process
-anew. Two processes that are compared need the same one, and a comparison needs many: here randomization is switched off
-(personality(2)), and the drawn limit of the stack moves all that is mapped below it, the size of the environment moves
+The places of a process's code, heap and stack decide which of its addresses share entries in the caches and the branch
+predictors of a CPU. They change the speed of CPU-bound code by some percent. Linux draws a new layout for each process.
+Two processes that are compared need the same one, and a comparison needs many. So randomization is switched off here
+(personality(2)); a drawn stack limit moves everything that is mapped below the stack, the size of the environment moves
 the stack, and the hash seed decides the order of sets.
 """
 
@@ -30,14 +30,14 @@ STACK_VARIABLE = "AETHER_STACK_LIMIT"
 PADDING_VARIABLE = "AETHER_PADDING"
 _ADDR_NO_RANDOMIZE = 0x0040000
 _ASK_PERSONALITY = 0xFFFFFFFF
-#: Linux maps below a stack of at least this size; a larger limit moves what is mapped.
+#: Linux maps below a stack of at least this size; a larger limit moves the mappings.
 _LEAST_STACK_BYTES = 128 * 2**20
 _PAGE_BYTES = 4096
 _STACK_PAGES = 2**17
 #: Stands for "unlimited", in as many characters as any other limit.
 _UNLIMITED = -1
 _LIMIT_CHARACTERS = 20
-#: What the C library keeps of thread attributes takes no more than this.
+#: The C library's thread attributes take no more than this.
 _ATTRIBUTE_BYTES = 256
 _limits = Lock()
 
@@ -77,8 +77,8 @@ def can_fix_layouts() -> bool:
 def start_with(layout: Layout, command: Sequence[str], env: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Give a process that this thread starts in the body a layout; yield the environment to start `command` with.
 
-    `env` is the environment without it. Where layouts cannot be fixed (macOS, Windows, many containers), only the hash
-    seed is.
+    `env` is the environment without it. If layouts cannot be fixed (macOS, Windows, many containers), only the hash
+    seed is set.
     """
     env = {**env, "PYTHONHASHSEED": f"{layout.hash_seed:010d}"}
     if not can_fix_layouts():
@@ -144,7 +144,7 @@ def _fixed(stack_bytes: int) -> Iterator[None]:
 
 
 def _set_personality(persona: int) -> int:
-    """Set this thread's execution domain and return the one before; `_ASK_PERSONALITY` sets none.
+    """Set this thread's execution domain and return the previous one; `_ASK_PERSONALITY` sets none.
 
     Raises:
         OSError: a sandbox forbids it.

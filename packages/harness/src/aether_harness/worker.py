@@ -239,7 +239,7 @@ def _temporary_file() -> BinaryIO:
 
 
 def preloaded(arguments: Sequence[str]) -> Loaded | None:
-    """Import the bench in the command line, if any, and return it; what is wrong with it is reported at its opening."""
+    """Import the bench in the command line, if any, and return it; an error is reported when it is opened."""
     if not arguments:
         return None
     ahead = msgspec.json.decode(arguments[0], type=Preload)

@@ -1,4 +1,4 @@
-"""Pairs as they were measured, and what both versions cost by them. Pure."""
+"""Pairs as they were measured, and the costs of both versions. Pure."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Count = Annotated[int, Meta(ge=0, lt=2**31)]
 class Drawn(Struct, frozen=True, kw_only=True):
     """A pair as it was measured: the figures of both versions in the metric's unit, and which came first.
 
-    `life` counts the blocks, the pairs of processes that were measured, from 0. `disturbed` says whether the kernel
-    took the CPU from either sample; the pair counts all the same.
+    `life` counts the blocks, the pairs of processes that were measured, from 0. With `disturbed` the kernel took the
+    CPU from one of the samples; the pair counts all the same.
     """
 
     old: float
@@ -33,7 +33,7 @@ class Drawn(Struct, frozen=True, kw_only=True):
 
 
 def pair_of(drawn: Drawn, metric: Metric, sides: tuple[str, str] = ("old", "new")) -> Pair:
-    """Return what both versions cost: a time as it is, and of a throughput the time that a byte takes.
+    """Return the costs of both versions: a duration as it is, and of a throughput the time that a byte takes.
 
     Raises:
         GuardError: a figure is none that has a ratio to another, such as 0; the message names the side of `sides`.

@@ -1,4 +1,4 @@
-"""How much a sample of one version slows the other's next sample, beyond what it does the other way round. Pure."""
+"""Interference: by how much a sample of one version slows the other's next one more than the other way round. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from aether_guard.ab.bet import Pair
 
-#: Fewer blocks say nothing.
+#: The least number of blocks.
 MIN_BLOCKS = 6
-#: The standard error of a median, times this, is that of a mean of normal figures.
+#: The standard error of a median of normal figures is this number of times the standard error of their mean.
 _MEDIAN_EFFICIENCY = 1.2533
 
 

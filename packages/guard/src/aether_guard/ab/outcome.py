@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aether_guard.ab.contest import Contested, Question
 
-#: Interference is told of where it is this number of standard errors off none, and half of it this part of the gate.
+#: Interference is reported where it is this number of standard errors off zero, and half of it this part of the gate.
 _CERTAIN = 4
 _MATTERS = 0.25
 #: A million pairs more is as good as never.

@@ -1,4 +1,4 @@
-"""Where the pairs of a bench come from: blocks of two fresh workers, asked for a sample in turn.
+"""Pairs of a bench: blocks of two fresh workers that take samples in turn.
 
 Both workers of a block have the same memory layout, and every block has another one: so the layout's effect on the
 speed, which is often larger than the change that is looked for, falls on both versions alike. Within a block the order
@@ -45,11 +45,11 @@ PAIRS_PER_VERIFICATION = 60
 WARM_UPS = 1
 #: Samples that take longer than this do not show it.
 LONG_SAMPLE_NS = 50_000_000
-#: For a bench with a process beside its worker: what goes from one to the other takes some samples to find its pace,
-#: and pairs vary two or three times as much until then.
+#: The same for a bench with a process beside its worker: until the traffic between the two has found its pace, pairs
+#: vary two or three times as much.
 WARM_UPS_WITH_COMPANION = 5
 WARM_UP_LIMIT_S = 0.5
-#: What is usual for an operation is judged by this number of its last samples.
+#: The number of last samples that show the usual evidence of an operation.
 EVIDENCE_WINDOW = 60
 
 
@@ -71,7 +71,7 @@ class PairSampler:
         self._evidence: tuple[list[Evidence], list[Evidence]] = ([], [])
 
     def __enter__(self) -> Self:
-        """Make room for what workers write."""
+        """Make the folder of the workers."""
         self._workplace.__enter__()
         return self
 
@@ -91,7 +91,7 @@ class PairSampler:
         """Start a fresh worker of each version and yield a function that takes the pairs of one bet.
 
         Raises:
-            GuardError: a version could not be set up, crashed, hung, or did not do what it claims; names it.
+            GuardError: a version could not be set up, crashed, hung, or failed its verification; names it.
 
         """
         started = perf_counter()
@@ -107,7 +107,7 @@ class PairSampler:
         self._start_s.append(opened - started + perf_counter() - taken)
 
     def _count(self) -> int:
-        """Return the number of pairs of the next block, settled before it begins: no bet depends on what it is on."""
+        """Return the number of pairs of the next block, settled before it begins: no bet depends on its own pairs."""
         if self._is_command:
             return 1
         if self._pairs_per_block is not None:
@@ -167,7 +167,7 @@ class PairSampler:
         return taken[0], taken[1]
 
     def _is_disturbed(self, old: Taken, new: Taken) -> bool:
-        """Return whether the CPU was taken from either; each version is judged by what is usual for itself."""
+        """Return whether the CPU was taken from either; each version is judged by its own usual evidence."""
         return any(
             is_disturbed(taken.evidence, usual_of(evidence))
             for taken, evidence in zip((old, new), self._evidence, strict=True)

@@ -109,7 +109,7 @@ def worktrees_beneath(repository: Repository, folder: str) -> list[str]:
 def worktree(repository: Repository, revision: Revision, tree: str, *, has_submodules: bool = True) -> Iterator[None]:
     """Check `revision` out at `tree`, with its submodules by default, and remove it again however this is left.
 
-    What a killed process left there is cleared first. Nobody else may use `tree` meanwhile.
+    Leftovers of a killed process are removed first. No other process may use `tree` meanwhile.
 
     Raises:
         GuardError: it cannot be checked out, or a submodule cannot be fetched.
@@ -151,7 +151,7 @@ def _is_copied(path: str) -> bool:
 
 
 def _unlink(path: str) -> None:
-    """Remove what is at a path, if anything is."""
+    """Remove the file or folder at a path, if there is one."""
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
     elif os.path.lexists(path):

@@ -123,7 +123,7 @@ def _ready(desk: _Desk, label: str, tree: str, place: str, *, is_revision: bool)
         # A revision from before the folder was there still has its benches, if they are installed ones.
         folder=folder if os.path.isdir(folder) else tree,
         python=environment.python,
-        # Byte code is kept with the environment, for the tree goes away.
+        # Byte code is kept with the environment, because the tree goes away.
         changes={**environment.changes, "PYTHONPYCACHEPREFIX": os.path.join(environment.folder, BYTE_CODE)},
     )
 

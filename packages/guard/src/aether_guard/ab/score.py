@@ -1,4 +1,4 @@
-"""Blocks into scores: what is known before a block decides how it is scored and how much is staked on it. Pure."""
+"""Blocks into scores: earlier blocks alone decide how a block is scored and how much is staked on it. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aether_guard.ab.bet import Pair, Scored
 
 TAIL_LEARNING_PAIRS = 40
-#: What was learned is looked up anew as it grows by a quarter.
+#: Estimates are refitted whenever the number of blocks has grown by a quarter.
 GROWTH = 1.25
 #: A distance smaller than this, as a logarithm, is not worth being bet for.
 LEAST_DISTANCE = 0.005
@@ -35,7 +35,7 @@ class Scorer(Protocol):
         """The parts of the first wealth, one for each stake."""
 
     def score(self, block: Sequence[Pair]) -> Scored | None:
-        """Return the score of a block's pairs by what was known before them, None while that is too little.
+        """Return the score of a block's pairs by the blocks before it, None while these are too few.
 
         Then learn from them. `block` is not empty.
         """
@@ -54,7 +54,7 @@ class ShiftScorer:
         self._variance = PRIOR
 
     def score(self, block: Sequence[Pair]) -> ShiftScore:
-        """Score by what the blocks before varied by."""
+        """Score by the variance of the blocks before."""
         if self._spread.blocks >= self._fitted_at * GROWTH:
             self._variance, self._fitted_at = self._spread.estimate(), self._spread.blocks
         log_ratios = log_ratios_of(block)
@@ -77,7 +77,7 @@ class TailScorer:
         self._threshold = 0.0
 
     def score(self, block: Sequence[Pair]) -> TailScore | None:
-        """Score by the threshold that the blocks before tell."""
+        """Score by the threshold learned from the blocks before."""
         seen = len(self._sorted)
         if seen >= TAIL_LEARNING_PAIRS and seen >= self._fitted_at * GROWTH:
             self._threshold, self._fitted_at = quantile(self._sorted, self._probability), seen

@@ -1,4 +1,4 @@
-"""What blocks vary by: the noise of their pairs, and what is particular to their processes. Pure."""
+"""The variance of blocks: the noise of their pairs, and the differences between their processes. Pure."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ NORMAL_UNCLIPPED = math.erf(CLIP / math.sqrt(2))
 def clipped_mean(log_ratios: Sequence[float], bound: float, clip: float) -> float:
     """Return the mean of their distances from `bound`, each of them `clip` at the most.
 
-    The further up the bound, the less it is; and what turns round about the bound turns it round.
+    It falls as the bound rises, and log ratios mirrored at the bound give its negative.
     """
     return math.fsum(max(-clip, min(clip, log_ratio - bound)) for log_ratio in log_ratios) / len(log_ratios)
 
 
 class Variance(Struct, frozen=True, kw_only=True):
-    """What the next block is expected to vary by: `block` is the variance of its score, its mean distance from a bound.
+    """The expected variance of the next block: `block` is that of its score, its mean distance from a bound.
 
-    In it a pair counts up to the distance `clip`. `unclipped_share` of the pairs were nearer than that to the middle: a
-    clipped mean changes by that part of what the bound does.
+    A pair counts up to the distance `clip`. `unclipped_share` of the pairs were nearer to the middle: if the bound
+    moves, a clipped mean moves by that share of the distance.
     """
 
     block: float
@@ -59,7 +59,7 @@ PRIOR = Variance(block=EXPECTED_SPREAD**2, clip=CLIP * EXPECTED_SPREAD, unclippe
 
 
 class VarianceEstimator:
-    """The variance of the blocks so far, and what it says of the next one."""
+    """Estimates the variance of the next block from the blocks so far."""
 
     def __init__(self) -> None:
         """Begin without a block."""
@@ -83,7 +83,7 @@ class VarianceEstimator:
             self._noises.append(MEAN_TO_STANDARD * spread * math.sqrt(count / (count - 1)))
 
     def estimate(self) -> Variance:
-        """Return what the blocks so far say of the next, or what is expected while they are too few."""
+        """Return the expected variance of the next block, the prior while blocks are too few."""
         if self._repeats < LEARNING_REPEATS and self.blocks < LEARNING_BLOCKS:
             return PRIOR
         pairs = [log_ratio for block in self._all for log_ratio in block]

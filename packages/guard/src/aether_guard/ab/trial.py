@@ -61,7 +61,7 @@ class Trial:
     def add(self, *block: Pair) -> None:
         """Take into account the pairs of one more block: those of the same two processes.
 
-        They are one bet together. How many there are must not depend on what they are; of none, nothing is made.
+        They are one bet together. Their number must not depend on their values. No pairs are no block.
         """
         if not block:
             return
@@ -105,7 +105,7 @@ class Trial:
 
         That chance is of being wrong at any look. The gate is outside exactly when the change has been shown to be
         worse than it or not to be; `change` may be, since it is judged by other means. None while either bound is
-        infinite, and where the bounds have passed one another, so that no one change fits what was seen.
+        infinite, and where the bounds have passed one another, so that no single change fits the evidence.
         """
         low, high = (self._bound(way) for way in (1, -1))
         if math.isinf(low) or math.isinf(high) or low > high:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Workplace:
-    """What all blocks of a bench share: the folders of their workers, what they read, and the iterations a sample."""
+    """The things that all blocks of a bench share: the folders of workers, inputs, and the iterations a sample."""
 
     def __init__(self, match: Match, terms: Terms) -> None:
         """Measure `match` by `terms`."""
@@ -166,5 +166,5 @@ class WorkerPair:
             ruler=False,
             inputs=workplace.inputs.of(index),
         )
-        # What the first worker found out holds for all: figures that are compared are made alike.
+        # The first worker finds the number for all, so that both versions are measured alike.
         workplace.iterations = self.ask(index, request, Opened, workplace.terms.timeout_s, "set-up").iterations
