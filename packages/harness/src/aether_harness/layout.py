@@ -13,7 +13,6 @@ import ctypes
 import os
 import sys
 from contextlib import contextmanager, suppress
-from random import Random
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from random import Random
 
 if sys.platform != "win32":
     import resource
@@ -61,6 +61,9 @@ def draw_layout(draw: Random) -> Layout:
 
 def layout_of_round(seed: int, number: int) -> Layout:
     """Return the layout of a run's round: the same for the same seed and number, in every run."""
+    # Workers import this module, and draw nothing.
+    from random import Random
+
     return draw_layout(Random(f"{seed}/{number}"))  # noqa: S311 - layouts, not secrets
 
 
