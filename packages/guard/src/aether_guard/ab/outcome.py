@@ -189,8 +189,8 @@ def _interference(contested: Contested) -> str:
     slowing, slowed = question.old_side, question.new_side
     if found.log_difference < 0:
         slowing, slowed = slowed, slowing
-    difference = math.expm1(abs(found.log_difference))
+    difference = signed_percentage(math.expm1(abs(found.log_difference))).lstrip("+")
     return printable(
-        f"; a sample of {slowing} slows the next one of {slowed} by {percentage(difference)} more than the other way "
-        f"round, and half of that is in the {rule.quantile}"
+        f"; a sample of {slowing} slows the next one of {slowed} by {difference} more than the other way round, and half "
+        f"of that is in the {rule.quantile}"
     )
