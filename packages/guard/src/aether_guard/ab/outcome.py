@@ -191,6 +191,6 @@ def _interference(contested: Contested) -> str:
         slowing, slowed = slowed, slowing
     difference = signed_percentage(math.expm1(abs(found.log_difference))).lstrip("+")
     return printable(
-        f"; a sample of {slowing} slows the next one of {slowed} by {difference} more than the other way round, and half "
-        f"of that is in the {rule.quantile}"
+        f"; a sample of {slowing} slows the next one of {slowed} by {difference} more than the other way round, and "
+        f"half of that is in the {rule.quantile}"
     )
