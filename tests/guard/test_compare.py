@@ -284,14 +284,16 @@ def test_what_the_machine_explains_is_no_regression_and_both_figures_are_there(
 ) -> None:
     draw = Random(11)
     for _ in range(20):
-        sides = (simulated(draw, throughput=throughput), simulated(draw, slowness=1.5, throughput=throughput))
+        sides = [
+            simulated(draw, rounds=10, slowness=slowness, wanders=0.08, throughput=throughput) for slowness in (1, 1.5)
+        ]
         judged = compare(*sides, Policy())
         assert judged.change is not None
         assert judged.change_adjusted is not None
-        assert judged.change > 0.25
+        assert judged.change > 0.2
         assert judged.change_adjusted == pytest.approx(0, abs=0.15)
         assert judged.verdict in {"pass", "inconclusive"}
-        assert re.search(r", but the ruler says this machine is (49|50)(\.\d)? % slower: ", judged.reason)
+        assert re.search(r"; as measured .* worse, and by the reference this machine is .* % slower", judged.reason)
 
 
 @pytest.mark.parametrize("throughput", [False, True])
@@ -299,13 +301,13 @@ def test_what_a_faster_machine_hides_the_ruler_reveals(simulated: Callable[..., 
     draw = Random(13)
     for _ in range(20):
         sides = (
-            simulated(draw, throughput=throughput),
-            simulated(draw, slowness=1 / 1.6, cost=1.6, throughput=throughput),
+            simulated(draw, rounds=10, wanders=0.08, throughput=throughput),
+            simulated(draw, rounds=10, slowness=1 / 1.6, cost=1.6, wanders=0.08, throughput=throughput),
         )
         judged = compare(*sides, Policy())
-        assert judged.change == pytest.approx(0, abs=0.15)
+        assert judged.change == pytest.approx(0, abs=0.3)
         assert judged.verdict == "regression"
-        assert " faster: " in judged.reason
+        assert judged.reason.endswith(" faster")
 
 
 def test_drift_within_a_run_is_taken_out_by_the_ruler_beside_each_sample(simulated: Callable[..., Summary]) -> None:
@@ -326,8 +328,9 @@ def test_from_another_machine_a_true_regression_is_not_passed_and_an_unchanged_b
     found: dict[float, list[str]] = {1.0: [], 1.3: []}
     for cost, verdicts in found.items():
         for _ in range(100):
-            baseline = simulated(draw, environment=HERE, throughput=throughput)
-            current = simulated(draw, environment=THERE, cost=cost, slowness=slowness, throughput=throughput)
+            moving = {"rounds": 10, "wanders": 0.08, "throughput": throughput}
+            baseline = simulated(draw, environment=HERE, **moving)
+            current = simulated(draw, environment=THERE, cost=cost, slowness=slowness, **moving)
             # What costs 1.3 times as much does 23 % less in the same time: the gate in the metric's own terms.
             judged = compare(baseline, current, Policy(gate=0.15 if throughput else 0.2))
             assert "the machines differ in cpu_model, libc" in judged.reason
