@@ -5,7 +5,7 @@ The samples of one process are not independent; the processes are. So each round
 Welch's interval (Welch 1947, The generalization of Student's problem when several different population
 variances are involved).
 
-Runs of the same code differ by more than their rounds tell. Where the baseline keeps several runs, the variance
+Runs of the same code differ by more than their rounds show. Where the baseline keeps several runs, the variance
 between them takes the place of the variance between rounds: the current side is one further draw (Student's
 prediction interval, with one degree of freedom less than there are runs).
 """
@@ -43,11 +43,11 @@ _NORMAL = 1e6
 class Estimate(Struct, frozen=True, kw_only=True):
     """The worsening in logarithms: its centre and standard error, with the degrees of freedom of the latter.
 
-    A positive centre is worse, whatever the metric. `fixed` is the part of `error` that no number of samples makes
-    smaller. `piece` is the length of the pieces compared, `units` how many independent ones there are on the smaller
+    A positive centre is worse for every metric. `fixed` is the part of `error` that no number of samples makes
+    smaller. `piece` is the length of the pieces compared, `units` the number of independent pieces on the smaller
     side; both are 0 where samples gave no error. `runs` counts the baseline runs whose variance is in the error: with
-    one, the differences between runs are not in it. `single_process` says that a side came from one process, so that
-    the units are pieces of it and the difference between processes is not in the error.
+    one, the differences between runs are not in it. With `single_process` a side came from one process: its pieces are
+    the units, and the difference between processes is not in the error.
     """
 
     centre: float
@@ -136,11 +136,11 @@ def estimate(baseline: Summary, current: Summary, name: Statistic, *, by_ruler: 
     parts = [(before.variance, before.freedom), (after.variance, after.freedom)]
     moved, fixed, several = 0.0, 0.0, len(levels) >= _LEAST_RUNS
     if several:
-        # The baseline is the mean of its runs, and the current side one more draw of what differs between runs.
+        # The baseline is the mean of its runs, and the current run one more draw of the same run effects.
         moved = math.fsum(levels) / len(levels) - levels[-1]
         draws = 1 + 1 / len(levels)
         between = _variance(levels)
-        # The variance between runs has that within a run in it; what a noisier current run has more is added.
+        # The variance between runs includes the one within a run; the excess of a noisier current run is added.
         parts = [(between * draws, len(levels) - 1.0), (max(0.0, after.variance - before.variance), after.freedom)]
         fixed = math.sqrt(max(0.0, between - before.variance) * draws)
     freedom = _freedom(parts)
@@ -169,7 +169,7 @@ def run_levels(baseline: Summary, name: Statistic, *, by_ruler: bool) -> list[fl
 def level(summary: Summary, name: Statistic, *, by_ruler: bool) -> float | None:
     """Return a statistic of one run as `estimate` takes it: the geometric mean over its rounds, or its own figure.
 
-    None where it is not held, or 0. By the ruler there is none without samples.
+    None where the summary does not hold it, or it is 0; normalized, also without samples.
     """
     units = compared_units(summary, summary, name, by_ruler=by_ruler)
     if units is not None:
@@ -192,7 +192,7 @@ def _intervals(baseline: Summary, current: Summary, name: Statistic) -> tuple[_S
 def _figures(
     baseline: Summary, current: Summary, name: Statistic, levels: Sequence[float]
 ) -> tuple[_Side, _Side] | None:
-    """Return the two figures alone, where the baseline's runs say by how much such figures differ."""
+    """Return the two figures alone, where the baseline's runs show by how much such figures differ."""
     before, after = (summary.statistic(name) for summary in (baseline, current))
     # The runs of a baseline with enough samples are means over rounds, which no single figure compares with.
     alone = compared_units(baseline, baseline, name, by_ruler=False) is None

@@ -1,7 +1,7 @@
-"""Whether a bench follows the reference: where the one slows, the other does too. Pure.
+"""Whether a bench follows the reference, slowing when the reference slows. Pure.
 
-A reference that says that a machine is slower is right about itself. Whether the bench is slowed as well shows in
-the correlation of the two, from round to round on either side, and from run to run where the baseline keeps several.
+The reference measures how fast the machine runs the reference. The correlation of bench and reference shows whether
+the same holds for the bench: from round to round on either side, and from run to run where the baseline keeps several.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 #: How often a bench that ignores the reference may be taken for one that follows it. A small correction on one and the
 #: same machine is usual, and takes less to be believed.
 LEVEL, USUAL_LEVEL = 0.01, 0.25
-#: A bench that moves by less than this part of what the reference moves by does not follow it all the way.
+#: A bench with less than this part of the reference's movement does not follow it all the way.
 _LEAST_PART = 0.5
-#: What moves by less than this, in logarithms, does not move.
+#: Smaller movements, in logarithms, are rounding.
 _STILL = 1e-9
 
 
@@ -48,7 +48,7 @@ class Following(Struct, frozen=True, kw_only=True):
 def read_following(baseline: Summary, current: Summary) -> Following | None:
     """Return how the bench followed the reference, or None where one of them did not move.
 
-    It is read off the middle of the rounds, whatever is judged: a tail moves with single samples.
+    The medians of the rounds are compared even where a tail is judged: a tail moves with single samples.
     """
     raw, ruled = (compared_units(baseline, current, "p50", by_ruler=by_ruler) for by_ruler in (False, True))
     if raw is None or ruled is None:

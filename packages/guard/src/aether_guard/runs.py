@@ -1,4 +1,4 @@
-"""The runs that a baseline keeps, for what differs from run to run of the same code. Pure."""
+"""The runs that a baseline keeps: they show by how much runs of the same code differ. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DIGITS = 9
 
 
 def keep_runs(current: Sequence[Loaded], replaced: Summary | None, most: int) -> Summary:
-    """Return the newest current summary with the last `most` runs: those of the baseline that it replaces come first.
+    """Return the newest current summary with the last `most` runs, the older ones of the replaced baseline first.
 
     The baseline's runs are left out where they measured something else: other parameters, versions or reference.
 

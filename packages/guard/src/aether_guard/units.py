@@ -1,12 +1,12 @@
-"""What of the samples is compared: one number per round, the logarithm of its own quantile. Pure.
+"""The units of a comparison: one number per round, the logarithm of its own quantile. Pure.
 
-Normalized, what made the reference slower too is out: for the middle every sample is divided by the reference
+Normalizing takes out the machine's speed: for the middle every sample is divided by the reference
 next to it (a throughput is multiplied) before the quantile is taken; for the tail the round's quantile is divided
-by the same quantile of its references. The tail of the ratios would be made of the samples whose reference was
-fast by accident, which says nothing of the bench.
+by the same quantile of its references. The tail of the ratios would hold the samples whose reference was fast by
+accident.
 
-A round's quantile of few samples lies nearer the middle than that of many; rounds of different lengths are
-therefore cut to pieces of the same length, and the pieces of a round averaged.
+The tail of few samples lies nearer the middle than the tail of many; rounds of different lengths are therefore cut
+to pieces of the same length, and the pieces of a round averaged.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _LEAST_UNITS = 2
 
 
 class Units(Struct, frozen=True):
-    """The logarithms of what is compared, a list a side; `piece` is the length of the pieces.
+    """The logarithms to compare, a list per side; `piece` is the length of the pieces.
 
-    `single` says that a side came from one process, of which pieces are the units.
+    With `single` a side came from one process, and pieces of it are the units.
     """
 
     sides: tuple[list[float], list[float]]
@@ -47,7 +47,7 @@ class Units(Struct, frozen=True):
 
 
 def compared_units(baseline: Summary, current: Summary, name: Statistic, *, by_ruler: bool) -> Units | None:
-    """Return what is compared of the samples on both sides, or None where they are too few."""
+    """Return the units of both sides, or None where the samples are too few."""
     sides = [summary.samples or () for summary in (baseline, current)]
     lengths = [_usual_length(rounds) for rounds in sides]
     single = any(len(rounds) < _LEAST_UNITS for rounds in sides)
