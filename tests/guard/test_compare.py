@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aether_guard.compare import TOLERANCE, Assessment, assess, judge, judge_all, significant, worsening
 from aether_guard.estimate import BOUNDED_SAMPLES, Estimate
@@ -16,7 +17,7 @@ from aether_guard.policy import Policy, Waiver
 from aether_guard.ruler import UNCERTAIN_PART, USUAL_DISAGREEMENT
 from aether_guard.statistic import Choice
 from aether_guard.student import quantile_of_t
-from aether_schema import Phase
+from aether_schema import Levels, Phase, RunLevels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -683,22 +684,34 @@ EXTREME = st.sampled_from([0.0, 5e-324, 1e-300, 1e-3, 1.0, 10.0, 1e5, 1e300, 1.7
 @given(
     data=st.tuples(*[st.lists(st.lists(EXTREME, min_size=3, max_size=3), min_size=2, max_size=3)] * 2),
     rulers=st.tuples(*[EXTREME.filter(bool)] * 2),
+    levels=st.lists(st.tuples(*[EXTREME.filter(bool)] * 3), max_size=4),
     throughput=st.booleans(),
     quantile=st.sampled_from(["p50", "p95"]),
 )
-def test_no_figures_however_extreme_are_without_a_judgement(
+def test_no_figures_however_extreme_are_without_a_judgement(  # noqa: PLR0913 - each is drawn
     sampled: Callable[..., Summary],
     data: tuple[list[list[float]], list[list[float]]],
     rulers: tuple[float, float],
+    levels: list[tuple[float, float, float]],
     *,
     throughput: bool,
     quantile: Any,
 ) -> None:
-    sides = [
+    baseline, current = (
         sampled(rounds, rulers=[[ruler] * 3 for _ in rounds], throughput=throughput)
         for rounds, ruler in zip(data, rulers, strict=True)
+    )
+    runs = [
+        RunLevels(
+            timestamp=baseline.timestamp if number == len(levels) else f"2026-01-{number:02}",
+            normalized=Levels(p5=low, p50=middle, p95=high),
+            p5=low,
+            p50=middle,
+            p95=high,
+        )
+        for number, (low, middle, high) in enumerate(levels, start=1)
     ]
-    judged = compare(*sides, Policy(quantile=quantile))
+    judged = compare(replace(baseline, runs=tuple(runs) or None), current, Policy(quantile=quantile))
     assert judged.reason
     figures = [judged.change, judged.change_adjusted, *(judged.interval or ())]
     assert all(math.isfinite(figure) for figure in figures if figure is not None)

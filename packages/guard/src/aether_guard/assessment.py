@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aether_guard.estimate import Estimate, as_log
-from aether_guard.following import LEVEL, USUAL_LEVEL, Following
+from aether_guard.following import LEVEL, USUAL_LEVEL, Following, read_following
 from aether_guard.policy import Policy
 from aether_guard.ruler import USUAL_DISAGREEMENT, Ruler
 from aether_guard.statistic import Choice
@@ -26,10 +26,9 @@ MACHINES_DIFFER = math.log(2)
 class Assessment(Struct, frozen=True, kw_only=True):
     """All that is known of one bench before the verdict, which depends on the other benches too.
 
-    `raw` and `ruled` are estimates from the samples as they came and by the ruler; `following` is how far the bench
-    followed the reference. `doubt` is the reason why neither may decide up to a factor of two, `problem` why the two
-    sides cannot be compared at all. `machine` holds the keys in which the hardware differs, `versions` the language,
-    runtime and library versions that differ.
+    `raw` and `ruled` are estimates from the samples as they came and by the ruler. `doubt` is the reason why neither
+    may decide up to a factor of two, `problem` why the two sides cannot be compared at all. `machine` holds the keys in
+    which the hardware differs, `versions` the language, runtime and library versions that differ.
     """
 
     baseline: Summary
@@ -41,7 +40,6 @@ class Assessment(Struct, frozen=True, kw_only=True):
     raw: Estimate | None = None
     ruled: Estimate | None = None
     ruler: Ruler | None = None
-    following: Following | None = None
     machine: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -98,11 +96,20 @@ class Assessment(Struct, frozen=True, kw_only=True):
         normalized = judge(self.ruled.change, self.gate)
         raw, other = (judge(bound, self.gate) for bound in self.raw.interval)
         matters = "regression" in {raw, normalized} or normalized == "improvement"
-        is_usual = not self.machine and abs(self.ruler.shift) <= USUAL_DISAGREEMENT
-        is_followed = self.following is not None and self.following.is_shown(USUAL_LEVEL if is_usual else LEVEL)
-        return raw == other != normalized and matters and not is_followed
+        return raw == other != normalized and matters and not self._follows(self.ruler.shift)
+
+    @property
+    def following(self) -> Following | None:
+        """How far the bench followed the reference; None where one of them did not move."""
+        return read_following(self.baseline, self.current)
 
     @property
     def undecidable(self) -> bool:
         """Whether no number of samples would lead to a verdict."""
         return self.contradicted or (self.doubt is not None and not self.beyond_machines)
+
+    def _follows(self, shift: float) -> bool:
+        """Return whether the bench was seen to follow a reference that moved by `shift`."""
+        is_usual = not self.machine and abs(shift) <= USUAL_DISAGREEMENT
+        following = self.following
+        return following is not None and following.is_shown(USUAL_LEVEL if is_usual else LEVEL)

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from aether_guard.assessment import Assessment
 from aether_guard.estimate import BOUNDED_SAMPLES, INTERVAL_LEVEL, Estimate, estimate
-from aether_guard.following import read_following
 from aether_guard.policy import Policy, waiver_expired
 from aether_guard.reason import explain
 from aether_guard.ruler import VERSION_KEYS, differing_keys, read_ruler, uncertainty
@@ -151,7 +150,7 @@ def _with_evidence(known: Assessment, chosen: Choice) -> Assessment:
     if lacking:
         what = "samples on both sides" if not has_samples else "the same ruler on both sides"
         return replace(known, problem=f"the policy asks for {what}")
-    doubt = following = None
+    doubt = None
     notes = [] if chosen.note is None else [chosen.note]
     if raw is None and baseline.samples and current.samples:
         notes.append("too few samples for an interval: the two figures alone decide")
@@ -163,7 +162,6 @@ def _with_evidence(known: Assessment, chosen: Choice) -> Assessment:
         if machine and ruler.disagreement is None:
             doubt = "and no second kernel says whether the ruler holds between them"
         ruled = replace(ruled, widened=ruler.doubt(same_machine=not machine))
-        following = read_following(baseline, current)
     elif machine:
         doubt = "and no reference was timed on both"
     return replace(
@@ -171,7 +169,6 @@ def _with_evidence(known: Assessment, chosen: Choice) -> Assessment:
         raw=raw,
         ruled=ruled,
         ruler=ruler,
-        following=following,
         machine=tuple(machine),
         versions=tuple(key for key in differing if key in VERSION_KEYS),
         notes=tuple(notes),
