@@ -87,10 +87,9 @@ def under(candidate: Candidate, pair: Pair) -> Assessment:
     known, more = pair.known, math.sqrt(candidate.factor)
     assert known.raw is not None
     assert known.ruled is not None
-    assert known.ruler is not None
     return replace(
         known,
-        raw=replace(known.raw, error=math.hypot(pair.raw_error * more, known.ruler.shift)),
+        raw=replace(known.raw, error=pair.raw_error * more),
         ruled=replace(known.ruled, error=math.hypot(pair.ruled_error * more, candidate.part * pair.correction)),
     )
 

@@ -79,6 +79,15 @@ def example(draw: random.Random) -> dict[str, Any]:
         "environment": {"os": "Linux", "cpu_model": draw.choice(["A", "B"])},
         "params": {"files": 100},
         "phases": {"hash": {"p50": 1.0, "p95": 2.0}},
+        "runs": [
+            {
+                "timestamp": f"{day}T00:00:00Z",
+                "p50": pace,
+                "p95": 1.2 * pace,
+                "normalized": {"p50": 2.7, "p95": 3 * pace},
+            }
+            for day, pace in (("2025-12-30", 0.9), ("2025-12-31", 1.1), ("2026-01-01", 1.0))
+        ],
     }
 
 

@@ -76,7 +76,8 @@ def simulated(sampled: Callable[..., Summary]) -> Callable[..., Summary]:
     """Simulate a run: processes that differ, samples that differ within them, on a machine of some slowness.
 
     `cost` is what the code costs, 1 for unchanged. The ruler and the second kernel see the machine alone:
-    `slowness` and, sample by sample, its `drift`; `crossed` is the slowness the second kernel sees.
+    `slowness`, round by round how it `wanders`, and sample by sample its `drift`; `crossed` is the slowness
+    that the second kernel sees.
     """
 
     def build(  # noqa: PLR0913 - each is a knob of the simulation
@@ -90,20 +91,23 @@ def simulated(sampled: Callable[..., Summary]) -> Callable[..., Summary]:
         between: float = 0.02,
         within: float = 0.05,
         drift: float = 0.0,
+        wanders: float = 0.0,
         throughput: bool = False,
         ruler: bool = True,
         **changes: Any,
     ) -> Summary:
         values: list[list[float]] = []
         rulers: list[list[float]] = []
+        speeds: list[float] = []
         for _ in range(rounds):
             luck = draw.gauss(0, between)
-            paces = [slowness * math.exp(draw.gauss(0, drift)) for _ in range(samples)]
+            speed = slowness * math.exp(draw.gauss(0, wanders)) if wanders else slowness
+            speeds.append(speed if crossed is None else crossed)
+            paces = [speed * math.exp(draw.gauss(0, drift)) for _ in range(samples)]
             times = [10 * cost * pace * math.exp(luck + draw.gauss(0, within)) for pace in paces]
             values.append([1000 / time for time in times] if throughput else times)
             rulers.append([0.4 * pace * math.exp(draw.gauss(0, 0.005)) for pace in paces])
-        seen = slowness if crossed is None else crossed
-        crossing = [0.3 * seen * math.exp(draw.gauss(0, 0.005)) for _ in range(rounds)]
+        crossing = [0.3 * speed * math.exp(draw.gauss(0, 0.005)) for speed in speeds]
         evidence = {"rulers": rulers, "crossing": crossing} if ruler else {}
         return sampled(values, throughput=throughput, **evidence, **changes)
 

@@ -94,7 +94,7 @@ def test_a_ruler_that_does_not_follow_its_bench_is_left(sampled: Callable[..., S
     assert judgement.verdict == "pass"
     assert judgement.change_decisive == pytest.approx(0.05)
     assert judgement.change_adjusted == pytest.approx(1.05 / 1.02 - 1)
-    assert "it does not follow this bench" in judgement.reason
+    assert "the bench does not follow the reference" in judgement.reason
 
 
 @pytest.mark.parametrize("slower", [1.5, 1 / 1.5])
@@ -115,7 +115,7 @@ def test_a_machine_that_two_kernels_disagree_about_is_in_doubt_whichever_evidenc
     baseline = sampled(steady(10), rulers=wandering, crossing=[0.3] * 5)
     current = sampled(steady(10), rulers=wandering, crossing=[0.3 * 2.0] * 5)
     judgement = judged(baseline, current)
-    assert "it does not follow this bench" in judgement.reason
+    assert "the bench does not follow the reference" in judgement.reason
     unusual = 2.0 / math.exp(USUAL_DISAGREEMENT)
     assert judgement.interval == pytest.approx((1 / unusual - 1, unusual - 1))
     assert judgement.verdict == "inconclusive"
@@ -134,3 +134,35 @@ def test_figures_alone_decide_by_themselves(summary: Callable[..., Summary]) -> 
     judgement = judged(summary(p95=10.0), summary(p95=12.5))
     assert judgement.change_decisive == judgement.change == pytest.approx(0.25)
     assert judgement.change_adjusted is None
+
+
+# The reference against flat contradiction.
+
+MEDIAN = Policy(quantile="p50", gate=0.05)
+
+
+@pytest.mark.parametrize("policy", [Policy(), MEDIAN])
+@pytest.mark.parametrize("throughput", [False, True])
+def test_a_bench_that_ignores_the_speed_of_the_cpu_is_no_regression_on_a_faster_machine(
+    simulated: Callable[..., Summary], policy: Policy, *, throughput: bool
+) -> None:
+    draw = Random(31)
+    for _ in range(30):
+        baseline = simulated(draw, rounds=10, throughput=throughput)
+        # The reference takes a quarter less, and the bench as long as before.
+        current = simulated(draw, rounds=10, slowness=0.75, cost=1 / 0.75, throughput=throughput)
+        judgement = judged(baseline, current, policy)
+        assert judgement.verdict == "inconclusive"
+        assert judgement.samples_needed is None
+        assert "the reference contradicts the figures as measured" in judgement.reason
+
+
+@pytest.mark.parametrize("policy", [Policy(), MEDIAN])
+def test_a_true_regression_does_not_pass_where_the_reference_alone_got_slower(
+    simulated: Callable[..., Summary], policy: Policy
+) -> None:
+    draw = Random(33)
+    for _ in range(30):
+        baseline = simulated(draw, rounds=10)
+        current = simulated(draw, rounds=10, slowness=1.25, cost=1.3 / 1.25)
+        assert judged(baseline, current, policy).verdict in {"inconclusive", "regression"}

@@ -435,21 +435,50 @@ def waiver(expires: date) -> str:
     return f'[[guard.waiver]]\nbench = "pack*"\ngate = "50%"\nreason = "a larger manifest"\nexpires = {expires}\n'
 
 
+def moving(value: float, ruler: float) -> dict[str, Any]:
+    """Return the keys of a summary whose samples and reference both follow the machine's speed."""
+    speeds = (0.92, 0.96, 1.0, 1.04, 1.08)
+    samples, rulers = ([[start * speed] * 12 for speed in speeds] for start in (value, ruler))
+    reference = {"kernel": "archive-1", "unit": "ms", "samples": rulers}
+    return {"p50": value, "p95": value * speeds[-1], "n": 60, "samples": samples, "reference": reference}
+
+
+ONE_RUN = "One baseline run: unchanged code can differ from run to run, and `aether-guard promote --runs 5` makes the "
+
+
 def test_a_check_of_samples_says_how_sure_it_is(guard: Guard, write: Write) -> None:
     done = guard("check", write("old.json", **sampled(10.0, ruler=0.4)), write("new.json", **sampled(13.0, ruler=0.4)))
     assert (done.returncode, done.stderr) == (1, "")
-    assert "p95 30.0 % worse, 30.0 % worse by the ruler (+30.0 % to +30.0 %), gate 20 %" in done.stdout
-    assert "(gate 20 % on p95; false-alarm risk at most 5 % per build)" in done.stdout
+    assert "p95 30.0 % worse, normalized (90 % interval +30.0 % to +30.0 %), gate 20 %" in done.stdout
+    assert f"\n\n{ONE_RUN}baseline show by how much.\n\n" in done.stdout
+    assert "(gate 20 % on p95)" in done.stdout
 
 
-def test_what_the_ruler_explains_passes_and_what_it_reveals_fails(guard: Guard, write: Write) -> None:
-    old = write("old.json", **sampled(10.0, ruler=0.4))
-    explained = guard("check", old, write("slow.json", **sampled(13.0, ruler=0.52)))
+@pytest.mark.parametrize("form", ["text", "markdown", "html", "junit"])
+def test_every_form_that_a_person_reads_gives_the_level_of_an_interval(guard: Guard, write: Write, form: str) -> None:
+    paths = write("old.json", **sampled(10.0)), write("new.json", **sampled(13.0))
+    assert "90 % interval +30.0 % to +30.0 %" in guard("check", "--format", form, *paths).stdout
+
+
+def test_what_the_reference_explains_passes_and_what_it_reveals_fails(guard: Guard, write: Write) -> None:
+    old = write("old.json", **moving(10.0, 0.4))
+    explained = guard("check", old, write("slow.json", **moving(13.0, 0.52)))
     assert explained.returncode == 0
-    assert "but the ruler says this machine is 30 % slower: unchanged adjusted" in explained.stdout
-    revealed = guard("check", old, write("fast.json", **sampled(10.0, ruler=0.3)))
+    assert "; as measured 30.0 % worse, and by the reference this machine is 30 % slower" in explained.stdout
+    revealed = guard("check", old, write("fast.json", **moving(10.0, 0.3)))
     assert revealed.returncode == 1
     assert "+33.3 %  regression" in revealed.stdout
+
+
+def test_a_reference_that_nothing_supports_does_not_overrule_the_figures_as_measured(
+    guard: Guard, write: Write
+) -> None:
+    old = write("old.json", **sampled(10.0, ruler=0.4))
+    for current in (sampled(13.0, ruler=0.52), sampled(10.0, ruler=0.3)):
+        done = guard("check", "--strict", old, write("new.json", **current))
+        assert done.returncode == 3
+        assert "the reference contradicts the figures as measured, and nothing shows" in done.stdout
+        assert "would settle it" not in done.stdout
 
 
 @pytest.mark.parametrize("form", ["text", "json", "markdown"])
@@ -476,7 +505,8 @@ def test_json_of_evidence_matches_the_published_shape(guard: Guard, write: Write
     report = json.loads(done.stdout)
     assert list(Draft202012Validator(json.loads(published_check_schema())).iter_errors(report)) == []
     (bench,) = report["benches"]
-    assert (report["level"], bench["verdict"], bench["gate"]) == (0.05, "inconclusive", 0.2)
+    assert (report["level"], bench["verdict"], bench["gate"]) == (None, "inconclusive", 0.2)
+    assert (bench["interval_level"], bench["runs"]) == (0.9, 1)
     assert bench["samples_needed"] > 60
     assert bench["interval"][0] < bench["interval"][1]
 
@@ -856,6 +886,63 @@ def test_a_promotion_says_old_and_new_figures_and_keeps_its_reason(guard: Guard,
     assert done.stdout == f"packaging: p50 6 ms, p95 10 ms -> p50 7 ms, p95 15 ms: {path}\n"
     assert json.loads((tmp_path / path).read_bytes())["notes"] == "promoted: level 9 is worth its time"
     assert guard("check", "old", "new").returncode == 0
+
+
+def run_figures(day: int, p95: float) -> dict[str, Any]:
+    return {"p50": 9.0, "p95": p95, "timestamp": f"2026-11-{day:02}T00:00:00+00:00"}
+
+
+def test_a_baseline_of_several_runs_bounds_the_false_alarms(guard: Guard, write: Write, tmp_path: Path) -> None:
+    runs = [os.path.dirname(write(f"run-{day}/a.json", **run_figures(day, 9.9 + day / 10))) for day in (1, 2, 3)]
+    promote = ("promote", "--baseline", "old", "--reason", "it pays", "--current")
+    first = os.path.join("run-1", "a.json")
+    assert_refused_in_a_line(
+        guard(*promote, *runs), f"bench_id: packaging is in {first} already; --runs 5 keeps several"
+    )
+    (tmp_path / "old").mkdir()
+    done = guard(*promote, *runs, "--runs", "5")
+    path = os.path.join("old", "a.json")
+    assert done.stdout == f"packaging: none -> p50 9 ms, p95 10.2 ms: {path} (3 runs)\n"
+    assert guard("validate", "old").returncode == 0
+    write("new/a.json", **run_figures(4, 10.1))
+    checked = guard("check", "old", "new")
+    assert "p95 unchanged (90 % interval -3.3 % to +3.4 %, from 3 runs), gate 20 %" in checked.stdout
+    assert checked.stdout.endswith("(gate 20 % on p95; false-alarm risk at most 5 % per build)\n")
+    for day, count in ((4, 4), (5, 5), (6, 5)):
+        run = os.path.dirname(write(f"run-{day}/a.json", **run_figures(day, 10)))
+        assert guard(*promote, run, "--runs", "5").stdout.endswith(f" ({count} runs)\n")
+    kept = json.loads((tmp_path / path).read_bytes())["runs"]
+    assert [run["timestamp"][8:10] for run in kept] == ["02", "03", "04", "05", "06"]
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "x", "1.5", "101", "²"])
+def test_a_number_of_runs_that_is_none_is_refused(guard: Guard, write: Write, count: str) -> None:
+    write("new/a.json")
+    done = guard("promote", "--runs", count, "--baseline", "old", "--current", "new", "--reason", "x")
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"argument --runs: {count!r} is no number of runs from 1 to 100\n")
+
+
+def test_a_baseline_that_was_beaten_starts_over(guard: Guard, write: Write) -> None:
+    sides = "--baseline", write("old.json"), "--current", write("new.json")
+    assert_refused_in_a_line(guard("promote", "--improved", "--runs", "5", *sides), "omit --runs")
+
+
+@pytest.mark.parametrize(
+    ("runs", "key"),
+    [
+        ([], "runs: "),
+        ("five", "runs: "),
+        ([{"p50": 5.0}], "runs[0].timestamp: "),
+        ([{"timestamp": "2026-11-22"}], "runs: "),
+        ([{"timestamp": "2026-11-23T23:52:51+00:00", "p95": 0}], "runs[0].p95: "),
+        ([{"timestamp": "2026-11-23T23:52:51+00:00", "normalized": 3}], "runs[0].normalized: "),
+        ([{"timestamp": "2026-11-23T23:52:51+00:00"}] * 2, "runs[1].timestamp: "),
+    ],
+)
+def test_runs_edited_by_hand_are_refused_in_a_line(guard: Guard, write: Write, runs: Any, key: str) -> None:
+    done = guard("check", write("old.json", runs=runs), write("new.json"))
+    assert_refused_in_a_line(done, f"old.json: {key}")
 
 
 def test_a_promotion_with_an_invalid_file_writes_nothing(guard: Guard, write: Write, tmp_path: Path) -> None:

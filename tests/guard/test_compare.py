@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aether_guard.compare import TOLERANCE, Assessment, assess, judge, judge_all, significant, worsening
 from aether_guard.estimate import BOUNDED_SAMPLES, Estimate
@@ -16,7 +17,7 @@ from aether_guard.policy import Policy, Waiver
 from aether_guard.ruler import UNCERTAIN_PART, USUAL_DISAGREEMENT
 from aether_guard.statistic import Choice
 from aether_guard.student import quantile_of_t
-from aether_schema import Phase
+from aether_schema import Levels, Phase, RunLevels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -284,14 +285,16 @@ def test_what_the_machine_explains_is_no_regression_and_both_figures_are_there(
 ) -> None:
     draw = Random(11)
     for _ in range(20):
-        sides = (simulated(draw, throughput=throughput), simulated(draw, slowness=1.5, throughput=throughput))
+        sides = [
+            simulated(draw, rounds=10, slowness=slowness, wanders=0.08, throughput=throughput) for slowness in (1, 1.5)
+        ]
         judged = compare(*sides, Policy())
         assert judged.change is not None
         assert judged.change_adjusted is not None
-        assert judged.change > 0.25
+        assert judged.change > 0.2
         assert judged.change_adjusted == pytest.approx(0, abs=0.15)
         assert judged.verdict in {"pass", "inconclusive"}
-        assert re.search(r", but the ruler says this machine is (49|50)(\.\d)? % slower: ", judged.reason)
+        assert re.search(r"; as measured .* worse, and by the reference this machine is .* % slower", judged.reason)
 
 
 @pytest.mark.parametrize("throughput", [False, True])
@@ -299,13 +302,13 @@ def test_what_a_faster_machine_hides_the_ruler_reveals(simulated: Callable[..., 
     draw = Random(13)
     for _ in range(20):
         sides = (
-            simulated(draw, throughput=throughput),
-            simulated(draw, slowness=1 / 1.6, cost=1.6, throughput=throughput),
+            simulated(draw, rounds=10, wanders=0.08, throughput=throughput),
+            simulated(draw, rounds=10, slowness=1 / 1.6, cost=1.6, wanders=0.08, throughput=throughput),
         )
         judged = compare(*sides, Policy())
-        assert judged.change == pytest.approx(0, abs=0.15)
+        assert judged.change == pytest.approx(0, abs=0.3)
         assert judged.verdict == "regression"
-        assert " faster: " in judged.reason
+        assert judged.reason.endswith(" faster")
 
 
 def test_drift_within_a_run_is_taken_out_by_the_ruler_beside_each_sample(simulated: Callable[..., Summary]) -> None:
@@ -326,8 +329,9 @@ def test_from_another_machine_a_true_regression_is_not_passed_and_an_unchanged_b
     found: dict[float, list[str]] = {1.0: [], 1.3: []}
     for cost, verdicts in found.items():
         for _ in range(100):
-            baseline = simulated(draw, environment=HERE, throughput=throughput)
-            current = simulated(draw, environment=THERE, cost=cost, slowness=slowness, throughput=throughput)
+            moving = {"rounds": 10, "wanders": 0.08, "throughput": throughput}
+            baseline = simulated(draw, environment=HERE, **moving)
+            current = simulated(draw, environment=THERE, cost=cost, slowness=slowness, **moving)
             # What costs 1.3 times as much does 23 % less in the same time: the gate in the metric's own terms.
             judged = compare(baseline, current, Policy(gate=0.15 if throughput else 0.2))
             assert "the machines differ in cpu_model, libc" in judged.reason
@@ -680,22 +684,34 @@ EXTREME = st.sampled_from([0.0, 5e-324, 1e-300, 1e-3, 1.0, 10.0, 1e5, 1e300, 1.7
 @given(
     data=st.tuples(*[st.lists(st.lists(EXTREME, min_size=3, max_size=3), min_size=2, max_size=3)] * 2),
     rulers=st.tuples(*[EXTREME.filter(bool)] * 2),
+    levels=st.lists(st.tuples(*[EXTREME.filter(bool)] * 3), max_size=4),
     throughput=st.booleans(),
     quantile=st.sampled_from(["p50", "p95"]),
 )
-def test_no_figures_however_extreme_are_without_a_judgement(
+def test_no_figures_however_extreme_are_without_a_judgement(  # noqa: PLR0913 - each is drawn
     sampled: Callable[..., Summary],
     data: tuple[list[list[float]], list[list[float]]],
     rulers: tuple[float, float],
+    levels: list[tuple[float, float, float]],
     *,
     throughput: bool,
     quantile: Any,
 ) -> None:
-    sides = [
+    baseline, current = (
         sampled(rounds, rulers=[[ruler] * 3 for _ in rounds], throughput=throughput)
         for rounds, ruler in zip(data, rulers, strict=True)
+    )
+    runs = [
+        RunLevels(
+            timestamp=baseline.timestamp if number == len(levels) else f"2026-01-{number:02}",
+            normalized=Levels(p5=low, p50=middle, p95=high),
+            p5=low,
+            p50=middle,
+            p95=high,
+        )
+        for number, (low, middle, high) in enumerate(levels, start=1)
     ]
-    judged = compare(*sides, Policy(quantile=quantile))
+    judged = compare(replace(baseline, runs=tuple(runs) or None), current, Policy(quantile=quantile))
     assert judged.reason
     figures = [judged.change, judged.change_adjusted, *(judged.interval or ())]
     assert all(math.isfinite(figure) for figure in figures if figure is not None)

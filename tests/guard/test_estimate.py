@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aether_guard.estimate import MOST_SAMPLES, Estimate, as_change, as_log, estimate
-from aether_schema import quantile
+from aether_guard.runs import keep_runs
+from aether_guard.source import Loaded
+from aether_schema import Levels, RunLevels, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -312,6 +315,123 @@ def test_on_the_gate_no_more_samples_are_asked_for_than_there_is_a_point_in() ->
 def test_every_gate_has_a_number_of_samples(gate: float, *, lower_is_better: bool) -> None:
     moved = Estimate(centre=0.1, error=0.1, freedom=4, lower_is_better=lower_is_better, piece=12, units=5)
     assert 0 < moved.samples_needed(gate) <= MOST_SAMPLES
+
+
+@pytest.mark.parametrize(("fixed", "widened"), [(0.2, 0.0), (0.0, 0.2), (0.05, 0.1)])
+def test_no_number_of_samples_settles_what_samples_do_not_make_smaller(fixed: float, widened: float) -> None:
+    doubted = Estimate(
+        centre=0.1,
+        error=0.3,
+        freedom=1e6,
+        lower_is_better=True,
+        piece=12,
+        units=5,
+        fixed=fixed,
+        widened=widened,
+    )
+    assert doubted.samples_needed(0.2) is None
+    # Far enough from the gate they do.
+    assert doubted.samples_needed(1.0) is not None
+
+
+def test_what_no_sample_made_asks_for_none() -> None:
+    assert undecided(units=0).samples_needed(0.2) is None
+
+
+# Several runs in the baseline.
+
+
+def with_runs(baseline: Summary, *logarithms: float) -> Summary:
+    """Return the baseline with so many runs of these logarithms at p50, and twice as much normalized."""
+    runs = [
+        RunLevels(
+            timestamp=baseline.timestamp if number == len(logarithms) else f"2026-01-{number:02}",
+            p50=math.exp(logarithm),
+            normalized=Levels(p50=2 * math.exp(logarithm)),
+        )
+        for number, logarithm in enumerate(logarithms, start=1)
+    ]
+    return replace(baseline, runs=tuple(runs))
+
+
+def test_the_current_run_is_one_more_draw_of_what_differs_between_runs(sampled: Callable[..., Summary]) -> None:
+    baseline = with_runs(sampled(steady(0.1, 0.1, 0.1)), -0.1, 0.0, 0.1)
+    moved = found(baseline, sampled(steady(0.3, 0.3, 0.3)))
+    # The mean of the runs is 0, their variance 0.01, and there are three of them.
+    assert moved.centre == pytest.approx(0.3)
+    assert moved.error == pytest.approx(math.sqrt(0.01 * (1 + 1 / 3)))
+    assert (moved.freedom, moved.runs) == (2, 3)
+    reach = T_OF_2 * moved.error
+    assert moved.interval == pytest.approx((math.expm1(0.3 - reach), math.expm1(0.3 + reach)))
+    # Steady rounds leave nothing that more samples would make smaller.
+    assert moved.fixed == pytest.approx(moved.error)
+
+
+def test_a_current_run_that_is_noisier_than_the_baseline_adds_what_it_has_more(sampled: Callable[..., Summary]) -> None:
+    baseline = with_runs(sampled(steady(0.0, 0.0, 0.2, 0.2)), 0.0, 0.2, 0.1)
+    calm, wild = (found(baseline, sampled(steady(*rounds))) for rounds in ((0.0, 0.2), (-0.5, 0.7)))
+    between, before = 0.01 * (1 + 1 / 3), 0.04 / 3 / 4
+    assert calm.error == pytest.approx(math.sqrt(between + 0.01 - before))
+    assert wild.error == pytest.approx(math.sqrt(between + 0.36 - before))
+    # What is added by chance must not lend degrees of freedom.
+    assert max(calm.freedom, wild.freedom) <= 2
+
+
+def test_normalized_runs_are_compared_normalized(sampled: Callable[..., Summary]) -> None:
+    rulers = steady(0.0, 0.0)
+    baseline = with_runs(sampled(steady(0.0, 0.0), rulers=rulers), 0.2, 0.0)
+    current = sampled(steady(0.0, 0.0), rulers=rulers)
+    assert found(baseline, current, by_ruler=True).centre == pytest.approx(found(baseline, current).centre)
+    assert baseline.runs is not None
+    raw_alone = replace(baseline, runs=tuple(replace(run, normalized=None) for run in baseline.runs))
+    assert found(raw_alone, current, by_ruler=True).runs == 1
+    assert found(raw_alone, current).runs == 2
+
+
+def test_one_run_or_runs_without_the_statistic_leave_the_rounds(sampled: Callable[..., Summary]) -> None:
+    rounds, current = sampled(steady(0.0, 0.1, 0.2)), sampled(steady(0.1, 0.2, 0.3))
+    alone = found(rounds, current)
+    assert found(with_runs(rounds, 0.1), current) == alone
+    assert found(with_runs(rounds, 0.0, 0.2), current, "p95") == found(rounds, current, "p95")
+
+
+def test_processes_are_no_matter_where_there_are_runs(sampled: Callable[..., Summary]) -> None:
+    one = sampled(steady(0.0, samples=12))
+    assert found(one, one).single_process
+    assert not found(with_runs(one, 0.0, 0.1), one).single_process
+
+
+def test_figures_alone_have_an_interval_where_the_baseline_keeps_several(summary: Callable[..., Summary]) -> None:
+    baseline = with_runs(summary(p50=1.0), -0.1, 0.1, 0.0)
+    moved = found(baseline, summary(p50=2.0))
+    assert moved.change == pytest.approx(1.0)
+    assert (moved.error, moved.units, moved.runs) == (pytest.approx(math.sqrt(0.01 * 4 / 3)), 0, 3)
+    assert estimate(summary(p50=1.0), summary(p50=2.0), "p50", by_ruler=False) is None
+    assert estimate(baseline, summary(p50=0.0), "p50", by_ruler=False) is None
+
+
+def test_single_figures_are_not_compared_with_means_over_rounds(
+    summary: Callable[..., Summary], sampled: Callable[..., Summary]
+) -> None:
+    assert estimate(with_runs(sampled(steady(0.0, 0.0)), 0.0, 0.1), summary(), "p50", by_ruler=False) is None
+
+
+@pytest.mark.parametrize("effect", [0.0, 0.02, 0.1])
+def test_over_simulated_runs_that_differ_the_interval_holds_as_often_as_it_says(
+    simulated: Callable[..., Summary], effect: float
+) -> None:
+    draw = Random(4)
+    count, held = 600, 0
+    for _ in range(count):
+        costs = [math.exp(draw.gauss(0, effect)) for _ in range(5)]
+        *runs, current = (
+            simulated(draw, rounds=3, samples=3, cost=cost, ruler=False, timestamp=f"2026-01-{day:02}")
+            for day, cost in enumerate(costs, start=1)
+        )
+        baseline = keep_runs([Loaded("run", run) for run in runs], None, len(runs))
+        low, high = found(baseline, current).interval
+        held += low <= 0 <= high
+    assert 0.87 <= held / count <= 0.97
 
 
 # The promise: each bound is crossed by chance in 5 % of cases, so that both hold in 90 %.

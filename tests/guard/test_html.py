@@ -106,7 +106,7 @@ def compared(judgement: Callable[..., Judgement]) -> Callable[..., Page]:
 
 
 def test_the_headline_says_what_the_whole_comes_to(judgement: Callable[..., Judgement]) -> None:
-    benches = [judgement(gate=0.2, verdict=verdict, processes=(5, 5)) for verdict in ("regression", "pass")]
+    benches = [judgement(gate=0.2, verdict=verdict, runs=5) for verdict in ("regression", "pass")]
     page = page_of(*benches, level=0.05)
     assert "2 benches: 1 regression, 1 passed" in page.text
     assert "gate 20 % on p95; false-alarm risk at most 5 % per build" in page.text

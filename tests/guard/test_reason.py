@@ -33,26 +33,59 @@ def test_of_bare_figures_it_says_how_much_and_which_gate(summary: Callable[..., 
 
 def test_of_samples_it_gives_the_interval(sampled: Callable[..., Summary]) -> None:
     said = reason(sampled(steady(10)), sampled(steady(12.5)))
-    assert said == "p95 25.0 % worse (+25.0 % to +25.0 %), gate 20 %"
+    assert said == "p95 25.0 % worse (90 % interval +25.0 % to +25.0 %), gate 20 %"
 
 
 @pytest.mark.parametrize(
-    ("after", "ruler", "words"),
+    ("after", "ruler", "lead", "rest"),
     [
-        (12.4, 0.488, "24.0 % worse, but the ruler says this machine is 22 % slower: 1.6 % worse adjusted"),
-        (8.0, 0.3, "20.0 % better, but the ruler says this machine is 25 % faster: 6.7 % worse adjusted"),
-        (13.0, 0.36, "30.0 % worse, and the ruler says this machine is 10 % faster: 44.4 % worse adjusted"),
-        (9.0, 0.48, "10.0 % better, and the ruler says this machine is 20 % slower: 25.0 % better adjusted"),
-        (12.4, 0.404, "24.0 % worse, 22.8 % worse by the ruler"),
+        (
+            *(9.6, 0.424, "p95 9.4 % better, normalized"),
+            "as measured 4.0 % better, and by the reference this machine is 6 % slower",
+        ),
+        (
+            *(8.0, 0.3, "p95 6.7 % worse, normalized"),
+            "as measured 20.0 % better, and by the reference this machine is 25 % faster",
+        ),
+        (
+            *(13.0, 0.36, "p95 44.4 % worse, normalized"),
+            "as measured 30.0 % worse, and by the reference this machine is 10 % faster",
+        ),
+        (12.4, 0.404, "p95 22.8 % worse, normalized", "as measured 24.0 % worse"),
     ],
 )
-def test_of_a_ruler_it_says_how_fast_the_machine_is_and_what_that_leaves(
-    sampled: Callable[..., Summary], after: float, ruler: float, words: str
+def test_of_a_reference_it_gives_the_normalized_estimate_first_and_how_fast_the_machine_is(
+    sampled: Callable[..., Summary], after: float, ruler: float, lead: str, rest: str
 ) -> None:
     baseline, current = sampled(steady(10), rulers=steady(0.4)), sampled(steady(after), rulers=steady(ruler))
-    said = reason(baseline, current)
-    assert said.startswith(f"p95 {words} (")
-    assert said.endswith("), gate 20 %")
+    figures, _, others = reason(baseline, current).partition(", gate 20 %; ")
+    assert figures.startswith(f"{lead} (90 % interval ")
+    assert others == rest
+
+
+def test_of_a_reference_that_contradicts_the_figures_it_gives_both_and_why_neither_decides(
+    sampled: Callable[..., Summary],
+) -> None:
+    baseline, current = sampled(steady(10), rulers=steady(0.4)), sampled(steady(12.4), rulers=steady(0.5))
+    figures, *others = reason(baseline, current).split("; ")
+    assert figures.startswith("p95 0.8 % better, normalized (90 % interval ")
+    assert others == [
+        "as measured 24.0 % worse (90 % interval +24.0 % to +24.0 %), and by the reference this machine is 25 % slower",
+        "the reference contradicts the figures as measured, and nothing shows that the bench follows it",
+    ]
+
+
+def test_of_a_bench_that_ignores_its_reference_it_gives_the_correlation(
+    sampled: Callable[..., Summary],
+) -> None:
+    speeds, costs = (0.99, 1.01, 1.0, 1.0), (1.0, 1.0, 0.99, 1.01)
+    baseline, current = (
+        sampled([[10 * cost] * 12 for cost in costs], rulers=[[0.4 * slower * speed] * 12 for speed in speeds])
+        for slower in (1, 0.75)
+    )
+    assert reason(baseline, current, Policy(quantile="p50")).endswith(
+        "the bench was not seen to follow it (correlation 0.00 over 8 rounds, 1 times its movement)"
+    )
 
 
 def wandering() -> list[list[list[float]]]:
@@ -67,8 +100,11 @@ def test_of_a_ruler_that_was_left_it_says_what_it_would_have_said_and_that_it_is
     before, after = wandering()
     said = reason(sampled(steady(10), rulers=before), sampled(steady(10.5), rulers=after))
     figures, left = said.split("; ")
-    assert figures == "p95 5.0 % worse (+5.0 % to +5.0 %), gate 20 %"
-    assert left == "the ruler says 14.9 % worse (-28.7 % to +85.3 %), far less sure: it does not follow this bench"
+    assert figures == "p95 5.0 % worse (90 % interval +5.0 % to +5.0 %), gate 20 %"
+    assert left == (
+        "normalized 14.9 % worse (90 % interval -28.7 % to +85.3 %), far less sure: "
+        "the bench does not follow the reference"
+    )
 
 
 def test_of_a_ruler_that_decided_it_does_not_say_that_it_was_left(sampled: Callable[..., Summary]) -> None:
@@ -77,19 +113,28 @@ def test_of_a_ruler_that_decided_it_does_not_say_that_it_was_left(sampled: Calla
     )
 
 
-def test_of_rounds_whose_figure_is_another_it_says_so_with_the_ruler_left_too(sampled: Callable[..., Summary]) -> None:
-    before, after = wandering()
-    current = sampled([*steady(10.0, rounds=4), [11.0] * 12], rulers=after)
-    said = reason(sampled(steady(10), rulers=before), current)
-    assert said.startswith("p95 10.0 % worse, 1.9 % worse by its rounds (")
-    assert said.endswith(": it does not follow this bench")
+def test_of_rounds_whose_figure_is_another_it_gives_both(sampled: Callable[..., Summary]) -> None:
+    said = reason(sampled(steady(10)), sampled([*steady(10.0, rounds=4), [11.0] * 12]))
+    assert said.startswith("p95 1.9 % worse (90 % interval ")
+    assert said.endswith("), gate 20 %; 10.0 % worse by all samples at once")
 
 
-def test_of_a_throughput_the_ruler_is_told_the_same_way(sampled: Callable[..., Summary]) -> None:
+def test_no_regression_is_said_of_an_estimate_that_lies_within_the_gate(sampled: Callable[..., Summary]) -> None:
+    # By all samples at once it is 19.9 % worse, and by its rounds 20.04 %.
+    current = sampled([*steady(11.99, rounds=3), *steady(12.025, rounds=1), *steady(12.025, rounds=1, samples=6)])
+    said = reason(sampled(steady(10)), current, Policy(quantile="p50"))
+    assert said.startswith("p50 20.04 % worse (90 % interval ")
+    assert said.endswith("; 19.9 % worse by all samples at once")
+    assert reason(sampled(steady(10)), sampled(steady(12.0004))).startswith("p95 20.004 % worse (")
+    assert reason(sampled(steady(10)), sampled(steady(12))).startswith("p95 20.0 % worse (")
+
+
+def test_of_a_throughput_the_reference_is_told_the_same_way(sampled: Callable[..., Summary]) -> None:
     baseline = sampled(steady(1000), rulers=steady(0.4), throughput=True)
-    current = sampled(steady(750), rulers=steady(0.5), throughput=True)
-    words = "p5 25.0 % worse, but the ruler says this machine is 25 % slower: 6.2 % worse adjusted"
-    assert reason(baseline, current).startswith(words)
+    current = sampled(steady(850), rulers=steady(0.44), throughput=True)
+    said = reason(baseline, current)
+    assert said.startswith("p5 6.5 % worse, normalized (90 % interval ")
+    assert said.endswith("as measured 15.0 % worse, and by the reference this machine is 10 % slower")
 
 
 def test_of_too_few_samples_for_a_bound_it_says_so_for_p95_only(sampled: Callable[..., Summary]) -> None:
@@ -109,7 +154,7 @@ def test_samples_that_would_settle_it_and_those_that_bound_a_p95_are_told_once_w
 
 
 def test_a_bound_so_far_off_that_it_says_nothing_is_not_spelt_out(sampled: Callable[..., Summary]) -> None:
-    assert "(over -1000.0 % to +" in reason(
+    assert "(90 % interval over -1000.0 % to +" in reason(
         sampled([[90.0] * 12, [100.0] * 12], throughput=True), sampled([[9.0] * 12, [300.0] * 12], throughput=True)
     )
 

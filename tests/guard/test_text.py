@@ -122,8 +122,23 @@ def test_where_nothing_could_be_judged_there_is_no_gate() -> None:
 
 
 def test_the_level_is_told_where_evidence_bounds_it(judgement: Callable[..., Judgement]) -> None:
-    text = render_text(build_report([judgement(processes=(5, 5))], strict=False, level=0.05))
+    text = render_text(build_report([judgement(runs=5)], strict=False, level=0.05))
     assert text.endswith("(gate 20 % on p95; false-alarm risk at most 5 % per build)\n")
+
+
+def test_one_run_in_the_baseline_is_said_to_promise_nothing_of_other_runs(judgement: Callable[..., Judgement]) -> None:
+    one, several, none = (render_text(build_report([judgement(runs=runs)], strict=False)) for runs in (1, 5, None))
+    sentence = (
+        "One baseline run: unchanged code can differ from run to run, and `aether-guard promote --runs 5` makes the "
+        "baseline show by how much.\n\n"
+    )
+    assert sentence in one
+    assert "promote" not in several + none
+
+
+def test_a_figure_beyond_the_gate_is_not_rounded_to_it(judgement: Callable[..., Judgement]) -> None:
+    assert "  +20.004 %  regression" in rendered(judgement(change=0.20004))
+    assert "  +20.0 %  pass" in rendered(judgement(verdict="pass", change=0.2))
 
 
 @pytest.mark.parametrize(

@@ -63,10 +63,10 @@ def test_a_bench_that_is_only_to_warn_excuses_no_other(judgement: Callable[..., 
     assert build_report([warned, judgement(verdict="inconclusive")], strict=True).exit_code == 3
 
 
-def test_the_level_is_promised_for_several_processes_only(judgement: Callable[..., Judgement]) -> None:
-    kept = judgement(processes=(5, 2))
+def test_the_level_is_promised_where_every_baseline_keeps_several_runs(judgement: Callable[..., Judgement]) -> None:
+    kept = judgement(runs=2)
     assert build_report([kept], strict=False, level=0.01).level == 0.01
-    assert build_report([kept, judgement(processes=(1, 5))], strict=False, level=0.01).level is None
+    assert build_report([kept, judgement(runs=1)], strict=False, level=0.01).level is None
     assert build_report([kept, judgement()], strict=False, level=0.01).level is None
     assert build_report([kept], strict=False).level is None
 

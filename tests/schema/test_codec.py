@@ -41,6 +41,8 @@ WRONG_KEY = {
     "p95_a_string": "p95",
     "p95_below_p50": "p95",
     "reference_misshapen": "reference.samples",
+    "runs_doubled": "runs[1].timestamp",
+    "runs_of_no_length": "runs[0].p50",
     "samples_disagree": "p50",
     "samples_miscounted": "n",
     "schema_version_2": "schema_version",

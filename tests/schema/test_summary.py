@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_schema import InvalidSummaryError, Reference, Summary, decode_summary, encode_summary
+from aether_schema import InvalidSummaryError, Levels, Reference, RunLevels, Summary, decode_summary, encode_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROUNDS = ((1.0, 2.0), (3.0,))
 SAMPLED = {"samples": ROUNDS, "n": 3, "p50": 2.0, "p95": 2.9}
+AT = "2026-11-23T23:52:51Z"
+LATEST = RunLevels(timestamp=AT, p50=1.0)
 
 
 def ruler(*rounds: tuple[float, ...]) -> Reference:
@@ -90,6 +92,12 @@ def test_a_summary_holds_the_statistics_that_were_measured(
         ({**SAMPLED, "reference": ruler((1.0, 1.0), (0.0,))}, "reference.samples"),
         ({**SAMPLED, "reference": ruler((1.0, 1.0), (math.inf,))}, "reference.samples"),
         ({**SAMPLED, "cross_reference": ruler((1.0, 1.0), (1.0,))}, "cross_reference.samples"),
+        ({"runs": ()}, "runs"),
+        ({"runs": (RunLevels(timestamp="2026-11-22"),)}, "runs"),
+        ({"runs": (RunLevels(timestamp="yesterday"),)}, "runs[0].timestamp"),
+        ({"runs": (LATEST, LATEST)}, "runs[1].timestamp"),
+        ({"runs": (RunLevels(timestamp="2026-11-22", p95=math.inf), LATEST)}, "runs[0].p95"),
+        ({"runs": (RunLevels(timestamp=AT, normalized=Levels(p50=math.nan)),)}, "runs[0].normalized.p50"),
     ],
 )
 def test_a_contradiction_is_refused_and_its_key_named(
@@ -115,6 +123,7 @@ def test_a_contradiction_is_refused_and_its_key_named(
         {"timestamp": "2026-11-23T23:52:51Z"},
         SAMPLED,
         {**SAMPLED, "p95": 2.9000001},
+        {"runs": (RunLevels(timestamp="2026-11-22", p50=1.0, normalized=Levels(p50=2.0)), LATEST)},
         {**SAMPLED, "reference": ruler((1.0, 1.0), (2.0,)), "cross_reference": ruler((4.0,), (4.1,))},
     ],
 )

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from aether_guard.assessment import Assessment
-from aether_guard.estimate import BOUNDED_SAMPLES, Estimate, estimate
+from aether_guard.estimate import BOUNDED_SAMPLES, INTERVAL_LEVEL, Estimate, estimate
 from aether_guard.policy import Policy, waiver_expired
 from aether_guard.reason import explain
 from aether_guard.ruler import VERSION_KEYS, differing_keys, read_ruler, uncertainty
 from aether_guard.statistic import Choice, choose_statistic
-from aether_guard.verdict import Judgement
+from aether_guard.verdict import TOLERANCE, Judgement, judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from aether_guard.verdict import Verdict
     from aether_schema import Summary
 
-#: Rounding does not decide: a figure this close to the gate, as a fraction of the baseline, is on it.
-TOLERANCE = 1e-9
 #: What must be shown of a regression is not that it is beyond the gate, which the estimate says, but that it
 #: is no accident: that more than this part of the gate is real.
 REAL_PART = 0.25
@@ -58,12 +56,13 @@ def judge_all(assessments: Sequence[Assessment], level: float) -> list[Judgement
 
     The chance that any bench whose true worsening is at most a quarter of its gate is called a regression is
     at most `level`, whatever the number of benches: by Holm's step-down procedure (Holm 1979, A simply
-    rejective multiple test procedure). The plain rule, for figures without samples, has no such bound.
+    rejective multiple test procedure). What differs from run to run is part of it only where the baseline keeps
+    several runs. The plain rule, for figures alone, has no such bound.
     """
     chances = {
         index: known.deciding.chance_of_worse(known.gate * REAL_PART)
         for index, known in enumerate(assessments)
-        if known.problem is None and known.deciding is not None and (known.doubt is None or known.beyond_machines)
+        if known.problem is None and known.deciding is not None and not known.undecidable
     }
     real = significant(chances, level)
     return [_judgement(known, real=index in real, level=level) for index, known in enumerate(assessments)]
@@ -111,11 +110,13 @@ def worsening(before: float, after: float, *, lower_is_better: bool) -> float:
     return ratio - 1 if lower_is_better else 1 - ratio
 
 
-def judge(change: float, gate: float) -> Verdict:
-    """Return whether a worsening of `change` is beyond `gate`, for the worse or for the better."""
-    if change > gate + TOLERANCE:
-        return "regression"
-    return "improvement" if change < -gate - TOLERANCE else "pass"
+def decide(known: Assessment, *, real: bool, level: float) -> Verdict:
+    """Return the verdict on one bench of which it is known whether chance alone could have made it worse."""
+    if known.undecidable:
+        return "inconclusive"
+    if known.deciding is None:
+        return judge(known.change, known.gate)
+    return judge_estimate(known.deciding, known.gate, real=real, level=level)
 
 
 def judge_estimate(found: Estimate, gate: float, *, real: bool, level: float) -> Verdict:
@@ -157,14 +158,10 @@ def _with_evidence(known: Assessment, chosen: Choice) -> Assessment:
         # The slow tail of a throughput goes with the slow tail of the reference, which is a time.
         slow = chosen.probability if baseline.lower_is_better else 1 - chosen.probability
         correction = uncertainty(baseline, current, slow)
-        ruled = replace(ruled, error=math.hypot(ruled.error, correction))
-        # As they came, the figures hold all of what the ruler takes out.
-        raw = replace(raw, error=math.hypot(raw.error, ruler.shift))
+        ruled = ruled.with_fixed_error(correction)
         if machine and ruler.disagreement is None:
             doubt = "and no second kernel says whether the ruler holds between them"
-        # What the machine did is in doubt, and so is what it did to the figures as they came.
-        widened = ruler.doubt(same_machine=not machine)
-        raw, ruled = replace(raw, widened=widened), replace(ruled, widened=widened)
+        ruled = replace(ruled, widened=ruler.doubt(same_machine=not machine))
     elif machine:
         doubt = "and no reference was timed on both"
     return replace(
@@ -184,15 +181,12 @@ def _judgement(known: Assessment, *, real: bool, level: float) -> Judgement:
     if known.problem is not None or chosen is None:
         return Judgement(bench_id=known.current.bench_id, verdict="error", reason=known.problem or "nothing to judge")
     found = known.deciding
-    if known.doubt is not None and not known.beyond_machines:
-        verdict: Verdict = "inconclusive"
-    elif found is None:
-        verdict = judge(known.change, known.gate)
-    else:
-        verdict = judge_estimate(found, known.gate, real=real, level=level)
-    needed = found.samples_needed(known.gate) if found and found.units and verdict == "inconclusive" else None
-    if chosen.is_tail and needed is not None:
-        needed = max(needed, BOUNDED_SAMPLES)
+    verdict = decide(known, real=real, level=level)
+    needed = None
+    if found is not None and verdict == "inconclusive" and not known.undecidable:
+        needed = found.samples_needed(known.gate)
+        if chosen.is_tail and needed is not None:
+            needed = max(needed, BOUNDED_SAMPLES)
     moved = _moved_phase(known.baseline, known.current, verdict) if verdict in {"regression", "improvement"} else None
     return Judgement(
         bench_id=known.current.bench_id,
@@ -206,9 +200,11 @@ def _judgement(known: Assessment, *, real: bool, level: float) -> Judgement:
         change_adjusted=None if known.ruled is None else known.ruled.change,
         change_decisive=known.change_decisive,
         interval=None if found is None else found.interval,
+        interval_level=None if found is None else INTERVAL_LEVEL,
         processes=known.processes,
-        samples_needed=None if known.doubt else needed,
-        reason=explain(known, verdict, needed=needed, moved=moved),
+        runs=None if found is None else found.runs,
+        samples_needed=needed,
+        reason=explain(known, needed=needed, moved=moved),
         gate=known.gate,
         warn_only=policy.warn_only,
         moved_phase=moved,

@@ -1,47 +1,41 @@
-"""How far a quantile moved between two summaries with samples, and how sure that is. Pure.
+"""How far a quantile moved between two summaries with samples or runs, and how sure that is. Pure.
 
-The samples of one process are not independent; the processes are. So each round is made into one number,
-the logarithm of its own quantile, and the rounds are what is compared: the difference of their means, with
+The samples of one process are not independent; the processes are. So each round is made into one number
+(`aether_guard.units`), and the rounds are what is compared: the difference of their means, with
 Welch's interval (Welch 1947, The generalization of Student's problem when several different population
 variances are involved).
 
-By the ruler, what made the reference slower too is out: for the middle every sample is divided by the reference
-beside it (a throughput is multiplied) before the quantile is taken; for the tail the round's quantile is divided
-by the same quantile of its references. The tail of the ratios would be made of the samples whose reference was
-fast by accident, which says nothing of the bench.
-
-A round's quantile of few samples lies nearer the middle than that of many; rounds of different lengths are
-therefore cut to pieces of the same length, and the pieces of a round averaged.
+Runs of the same code differ by more than their rounds show. Where the baseline keeps several runs, the variance
+between them takes the place of the variance between rounds: the current side is one further draw (Student's
+prediction interval, with one degree of freedom less than there are runs).
 """
 
 from __future__ import annotations
 
 import math
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from aether_guard.student import quantile_of_t, upper_tail
-from aether_schema import statistic
+from aether_guard.units import compared_units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from aether_schema import Interval, Rounds, Statistic, Summary
+    from aether_schema import Statistic, Summary
 
-#: The interval reaches this far to either side: each bound alone is crossed by chance in 5 % of cases.
-ONE_SIDED = 0.95
+#: How often the interval holds the truth; each bound alone is crossed by chance in half of the other cases.
+INTERVAL_LEVEL = 0.9
+ONE_SIDED = (1 + INTERVAL_LEVEL) / 2
 #: A one-sided 95 % bound on a p95 is finite from this many samples on: 0.95^59 < 0.05.
 BOUNDED_SAMPLES = 59
 #: No more samples than these are asked for.
 MOST_SAMPLES = 10_000
-#: Shorter pieces of a round hold no tail, and are not cut from one process.
-LEAST_SAMPLES = 3
 #: A fall by all but this of it, which still has a logarithm.
 _ALL_GONE = -1 + 1e-12
-_LEAST_UNITS = 2
+_LEAST_RUNS = 2
 #: Degrees of freedom at which a t distribution is normal for every purpose here.
 _NORMAL = 1e6
 
@@ -49,10 +43,11 @@ _NORMAL = 1e6
 class Estimate(Struct, frozen=True, kw_only=True):
     """The worsening in logarithms: its centre and standard error, with the degrees of freedom of the latter.
 
-    A positive centre is worse, whatever the metric. `piece` is the length of the pieces compared, `units`
-    how many independent ones there are on the smaller side; both are 0 for the interval of another tool.
-    `single_process` says that a side came from one process, so that the units are pieces of it and the difference
-    between processes is not in the error.
+    A positive centre is worse for every metric. `fixed` is the part of `error` that no number of samples makes
+    smaller. `piece` is the length of the pieces compared, `units` the number of independent pieces on the smaller
+    side; both are 0 where samples gave no error. `runs` counts the baseline runs whose variance is in the error: with
+    one, the differences between runs are not in it. With `single_process` a side came from one process: its pieces are
+    the units, and the difference between processes is not in the error.
     """
 
     centre: float
@@ -63,6 +58,8 @@ class Estimate(Struct, frozen=True, kw_only=True):
     units: int
     single_process: bool = False
     widened: float = 0.0
+    fixed: float = 0.0
+    runs: int = 1
 
     @property
     def change(self) -> float:
@@ -76,7 +73,7 @@ class Estimate(Struct, frozen=True, kw_only=True):
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The worsening's bounds as fractions, each one-sided at 95 %."""
+        """The worsening's bounds as fractions, at INTERVAL_LEVEL: each one-sided at 95 %."""
         bounds = (self.centre - self.reach, self.centre + self.reach)
         return (
             as_change(bounds[0], lower_is_better=self.lower_is_better),
@@ -91,14 +88,21 @@ class Estimate(Struct, frozen=True, kw_only=True):
         """Return the p-value against a true improvement of at most `null`, a fraction."""
         return self._tail(as_log(-null, lower_is_better=self.lower_is_better) - self.centre)
 
-    def samples_needed(self, gate: float) -> int:
+    def with_fixed_error(self, error: float) -> Estimate:
+        """Return the estimate with a further standard error that no number of samples makes smaller."""
+        return replace(self, error=math.hypot(self.error, error), fixed=math.hypot(self.fixed, error))
+
+    def samples_needed(self, gate: float) -> int | None:
         """Return how many samples, in rounds as they are, would bring the interval to one side of `gate`.
 
-        At most MOST_SAMPLES: where it takes more, the figure is as good as on the gate.
+        None where no number would. At most MOST_SAMPLES: where it takes more, the figure is as good as on the gate.
         """
         distance = max(abs(self.centre - as_log(gate, lower_is_better=self.lower_is_better)), 0.01)
-        reach = quantile_of_t(ONE_SIDED, self.freedom) * self.error
-        rounds = self.units * max(1.0, (reach / distance) ** 2) + 1
+        allowed = (distance - self.widened) / quantile_of_t(ONE_SIDED, self.freedom)
+        if not self.units or allowed <= self.fixed:
+            return None
+        excess = (self.error**2 - self.fixed**2) / (allowed**2 - self.fixed**2)
+        rounds = self.units * max(1.0, excess) + 1
         return min(MOST_SAMPLES, math.ceil(min(rounds, MOST_SAMPLES)) * self.piece)
 
     def _tail(self, distance: float) -> float:
@@ -108,71 +112,93 @@ class Estimate(Struct, frozen=True, kw_only=True):
         return upper_tail(distance / self.error, self.freedom)
 
 
+class _Side(Struct, frozen=True):
+    """The level of a side in logarithms, the variance of that level, and the degrees of freedom of the variance."""
+
+    level: float
+    variance: float = 0.0
+    freedom: float = 1.0
+
+
 def estimate(baseline: Summary, current: Summary, name: Statistic, *, by_ruler: bool) -> Estimate | None:
-    """Return the estimate of a statistic's worsening, or None where the samples do not allow one.
+    """Return the estimate of a statistic's worsening, or None where neither samples nor runs allow one.
 
     `by_ruler` needs references of the same kernel on both sides.
     """
-    sides = [summary.samples or () for summary in (baseline, current)]
-    if name == "p50" and not any(sides) and baseline.interval is not None and current.interval is not None:
-        return _from_intervals(baseline, current, baseline.interval, current.interval)
-    lengths = [_usual_length(rounds) for rounds in sides]
-    single = any(len(rounds) < _LEAST_UNITS for rounds in sides)
-    is_tail = name in {"p5", "p95"}
-    if is_tail and not single and min(lengths) < LEAST_SAMPLES:
-        # Processes too short for a tail of their own are taken together, and pieces of them compared.
-        baseline, current = (_as_one_round(summary) for summary in (baseline, current))
-        lengths = [sum(map(len, rounds)) for rounds in sides]
-        apart = True
+    units = compared_units(baseline, current, name, by_ruler=by_ruler)
+    levels = run_levels(baseline, name, by_ruler=by_ruler)
+    if units is not None:
+        before, after = map(_side, units.sides)
+    elif (sides := _intervals(baseline, current, name) or _figures(baseline, current, name, levels)) is not None:
+        before, after = sides
     else:
-        apart = single
-    # Where rounds are not the units, quarters of all samples are.
-    piece = max(LEAST_SAMPLES, min(lengths) // 4) if apart else min(lengths)
-    if piece < (LEAST_SAMPLES if apart else 1):
         return None
-    figure_of = _by_ruler if by_ruler else _as_they_came
-    units = [_units(list(figure_of(summary, piece, name)), apart=apart) for summary in (baseline, current)]
-    if any(len(side) < _LEAST_UNITS for side in units):
-        return None
-    before, after = (_moments(side) for side in units)
-    variance = before.variance / before.count + after.variance / after.count
+    parts = [(before.variance, before.freedom), (after.variance, after.freedom)]
+    moved, fixed, several = 0.0, 0.0, len(levels) >= _LEAST_RUNS
+    if several:
+        # The baseline is the mean of its runs, and the current run one more draw of the same run effects.
+        moved = math.fsum(levels) / len(levels) - levels[-1]
+        draws = 1 + 1 / len(levels)
+        between = _variance(levels)
+        # The variance between runs includes the one within a run; the excess of a noisier current run is added.
+        parts = [(between * draws, len(levels) - 1.0), (max(0.0, after.variance - before.variance), after.freedom)]
+        fixed = math.sqrt(max(0.0, between - before.variance) * draws)
+    freedom = _freedom(parts)
     lower_is_better = baseline.lower_is_better
     return Estimate(
-        centre=(after.mean - before.mean) * (1 if lower_is_better else -1),
-        error=math.sqrt(variance),
-        freedom=_freedom(before, after),
+        centre=(after.level - before.level - moved) * (1 if lower_is_better else -1),
+        error=math.sqrt(math.fsum(variance for variance, _ in parts)),
+        # The part that is added can only raise the error, so it must not lend it degrees of freedom.
+        freedom=min(freedom, parts[0][1]) if several else freedom,
         lower_is_better=lower_is_better,
-        piece=piece,
-        units=min(before.count, after.count),
-        single_process=single,
+        piece=0 if units is None else units.piece,
+        units=0 if units is None else units.count,
+        single_process=units is not None and units.single and not several,
+        fixed=fixed,
+        runs=max(1, len(levels)),
     )
 
 
-def _from_intervals(baseline: Summary, current: Summary, before: Interval, after: Interval) -> Estimate | None:
-    """Return the estimate from both tools' intervals of the middle, taken for normal in logarithms."""
-    if min(before.low, after.low) <= 0:
+def run_levels(baseline: Summary, name: Statistic, *, by_ruler: bool) -> list[float]:
+    """Return the logarithm of a statistic in each run that the baseline keeps; nothing where a run lacks it."""
+    kept = [run.normalized if by_ruler else run for run in baseline.runs or ()]
+    levels = [None if run is None else getattr(run, name) for run in kept]
+    return [] if None in levels else [math.log(level) for level in levels if level is not None]
+
+
+def level(summary: Summary, name: Statistic, *, by_ruler: bool) -> float | None:
+    """Return a statistic of one run as `estimate` takes it: the geometric mean over its rounds, or its own figure.
+
+    None where the summary does not hold it, or it is 0; normalized, also without samples.
+    """
+    units = compared_units(summary, summary, name, by_ruler=by_ruler)
+    if units is not None:
+        return math.exp(max(-700.0, min(_side(units.sides[0]).level, 700.0)))
+    return None if by_ruler else summary.statistic(name) or None
+
+
+def _intervals(baseline: Summary, current: Summary, name: Statistic) -> tuple[_Side, _Side] | None:
+    """Return both tools' intervals of the middle, taken for normal in logarithms."""
+    sides = []
+    for summary in (baseline, current):
+        interval = summary.interval
+        if name != "p50" or summary.samples or interval is None or interval.low <= 0:
+            return None
+        error = math.log(interval.high / interval.low) / 2 / quantile_of_t((1 + interval.level) / 2, _NORMAL)
+        sides.append(_Side(math.log(summary.p50), error**2, _NORMAL))
+    return sides[0], sides[1]
+
+
+def _figures(
+    baseline: Summary, current: Summary, name: Statistic, levels: Sequence[float]
+) -> tuple[_Side, _Side] | None:
+    """Return the two figures alone, where the baseline's runs show by how much such figures differ."""
+    before, after = (summary.statistic(name) for summary in (baseline, current))
+    # The runs of a baseline with enough samples are means over rounds, which no single figure compares with.
+    alone = compared_units(baseline, baseline, name, by_ruler=False) is None
+    if len(levels) < _LEAST_RUNS or not alone or not before or not after:
         return None
-    errors = [
-        math.log(interval.high / interval.low) / 2 / quantile_of_t((1 + interval.level) / 2, _NORMAL)
-        for interval in (before, after)
-    ]
-    return Estimate(
-        centre=math.log(current.p50 / baseline.p50) * (1 if baseline.lower_is_better else -1),
-        error=math.hypot(*errors),
-        freedom=_NORMAL,
-        lower_is_better=baseline.lower_is_better,
-        piece=0,
-        units=0,
-    )
-
-
-def _as_one_round(summary: Summary) -> Summary:
-    """Return the summary with all samples, and the references next to them, in one round."""
-    samples = (tuple(chain.from_iterable(summary.samples or ())),)
-    reference = summary.reference
-    if reference is not None:
-        reference = replace(reference, samples=(tuple(chain.from_iterable(reference.samples)),))
-    return replace(summary, samples=samples, reference=reference, cross_reference=None)
+    return _Side(math.log(before)), _Side(math.log(after))
 
 
 def as_change(logarithm: float, *, lower_is_better: bool) -> float:
@@ -185,65 +211,18 @@ def as_log(change: float, *, lower_is_better: bool) -> float:
     return math.log1p(max(change, _ALL_GONE)) if lower_is_better else -math.log1p(max(-change, _ALL_GONE))
 
 
-class _Moments(Struct, frozen=True):
-    mean: float
-    variance: float
-    count: int
+def _side(values: Sequence[float]) -> _Side:
+    return _Side(math.fsum(values) / len(values), _variance(values) / len(values), len(values) - 1.0)
 
 
-def _as_they_came(summary: Summary, piece: int, name: Statistic) -> Iterator[list[float]]:
-    """Yield the statistic of every piece, one list per round."""
-    for values in summary.samples or ():
-        yield [statistic(part, name) for part in _pieces(values, piece)]
-
-
-def _by_ruler(summary: Summary, piece: int, name: Statistic) -> Iterator[list[float]]:
-    """Yield the statistic of every piece by the ruler, one list per round."""
-    assert summary.reference is not None
-    for values, rulers in zip(summary.samples or (), summary.reference.samples, strict=True):
-        # What a duration is divided by; a throughput is divided by the speed of the ruler.
-        scale = rulers if summary.lower_is_better else [1 / ruler for ruler in rulers]
-        parts = zip(_pieces(values, piece), _pieces(scale, piece), strict=True)
-        if name in {"p5", "p95"}:
-            yield [statistic(part, name) / statistic(by, name) for part, by in parts]
-        else:
-            yield [statistic([value / by for value, by in zip(*part, strict=True)], name) for part in parts]
-
-
-def _usual_length(rounds: Rounds) -> int:
-    lengths = sorted(map(len, rounds))
-    return lengths[len(lengths) // 2] if lengths else 0
-
-
-def _pieces(values: Sequence[float], piece: int) -> list[Sequence[float]]:
-    """Return the whole pieces of a round; of one shorter than a piece itself, unless it is less than half of it."""
-    parts = [values[start : start + piece] for start in range(0, len(values), piece)]
-    return [part for part in parts if len(part) == piece] or [
-        part for part in parts if len(part) >= max(min(LEAST_SAMPLES, piece), piece / 2)
-    ]
-
-
-def _units(rounds: Sequence[Sequence[float]], *, apart: bool) -> list[float]:
-    """Return the logarithm of a round's quantiles, their mean, or with `apart` each of them."""
-    units: list[float] = []
-    for quantiles in rounds:
-        if not quantiles or min(quantiles) <= 0 or not math.isfinite(max(quantiles)):
-            continue  # nothing in it, or a figure of 0, of which there is no ratio
-        logs = [math.log(value) for value in quantiles]
-        units += logs if apart else [sum(logs) / len(logs)]
-    return units
-
-
-def _moments(values: Sequence[float]) -> _Moments:
+def _variance(values: Sequence[float]) -> float:
     mean = math.fsum(values) / len(values)
-    return _Moments(mean, math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1), len(values))
+    return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
 
 
-def _freedom(before: _Moments, after: _Moments) -> float:
-    """Return the degrees of freedom by Welch and Satterthwaite."""
-    shares = [side.variance / side.count for side in (before, after)]
-    total = sum(shares)
+def _freedom(parts: Sequence[tuple[float, float]]) -> float:
+    """Return the degrees of freedom of a sum of variances, each with its own, by Welch and Satterthwaite."""
+    total = math.fsum(variance for variance, _ in parts)
     if total == 0:
-        return float(before.count + after.count - 2)
-    parts = (share**2 / (side.count - 1) for share, side in zip(shares, (before, after), strict=True))
-    return float(total**2 / sum(parts))
+        return math.fsum(freedom for _, freedom in parts)
+    return float(total**2 / math.fsum(variance**2 / freedom for variance, freedom in parts))

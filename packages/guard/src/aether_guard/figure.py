@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from aether_guard.error import GuardError
+from aether_guard.verdict import TOLERANCE
 from aether_schema import printable
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 THOUSAND, MILLION, BILLION = 10**3, 10**6, 10**9
 #: A gate is the worsening itself, as a fraction.
 LARGEST_GATE = 1.0
+_MOST_DIGITS = 7
 
 
 def percentage(fraction: float) -> str:
@@ -21,15 +23,15 @@ def percentage(fraction: float) -> str:
     return f"{fraction * 100:.4g} %"
 
 
-def signed_percentage(fraction: float) -> str:
-    """Return `+25.0 %` for 0.25; what rounds to nothing has no sign."""
-    text = _percents(fraction)
+def signed_percentage(fraction: float, limit: float | None = None) -> str:
+    """Return `+25.0 %` for 0.25; what rounds to nothing has no sign, and what is not `limit` does not round to it."""
+    text = _percents(fraction, limit)
     return f"{text.lstrip('-') if float(text) == 0 else f'+{text}' if fraction > 0 else text} %"
 
 
-def worse_or_better(change: float) -> str:
-    """Return `25.0 % worse` for a worsening of 0.25 and `10.0 % better` for one of -0.1."""
-    size = _percents(abs(change))
+def worse_or_better(change: float, limit: float | None = None) -> str:
+    """Return `25.0 % worse` for 0.25 and `10.0 % better` for -0.1; what is not `limit` does not round to it."""
+    size = _percents(abs(change), limit)
     return f"{size} % {'worse' if change > 0 else 'better'}" if float(size) else "unchanged"
 
 
@@ -47,9 +49,17 @@ def described_figures(summary: Summary) -> str:
     return ", ".join(f"{name} {figure(value, summary.unit)}" for name, value in held if value is not None)
 
 
-def _percents(fraction: float) -> str:
+def _percents(fraction: float, limit: float | None = None) -> str:
     percents = fraction * 100
-    return f"{percents:.1f}" if abs(percents) < MILLION else f"{percents:.3g}"
+    if abs(percents) >= MILLION:
+        return f"{percents:.3g}"
+    # As many digits as it takes, up to the rounding of the rule, to show on which side of the limit it is.
+    digits = 1
+    while limit and digits < _MOST_DIGITS and round(abs(percents), digits) == round(limit * 100, digits):
+        if abs(abs(fraction) - limit) <= TOLERANCE:
+            break
+        digits += 1
+    return f"{percents:.{digits}f}"
 
 
 def parse_percentage(text: str) -> float:

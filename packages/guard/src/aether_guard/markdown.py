@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from aether_guard.text import HEAD, conclusion, described, label, table_row, worth_a_reason
+from aether_guard.text import HEAD, caveats, conclusion, described, label, table_row, worth_a_reason
 
 if TYPE_CHECKING:
     from aether_guard.verdict import Report
@@ -50,6 +50,8 @@ def render_markdown(report: Report) -> str:
     ]
     if reasons:
         lines += ["", *reasons]
+    for caveat in caveats(report):
+        lines += ["", escaped(caveat)]
     return "\n".join(lines) + "\n"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aether_guard.compare import REAL_PART, assess, judge, judge_estimate
+from aether_guard.compare import REAL_PART, assess, decide
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,17 +96,18 @@ def _verdicts(known: Iterable[Assessment], gate: float, slowdown: float, level: 
 
 
 def verdict_when_slowed(known: Assessment, gate: float, slowdown: float, level: float) -> Verdict:
-    """Return the verdict with the current side slowed down: its estimate moves, and its error stays."""
-    if known.doubt is not None:
-        return "inconclusive"
-    found = known.deciding
-    if found is None:
-        if known.current.lower_is_better:
-            return judge((1 + known.change) * (1 + slowdown) - 1, gate)
-        return judge(1 - (1 - known.change) / (1 + slowdown), gate)
-    found = replace(found, centre=found.centre + math.log1p(slowdown))
-    real = found.chance_of_worse(gate * REAL_PART) <= level
-    return judge_estimate(found, gate, real=real, level=level)
+    """Return the verdict with the current side slowed down: its estimates move, and their errors stay."""
+    if known.current.lower_is_better:
+        change = (1 + known.change) * (1 + slowdown) - 1
+    else:
+        change = 1 - (1 - known.change) / (1 + slowdown)
+    raw, ruled = (
+        None if found is None else replace(found, centre=found.centre + math.log1p(slowdown))
+        for found in (known.raw, known.ruled)
+    )
+    slowed = replace(known, gate=gate, change=change, raw=raw, ruled=ruled)
+    found = slowed.deciding
+    return decide(slowed, real=found is not None and found.chance_of_worse(gate * REAL_PART) <= level, level=level)
 
 
 def _share(verdict: Verdict, verdicts: Sequence[Verdict]) -> float:

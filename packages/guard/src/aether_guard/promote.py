@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aether_guard.error import GuardError
+from aether_guard.runs import keep_runs
 from aether_guard.source import Loaded, is_single, load_all
 from aether_schema import Summary, printable, write_summary
 
@@ -27,11 +28,12 @@ class Promotion(Struct, frozen=True, kw_only=True):
 
 
 def plan_promotions(
-    baseline: Sequence[str], current: Sequence[str], benches: Sequence[str], reason: str
+    baseline: Sequence[str], current: Sequence[str], benches: Sequence[str], reason: str, runs: int = 1
 ) -> list[Promotion]:
     """Return what would be written to promote `benches`, or all that have a current file.
 
-    A bench without a baseline goes into the one baseline folder there is.
+    A bench without a baseline goes into the one baseline folder there is. With more than one, the last `runs` runs stay
+    in the baseline: those in the current files, of which a bench may then have several, and those it holds already.
 
     Raises:
         GuardError: a file is invalid, a bench has no current, or it is not clear where its baseline belongs.
@@ -41,15 +43,18 @@ def plan_promotions(
     if not reason:
         raise GuardError("--reason: say why the baseline changes; it is kept in its notes")
     current_by_id = _by_id(_loaded(current, required=True))
+    if runs == 1:
+        for items in current_by_id.values():
+            _only(items, "; --runs 5 keeps several")
     # A file that is not there yet is where a first baseline goes.
     there = [path for path in baseline if not is_single(path) or os.path.lexists(path)]
-    baseline_by_id = _by_id(_loaded(there, required=False))
+    baseline_by_id = {key: _only(items) for key, items in _by_id(_loaded(there, required=False)).items()}
     for bench_id in benches:
         if bench_id not in current_by_id:
             known = ", ".join(current_by_id)
             raise GuardError(printable(f"{bench_id}: no current summary of this bench; there are: {known}"))
     promotions = [
-        _promotion(current_by_id[bench_id], baseline_by_id.get(bench_id), baseline, reason)
+        _promotion(current_by_id[bench_id], baseline_by_id.get(bench_id), baseline, reason, runs)
         for bench_id in dict.fromkeys(benches or current_by_id)
     ]
     owners = {os.path.realpath(item.path): bench_id for bench_id, item in baseline_by_id.items()}
@@ -85,11 +90,14 @@ def write_promotions(promotions: Iterable[Promotion]) -> None:
         write_summary(promotion.path, promotion.summary)
 
 
-def _promotion(current: Loaded, replaced: Loaded | None, baseline: Sequence[str], reason: str) -> Promotion:
-    notes = "; ".join(filter(None, (f"promoted: {reason}", current.summary.notes)))
+def _promotion(
+    current: Sequence[Loaded], replaced: Loaded | None, baseline: Sequence[str], reason: str, runs: int
+) -> Promotion:
+    summary = keep_runs(current, None if replaced is None else replaced.summary, runs)
+    notes = "; ".join(filter(None, (f"promoted: {reason}", summary.notes)))
     return Promotion(
-        path=_place(current, baseline) if replaced is None else replaced.path,
-        summary=replace(current.summary, notes=notes),
+        path=_place(current[0], baseline) if replaced is None else replaced.path,
+        summary=replace(summary, notes=notes),
         replaced=None if replaced is None else replaced.summary,
     )
 
@@ -115,10 +123,17 @@ def _loaded(paths: Sequence[str], *, required: bool) -> list[Loaded]:
     return loaded
 
 
-def _by_id(side: Iterable[Loaded]) -> dict[str, Loaded]:
-    by_id: dict[str, Loaded] = {}
+def _by_id(side: Iterable[Loaded]) -> dict[str, list[Loaded]]:
+    by_id: dict[str, list[Loaded]] = {}
     for item in side:
-        first = by_id.setdefault(item.summary.bench_id, item)
-        if first is not item:
-            raise GuardError(printable(f"{item.path}: bench_id: {item.summary.bench_id} is in {first.path} already"))
+        by_id.setdefault(item.summary.bench_id, []).append(item)
     return by_id
+
+
+def _only(items: Sequence[Loaded], hint: str = "") -> Loaded:
+    """Return the only file of a bench."""
+    first, *others = items
+    for item in others:
+        problem = f"{item.path}: bench_id: {item.summary.bench_id} is in {first.path} already{hint}"
+        raise GuardError(printable(problem))
+    return first

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from aether_guard.estimate import BOUNDED_SAMPLES, MOST_SAMPLES
+from aether_guard.estimate import BOUNDED_SAMPLES, INTERVAL_LEVEL, MOST_SAMPLES
 from aether_guard.figure import percentage, signed_percentage, worse_or_better
+from aether_guard.verdict import judge
 from aether_schema import printable
 
 if TYPE_CHECKING:
     from aether_guard.assessment import Assessment
     from aether_guard.estimate import Estimate
-    from aether_guard.ruler import Ruler
-    from aether_guard.verdict import Verdict
+    from aether_guard.following import Following
 
 #: A machine whose speed changed by less than this is not worth a word.
 _WORTH_SAYING = 0.02
@@ -23,31 +23,63 @@ _LONGEST_VERSION = 60
 _FARTHEST_BOUND = 10.0
 
 
-def explain(known: Assessment, verdict: Verdict, *, needed: int | None, moved: str | None) -> str:
-    """Return why the verdict is what it is, with the figures it rests on."""
+def explain(known: Assessment, *, needed: int | None, moved: str | None) -> str:
+    """Return the reason for a verdict, which opens with the estimate that it rests on."""
     assert known.chosen is not None
-    figures = f"{known.chosen.name} {worse_or_better(known.change)}"
-    if known.ruled is not None and known.ruler is not None and not known.ruler_left:
-        figures += _by_ruler(known.ruler, known.ruled, known.change)
-    elif known.raw is not None and abs(known.raw.change - known.change) > _WORTH_SAYING:
-        figures += f", {worse_or_better(known.raw.change)} by its rounds"
+    decisive, gate = known.change_decisive, known.gate
+    figures = f"{known.chosen.name} {worse_or_better(decisive, gate)}"
     if known.deciding is not None:
-        figures += f" ({_bounds(known.deciding)})"
-    parts = [f"{figures}, gate {percentage(known.gate)}"]
-    if known.ruled is not None and known.ruler_left:
-        said = f"{worse_or_better(known.ruled.change)} ({_bounds(known.ruled)})"
-        parts.append(f"the ruler says {said}, far less sure: it does not follow this bench")
+        normalized = ", normalized" if known.deciding is known.ruled else ""
+        figures += f"{normalized} ({_bounds(known.deciding)})"
+    parts = [f"{figures}, gate {percentage(gate)}", *_other_figures(known)]
     parts += [*known.notes, *_machines(known)]
     if known.versions:
         parts.append(", ".join(_version_change(known, key) for key in known.versions))
     if known.deciding is not None:
-        parts += _limits(known, known.deciding, verdict, needed)
+        parts += _limits(known, known.deciding, needed)
     if moved is not None:
         parts.append(f"most of it in the phase {moved}")
     if known.policy.waiver is not None:
         waiver = known.policy.waiver
         parts.append(f"waived up to {percentage(waiver.gate)} until {waiver.expires}: {waiver.reason}")
     return printable("; ".join(parts))
+
+
+def _other_figures(known: Assessment) -> list[str]:
+    """Return the figures that the verdict does not rest on, and why it does not."""
+    if known.raw is None:
+        return []
+    if known.ruled is None or known.ruler is None:
+        differs = judge(known.change, known.gate) != judge(known.raw.change, known.gate)
+        if not differs and abs(known.change - known.raw.change) <= _WORTH_SAYING:
+            return []
+        compared = "the latest run of the baseline" if known.raw.runs > 1 else "all samples at once"
+        return [f"{worse_or_better(known.change, known.gate)} by {compared}"]
+    if known.ruler_left:
+        said = f"{worse_or_better(known.ruled.change)} ({_bounds(known.ruled)})"
+        return [f"normalized {said}, far less sure: the bench does not follow the reference"]
+    measured = f"as measured {worse_or_better(known.change, known.gate)}"
+    speed = ""
+    if abs(known.ruler.slowdown) >= _WORTH_SAYING:
+        slower = percentage(round(abs(known.ruler.slowdown), 3))
+        direction = "slower" if known.ruler.slowdown > 0 else "faster"
+        speed = f", and by the reference this machine is {slower} {direction}"
+    if not known.contradicted:
+        return [f"{measured}{speed}"]
+    return [
+        f"as measured {worse_or_better(known.raw.change, known.gate)} ({_bounds(known.raw)}){speed}",
+        f"the reference contradicts the figures as measured, and {_not_followed(known.following)}",
+    ]
+
+
+def _not_followed(following: Following | None) -> str:
+    if following is None:
+        return "nothing shows that the bench follows it"
+    correlation = round(following.correlation, 2) + 0.0  # no minus before 0
+    return (
+        f"the bench was not seen to follow it (correlation {correlation:.2f} over {following.count} rounds, "
+        f"{following.part:.2g} times its movement)"
+    )
 
 
 def _machines(known: Assessment) -> list[str]:
@@ -80,7 +112,8 @@ def _short(version: object) -> str:
 
 
 def _bounds(found: Estimate) -> str:
-    return " to ".join(map(_bound, found.interval))
+    runs = f", from {found.runs} runs" if found.runs > 1 else ""
+    return f"{percentage(INTERVAL_LEVEL)} interval {' to '.join(map(_bound, found.interval))}{runs}"
 
 
 def _bound(change: float) -> str:
@@ -89,22 +122,11 @@ def _bound(change: float) -> str:
     return f"over {signed_percentage(math.copysign(_FARTHEST_BOUND, change))}"
 
 
-def _by_ruler(ruler: Ruler, ruled: Estimate, change: float) -> str:
-    if abs(ruler.slowdown) < _WORTH_SAYING:
-        return f", {worse_or_better(ruled.change)} by the ruler"
-    speed = "slower" if ruler.slowdown > 0 else "faster"
-    but = "but" if (change > 0) == (ruler.slowdown > 0) else "and"
-    return (
-        f", {but} the ruler says this machine is {percentage(round(abs(ruler.slowdown), 3))} {speed}: "
-        f"{worse_or_better(ruled.change)} adjusted"
-    )
-
-
-def _limits(known: Assessment, found: Estimate, verdict: Verdict, needed: int | None) -> list[str]:
+def _limits(known: Assessment, found: Estimate, needed: int | None) -> list[str]:
     parts = []
     tail = known.chosen.name if known.chosen is not None and known.chosen.is_tail else None
     unbounded = tail is not None and min(known.baseline.n, known.current.n) < BOUNDED_SAMPLES
-    if verdict == "inconclusive" and known.doubt is None and needed is not None:
+    if needed is not None:
         count = f"over {MOST_SAMPLES:,}" if needed >= MOST_SAMPLES else f"about {needed:,}"
         fewest = f", the fewest that bound a {tail}" if unbounded and needed == BOUNDED_SAMPLES else ""
         parts.append(f"{count} samples a side would settle it{fewest}")

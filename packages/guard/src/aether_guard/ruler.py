@@ -12,7 +12,8 @@ from aether_schema import quantile
 if TYPE_CHECKING:
     from aether_schema import Reference, Summary
 
-#: Two kernels may disagree this much about one and the same machine before the ruler is doubted, in logarithms.
+#: Two kernels may disagree this much about one and the same machine before the ruler is doubted, in logarithms, and
+#: its speed may change by this much from run to run.
 USUAL_DISAGREEMENT = 0.1
 #: A correction by the ruler is itself uncertain by this part of its size: no kernel is slowed by a busy
 #: machine exactly as the bench is. Found on recordings of unchanged code, where it makes the interval hold

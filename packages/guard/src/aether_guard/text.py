@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 WIDTH = 80
 NOTHING = "-"
 UNCHANGED = "~"
+ONE_RUN = (
+    "One baseline run: unchanged code can differ from run to run, and `aether-guard promote --runs 5` makes the "
+    "baseline show by how much."
+)
 HEAD = ("bench", "baseline", "current", "worse by", "verdict")
 PLURALS = {"pass": "passed", "error": "errors", "regression": "regressions", "improvement": "improvements"}
 
@@ -32,7 +36,7 @@ def render_text(report: Report, *, with_errors: bool = True) -> str:
     parts = [render_table(HEAD, rows)]
     if reasons:
         parts.append("\n".join(reasons))
-    parts.append(conclusion(report))
+    parts += [*caveats(report), conclusion(report)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -57,7 +61,7 @@ def table_row(judgement: Judgement) -> tuple[str, str, str, str, str]:
         printable(judgement.bench_id or judgement.current_path or NOTHING),
         NOTHING if judgement.baseline is None else figure(judgement.baseline, unit),
         NOTHING if judgement.current is None else figure(judgement.current, unit),
-        NOTHING if change is None else UNCHANGED if unchanged else signed_percentage(change),
+        NOTHING if change is None else UNCHANGED if unchanged else signed_percentage(change, judgement.gate),
         label(judgement),
     )
 
@@ -72,6 +76,11 @@ def described(judgement: Judgement) -> str:
     if judgement.verdict == "error":
         return judgement.reason
     return f"{printable(judgement.bench_id or '')}: {judgement.reason}"
+
+
+def caveats(report: Report) -> list[str]:
+    """Return what the report does not promise, and the command that makes it: a sentence, or nothing."""
+    return [ONE_RUN] if any(judgement.runs == 1 for judgement in report.benches) else []
 
 
 def conclusion(report: Report) -> str:

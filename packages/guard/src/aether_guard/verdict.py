@@ -23,14 +23,20 @@ EXIT_INCONCLUSIVE = 3
 SEVERITY: dict[Verdict, int] = {"improvement": 0, "pass": 1, "inconclusive": 2, "regression": 3, "error": 4}
 
 
+#: Rounding does not decide: a figure this close to the gate, as a fraction of the baseline, is on it.
+TOLERANCE = 1e-9
+
+
 class Judgement(Struct, frozen=True, kw_only=True):
     """The verdict on one bench. `change` is the worsening as a fraction: positive is worse.
 
     `baseline` and `current` are values of the statistic `quantile` in `unit`. `change_adjusted` is the worsening
     by the ruler and `change_decisive` the one of the better evidence, on which the verdict rests. `interval` holds its
-    bounds, each one-sided at 95 %; `processes` counts the processes behind each side's samples. With `warn_only` a
-    regression does not fail the build. A bench with `judged` false is listed and has no verdict: its direction is
-    unknown, or nothing was measured. Values that do not apply are None.
+    bounds and `interval_level` how often both hold, such as 0.9. `processes` counts the processes behind each side's
+    samples and `runs` the runs that the baseline keeps; with one, the interval leaves out what differs from run to run.
+    `samples_needed` is None where no number of samples would settle it. With `warn_only` a regression does not fail the
+    build. A bench with `judged` false is listed and has no verdict: its direction is unknown, or nothing was measured.
+    Values that do not apply are None.
     """
 
     bench_id: str | None
@@ -44,7 +50,9 @@ class Judgement(Struct, frozen=True, kw_only=True):
     change_adjusted: float | None = None
     change_decisive: float | None = None
     interval: tuple[float, float] | None = None
+    interval_level: float | None = None
     processes: tuple[int, int] | None = None
+    runs: int | None = None
     samples_needed: int | None = None
     reason: str
     baseline_path: str | None = None
@@ -58,8 +66,8 @@ class Judgement(Struct, frozen=True, kw_only=True):
 class Report(Struct, frozen=True, kw_only=True):
     """All judgements, the worst first, and their sum.
 
-    `level` bounds the chance that a build without a regression goes red. It is None unless every compared bench
-    has samples from several processes on both sides, which is what the bound rests on.
+    `level` bounds the chance that a build without a regression goes red. It is None unless the baseline of every
+    compared bench keeps several runs: one run does not show what differs from run to run.
     """
 
     verdict: Verdict
@@ -89,10 +97,17 @@ def build_report(judgements: Iterable[Judgement], *, strict: bool, level: float 
     return Report(verdict=max(verdicts, key=SEVERITY.__getitem__), exit_code=exit_code, benches=ordered, level=level)
 
 
+def judge(change: float, gate: float) -> Verdict:
+    """Return whether a worsening of `change` is beyond `gate`, for the worse or for the better."""
+    if change > gate + TOLERANCE:
+        return "regression"
+    return "improvement" if change < -gate - TOLERANCE else "pass"
+
+
 def _keeps_level(judgements: Iterable[Judgement]) -> bool:
-    """Return whether all compared benches, and at least one, have samples from several processes on both sides."""
+    """Return whether the baselines of all compared benches, and at least one, keep several runs."""
     compared = [judgement for judgement in judgements if judgement.change_decisive is not None]
-    return bool(compared) and all(min(judgement.processes or (0,)) > 1 for judgement in compared)
+    return bool(compared) and all((judgement.runs or 0) > 1 for judgement in compared)
 
 
 def _badness(judgement: Judgement) -> tuple[int, float]:

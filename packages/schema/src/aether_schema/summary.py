@@ -85,6 +85,30 @@ class Interval(Struct, frozen=True, kw_only=True):
     high: Figure
 
 
+_Level = Annotated[float, Meta(gt=0)]
+
+
+class Levels(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Statistics of one run as geometric means over its rounds; of a run without samples, the statistics themselves."""
+
+    p5: _Level | None = None
+    p50: _Level | None = None
+    p95: _Level | None = None
+    mean: _Level | None = None
+
+
+class RunLevels(Levels, frozen=True, kw_only=True, omit_defaults=True):
+    """One of the runs behind a baseline: its statistics in `unit`, and divided by the reference (`normalized`)."""
+
+    timestamp: Annotated[str, Meta(description="ISO 8601, as in the summary of that run; no two runs share one.")]
+    normalized: Levels | None = None
+
+    @property
+    def measured_at(self) -> datetime:
+        """The timestamp as an aware datetime."""
+        return _moment(self.timestamp, "timestamp")
+
+
 class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The figures of one bench's run. One JSON object; unknown keys are ignored.
 
@@ -182,6 +206,10 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
         Interval | None,
         Meta(description="The interval of `p50`, from a tool that keeps no samples."),
     ] = None
+    runs: Annotated[
+        tuple[RunLevels, ...] | None,
+        Meta(description="The runs of the same code behind a baseline; the last one is the run in the other keys."),
+    ] = None
 
     def __post_init__(self) -> None:
         """Check what the types alone cannot say."""
@@ -192,6 +220,7 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
         if self.samples is not None:
             _check_samples(self, self.samples)
         _check_references(self)
+        _check_runs(self)
 
     @property
     def lower_is_better(self) -> bool:
@@ -217,8 +246,7 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def measured_at(self) -> datetime:
         """The timestamp as an aware datetime."""
-        moment = datetime.fromisoformat(self.timestamp)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return _moment(self.timestamp, "timestamp")
 
 
 def _check_figures(summary: Summary) -> None:
@@ -254,10 +282,7 @@ def _check_texts(summary: Summary) -> None:
     for key, text in (("bench_id", summary.bench_id), ("unit", summary.unit)):
         if not text.isprintable() and any(unicodedata.category(character) == "Cc" for character in text):
             raise InvalidSummaryError(f"{text[:40]!r} holds a control character", key=key)
-    try:
-        datetime.fromisoformat(summary.timestamp)
-    except ValueError:
-        raise InvalidSummaryError(f"{summary.timestamp[:40]!r} is not ISO 8601", key="timestamp") from None
+    _moment(summary.timestamp, "timestamp")
 
 
 def _check_direction(summary: Summary) -> None:
@@ -311,3 +336,31 @@ def _check_references(summary: Summary) -> None:
             raise InvalidSummaryError(problem, key=f"{key}.samples")
         if not all(math.isfinite(sample) and sample > 0 for samples in reference.samples for sample in samples):
             raise InvalidSummaryError("a ruler of no length measures nothing", key=f"{key}.samples")
+
+
+def _check_runs(summary: Summary) -> None:
+    """Refuse runs of which one would count twice, or that leave out the run in the other keys."""
+    if summary.runs is None:
+        return
+    seen: set[datetime] = set()
+    for number, run in enumerate(summary.runs):
+        key = f"runs[{number}]"
+        for place, levels in ((key, run), (f"{key}.normalized", run.normalized)):
+            for name in Levels.__struct_fields__:
+                if not math.isfinite(getattr(levels, name, None) or 0.0):
+                    raise InvalidSummaryError("is not a finite number", key=f"{place}.{name}")
+        moment = _moment(run.timestamp, f"{key}.timestamp")
+        if moment in seen:
+            raise InvalidSummaryError(f"another run has {run.timestamp} too", key=f"{key}.timestamp")
+        seen.add(moment)
+    if not summary.runs or summary.runs[-1].measured_at != summary.measured_at:
+        raise InvalidSummaryError(f"the last run is not the one of {summary.timestamp}", key="runs")
+
+
+def _moment(timestamp: str, key: str) -> datetime:
+    """Return a timestamp as an aware datetime; without an offset it is read as UTC."""
+    try:
+        moment = datetime.fromisoformat(timestamp)
+    except ValueError:
+        raise InvalidSummaryError(f"{timestamp[:40]!r} is not ISO 8601", key=key) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import argparse
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from aether_guard.command.form import Commands, add_command, add_sides
 from aether_guard.config import find_config
+from aether_guard.error import GuardError
 from aether_guard.figure import described_figures
 from aether_guard.pairing import Sides, judge_sides
 from aether_guard.verdict import EXIT_PASS
 from aether_schema import printable
 
-if TYPE_CHECKING:
-    import argparse
+#: More runs than these make no estimate better, and every one is a line of the committed file.
+MOST_RUNS = 100
 
 EXAMPLE = """example:
   aether-guard promote packaging --reason 'level 9 is worth its time'
   aether-guard promote --improved
+  aether-guard promote --runs 5 --current target/run-* --reason 'five runs'
+    the baseline then shows by how much unchanged code differs from run to run;
+    later, `promote --runs 5` adds the current run and keeps the last five
 
 exit status: 0 written; 2 a file is missing or invalid, and nothing was written
 """
@@ -32,6 +36,13 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--improved", action="store_true", help="only those whose samples show that they were beaten: a ratchet"
     )
+    parser.add_argument(
+        "--runs",
+        type=_count,
+        default=1,
+        metavar="K",
+        help="keep the last K runs of the same code, those in --current and those of the baseline; 1",
+    )
     add_sides(parser)
 
 
@@ -42,6 +53,8 @@ def execute(options: argparse.Namespace) -> int:
     config = find_config(".")
     baseline, current = options.baseline or config.baseline, options.current or config.current
     benches, reason = options.benches, options.reason
+    if options.improved and options.runs > 1:
+        raise GuardError("--improved starts a new baseline, without the runs of slower code: omit --runs")
     if options.improved:
         sides = Sides(baseline=tuple(baseline), current=tuple(current))
         judgements = judge_sides(sides, config.book, datetime.now(UTC).date())
@@ -50,10 +63,18 @@ def execute(options: argparse.Namespace) -> int:
         if not benches:
             print("no baseline was beaten with evidence; nothing was written")
             return EXIT_PASS
-    promotions = plan_promotions(baseline, current, benches, reason or "")
+    promotions = plan_promotions(baseline, current, benches, reason or "", options.runs)
     write_promotions(promotions)
     for promotion in promotions:
         new, old = promotion.summary, promotion.replaced
         before = "none" if old is None else described_figures(old)
-        print(printable(f"{new.bench_id}: {before} -> {described_figures(new)}: {promotion.path}"))
+        runs = f" ({len(new.runs)} runs)" if new.runs else ""
+        print(printable(f"{new.bench_id}: {before} -> {described_figures(new)}: {promotion.path}{runs}"))
     return EXIT_PASS
+
+
+def _count(text: str) -> int:
+    """Return how many runs to keep."""
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_RUNS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of runs from 1 to {MOST_RUNS}")
+    return int(text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aether_guard.html.markup import Html, joined, shortened, tag
 from aether_guard.html.section import badge, render_section
 from aether_guard.html.sides import Sides
-from aether_guard.text import HEAD, NOTHING, conclusion, table_row
+from aether_guard.text import HEAD, NOTHING, caveats, conclusion, table_row
 from aether_guard.verdict import EXIT_PASS
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def _headline(report: Report) -> Html:
         "header",
         tag("h1", "Performance guard ", badge(report.verdict)),
         tag("p", f"{count:,} bench{'' if count == 1 else 'es'}: {listed}."),
+        *(tag("p", caveat) for caveat in caveats(report)),
         tag("p", f"The build {build}, with exit status {report.exit_code}.", class_="build"),
     )
 

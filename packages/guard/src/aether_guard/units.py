@@ -1,0 +1,121 @@
+"""The units of a comparison: one number per round, the logarithm of its own quantile. Pure.
+
+Normalizing takes out the machine's speed: for the middle every sample is divided by the reference
+next to it (a throughput is multiplied) before the quantile is taken; for the tail the round's quantile is divided
+by the same quantile of its references. The tail of the ratios would hold the samples whose reference was fast by
+accident.
+
+The tail of few samples lies nearer the middle than the tail of many; rounds of different lengths are therefore cut
+to pieces of the same length, and the pieces of a round averaged.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from aether_schema import statistic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aether_schema import Rounds, Statistic, Summary
+
+#: Shorter pieces of a round hold no tail, and are not cut from one process.
+LEAST_SAMPLES = 3
+_LEAST_UNITS = 2
+
+
+class Units(Struct, frozen=True):
+    """The logarithms to compare, a list per side; `piece` is the length of the pieces.
+
+    With `single` a side came from one process, and pieces of it are the units.
+    """
+
+    sides: tuple[list[float], list[float]]
+    piece: int
+    single: bool
+
+    @property
+    def count(self) -> int:
+        """The units of the smaller side."""
+        return min(map(len, self.sides))
+
+
+def compared_units(baseline: Summary, current: Summary, name: Statistic, *, by_ruler: bool) -> Units | None:
+    """Return the units of both sides, or None where the samples are too few."""
+    sides = [summary.samples or () for summary in (baseline, current)]
+    lengths = [_usual_length(rounds) for rounds in sides]
+    single = any(len(rounds) < _LEAST_UNITS for rounds in sides)
+    is_tail = name in {"p5", "p95"}
+    if is_tail and not single and min(lengths) < LEAST_SAMPLES:
+        # Processes too short for a tail of their own are taken together, and pieces of them compared.
+        baseline, current = (_as_one_round(summary) for summary in (baseline, current))
+        lengths = [sum(map(len, rounds)) for rounds in sides]
+        apart = True
+    else:
+        apart = single
+    # Where rounds are not the units, quarters of all samples are.
+    piece = max(LEAST_SAMPLES, min(lengths) // 4) if apart else min(lengths)
+    if piece < (LEAST_SAMPLES if apart else 1):
+        return None
+    figure_of = _by_ruler if by_ruler else _as_they_came
+    before, after = (_logarithms(list(figure_of(summary, piece, name)), apart=apart) for summary in (baseline, current))
+    units = Units((before, after), piece, single)
+    return units if units.count >= _LEAST_UNITS else None
+
+
+def _as_one_round(summary: Summary) -> Summary:
+    """Return the summary with all samples, and the references next to them, in one round."""
+    samples = (tuple(chain.from_iterable(summary.samples or ())),)
+    reference = summary.reference
+    if reference is not None:
+        reference = replace(reference, samples=(tuple(chain.from_iterable(reference.samples)),))
+    return replace(summary, samples=samples, reference=reference, cross_reference=None)
+
+
+def _as_they_came(summary: Summary, piece: int, name: Statistic) -> Iterator[list[float]]:
+    """Yield the statistic of every piece, one list per round."""
+    for values in summary.samples or ():
+        yield [statistic(part, name) for part in _pieces(values, piece)]
+
+
+def _by_ruler(summary: Summary, piece: int, name: Statistic) -> Iterator[list[float]]:
+    """Yield the statistic of every piece by the ruler, one list per round."""
+    assert summary.reference is not None
+    for values, rulers in zip(summary.samples or (), summary.reference.samples, strict=True):
+        # What a duration is divided by; a throughput is divided by the speed of the ruler.
+        scale = rulers if summary.lower_is_better else [1 / ruler for ruler in rulers]
+        parts = zip(_pieces(values, piece), _pieces(scale, piece), strict=True)
+        if name in {"p5", "p95"}:
+            yield [statistic(part, name) / statistic(by, name) for part, by in parts]
+        else:
+            yield [statistic([value / by for value, by in zip(*part, strict=True)], name) for part in parts]
+
+
+def _usual_length(rounds: Rounds) -> int:
+    lengths = sorted(map(len, rounds))
+    return lengths[len(lengths) // 2] if lengths else 0
+
+
+def _pieces(values: Sequence[float], piece: int) -> list[Sequence[float]]:
+    """Return the whole pieces of a round; of one shorter than a piece itself, unless it is less than half of it."""
+    parts = [values[start : start + piece] for start in range(0, len(values), piece)]
+    return [part for part in parts if len(part) == piece] or [
+        part for part in parts if len(part) >= max(min(LEAST_SAMPLES, piece), piece / 2)
+    ]
+
+
+def _logarithms(rounds: Sequence[Sequence[float]], *, apart: bool) -> list[float]:
+    """Return the logarithm of a round's quantiles, their mean, or with `apart` each of them."""
+    units: list[float] = []
+    for quantiles in rounds:
+        if not quantiles or min(quantiles) <= 0 or not math.isfinite(max(quantiles)):
+            continue  # nothing in it, or a figure of 0, of which there is no ratio
+        logs = [math.log(value) for value in quantiles]
+        units += logs if apart else [sum(logs) / len(logs)]
+    return units
