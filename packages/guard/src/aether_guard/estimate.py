@@ -3,7 +3,7 @@
 The samples of one process are not independent; the processes are. So each round is made into one number
 (`aether_guard.units`), and the rounds are what is compared: the difference of their means, with
 Welch's interval (Welch 1947, The generalization of Student's problem when several different population
-variances are involved).
+variances are involved). Rounds that had the same memory layout are compared in pairs.
 
 Runs of the same code differ by more than their rounds show. Where the baseline keeps several runs, the variance
 between them takes the place of the variance between rounds: the current side is one further draw (Student's
@@ -129,6 +129,11 @@ def estimate(baseline: Summary, current: Summary, name: Statistic, *, by_ruler: 
     levels = run_levels(baseline, name, by_ruler=by_ruler)
     if units is not None:
         before, after = map(_side, units.sides)
+        if units.paired and len(levels) < _LEAST_RUNS:
+            # The effect of a layout is in both rounds that had it, and drops out of their difference.
+            differences = _side([new - old for old, new in zip(*units.sides, strict=True)])
+            before = replace(before, variance=0.0)
+            after = replace(differences, level=after.level)
     elif (sides := _intervals(baseline, current, name) or _figures(baseline, current, name, levels)) is not None:
         before, after = sides
     else:

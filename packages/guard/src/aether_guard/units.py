@@ -33,12 +33,14 @@ _LEAST_UNITS = 2
 class Units(Struct, frozen=True):
     """The logarithms to compare, a list per side; `piece` is the length of the pieces.
 
-    With `single` a side came from one process, and pieces of it are the units.
+    With `single` a side came from one process, and pieces of it are the units. With `paired` the units are rounds, and
+    those in the same place had the same memory layout.
     """
 
     sides: tuple[list[float], list[float]]
     piece: int
     single: bool
+    paired: bool = False
 
     @property
     def count(self) -> int:
@@ -65,8 +67,19 @@ def compared_units(baseline: Summary, current: Summary, name: Statistic, *, by_r
         return None
     figure_of = _by_ruler if by_ruler else _as_they_came
     before, after = (_logarithms(list(figure_of(summary, piece, name)), apart=apart) for summary in (baseline, current))
-    units = Units((before, after), piece, single)
+    rounds = {len(before), len(after), *map(len, sides)}
+    paired = not apart and len(rounds) == 1 and _have_same_layouts(baseline, current)
+    units = Units((before, after), piece, single, paired)
     return units if units.count >= _LEAST_UNITS else None
+
+
+def _have_same_layouts(baseline: Summary, current: Summary) -> bool:
+    """Return whether rounds of the same number had the same memory layout: by one seed, in one build of Python."""
+    builds = [
+        tuple((summary.environment or {}).get(key) for key in ("machine", "python", "python_build"))
+        for summary in (baseline, current)
+    ]
+    return baseline.layout_seed is not None and baseline.layout_seed == current.layout_seed and builds[0] == builds[1]
 
 
 def _as_one_round(summary: Summary) -> Summary:
