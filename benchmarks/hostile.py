@@ -417,7 +417,7 @@ def _validate(hostile: Hostile) -> list[str]:
 
 def _promote(hostile: Hostile) -> list[str]:
     old, new = hostile.sides()
-    known = {"--reason": NAMES, "--improved": None}
+    known = {"--reason": NAMES, "--improved": None, "--runs": NUMBERS}
     names = [hostile.name()] if hostile.chance(0.3) else []
     return [*names, "--reason", hostile.name(), "--baseline", old, "--current", new, *_options(hostile, known)]
 

@@ -15,8 +15,11 @@ from aether_guard.compare import TOLERANCE, Assessment, assess, judge, judge_all
 from aether_guard.estimate import BOUNDED_SAMPLES, Estimate
 from aether_guard.policy import Policy, Waiver
 from aether_guard.ruler import UNCERTAIN_PART, USUAL_DISAGREEMENT
+from aether_guard.runs import keep_runs
+from aether_guard.source import Loaded
 from aether_guard.statistic import Choice
 from aether_guard.student import quantile_of_t
+from aether_guard.verdict import build_report
 from aether_schema import Levels, Phase, RunLevels
 
 if TYPE_CHECKING:
@@ -624,6 +627,30 @@ def test_a_build_in_which_nothing_got_worse_goes_red_no_more_often_than_the_leve
     assert red / builds <= LEVEL + 2 * math.sqrt(LEVEL * (1 - LEVEL) / builds)
     # The figures alone would have failed far more of them.
     assert beyond_the_gate / builds > 3 * LEVEL
+
+
+@pytest.mark.parametrize(("kept", "least", "most"), [(1, 0.3, 1.0), (5, 0.0, LEVEL)])
+def test_runs_that_differ_fail_a_build_of_unchanged_code_unless_the_baseline_keeps_several(
+    simulated: Callable[..., Summary], kept: int, least: float, most: float
+) -> None:
+    draw = Random(29)
+    policy, builds, benches = Policy(gate=0.02, quantile="p50"), 150, 10
+
+    def run(day: int) -> Summary:
+        effect = math.exp(draw.gauss(0, 0.03))
+        timestamp = f"2026-01-{day:02}"
+        return simulated(draw, rounds=3, samples=3, cost=effect, within=0.01, ruler=False, timestamp=timestamp)
+
+    def bench() -> Assessment:
+        baseline = keep_runs([Loaded("run", run(day)) for day in range(1, kept + 1)], None, kept)
+        return assess(baseline, run(9), policy, TODAY)
+
+    red = 0
+    for _ in range(builds):
+        report = build_report(judge_all([bench() for _ in range(benches)], LEVEL), strict=False, level=LEVEL)
+        assert report.level == (LEVEL if kept > 1 else None)
+        red += report.exit_code
+    assert least <= red / builds <= most + 2 * math.sqrt(LEVEL / builds)
 
 
 @pytest.fixture
