@@ -32,7 +32,6 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aether_guard.ab.bet import log_ratios_of
 from aether_guard.ab.contest import Contested, contest
 from aether_guard.ab.contestant import commands, question_of, revisions, settings
 from aether_guard.ab.live import Quiet
@@ -211,7 +210,7 @@ def _compare(match: Match, options: argparse.Namespace, number: int) -> Done | N
     at_zero = Contested(replace(contested.question, rule=replace(rule, gate=0.0)))
     for _, block in groupby(contested.drawn, key=attrgetter("life")):
         at_zero.add(list(block))
-    ratios = [log_ratios_of(block) for block in blocks]
+    ratios = [[pair.log_ratio for pair in block] for block in blocks]
     return Done(
         bench=match.bench_id,
         label=options.label,
@@ -225,7 +224,7 @@ def _compare(match: Match, options: argparse.Namespace, number: int) -> Done | N
         pairs=len(contested.drawn),
         blocks=len(blocks),
         elapsed_s=contested.elapsed_s,
-        median=quantile([ratio for block in ratios for ratio in block], 0.5),
+        median=contested.trial.change or 0.0,
         block_spread=pstdev([fmean(block) for block in ratios]) if len(ratios) > 1 else math.nan,
     )
 

@@ -180,16 +180,17 @@ def learned(first: int, blocks: int) -> Iterator[tuple[int, int]]:
         fitted_at = until
 
 
-def log_ratios_of(old: Array, new: Array) -> Array:
-    """Return the log ratios of blocks, of two pairs of opposite order their mean."""
-    ratios = np.log(new / old)
-    return ratios if ratios.shape[1] % 2 else (ratios[:, ::2] + ratios[:, 1::2]) / 2
+def second_costs(log_ratios: Array, new_first: Truths) -> Array:
+    """Return the cost of coming second by each two pairs in a row, of shape (runs, blocks, twos)."""
+    twos = log_ratios.shape[1] // 2
+    costs = (log_ratios[:, : 2 * twos : 2] - log_ratios[:, 1 : 2 * twos : 2]) / 2
+    return np.ascontiguousarray(np.where(new_first[:, : 2 * twos : 2], -costs, costs).transpose(2, 0, 1))
 
 
 def estimate(blocks: Array, noises: Array) -> tuple[Array, Array, Array]:
-    """Return how far a log ratio counts, the share within that, and the variance that is expected of a score.
+    """Return how far a pair counts, the share within that, and the variance that is expected of a score.
 
-    They are learned of blocks of shape (runs, blocks, log ratios) and of their noises, of shape (runs, blocks).
+    They are learned of blocks of shape (runs, blocks, pairs) and of their noises, of shape (runs, blocks).
     """
     runs, seen_blocks, count = blocks.shape
     usual = np.median(noises, axis=1, keepdims=True)
@@ -209,17 +210,18 @@ def estimate(blocks: Array, noises: Array) -> tuple[Array, Array, Array]:
 
 
 def noises_of(blocks: Array) -> Array:
-    """Return the standard deviations within blocks of shape (blocks, log ratios, runs)."""
+    """Return the standard deviations within blocks of shape (blocks, pairs, runs)."""
     count = blocks.shape[1]
     deviations = np.abs(blocks - np.median(blocks, axis=1, keepdims=True)).mean(axis=1)
     return MEAN_TO_STANDARD * deviations * math.sqrt(count / max(count - 1, 1))
 
 
-def shift_bets(old: Array, new: Array, rule: Rule, bound: float) -> Iterator[Array]:
+def shift_bets(old: Array, new: Array, new_first: Truths, rule: Rule, bound: float) -> Iterator[Array]:
     """Yield the gain of each bet by every block, of shape (bets, runs)."""
-    log_ratios = log_ratios_of(old, new)
-    blocks, count, _ = log_ratios.shape
-    by_run, noises = np.ascontiguousarray(log_ratios.transpose(2, 0, 1)), noises_of(log_ratios).T
+    log_ratios = np.log(new / old)
+    blocks, count, runs = log_ratios.shape
+    costs = second_costs(log_ratios, new_first)
+    by_run, noises = np.empty((runs, blocks, count)), np.empty((runs, blocks))
     to_gates = (as_log(way * rule.gate, lower_is_better=rule.lower_is_better) for way in (1, -1))
     distance = max(LEAST_DISTANCE, *map(abs, to_gates))
     multiples, most = (np.array(values)[:, None] for values in (MULTIPLES, MOST_STAKES))
@@ -228,11 +230,14 @@ def shift_bets(old: Array, new: Array, rule: Rule, bound: float) -> Iterator[Arr
     for start, end in ((0, 1), *learned(1, blocks)):
         clip, unclipped, variance = estimate(by_run[:, :start], noises[:, :start]) if start >= first else prior
         slopes = multiples * (distance / (variance * unclipped))
-        for score in np.clip(log_ratios[start:end] - bound, -clip, clip).mean(axis=1):
+        cost = np.median(costs[:, :start].reshape(runs, -1), axis=1) if start and costs.size else 0.0
+        levelled = log_ratios[start:end] + np.where(new_first[start:end], cost, -cost)
+        by_run[:, start:end], noises[:, start:end] = levelled.transpose(2, 0, 1), noises_of(levelled).T
+        for score in np.clip(levelled - bound, -clip, clip).mean(axis=1):
             yield most * np.tanh(slopes / most * score)
 
 
-def tail_bets(old: Array, new: Array, rule: Rule, bound: float) -> Iterator[Array]:
+def tail_bets(old: Array, new: Array, _: Truths, rule: Rule, bound: float) -> Iterator[Array]:
     """Yield the same for a tail."""
     blocks, pairs, runs = old.shape
     by_run = np.ascontiguousarray(old.reshape(blocks * pairs, runs).T)
@@ -244,12 +249,12 @@ def tail_bets(old: Array, new: Array, rule: Rule, bound: float) -> Iterator[Arra
             yield stakes * np.sign(over)
 
 
-def wealths(old: Array, new: Array, rule: Rule) -> Iterator[Array]:
+def wealths(old: Array, new: Array, new_first: Truths, rule: Rule) -> Iterator[Array]:
     """Yield after every block that is bet on the wealths of `Trial.worse` and `Trial.not_worse`, of shape (2, runs)."""
     bets, shares = (shift_bets, SHARES) if rule.quantile == "p50" else (tail_bets, TAIL_SHARES)
     parts = np.empty((2, len(shares), old.shape[-1]))
     parts[:] = np.array(shares)[:, None]
-    for gain in bets(old, new, rule, as_log(rule.gate, lower_is_better=rule.lower_is_better)):
+    for gain in bets(old, new, new_first, rule, as_log(rule.gate, lower_is_better=rule.lower_is_better)):
         parts[0] *= 1 + gain
         parts[1] *= 1 - gain
         np.minimum(parts, 1e300, out=parts)
@@ -262,9 +267,9 @@ def play(case: Case, runs: int, seed: Sequence[int]) -> Array:
     reached = np.zeros((2, len(ALPHAS)))
     chunk = max(CHUNK // (case.blocks * case.pairs), 1)
     for start in range(0, runs, chunk):
-        old, new, _ = costs_of(draw, case, min(chunk, runs - start))
+        old, new, new_first = costs_of(draw, case, min(chunk, runs - start))
         peaks = np.ones((2, old.shape[-1]))
-        for wealth in wealths(old, new, case.rule):
+        for wealth in wealths(old, new, new_first, case.rule):
             np.maximum(peaks, wealth, out=peaks)
         reached += (peaks[:, None] * np.array(ALPHAS)[:, None] >= 1).sum(axis=-1)
     return reached
@@ -273,9 +278,9 @@ def play(case: Case, runs: int, seed: Sequence[int]) -> Array:
 def blocks_to_verdict(case: Case, way: int, runs: int, seed: Sequence[int]) -> Array:
     """Return after how many blocks each run called the change worse (`way` 0) or not (1), infinite where it did not."""
     draw = np.random.default_rng(seed)
-    old, new, _ = costs_of(draw, case, runs)
+    old, new, new_first = costs_of(draw, case, runs)
     taken = np.full(runs, np.inf)
-    seen = list(wealths(old, new, case.rule))
+    seen = list(wealths(old, new, new_first, case.rule))
     for block, wealth in zip(range(len(old), 0, -1), reversed(seen), strict=False):
         taken[wealth[way] * case.rule.alpha >= 1] = block
     return taken

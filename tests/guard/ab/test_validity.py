@@ -61,7 +61,7 @@ def test_the_simulation_has_the_wealths_of_a_trial_after_every_block(
     case = case_of(validity, rule=rule, pairs=pairs, blocks=60 + 40 // pairs, block_effect=0.01)
     runs = 5
     old, new, new_first = validity.costs_of(np.random.default_rng(1), case, runs)
-    simulated = list(validity.wealths(old, new, rule))
+    simulated = list(validity.wealths(old, new, new_first, rule))
     assert len(simulated) > 30
     for run in range(runs):
         trial, seen = Trial(rule), []
@@ -93,11 +93,11 @@ def test_a_simulated_pair_falls_on_either_side_alike(validity: ModuleType, name:
 def test_a_broken_promise_is_found_and_a_kept_one_is_not_called_broken(validity: ModuleType) -> None:
     # Pairs that share their processes are no blocks of their own.
     case = case_of(validity, noise=validity.gaussian, block_effect=0.02, pairs=20, blocks=40)
-    old, new, _ = validity.costs_of(np.random.default_rng(3), case, 1000)
-    by_pair = [costs.reshape(-1, 1, 1000) for costs in (old, new)]
+    costs = validity.costs_of(np.random.default_rng(3), case, 1000)
+    by_pair = [each.reshape(-1, 1, 1000) for each in costs]
     shares = [
-        np.mean(np.max([wealth[0] for wealth in validity.wealths(*costs, case.rule)], axis=0) >= 1000)
-        for costs in (by_pair, (old, new))
+        np.mean(np.max([wealth[0] for wealth in validity.wealths(*each, case.rule)], axis=0) >= 1000)
+        for each in (by_pair, costs)
     ]
     assert shares[0] > 0.1
     assert shares[1] <= 0.005

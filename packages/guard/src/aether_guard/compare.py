@@ -15,6 +15,7 @@ from aether_guard.assessment import Assessment
 from aether_guard.estimate import BOUNDED_SAMPLES, INTERVAL_LEVEL, Estimate, estimate
 from aether_guard.policy import Policy, waiver_expired
 from aether_guard.reason import explain
+from aether_guard.retaken import note_on_retaken, retaken_samples
 from aether_guard.ruler import VERSION_KEYS, differing_keys, read_ruler, uncertainty
 from aether_guard.statistic import Choice, choose_statistic
 from aether_guard.verdict import TOLERANCE, Judgement, judge
@@ -151,7 +152,7 @@ def _with_evidence(known: Assessment, chosen: Choice) -> Assessment:
         what = "samples on both sides" if not has_samples else "the same ruler on both sides"
         return replace(known, problem=f"the policy asks for {what}")
     doubt = None
-    notes = [] if chosen.note is None else [chosen.note]
+    notes = [note for note in (chosen.note, note_on_retaken(baseline, current)) if note is not None]
     if raw is None and baseline.samples and current.samples:
         notes.append("too few samples for an interval: the two figures alone decide")
     if raw is not None and ruled is not None and ruler is not None:
@@ -203,6 +204,7 @@ def _judgement(known: Assessment, *, real: bool, level: float) -> Judgement:
         interval_level=None if found is None else INTERVAL_LEVEL,
         processes=known.processes,
         runs=None if found is None else found.runs,
+        retaken=retaken_samples(known.baseline, known.current),
         samples_needed=needed,
         reason=explain(known, needed=needed, moved=moved),
         gate=known.gate,

@@ -34,6 +34,7 @@ class Judgement(Struct, frozen=True, kw_only=True):
     by the ruler and `change_decisive` the one of the better evidence, on which the verdict rests. `interval` holds its
     bounds and `interval_level` how often both hold, such as 0.9. `processes` counts the processes behind each side's
     samples and `runs` the runs that the baseline keeps; with one, the interval leaves out what differs from run to run.
+    `retaken` counts the samples of each side that were retaken because the CPU was taken away.
     `samples_needed` is None where no number of samples would settle it. With `warn_only` a regression does not fail the
     build. A bench with `judged` false is listed and has no verdict: its direction is unknown, or nothing was measured.
     Values that do not apply are None.
@@ -53,6 +54,7 @@ class Judgement(Struct, frozen=True, kw_only=True):
     interval_level: float | None = None
     processes: tuple[int, int] | None = None
     runs: int | None = None
+    retaken: tuple[int, int] | None = None
     samples_needed: int | None = None
     reason: str
     baseline_path: str | None = None

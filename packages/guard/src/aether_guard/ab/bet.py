@@ -68,18 +68,6 @@ class Pair(Struct, frozen=True, kw_only=True):
         return math.log(self.new / self.old)
 
 
-def log_ratios_of(block: Sequence[Pair]) -> tuple[float, ...]:
-    """Return how many times more the new version cost, as logarithms: of two pairs in a row, one of either order.
-
-    What it costs to come second in a pair drops out of their mean. In a block of any other order each pair has its own.
-    """
-    ratios = [pair.log_ratio for pair in block]
-    twos = list(zip(block[::2], block[1::2], strict=False))
-    if len(block) % 2 or any(one.new_first == other.new_first for one, other in twos):
-        return tuple(ratios)
-    return tuple((one + other) / 2 for one, other in zip(ratios[::2], ratios[1::2], strict=True))
-
-
 class Scored(Protocol):
     """A block's pairs in terms of what was known before."""
 

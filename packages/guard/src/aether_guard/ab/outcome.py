@@ -138,6 +138,7 @@ def judgement_of(outcome: Outcome, *, warn_only: bool) -> Judgement:
         change=outcome.change,
         change_decisive=outcome.change,
         interval=outcome.interval,
+        interval_level=None if outcome.interval is None else 1 - 2 * outcome.alpha,
         samples_needed=outcome.pairs_needed,
         reason=outcome.reason,
         gate=outcome.gate,

@@ -186,7 +186,7 @@ class PairSampler:
 
 
 def noise_of(pairs: Sequence[Drawn]) -> float:
-    """Return the standard deviation of the log ratio of a pair, by twos of opposite order; 0 for a single two."""
+    """Return the standard deviation of the log ratio of a pair, from twos of opposite order; 0 for a single two."""
     if any(pair.old <= 0 or pair.new <= 0 for pair in pairs):
         return 0.0  # a figure without a ratio, which is an error elsewhere
     twos = [(one + other) / 2 for one, other in zip(*_log_ratios(pairs), strict=False)]

@@ -6,7 +6,8 @@ import math
 from bisect import insort
 from typing import TYPE_CHECKING, Protocol
 
-from aether_guard.ab.bet import ShiftScore, TailScore, log_ratios_of
+from aether_guard.ab.bet import ShiftScore, TailScore
+from aether_guard.ab.order_effect import log_ratios_without, second_costs
 from aether_guard.ab.spread import PRIOR, VarianceEstimator
 from aether_schema import quantile
 
@@ -52,12 +53,16 @@ class ShiftScorer:
         self._spread = VarianceEstimator()
         self._fitted_at = 0
         self._variance = PRIOR
+        self._costs: list[float] = []
+        self._known_costs: tuple[float, ...] = ()
 
     def score(self, block: Sequence[Pair]) -> ShiftScore:
         """Score by the variance of the blocks before."""
         if self._spread.blocks >= self._fitted_at * GROWTH:
             self._variance, self._fitted_at = self._spread.estimate(), self._spread.blocks
-        log_ratios = log_ratios_of(block)
+            self._known_costs = tuple(self._costs)
+        log_ratios = log_ratios_without(block, self._known_costs)
+        self._costs += second_costs(block)
         self._spread.add(log_ratios)
         known = self._variance
         slope = self._distance / (known.block * known.unclipped_share)

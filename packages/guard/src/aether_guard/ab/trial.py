@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from aether_guard.ab.bet import Wager, edge_of_refuted, log_ratios_of, refuted
+from aether_guard.ab.bet import Wager, edge_of_refuted, refuted
+from aether_guard.ab.order_effect import log_ratios_without, second_costs
 from aether_guard.ab.score import ShiftScorer, TailScorer
 from aether_guard.estimate import as_change, as_log
 from aether_guard.verdict import Quantile
@@ -54,7 +55,7 @@ class Trial:
         self.not_worse = Wager(worse, -1, shares)
         self.better = Wager(better, -1, shares)
         self.pairs: list[Pair] = []
-        self._log_ratios: list[float] = []
+        self._second_costs: list[float] = []
         self._blocks = 0
         self._scored: list[Scored] = []
 
@@ -66,7 +67,7 @@ class Trial:
         if not block:
             return
         self.pairs += block
-        self._log_ratios += log_ratios_of(block)
+        self._second_costs += second_costs(block)
         self._blocks += 1
         scored = self._scorer.score(block)
         if scored is not None:
@@ -154,7 +155,7 @@ class Trial:
 
     def _centre(self) -> float:
         if self.rule.quantile == "p50":
-            return quantile(self._log_ratios, 0.5)
+            return quantile(log_ratios_without(self.pairs, self._second_costs), 0.5)
         probability = TAIL if self.rule.lower_is_better else 1 - TAIL
         new, old = ([getattr(pair, side) for pair in self.pairs] for side in ("new", "old"))
         return math.log(quantile(new, probability) / quantile(old, probability))
