@@ -199,7 +199,7 @@ def estimate(blocks: Array, noises: Array) -> tuple[Array, Array, Array]:
     distances = ratios - np.median(ratios, axis=1, keepdims=True)
     usual_distance = np.median(np.abs(distances), axis=1)
     clip = np.maximum(CLIP * np.maximum(MEDIAN_TO_STANDARD * usual_distance, noise), MIN_CLIP)
-    unclipped = (np.abs(distances) < clip[:, None]).mean(axis=1)
+    unclipped = (np.abs(distances) <= clip[:, None]).mean(axis=1)
     scores = np.clip(distances, -clip[:, None], clip[:, None]).reshape(blocks.shape).mean(axis=2) / unclipped[:, None]
     deviations = np.abs(scores - np.median(scores, axis=1, keepdims=True))
     most = WINSORISED_AT * MEDIAN_TO_STANDARD * np.median(deviations, axis=1, keepdims=True)
