@@ -1,8 +1,8 @@
-"""Verifies damaged and hostile archives: `hatch run bench:pack-fuzz`.
+"""Verify damaged and hostile archives, and print their number by outcome: `hatch run bench:pack-fuzz`.
 
-Every archive is a tar (plain, gzip, zstd, xz) or zip of a small tree with members changed, added, doubled or cut off,
-or with bytes changed behind the compression. It must be verified or refused in one line, within a limit of time, and
-nothing next to its folder may change. The number of archives by outcome is printed.
+Every archive is a tar (plain, gzip, zstd, xz) or zip of a small tree. Members are changed, added, duplicated or
+truncated, or bytes are changed before or after compression. Each archive must be verified, or refused in one line,
+within a time limit, and nothing outside of its folder may change.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from aether_pack_bench.verify import verify_artifact
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Of the CPU, and of the clock.
+#: Limits of CPU time and of elapsed time per archive.
 CPU_LIMIT_S, LIMIT_S = 10, 3600
 BYTES = b"12345678"
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
@@ -85,11 +85,11 @@ NUMBERS = (0, 1, 8, 9, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
 
 
 class TooLongError(BaseException):
-    """An archive took longer than it may."""
+    """An archive took longer than its time limit."""
 
 
 def plant(root: Path) -> Manifest:
-    """Make the tree that archives claim to be of, and return its manifest."""
+    """Make the tree that the archives claim to hold, and return its manifest."""
     for name in ("d", "n/n"):
         (root / name).mkdir(parents=True)
     for name in ("d/canary", "e", "f", "n/n/n", "run", "ü", "long" * 40):
@@ -101,16 +101,16 @@ def plant(root: Path) -> Manifest:
 
 
 class Forger:
-    """Makes archives, one after another, from a seeded generator."""
+    """A generator of archives, with `draw` as its only source of randomness."""
 
     def __init__(self, root: Path, outside: Path, draw: random.Random) -> None:
-        """Make archives of the tree `root`, in which links and names point to `outside`."""
+        """Make archives of the tree `root`, with links and names that point to `outside`."""
         self._root = root
         self._outside = outside
         self._draw = draw
 
     def archive(self, form: str) -> bytes:
-        """Return the next archive of a form."""
+        """Return the next archive of the format `form`."""
         if form == "zip":
             return self._damaged(self._zip(), 0.2)
         return self._damaged(COMPRESSORS[form](self._damaged(self._tar(), 0.2)), 0.2)
@@ -142,7 +142,7 @@ class Forger:
         return b"".join(blocks)
 
     def _attack(self) -> bytes:
-        """Return members that lead out of the folder if one of them is followed."""
+        """Return members that lead out of the folder if a link among them is followed."""
         draw = self._draw
         first, second = draw.sample(KNOWN[:5], 2)
         target = draw.choice(
@@ -166,7 +166,7 @@ class Forger:
         return head + (BYTES.ljust(512, b"\0") if header.size else b"")
 
     def _changed(self, block: bytes) -> bytes:
-        """Return a header with one field changed, its checksum corrected."""
+        """Return a header with one field changed and, usually, a correct checksum."""
         draw, header = self._draw, bytearray(block)
         how = draw.randrange(6)
         if how == 0:
@@ -195,7 +195,7 @@ class Forger:
         return bytes(header[:512])
 
     def _records(self) -> bytes:
-        """Return an extended header."""
+        """Return an extended header with random records."""
         draw, content = self._draw, b""
         for _ in range(draw.choice((1, 2, 4))):
             value = draw.choice((*VALUES, self._name())).encode("utf-8", "surrogateescape")
@@ -244,7 +244,7 @@ class Forger:
         return member, data
 
     def _damaged(self, data: bytes, share: float) -> bytes:
-        """Return the bytes, a share of the time with some of them changed, doubled or cut off."""
+        """Return the bytes, with the probability `share` after changing, duplicating or truncating some of them."""
         draw, raw = self._draw, bytearray(data)
         if draw.random() < share:
             for _ in range(draw.choice((1, 1, 4))):
@@ -266,7 +266,7 @@ def _places(raw: bytes | bytearray, mark: bytes) -> list[int]:
 
 
 def sight(place: Path) -> list[tuple[str, int, int, bytes]]:
-    """Return all that is next to the folder to unpack into, as it is."""
+    """Return the state of every file outside of the folder to unpack into: path, mode, links and content."""
     seen = []
     for path in sorted(each for each in place.rglob("*") if "unpacked" not in each.parts):
         status = path.lstat()
@@ -276,10 +276,10 @@ def sight(place: Path) -> list[tuple[str, int, int, bytes]]:
 
 
 def attempt(artifact: Path, manifest: Manifest, root: Path, folder: Path) -> str:
-    """Verify one archive and return its outcome.
+    """Verify one archive and return the outcome.
 
     Raises:
-        AssertionError: the refusal is not one line that can be printed.
+        AssertionError: the refusal is not one printable line.
 
     """
     try:
@@ -293,10 +293,10 @@ def attempt(artifact: Path, manifest: Manifest, root: Path, folder: Path) -> str
 
 
 def fuzz(form: str, count: int, seed: int, place: Path) -> tuple[Counter[str], float]:
-    """Make and verify `count` archives of a form; return how many had which outcome, and the longest time of one.
+    """Make and verify `count` archives of a format; return their number by outcome, and the maximum CPU seconds of one.
 
     Raises:
-        AssertionError: something next to the folder has changed.
+        AssertionError: something outside of the folder has changed.
 
     """
     outside, root, folder, artifact = place / "outside", place / "tree", place / "unpacked", place / "artifact"
@@ -329,7 +329,7 @@ def fuzz(form: str, count: int, seed: int, place: Path) -> tuple[Counter[str], f
 
 
 def limit(cpu_s: float, elapsed_s: float) -> None:
-    """Raise TooLongError when so much time of the CPU or of the clock is over; 0 is no limit."""
+    """Raise TooLongError after this much CPU time or elapsed time; 0 means no limit."""
     signal.setitimer(signal.ITIMER_PROF, cpu_s)
     signal.setitimer(signal.ITIMER_REAL, elapsed_s)
 
@@ -339,7 +339,7 @@ def _too_long(_signal: int, _frame: object) -> None:
 
 
 def main() -> int:
-    """Make archives of every form, verify them and print the outcomes."""
+    """Make archives of every format, verify them and print the outcomes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("forms", nargs="*", choices=[*FORMS, []], metavar="FORM", help=f"of {', '.join(FORMS)}; all")
     parser.add_argument("--count", type=int, default=2000, help="archives of each form; %(default)s")
@@ -347,7 +347,7 @@ def main() -> int:
     options = parser.parse_args()
     for each in (signal.SIGALRM, signal.SIGPROF):
         signal.signal(each, _too_long)
-    warnings.simplefilter("ignore")  # zipfile warns of the duplicates that are made here on purpose
+    warnings.simplefilter("ignore")  # zipfile warns about the deliberate duplicates
     total = 0
     for form in options.forms or FORMS:
         with tempfile.TemporaryDirectory() as place:

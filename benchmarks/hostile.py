@@ -1,4 +1,4 @@
-"""Hostile command lines of `aether-guard`, and the folders that they are run in. All of it follows from a seed."""
+"""Generate hostile command lines of `aether-guard`, and the folders that they run in, from a seed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ NUMBERS = (
     "9" * 5000,
     "1e999",
 )
-#: Those that a bench may have.
+#: The names that a bench may have.
 BENCHES = tuple(
     name for name in NAMES if not any(unicodedata.category(character) in {"Cc", "Cs"} for character in name)
 )
@@ -86,23 +86,23 @@ VALUES = (
 
 @dataclass
 class Attempt:
-    """One command line, and what stands in its environment besides the usual."""
+    """A command line, and its additional environment variables."""
 
     arguments: list[str]
     env: dict[str, str] = field(default_factory=dict)
 
 
 class Hostile:
-    """What one attempt is made of; `draw` decides all of it."""
+    """A generator of the arguments and files of one attempt, with `draw` as its only source of randomness."""
 
     def __init__(self, draw: random.Random, folder: Path) -> None:
-        """Begin with an empty folder."""
+        """Write into `folder`, which is empty."""
         self.draw = draw
         self.folder = folder
         self.made: list[str] = []
 
     def chance(self, share: float) -> bool:
-        """Return whether something that happens in a share of attempts happens."""
+        """Return True with the probability `share`."""
         return self.draw.random() < share
 
     def name(self) -> str:
@@ -110,15 +110,15 @@ class Hostile:
         return self.draw.choice(NAMES) if self.chance(0.6) else self.draw.choice(("packaging", "streaming", "a"))
 
     def bench(self) -> str:
-        """Return a name that a bench may have, mostly."""
+        """Return a name, usually one that a bench may have."""
         return self.draw.choice(BENCHES) if self.chance(0.95) else self.name()
 
     def text(self) -> str:
-        """Return a text that any option may be given."""
+        """Return an arbitrary value for an option."""
         return self.draw.choice((*NAMES, *NUMBERS)) + (self.draw.choice(NAMES) if self.chance(0.2) else "")
 
     def put(self, name: str, data: bytes) -> str:
-        """Write a file, if there can be one of this name, and return its name."""
+        """Write a file if the name is possible, and return the name."""
         with suppress(OSError, ValueError):
             path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +127,7 @@ class Hostile:
         return name
 
     def summary(self, **changes: Any) -> bytes:  # noqa: ANN401 - any JSON value
-        """Return a summary of which a few values are hostile or damaged."""
+        """Return a summary in which a few values are hostile or damaged."""
         draw = self.draw
         samples = [[draw.lognormvariate(0, 0.1) for _ in range(6)] for _ in range(draw.choice((1, 4)))]
         flat = sorted(value for values in samples for value in values)
@@ -155,7 +155,7 @@ class Hostile:
             ("phases", {self.name(): {"p50": 1.0, "p95": 2.0}}),
             ("readings", {"load": self.name()}),
         ):
-            # The two sides of a pair that differ in these are no pair.
+            # With `changes` this is one side of a pair, and sides that differ in these fields are not compared.
             if self.chance(0.02 if changes and key == "params" else 0.2):
                 fields[key] = value
         if self.chance(0.02 if changes else 0.2):
@@ -170,7 +170,7 @@ class Hostile:
         return damaged_words(draw, data) if self.chance(0.1) else data
 
     def file(self, name: str | None = None) -> str:
-        """Write any file, or make something else in its place, and return its name."""
+        """Write a file of any kind, or make a special file instead, and return its name."""
         draw = self.draw
         name = name or draw.choice(
             (f"{self.name()}.json", "a.json", "old/a.json", "new/b.json", f"d/{self.name()}/a.json")
@@ -189,7 +189,7 @@ class Hostile:
         return draw.choice(kinds)(name)
 
     def _foreign(self, name: str) -> str:
-        """Write another tool's file, damaged or whole."""
+        """Write another tool's file, damaged or intact."""
         known = sorted((FIXTURES / "import" / self.draw.choice(FORMATS)).rglob("*"))
         path = self.draw.choice([path for path in known if path.is_file()])
         if path.stat().st_size > SMALL_BYTES:
@@ -199,7 +199,7 @@ class Hostile:
         return self.put(name, damaged_words(self.draw, data) if self.chance(0.8) else data)
 
     def special(self, name: str) -> str:
-        """Make what is no regular file: a pipe, a folder, a link to a device, to nothing, to itself or upwards."""
+        """Make a pipe, a folder, or a link to a device, to nothing, to itself or to the folder above."""
         with suppress(OSError, ValueError):
             path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -216,7 +216,7 @@ class Hostile:
         return name
 
     def path(self) -> str:
-        """Return a path that a command may be given: of a file made for it, a folder, a glob, or nothing."""
+        """Return a path argument: a file made for it, a folder, a glob, or a path that does not exist."""
         draw = self.draw
         if self.chance(0.7):
             return self.file()
@@ -228,7 +228,7 @@ class Hostile:
         )
 
     def sides(self) -> list[str]:
-        """Return two paths of benches that go together, mostly."""
+        """Return a baseline and a current path, usually of the same bench."""
         if self.chance(0.3):
             return [self.path(), self.path()]
         name = self.bench()
@@ -241,7 +241,7 @@ class Hostile:
         ]
 
     def recording(self) -> bytes:
-        """Return JSON lines of runs."""
+        """Return recorded runs as JSON lines."""
         lines = []
         bench = self.bench() if self.chance(0.5) else None
         for _ in range(self.draw.choice((0, 1, 2, 5, 5))):
@@ -262,7 +262,7 @@ class Hostile:
         return damaged_words(self.draw, data) if self.chance(0.2) else data
 
     def pairs(self) -> bytes:
-        """Return what `ab --save` writes, hostile or damaged."""
+        """Return the content of an `ab --save` file, hostile or damaged."""
         draw = self.draw
         question = {
             "bench_id": self.bench(),
@@ -326,7 +326,7 @@ class Hostile:
         )
 
     def history(self) -> str:
-        """Fill a folder with the files of a history, and return its name."""
+        """Fill a folder with history files, and return its name."""
         draw = self.draw
         folder = draw.choice(("target/history", "h", "branch=x", "run[1]", "~", "memory://h", f"h/{self.name()}"))
         rows = draw.choice((0, 1, 8, 30, 30))
@@ -372,7 +372,7 @@ class Hostile:
 
 
 def _options(hostile: Hostile, known: dict[str, tuple[str, ...] | None]) -> list[str]:
-    """Return some of a command's options, mostly with a value that they take."""
+    """Return some of a command's options, usually with a valid value."""
     chosen: list[str] = []
     for option, values in known.items():
         if hostile.chance(0.1):
@@ -507,7 +507,7 @@ def _replay(hostile: Hostile) -> list[str]:
     return ["--replay", path, *_options(hostile, known)]
 
 
-#: How each command is called, by the words that it begins with. `ab` measures nothing here: it replays.
+#: The generator of each command's arguments. `ab` replays saved pairs and measures nothing here.
 COMMANDS: dict[str, Callable[[Hostile], list[str]]] = {
     "check": _check,
     "validate": _validate,
@@ -525,7 +525,7 @@ COMMANDS: dict[str, Callable[[Hostile], list[str]]] = {
 
 
 def attempt(seed: str, folder: Path) -> Attempt:
-    """Fill the empty `folder` and return the command line of a seed."""
+    """Fill the empty `folder`, and return the command line to run in it. Both follow from `seed`."""
     hostile = Hostile(random.Random(seed), folder)  # noqa: S311 - damage, not secrets
     if hostile.chance(0.3):
         hostile.configuration()

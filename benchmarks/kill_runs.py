@@ -1,9 +1,9 @@
-"""Kill `aether-bench run` and `aether-guard ab` at random moments, and count what they leave behind.
+"""Kill `aether-bench run` and `aether-guard ab` at random moments, and count the leftovers.
 
-`python benchmarks/kill_runs.py` starts them with benches that leave processes in other sessions, and sends each one a
-signal after a random time. Afterwards there must be no process of it. After a request to end there must be no folder
-and at most one line, and after a kill no folder once the next command has run. The times follow from the seed and from
-how long a command takes on this machine.
+`python benchmarks/kill_runs.py` starts the commands with benches that leave processes in other sessions, and sends each
+command a signal after a random time. No process of the command may remain. After a request to end, no folder may remain
+and the command may print at most one line. After SIGKILL, the next command must remove the folders. The random times
+depend on the seed and on the duration of a short command on this machine.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from random import Random
 import psutil
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-#: How long a command may take to end after a signal, and killed processes after it: to end takes CPU time, and those
-#: that were to come last have little where others are busy.
+#: Time for a command to end after a signal, and for killed processes to end after the command. Both are generous,
+#: because ending takes CPU time, which is scarce on a busy machine.
 END_LIMIT_S = 60.0
 GONE_LIMIT_S = 20.0
-#: What the interpreter says that is interrupted before it has come to the command.
+#: Part of the interpreter's message if it is interrupted before it runs the command.
 NOT_YET = "init_import_site"
-#: A command is sent its signal within so many times as a short one takes.
+#: The latest moment of the signal by kind of command, in multiples of a short command's duration.
 LATEST = {"run": 5.0, "settings": 8.0, "revisions": 20.0, "commands": 6.0}
 
 BENCHES = """
@@ -85,7 +85,7 @@ class Leaving:
 
 leaving = Leaving()
 """
-#: Puts on the path of a revision's environment what is on this interpreter's, and takes its time.
+#: Adds this interpreter's path to the path of a revision's environment, slowly.
 INSTALL = """
 import sys, sysconfig, time
 from pathlib import Path
@@ -115,15 +115,15 @@ COMMANDS = {
 }
 
 
-#: What says when a signal came, and nothing against the command.
+#: Outcomes that only record when a signal came. All others are defects.
 HARMLESS = {"sent", "over before", "before the command"}
 
 
 class Place:
-    """A repository with benches, and the folder for scratch that marks all processes of its commands."""
+    """A repository with benches, and a scratch folder that identifies all processes of its commands."""
 
     def __init__(self, root: Path) -> None:
-        """Make both below the folder `root`."""
+        """Make the repository and the scratch folder in `root`."""
         self.folder, self.scratch = root / "repository", root / "scratch"
         self.folder.mkdir()
         self.scratch.mkdir()
@@ -152,7 +152,7 @@ class Place:
         )
 
     def run_short(self) -> float:
-        """Run a short command to its end and return how long it took."""
+        """Run a short command to completion and return its duration in seconds."""
         started = time.perf_counter()
         with self.start(SHORT) as process:
             _, errors = process.communicate(timeout=END_LIMIT_S)
@@ -160,11 +160,11 @@ class Place:
         return time.perf_counter() - started
 
     def folders(self) -> list[str]:
-        """Return the names of what was written while measuring."""
+        """Return the names of the measurements' scratch folders and lock files."""
         return [path.name for path in self.scratch.glob("aether-*")]
 
     def processes_left(self) -> list[psutil.Process]:
-        """Return the processes of commands that have ended, once those that end are gone."""
+        """Return the remaining processes of ended commands, after waiting up to GONE_LIMIT_S for them to end."""
         until = time.monotonic() + GONE_LIMIT_S
         while (found := [each for each in psutil.process_iter() if self._is_of(each)]) and time.monotonic() < until:
             time.sleep(0.05)
@@ -176,13 +176,13 @@ class Place:
         return False
 
     def worktrees(self) -> int:
-        """Return how many worktrees of revisions there are, or git remembers."""
+        """Return the number of worktrees that git has on record."""
         kept = self.folder / ".git" / "worktrees"
         return len(list(kept.iterdir())) if kept.exists() else 0
 
 
 def main() -> int:
-    """Kill so many of each, print a line for each kind and signal, and return 1 if anything was left."""
+    """Kill `--runs` and `--abs` commands, print a line per kind and signal, and return 1 if anything was left."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=65)
     parser.add_argument("--abs", type=int, default=98)
@@ -190,7 +190,7 @@ def main() -> int:
     options = parser.parse_args()
     draw = Random(options.seed)  # noqa: S311 - moments, not secrets
     for number in SIGNALS[1:]:
-        # What this process was told to pass over, its commands would pass over too.
+        # Commands would also ignore the signals that this process ignores.
         signal.signal(number, signal.default_int_handler)
     kinds = ["run"] * options.runs + [tuple(LATEST)[1 + number % 3] for number in range(options.abs)]
     counts: Counter[tuple[str, str, str]] = Counter()
@@ -219,7 +219,7 @@ def main() -> int:
 
 
 def kill(place: Place, command: tuple[str, ...], number: signal.Signals, after_s: float) -> list[str]:
-    """Start a command, send it a signal after a time, and return what is wrong afterwards."""
+    """Start a command, send it a signal after `after_s`, and return the outcomes: HARMLESS or defects."""
     wrong = []
     with place.start(command) as process:
         time.sleep(after_s)

@@ -1,10 +1,10 @@
 """Print the guard's verdicts next to each tool's own comparison, on pairs of results that the real tools write.
 
 `python benchmarks/tool_verdicts.py WORK [TOOL…]` prints the rows of the table in docs/importing.md. WORK is a folder
-with the tools as fixtures/import/make.py wants them (`WORK/python` has pytest-benchmark, pyperf and asv). A tool is
-one function here: it measures a pair for each of PAIRS and yields a Row. Every pair is of the same pure work,
-multiplied by a known factor, so that the right verdict is known. Both sides judge at the gate of 20 % where the tool
-has a threshold.
+with the tools as fixtures/import/make.py expects them (`WORK/python` has pytest-benchmark, pyperf and asv). Each tool
+has one function here, which measures every pair in PAIRS and yields a Row per pair. Both sides of a pair do the same
+pure work, multiplied by a known factor on the new side, so the right verdict is known. The guard's limit is 20 %, and
+so is the tool's if it has a threshold.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ GATE = "20%"
 
 
 class Pair(Struct, frozen=True):
-    """The work of the new side over that of the old one, and how far single calls of both vary by themselves."""
+    """The ratio of the new side's work to the old side's, and the log-normal sigma of single calls on both sides."""
 
     factor: float
     spread: float = 0.0
@@ -43,7 +43,7 @@ PAIRS = {
 
 
 class Row(Struct, frozen=True):
-    """One pair: the verdict of the tool, as it words it, and ours with its reason."""
+    """One pair: the tool's verdict in its own words, and the guard's with the worsening that decided."""
 
     tool: str
     pair: str
@@ -51,7 +51,7 @@ class Row(Struct, frozen=True):
     ours: str
 
 
-#: What every Python tool measures: AETHER_FACTOR times the work of the old side, AETHER_SPREAD its own noise.
+#: The work that every Python tool measures: AETHER_FACTOR times the old side's work, with the noise AETHER_SPREAD.
 WORK_PY = """
 import os, random
 
@@ -77,7 +77,7 @@ ASV_PY = "from work import work\n\ndef time_work():\n    work()\n"
 def run(
     *command: str | Path, cwd: Path, env: dict[str, str] | None = None, merged: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end and return it, with standard error in its output if `merged`."""
+    """Run a command to completion and return its result, with standard error in its output if `merged`."""
     return subprocess.run(
         list(map(str, command)),
         cwd=cwd,
@@ -91,7 +91,7 @@ def run(
 
 
 def sides(pair: Pair) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the name of each side and the environment of its run."""
+    """Yield the name of each side and the environment variables of its run."""
     for name, factor in (("old", 1.0), ("new", pair.factor)):
         yield name, {"AETHER_FACTOR": str(factor), "AETHER_SPREAD": str(pair.spread)}
 
@@ -105,12 +105,12 @@ def guard_verdict(form: str, old: Path, new: Path) -> str:
 
 
 def last_line(text: str, *words: str) -> str:
-    """Return the last line that holds one of the words, or an empty text."""
+    """Return the last line that contains one of the words, or an empty string."""
     return next((line.strip() for line in reversed(text.splitlines()) if any(word in line for word in words)), "")
 
 
 def fresh(work: Path, tool: str, pair: str) -> Path:
-    """Return an empty folder for a pair, with the work in it. The results stay there."""
+    """Return a new folder for a pair that holds only `work.py`. The results stay there."""
     folder = work / "verdicts" / tool / pair.replace(" ", "-").replace("%", "percent")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -119,7 +119,7 @@ def fresh(work: Path, tool: str, pair: str) -> Path:
 
 
 def pytest_benchmark(work: Path) -> Iterator[Row]:
-    """`--benchmark-compare-fail=mean:20%` against the saved run."""
+    """Compare by `--benchmark-compare-fail=mean:20%` against the saved run."""
     for name, pair in PAIRS.items():
         folder = fresh(work, "pytest-benchmark", name)
         (folder / "test_work.py").write_text(BENCH_PY)
@@ -135,7 +135,7 @@ def pytest_benchmark(work: Path) -> Iterator[Row]:
 
 
 def pyperf(work: Path) -> Iterator[Row]:
-    """`compare_to --min-speed=20`."""
+    """Compare by `compare_to --min-speed=20`."""
     for name, pair in PAIRS.items():
         folder = fresh(work, "pyperf", name)
         (folder / "bench.py").write_text(PYPERF_PY)
@@ -150,7 +150,7 @@ def pyperf(work: Path) -> Iterator[Row]:
 
 
 def asv(work: Path) -> Iterator[Row]:
-    """`asv compare --factor 1.2` of two commits, without recorded samples, as `asv run` writes them."""
+    """Compare two commits by `asv compare --factor 1.2`, without recorded samples, the default of `asv run`."""
     python = work / "python/bin/python"
     path = {"PATH": f"{python.parent}:{os.environ['PATH']}"}
     for name, pair in PAIRS.items():
@@ -184,7 +184,7 @@ TOOLS: tuple[Callable[[Path], Iterator[Row]], ...] = (pytest_benchmark, pyperf, 
 
 
 def main() -> None:
-    """Print a row of Markdown for every pair of every tool that is named, or of all."""
+    """Print a row of Markdown for every pair of the named tools, by default of all tools."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", metavar="WORK", type=Path, help="the folder with the tools")
     parser.add_argument("tools", metavar="TOOL", nargs="*", help=", ".join(tool.__name__ for tool in TOOLS))

@@ -1,14 +1,14 @@
 """Print the guard's verdicts next to the comparisons of JavaScript tools and load generators, as rows of Markdown.
 
 `python benchmarks/tool_verdicts_js.py` reads the pairs in fixtures/import, which `fixtures/import/make.py` measures:
-`same` is the code of `old` again, and in `slower` the bench `parse` does twice the work and `sort` the same. These
-tools compare inside a run (`vitest bench --compare`, an assertion, a workflow step), so each one's rule is applied here
-to the same files, as its source has it:
+`same` runs the code of `old` again; in `slower` the bench `parse` does twice the work and `sort` is unchanged. These
+tools compare inside a run (`vitest bench --compare`, an assertion, a workflow step), so this script applies each tool's
+rule, taken from its source, to the same files:
 
 - Vitest up to 4, `--compare`: prints the ratio of the rates, which are inverse means, and has no threshold.
 - Vitest 5: `expect(current).not.toBeSlowerThan(bench.from("old"), { delta: 0.2 })` compares means.
-- github-action-benchmark, `alert-threshold: 200%`: alerts where a value is more than twice the previous one.
-- Locust: exits with 1 where a request failed; it does not compare.
+- github-action-benchmark, `alert-threshold: 200%`: alerts if a value is more than twice the previous value.
+- Locust: exits with 1 if a request failed; it does not compare.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ DELTA = 0.2
 
 
 def described(bench: str, pair: str) -> str:
-    """Return what changed in a bench between the files of a pair."""
+    """Return a bench and its change between the files of a pair."""
     return f"{bench}, {'twice the work' if (bench, pair) == ('parse', 'slower') else 'unchanged'}"
 
 
 class Row(Struct, frozen=True):
-    """One bench of a pair: the verdict of the tool, as it words it, and ours with the worsening that decided."""
+    """One bench of a pair: the tool's verdict in its own words, and the guard's with the worsening that decided."""
 
     tool: str
     pair: str
@@ -47,10 +47,10 @@ class Row(Struct, frozen=True):
 
 
 def guard_verdicts(form: str, old: Path, new: Path) -> dict[str, str]:
-    """Return the guard's verdicts on two files by bench."""
+    """Return the guard's verdicts on two files, by bench."""
     command = [sys.executable, "-m", "aether_guard", "check", "--from", form, old, new, "--gate", GATE]
     with tempfile.TemporaryDirectory() as empty:
-        # A folder without an aether.toml above it: the rules are the default ones.
+        # There is no aether.toml in or above this folder, so the default rules apply.
         done = subprocess.run(
             [*map(str, command), "--format", "json"], cwd=empty, check=False, capture_output=True, text=True
         )
@@ -71,7 +71,7 @@ def pairs(form: str, prefix: str = "") -> Iterator[tuple[str, Any, Any, dict[str
 
 
 def vitest_compare() -> Iterator[Row]:
-    """`vitest bench --compare`, release 4."""
+    """Compare as `vitest bench --compare` of release 4 does."""
     for pair, old, new, ours in pairs("vitest"):
         (old_group,), (new_group,) = (report["files"][0]["groups"] for report in (old, new))
         for before, after in zip(old_group["benchmarks"], new_group["benchmarks"], strict=True):
@@ -82,7 +82,7 @@ def vitest_compare() -> Iterator[Row]:
 
 
 def vitest_assertion() -> Iterator[Row]:
-    """`not.toBeSlowerThan` a stored result, release 5."""
+    """Compare as `not.toBeSlowerThan` of release 5 does, with a stored result."""
     for pair, old, new, ours in pairs("vitest", "five_"):
         before, after = (
             {
@@ -101,7 +101,7 @@ def vitest_assertion() -> Iterator[Row]:
 
 
 def alert_rule(form: str, figures: Callable[[Any], dict[str, float]]) -> Iterator[Row]:
-    """`github-action-benchmark` with `customSmallerIsBetter` on the medians that a tool wrote."""
+    """Compare a tool's medians as `github-action-benchmark` with `customSmallerIsBetter` does."""
     for pair, old, new, ours in pairs(form):
         before, after = figures(old), figures(new)
         for name, value in after.items():
@@ -112,17 +112,17 @@ def alert_rule(form: str, figures: Callable[[Any], dict[str, float]]) -> Iterato
 
 
 def tinybench_figures(report: Any) -> dict[str, float]:  # noqa: ANN401 - parsed JSON
-    """Return the medians of tasks."""
+    """Return the median of each task."""
     return {task["name"]: task["result"]["latency"]["p50"] for task in report}
 
 
 def mitata_figures(report: Any) -> dict[str, float]:  # noqa: ANN401 - parsed JSON
-    """Return the medians of runs."""
+    """Return the median of each run."""
     return {run["name"]: run["stats"]["p50"] for bench in report["benchmarks"] for run in bench["runs"]}
 
 
 def locust() -> Iterator[Row]:
-    """Locust's exit status, on a server that waits twice as long, and on one that answers 404 to some."""
+    """Compare by Locust's exit status: a server with twice the delay, and a server that sometimes answers 404."""
     old = MADE / "locust" / "old_stats.csv"
     for name, file in (("slower server", "slower_stats.csv"), ("failed requests", "load_stats.csv")):
         rows = list(csv.DictReader((MADE / "locust" / file).read_text().splitlines()))
@@ -132,7 +132,7 @@ def locust() -> Iterator[Row]:
 
 
 def main() -> int:
-    """Print the rows."""
+    """Print the rows of all tools."""
     sources = (
         vitest_compare(),
         vitest_assertion(),

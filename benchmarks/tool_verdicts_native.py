@@ -1,11 +1,11 @@
 """Print the guard's verdicts next to the comparisons of native tools, as rows of Markdown.
 
 `python benchmarks/tool_verdicts_native.py PYTHON` reads the pairs in fixtures/import, which `fixtures/import/make.py`
-measures: `same` does in both files what it did, and `sum` does two or three times the work in the newer one. PYTHON has
-numpy and scipy for google-benchmark's `compare.py`, which is looked for at COMPARE_PY; `benchstat` is looked for on the
-path. A tool that is missing is passed over. The rules of the others are applied to what they wrote into the same files:
+measures: `same` does the same work in both files, and `sum` does two or three times the work in the newer file. PYTHON
+is an interpreter with numpy and scipy for google-benchmark's `compare.py`, which is expected at COMPARE_PY; `benchstat`
+is expected on the path. A missing tool is skipped. The rules of two tools are applied here to their results:
 
-- criterion: "regressed" if the interval of the change lies beyond its noise threshold of 2 %.
+- criterion: "regressed" if the interval of the change lies above its noise threshold of 2 %.
 - PHPBench: `mode(variant.time.avg) <= mode(baseline.time.avg) +/- 20%`.
 """
 
@@ -35,7 +35,7 @@ NOISE_THRESHOLD = 0.02
 
 
 class Row(Struct, frozen=True):
-    """One bench of a pair: the verdict of the tool, as it words it, and ours with the worsening that decided."""
+    """One bench of a pair: the tool's verdict in its own words, and the guard's with the worsening that decided."""
 
     tool: str
     pair: str
@@ -44,7 +44,7 @@ class Row(Struct, frozen=True):
 
 
 def run(*command: str) -> str:
-    """Run a command to its end, away from this repository's own configuration, and return its standard output."""
+    """Run a command outside of this repository and its configuration, and return its standard output."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             command, cwd=folder, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -53,7 +53,7 @@ def run(*command: str) -> str:
 
 
 def guard_verdicts(form: str, old: str | Path, new: str | Path) -> dict[str, str]:
-    """Return the guard's verdicts on two sides by bench."""
+    """Return the guard's verdicts on two sides, by bench."""
     command = [sys.executable, "-m", "aether_guard", "check", "--from", form, "--gate", GATE, "--format", "json"]
     report = json.loads(run(*command, "--baseline", str(old), "--current", str(new)))
     return {
@@ -63,15 +63,15 @@ def guard_verdicts(form: str, old: str | Path, new: str | Path) -> dict[str, str
 
 
 def described(bench: str) -> str:
-    """Return a bench, and whether it does more work in the newer file."""
-    # The helper takes more of the CPU, and as long as ever.
+    """Return a bench's short name, and whether it does more work in the newer file."""
+    # The helper thread takes more CPU time, but the elapsed time is the same.
     is_same = "same" in bench.lower() or ("Helper" in bench and not bench.endswith("cpu_time"))
     short = bench.rpartition("more/pair.")[2].replace("/iterations:4/process_time", "")
     return f"{short}, {'unchanged' if is_same else 'more work'}"
 
 
 def google_benchmark(python: str) -> Iterator[Row]:
-    """`compare.py benchmarks old new`: a Mann-Whitney U test, and the change of the median."""
+    """Compare by `compare.py benchmarks old new`: a Mann-Whitney U test, and the change of the median."""
     old, new = (MADE / "google-benchmark" / f"{side}.json" for side in ("old", "new"))
     text = run(python, str(COMPARE_PY), "--no-color", "benchmarks", str(old), str(new)) if COMPARE_PY.is_file() else ""
     figures = {
@@ -87,7 +87,7 @@ def google_benchmark(python: str) -> Iterator[Row]:
 
 
 def benchstat(python: str) -> Iterator[Row]:
-    """`benchstat old new`: a Mann-Whitney U test, and the change of the median."""
+    """Compare by `benchstat old new`: a Mann-Whitney U test, and the change of the median."""
     del python
     old, new = (MADE / "go" / f"{side}.txt" for side in ("old", "new"))
     text = run("benchstat", "-format=csv", str(old), str(new)) if shutil.which("benchstat") else ""
@@ -105,7 +105,7 @@ def benchstat(python: str) -> Iterator[Row]:
 
 
 def criterion(python: str) -> Iterator[Row]:
-    """Its own comparison with the saved baseline, as `change/estimates.json` keeps it."""
+    """Apply criterion's rule to its comparison with the saved baseline, in `change/estimates.json`."""
     del python
     folder = MADE / "criterion"
     for bench, ours in guard_verdicts("criterion", folder / "**" / "main", folder).items():
@@ -120,7 +120,7 @@ def criterion(python: str) -> Iterator[Row]:
 
 
 def phpbench(python: str) -> Iterator[Row]:
-    """An assertion against a baseline, on the mode."""
+    """Apply PHPBench's assertion on the mode against a baseline."""
     del python
     old, new = (MADE / "phpbench" / f"{side}.xml" for side in ("old", "new"))
     modes = [
@@ -139,7 +139,7 @@ def phpbench(python: str) -> Iterator[Row]:
 
 
 def main() -> None:
-    """Print a row of Markdown for every bench of every tool that is there."""
+    """Print a row of Markdown for every bench of every available tool."""
     for tool in (google_benchmark, benchstat, criterion, phpbench):
         for row in tool(sys.argv[1]):
             print(f"| {row.tool} | {row.pair} | {row.theirs} | {row.ours} |", flush=True)

@@ -1,8 +1,9 @@
-"""Writes the constraints files: the version of each distribution that developing, checking or releasing installs.
+"""Write the constraints files: the version of each distribution that is installed to develop, check or release.
 
-`hatch run release:pin` pins what hatch.toml or a pyproject.toml newly asks for and keeps the other versions;
-`hatch run release:pin --upgrade` takes the newest of everything, `--upgrade-package NAME` the newest of one. The
-arguments are those of `uv pip compile`. A file serves every platform and every Python that the packages support.
+`hatch run release:pin` pins new requirements of hatch.toml or a pyproject.toml and keeps the other versions.
+`--upgrade` takes the newest version of every distribution, `--upgrade-package NAME` the newest version of NAME.
+Arguments are passed on to `uv pip compile`. Each file applies to every platform and every Python that the packages
+support.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 LOWEST_PYTHON = "3.11"
-#: Environments that have a file of their own; apache-otava needs old versions of numpy and scipy.
+#: Environments with their own constraints file: apache-otava needs old versions of numpy and scipy.
 APART = {"trend": "constraints-trend.txt"}
 SHARED = "constraints.txt"
-#: Required by no file here: hatchw installs the first, an editable install with hatchling the second.
+#: Requirements that no file declares: hatchw installs hatch, and an editable install with hatchling needs editables.
 FURTHER = ("hatch>=1.16", "editables>=0.5")
 HEADER = "# Written by `hatch run release:pin`; see CONTRIBUTING.md.\n"
-#: A caller's settings that would choose other versions.
+#: Environment variables of the caller that would make uv choose other versions.
 _CHOOSING = re.compile(r"UV_((BUILD_)?CONSTRAINT|OVERRIDE|RESOLUTION|PRERELEASE|EXCLUDE.*)")
 
 
@@ -38,7 +39,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def requirements(file: str) -> Iterator[str]:
-    """Yield the requirements of the packages, and of the environments that use `file`, on others' distributions."""
+    """Yield the third-party requirements of the packages, and of the environments that use `file`."""
     declared = list(FURTHER)
     for name, environment in load(ROOT / "hatch.toml")["envs"].items():
         if APART.get(name, SHARED) == file:
@@ -53,13 +54,13 @@ def requirements(file: str) -> Iterator[str]:
 
 
 def shorten(pins: list[str]) -> list[str]:
-    """Return the pins, without the marker where a name has one pin: a constraint installs nothing by itself."""
+    """Return the pins, without the marker if a name has one pin: a constraint installs nothing by itself."""
     count = Counter(pin.partition("==")[0] for pin in pins)
     return [pin if count[pin.partition("==")[0]] > 1 else pin.partition(" ;")[0] for pin in pins]
 
 
 def pin(path: Path, arguments: list[str]) -> int:
-    """Resolve what is required with uv, write the file at `path`, and return uv's exit status."""
+    """Resolve the requirements with uv, write the file at `path`, and return uv's exit status."""
     with tempfile.TemporaryDirectory() as folder:
         resolved = Path(folder) / "resolved.txt"
         if path.exists():

@@ -1,4 +1,4 @@
-"""Which baseline goes with which current."""
+"""Pair each baseline with its current summary, and judge the pairs."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class Sides(Struct, frozen=True, kw_only=True):
-    """The paths to compare: pairs of files as they were given, and two sides to be paired by bench.
+    """The paths to compare: pairs of files as given, and two sides to be paired by bench.
 
-    `promotion` is the command that makes the current figures the baseline, to be suggested where there is none.
+    `promotion` is the command that makes the current figures the baseline. It is suggested if there is no baseline.
     """
 
     pairs: tuple[tuple[str, str], ...] = ()
@@ -36,9 +36,9 @@ class Sides(Struct, frozen=True, kw_only=True):
 
 
 def split_sides(paths: Sequence[str], baseline: Sequence[str], current: Sequence[str]) -> Sides:
-    """Sort the paths given in turn, baseline then current, from those to be paired by bench.
+    """Separate the pairs of files in `paths`, which alternates baseline and current, from paths to be paired by bench.
 
-    Two files are a pair whatever they hold; of a folder or a glob, only the benches say who goes with whom.
+    Two files are a pair regardless of their content. The files of a folder or a glob are paired by bench.
     """
     given = list(zip(paths[::2], paths[1::2], strict=True))
     pairs = [pair for pair in given if is_single(pair[0]) and is_single(pair[1])]
@@ -51,16 +51,16 @@ def split_sides(paths: Sequence[str], baseline: Sequence[str], current: Sequence
 
 
 class Matched(Struct, frozen=True):
-    """A baseline and the current that goes with it."""
+    """A baseline and the current summary to compare with it."""
 
     baseline: Loaded
     current: Loaded
 
 
 def judge_sides(sides: Sides, book: PolicyBook, today: date, import_all: Importing | None = None) -> list[Judgement]:
-    """Load both sides, pair them, and return a judgement a bench, an error where there can be none.
+    """Load both sides, pair them, and return one judgement per bench, which is an error if it cannot be judged.
 
-    With `import_all` the files are other tools', which it reads, many benches a file, and paired by their names.
+    `import_all` reads the files of other tools, which hold many benches per file and are paired by name.
     """
     judgements: list[Judgement] = []
     matched: list[Matched] = []
@@ -76,7 +76,7 @@ def judge_sides(sides: Sides, book: PolicyBook, today: date, import_all: Importi
     if sides.baseline or sides.current:
         by_bench, others = _match_by_bench(sides, import_all or load_all)
         if import_all is not None:
-            # Tools count much that is usually nothing, as Go does allocations.
+            # Tools report many counts that are usually 0, such as Go's allocations.
             nothing = [pair for pair in by_bench if _is_nothing(pair)]
             by_bench = [pair for pair in by_bench if pair not in nothing]
             others += [_unmoved(pair) for pair in nothing]
@@ -100,9 +100,9 @@ def _judge_matched(matched: Sequence[Matched], book: PolicyBook, today: date) ->
 
 
 def _match_by_bench(sides: Sides, read_all: Importing) -> tuple[list[Matched], list[Judgement]]:
-    """Return the pairs found by their bench, and a judgement for every bench and file without a partner.
+    """Return the pairs by bench, and a judgement for every bench and file without a counterpart.
 
-    A current file that cannot be read may hold any bench: then no bench is reported as missing as well.
+    A current file that cannot be read may hold any bench, so no bench is reported as missing in that case.
     """
     baselines, problems = read_all(sides.baseline)
     currents, current_problems = read_all(sides.current)
@@ -114,7 +114,7 @@ def _match_by_bench(sides: Sides, read_all: Importing) -> tuple[list[Matched], l
     others = [*doubled, *current_doubled]
     if currents and not baselines:
         problems = [_suggesting(problem, sides) if problem.is_missing else problem for problem in problems]
-    # A bench that had no figure before is new where it has one now, and listed once where it still has none.
+    # A bench without a baseline figure is new if it has a current figure, and is listed once if it has neither.
     known = {item.summary.bench_id for item in added} | {problem.bench_id for problem in current_problems}
     problems = [problem for problem in problems if problem.is_error or problem.bench_id not in known]
     others += _without_figures(problems, set())
@@ -127,9 +127,9 @@ def _match_by_bench(sides: Sides, read_all: Importing) -> tuple[list[Matched], l
 
 
 def _without_figures(problems: Iterable[Problem], other_side: set[str]) -> list[Judgement]:
-    """Return a judgement for every problem of one side: an error, or a bench that is listed and not judged.
+    """Return a judgement for every problem of one side: an error, or a bench that is listed but not judged.
 
-    A bench without a figure is an error where the other side has one: it would vanish from the comparison.
+    A bench without a figure is an error if the other side has one: it would vanish from the comparison.
     """
     return [
         _error(problem) if problem.is_error or problem.bench_id in other_side else _unjudged(problem)
@@ -138,7 +138,7 @@ def _without_figures(problems: Iterable[Problem], other_side: set[str]) -> list[
 
 
 def _suggesting(problem: Problem, sides: Sides) -> Problem:
-    """Return the problem of a missing baseline with the command that makes one."""
+    """Add the command that makes a baseline to the problem of a missing baseline."""
     if not sides.promotion:
         return problem
     return replace(problem, message=f"{problem.message}; no baseline yet? {printable(sides.promotion)}")
@@ -149,7 +149,7 @@ def _is_unreadable(judgement: Judgement) -> bool:
 
 
 def _by_id(side: Sequence[Loaded]) -> tuple[dict[str, Loaded], list[Judgement]]:
-    """Return the summaries by bench, and an error for every second one of a bench."""
+    """Return the summaries by bench, and an error for every further summary of the same bench."""
     by_id: dict[str, Loaded] = {}
     doubled = []
     for item in side:
@@ -161,7 +161,7 @@ def _by_id(side: Sequence[Loaded]) -> tuple[dict[str, Loaded], list[Judgement]]:
 
 
 def _placed(judgement: Judgement, pair: Matched) -> Judgement:
-    """Add the paths; an error's reason names them, for it is a file that has to be mended."""
+    """Add the paths. The reason of an error names them too, because the user has to fix a file."""
     if judgement.verdict == "error":
         reason = f"{printable(pair.current.path)}: {printable(judgement.reason)} ({printable(pair.baseline.path)})"
         judgement = replace(judgement, reason=reason)
@@ -192,7 +192,7 @@ def _new(current: Loaded) -> Judgement:
 
 
 def _is_nothing(pair: Matched) -> bool:
-    """Return whether both sides are 0 throughout."""
+    """Return whether all figures and samples of both sides are 0."""
     sides = pair.baseline.summary, pair.current.summary
     return all(side.p95 == 0 and not any(map(any, side.samples or ())) for side in sides)
 

@@ -1,4 +1,4 @@
-"""The statistic on which a bench is judged: one that both summaries hold. Pure."""
+"""Choose the statistic on which a bench is judged, from the statistics that both summaries hold. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ALL: tuple[Statistic, ...] = ("p5", *_MIDDLE, "p95")
 
 
 class Choice(Struct, frozen=True, kw_only=True):
-    """The statistic to judge and its values in the unit of the summaries; `note` is the reason for a substitute."""
+    """The statistic to judge and its values in the unit of the summaries; `note` explains a substitute."""
 
     name: Statistic
     baseline: float
@@ -26,20 +26,20 @@ class Choice(Struct, frozen=True, kw_only=True):
 
     @property
     def probability(self) -> float:
-        """The statistic as a quantile; a mean lies in the middle."""
+        """The probability of the quantile; 0.5 for a mean."""
         return PROBABILITY.get(self.name, 0.5)
 
     @property
     def is_tail(self) -> bool:
-        """Whether it takes many samples to bound it."""
+        """Whether the statistic is a tail quantile, which takes many samples to bound."""
         return self.name in {"p5", "p95"}
 
 
 def choose_statistic(baseline: Summary, current: Summary, policy: Policy) -> Choice | str:
     """Return the statistic that both sides hold and the policy asks for, or the reason why there is none.
 
-    The policy's `p95` means the slow tail: where more is better that is the p5, as far as both sides hold it. A
-    missing quantile is replaced by the middle of both sides, unless somebody asked for the quantile by name.
+    The policy's `p95` means the slow tail: if higher is better, the p5 is used instead, provided that both sides hold
+    it. A missing quantile is replaced by the p50 or else the mean, unless the quantile was set explicitly.
     """
     sides = (baseline, current)
     slow_tail: tuple[Statistic, ...] = ("p5",) if policy.quantile == "p95" and not baseline.lower_is_better else ()

@@ -1,4 +1,4 @@
-"""Asking for benches: a process of its own imports them, so that whatever that does is a line and not an end."""
+"""Import and describe benches in a child process, so that a crash or hang there is only a one-line error here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Interpreter(Struct, frozen=True, kw_only=True):
-    """The Python whose benches are asked for, the folder it is started in, and variables on top of this process's."""
+    """The Python that imports the benches, its working folder, and its environment variables besides this process's."""
 
     python: str = sys.executable
     folder: str | None = None
@@ -29,7 +29,7 @@ class Interpreter(Struct, frozen=True, kw_only=True):
 
 
 class _ImportError(HarnessError):
-    """What was being imported ended the process that did, or took too long."""
+    """An import ended the child process or took too long."""
 
     def __init__(self, importing: Importing, problem: str) -> None:
         self.importing = importing
@@ -37,12 +37,12 @@ class _ImportError(HarnessError):
 
 
 def benches_of(wanted: Wanted, limit_s: float, interpreter: Interpreter | None = None) -> Sequence[Described]:
-    """Return the wanted benches of an interpreter, this one by default, each import taking at most `limit_s`.
+    """Return the wanted benches of an interpreter, by default this one. Each import may take up to `limit_s` seconds.
 
-    They are `Target`s, unless its harness is from before those.
+    The benches are `Target`s, unless the interpreter's aether-harness predates that type.
 
     Raises:
-        UsageError: one is not there, cannot be loaded, or has no such parameter.
+        UsageError: a bench does not exist, cannot be loaded, or has no such parameter.
 
     """
     answer, errors = _asked(wanted, limit_s, interpreter or Interpreter())
@@ -52,10 +52,10 @@ def benches_of(wanted: Wanted, limit_s: float, interpreter: Interpreter | None =
 
 
 def targets_of(names: Sequence[str], params: Sequence[str], limit_s: float) -> list[Target]:
-    """Return the benches named, all installed ones where none is, with the parameters set for them.
+    """Return the benches in `names`, or all installed benches if it is empty, with their parameters set.
 
     Raises:
-        UsageError: as `benches_of`.
+        UsageError: see `benches_of`.
 
     """
     wanted = Wanted(names=tuple(names), params=tuple(params))
@@ -63,12 +63,12 @@ def targets_of(names: Sequence[str], params: Sequence[str], limit_s: float) -> l
 
 
 def installed_targets(limit_s: float) -> tuple[list[Target], list[str]]:
-    """Return every installed bench with all its parameters, and a line for each plugin that could not be loaded."""
+    """Return every installed bench with all its parameters, and one line per plugin that could not be loaded."""
     return _asked(Wanted(all_params=True), limit_s, Interpreter())  # type: ignore[return-value]
 
 
 def _asked(wanted: Wanted, limit_s: float, interpreter: Interpreter) -> tuple[Sequence[Described], list[str]]:
-    """Ask until no plugin stands in the way of the others."""
+    """Ask for the benches, each time without the plugins whose import has failed."""
     left_out: dict[str, str] = {}
     while True:
         try:
@@ -95,7 +95,7 @@ def _ask(wanted: Wanted, limit_s: float, interpreter: Interpreter) -> Benches | 
     try:
         with Child(command, interpreter.changes, interpreter.folder) as child:
             child.tell(question, START_LIMIT_S, last=True)
-            # Until the first line an interpreter comes up; one from before there were lines has imported all by then.
+            # The first line includes the start of the interpreter. An old aether-harness writes it after all imports.
             message = _heard(child, START_LIMIT_S + limit_s)
             while isinstance(message, Importing):
                 importing = message

@@ -1,4 +1,4 @@
-"""Files that one process at a time holds, and that are free when it has ended, however it ended."""
+"""Lock files, each held by one process at a time and released when that process ends for any reason."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import IO
 
 
 def acquire(path: str, mode: str = "ab") -> IO[bytes] | None:
-    """Return the lock file at `path`, held until it is closed or this process ends, or None while another has it.
+    """Return the lock file at `path`, or None while another process holds it.
+
+    The lock is held until the file is closed or this process ends.
 
     Raises:
-        OSError: it cannot be opened in this `mode`.
+        OSError: the file cannot be opened in `mode`.
 
     """
     file: IO[bytes] = open(path, mode)  # noqa: SIM115 - the caller closes it
@@ -26,7 +28,7 @@ def acquire(path: str, mode: str = "ab") -> IO[bytes] | None:
 
 
 def _is_at(file: IO[bytes], path: str) -> bool:
-    """Return whether the file is still the one at `path`, not one that was removed before it was locked."""
+    """Return whether the file is still at `path`: another process may have removed it before it was locked."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
     except FileNotFoundError:

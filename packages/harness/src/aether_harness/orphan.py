@@ -1,7 +1,8 @@
-"""What ends all processes that a command has started, in whatever session, when the command ends, however it ends.
+"""Kill all processes that a command started, in any session, when the command ends for any reason (Linux only).
 
-They are told by a variable that they inherit (Linux). The command ends them when it is done. Should it be killed, a
-process that waits for that does: one end of a pipe is the command's alone, and the system closes it with the command.
+The processes inherit an environment variable that marks them. The command kills them when it finishes. If the command
+itself is killed, a watcher process does so: only the command holds the write end of a pipe that the watcher reads, and
+the system closes that end with the command.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from aether_harness.interrupt import held_back
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: The variable that all of a command's processes inherit.
+#: The environment variable that all of a command's processes inherit.
 VARIABLE = "AETHER_RUN"
 _MOST_PASSES = 100
 _SHELL = "/bin/sh"
-#: Waits in the background, in a session of its own, and is neither marked nor a child of the command.
+#: The watcher. It waits in the background in its own session, and is neither marked nor a child of the command.
 _WAIT_AND_END_THE_MARKED = r"""
 exec 3<&0
 {
@@ -41,7 +42,7 @@ exec 3<&0
 
 @contextmanager
 def nothing_outlives() -> Iterator[None]:
-    """Mark what is started in the body, and end it with the body. Elsewhere than on Linux nothing is done."""
+    """Mark the processes that the body starts, and kill them when it ends. Do nothing on systems other than Linux."""
     if sys.platform != "linux":
         yield
         return
@@ -58,16 +59,16 @@ def nothing_outlives() -> Iterator[None]:
             if before is not None:
                 os.environ[VARIABLE] = before
             _end_marked(mark)
-            with suppress(OSError):  # nobody waits
+            with suppress(OSError):  # there is no watcher
                 os.write(kept, b"\n")
             os.close(kept)
 
 
 def _watched(mark: str) -> int:
-    """Start who waits for this process to end, and return the end of the pipe that says so."""
+    """Start the watcher and return the write end of its pipe. If that closes before a line is written, it kills."""
     end, kept = os.pipe()
     try:
-        with suppress(OSError):  # without a shell, what this process does itself has to suffice
+        with suppress(OSError):  # without a shell there is no watcher, and only this process kills
             subprocess.run(
                 [_SHELL, "-c", _WAIT_AND_END_THE_MARKED, mark],
                 stdin=end,
@@ -84,7 +85,7 @@ def _watched(mark: str) -> int:
 
 
 def _end_marked(mark: str) -> None:
-    """Kill the processes that are marked, and what they start meanwhile."""
+    """Kill the marked processes, and any that they start in the meantime."""
     for _ in range(_MOST_PASSES):
         if not (found := [int(name) for name in _processes() if _is_marked(name, mark)]):
             return
@@ -96,21 +97,21 @@ def _end_marked(mark: str) -> None:
 def _processes() -> list[str]:
     try:
         return [name for name in os.listdir("/proc") if name.isdigit()]
-    except OSError:  # nobody may look
+    except OSError:  # /proc cannot be read
         return []
 
 
 def _is_marked(pid: str, mark: str) -> bool:
-    """Return whether a process is marked; one that has ended has no environment any more."""
+    """Return whether a process is marked. A process that has ended is not: it has no environment."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as variables:
             return mark.encode() in variables.read().split(b"\0")
-    except OSError:  # it is gone, or another user's
+    except OSError:  # it has ended, or belongs to another user
         return False
 
 
 def _kill(pid: int) -> None:
-    """Kill a process, with its whole group if that is not this process's: none of it can start another one then."""
+    """Kill a process and, unless this process belongs to it, its whole group, so that no member can start another."""
     group = os.getpgid(pid)
     if group == os.getpgrp():
         os.kill(pid, signal.SIGKILL)

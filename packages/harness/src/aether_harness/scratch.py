@@ -1,7 +1,7 @@
-"""Folders for what is written while measuring, none of which outlives the process that made it for long.
+"""Scratch folders for the files of a measurement, removed even if the process that made them is killed.
 
-Next to each lies a lock file, which its process holds. What a killed process has left is not locked any more, and goes
-when the next process makes a folder in the same place.
+Each folder has a lock file next to it, held by the process that made the folder. The folders of a killed process are no
+longer locked, and the next process that makes a folder in the same place removes them.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _SUFFIX = ".lock"
 
 @contextmanager
 def scratch_folder() -> Iterator[str]:
-    """Make a folder, and remove it at the end, whatever lies in it.
+    """Make a folder, and remove it with its content at the end.
 
     Raises:
-        OSError: there is no place for it.
+        OSError: the folder cannot be made.
 
     """
     place = tempfile.gettempdir()
@@ -39,7 +39,7 @@ def scratch_folder() -> Iterator[str]:
     lock = None
     try:
         with held_back():
-            while lock is None:  # another process may sweep a file that is not locked yet
+            while lock is None:  # another process may remove the file before it is locked
                 lock = acquire(folder + _SUFFIX)
             os.mkdir(folder, 0o700)
         yield folder
@@ -51,14 +51,14 @@ def scratch_folder() -> Iterator[str]:
 
 @cache
 def _sweep(place: str) -> None:
-    """Remove what killed processes of this user have left, once in this process's life."""
+    """Remove the folders that killed processes of this user left behind, once per process."""
     names: list[str] = []
-    with suppress(OSError):  # where nobody may look, folders can be made all the same
+    with suppress(OSError):  # a folder that cannot be listed may still be writable
         names += os.listdir(place)
     for name in names:
         if name.startswith(_PREFIX) and name.endswith(_SUFFIX):
             path = os.path.join(place, name)
-            with suppress(OSError):  # another process removes it, or it is another user's
+            with suppress(OSError):  # another process is removing it, or another user owns it
                 if _is_own(path) and (lock := acquire(path, "rb+")) is not None:
                     _remove(path.removesuffix(_SUFFIX), lock)
 
@@ -69,7 +69,10 @@ def _is_own(path: str) -> bool:
 
 
 def _remove(folder: str, lock: IO[bytes]) -> None:
-    """Remove a folder and then its lock file, which is held until both are gone where an open file can be removed."""
+    """Remove a folder and then its lock file.
+
+    On POSIX the lock is held until both are gone. Elsewhere an open file cannot be removed, so it is closed first.
+    """
     with lock:
         shutil.rmtree(folder, ignore_errors=True)
         if os.path.isdir(folder):
@@ -87,7 +90,7 @@ def _unlink(path: str) -> None:
 
 
 def _allow(folder: str) -> None:
-    """Give this user back what was taken from the folders in `folder`: the permission to remove what they hold."""
+    """Restore this user's permission to remove the content of `folder` and of the folders below it."""
     with suppress(OSError):
         os.chmod(folder, 0o700)
     for parent, names, _ in os.walk(folder):

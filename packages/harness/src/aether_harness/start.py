@@ -1,7 +1,7 @@
-"""The start and the end of a command, while its modules are imported and while the interpreter shuts down.
+"""Handle requests to end a command while its modules are imported and while the interpreter shuts down.
 
-Nothing has begun then, or all is done: a request to end is one line and an exit status, not a traceback out of whatever
-is being imported.
+No work is in progress at these times, so a request to end results in one line and an exit status instead of a traceback
+from the module being imported.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: The requests to end, and how a command says that it followed one.
+#: The signals that ask a command to end, and the word that it prints when it does.
 REQUESTS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "hung up"}
 
 
@@ -23,7 +23,7 @@ def run_command(program: str, module: str) -> int:
     """Run `main` of the command's module and return its exit status."""
 
     def end(number: int, _frame: object) -> NoReturn:
-        with suppress(OSError):  # nobody listens
+        with suppress(OSError):  # standard error is closed
             os.write(2, f"{program}: {followed(number)}\n".encode())
         os._exit(128 + number)
 
@@ -34,16 +34,16 @@ def run_command(program: str, module: str) -> int:
             signal.signal(number, handler)
         return main()
     except KeyboardInterrupt:
-        # It came before the command could take it, or after.
+        # The signal came before the command installed its own handler, or after it removed it.
         end(signal.SIGINT, None)
     finally:
         followed_by(end)
 
 
 def followed_by(handler: Callable[[int, Any], object]) -> dict[int, Any]:
-    """Have requests to end call `handler`, but for those that this process was told to pass over, as by `nohup`.
+    """Install `handler` for all requests to end, except for signals that this process ignores, as under `nohup`.
 
-    Returns the handlers that were there before, by signal.
+    Returns the previous handlers by signal.
     """
     numbers = [getattr(signal, name) for name in REQUESTS if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
@@ -54,5 +54,5 @@ def followed_by(handler: Callable[[int, Any], object]) -> dict[int, Any]:
 
 
 def followed(number: int) -> str:
-    """Return the word for having followed a request."""
+    """Return the word that a command prints when it ends on this signal."""
     return REQUESTS[signal.Signals(number).name]

@@ -1,7 +1,7 @@
-"""What of an environment an installer copied from folders of this machine.
+"""Find the packages in an environment that an installer copied from folders or archives on this machine.
 
-Such a copy is not the folder any more once that changes, and an installer that has built it before may take what it has
-built: uv does so until the `pyproject.toml` changes.
+Such a copy is out of date once the folder changes. Installing again may not update it, because an installer may reuse
+an earlier build: uv does so until the `pyproject.toml` changes.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Where packages lie in an environment, on POSIX and on Windows.
+#: The folders of installed packages in an environment, on POSIX and on Windows.
 _PACKAGES = (("lib", "python*", "site-packages"), ("Lib", "site-packages"))
-#: What an editable install puts beside its metadata: a pointer to the folder, of whichever build backend.
+#: Prefixes of the pointers to the folder that build backends install next to the metadata of an editable package.
 _POINTERS = ("__editable__", "_editable_impl_")
 
 
 class Copied(Struct, frozen=True, kw_only=True, order=True):
-    """A folder, or an archive, that was installed; editable, where it left more than a pointer all the same."""
+    """A folder or an archive that was copied; `editable` if an editable install copied more than a pointer."""
 
     path: str
     editable: bool
@@ -38,14 +38,14 @@ class _Folder(Struct, frozen=True):
 
 
 class _Origin(Struct, frozen=True):
-    """Where a package was installed from, as PEP 610 has it written down."""
+    """The source that a package was installed from, as recorded under PEP 610."""
 
     url: str
     dir_info: _Folder | None = None
 
 
 def copied_sources(environment: str) -> list[Copied]:
-    """Return what was copied into the environment in this folder."""
+    """Return the sources that were copied into the environment at this path."""
     found = set()
     for parts in _PACKAGES:
         pattern = os.path.join(glob.escape(environment), *parts, "*.dist-info", "direct_url.json")
@@ -60,14 +60,14 @@ def copied_sources(environment: str) -> list[Copied]:
 
 
 def _local(url: str) -> str | None:
-    """Return the path of what is on this machine and still there."""
+    """Return the path of a `file:` URL if it still exists, else None."""
     parts = urlsplit(url)
     path = url2pathname(parts.path)
     return path if parts.scheme == "file" and os.path.exists(path) else None
 
 
 def _points(info: str) -> bool:
-    """Return whether a package is nothing but its metadata, its programs and a pointer to its folder."""
+    """Return whether a package consists of its metadata, its scripts and a pointer to its folder, and nothing else."""
     try:
         with open(os.path.join(info, "RECORD"), encoding="utf-8", newline="") as record:
             return all(map(_is_pointer, _installed(record, os.path.basename(info))))
@@ -76,7 +76,7 @@ def _points(info: str) -> bool:
 
 
 def _installed(record: Iterable[str], info: str) -> list[str]:
-    """Return the files of a package that are neither its metadata nor, outside of its place, its programs."""
+    """Return the files of a package except its metadata and its scripts, which lie outside of site-packages."""
     return [row[0] for row in csv.reader(record) if row and not row[0].startswith((f"{info}/", "../"))]
 
 

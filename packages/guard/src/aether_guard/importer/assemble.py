@@ -1,4 +1,4 @@
-"""From a tool's series to summaries: units, directions, names. Pure."""
+"""Convert a tool's series into summaries: units, directions and names. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aether_schema import Better
 
 _Listed = Literal["p50", "p95", "mean"]
-#: What a run without samples contributes to a pool, the first that all runs hold.
+#: Statistics in order of preference: runs without samples are pooled by the first that all runs hold.
 _POOLED: tuple[_Listed, ...] = ("p50", "mean", "p95")
 _ID_LENGTH = 200
 _NAME_LENGTH = 10_000
@@ -34,10 +34,10 @@ _SLUG_LENGTH = 80
 
 
 class Imported(Struct, frozen=True, kw_only=True):
-    """One file's benches: `summaries` to be judged, and the others by `bench_id` with the reason.
+    """One file's benches: `summaries` to be judged, and the other benches as pairs of `bench_id` and reason.
 
     `failed` benches ran with failures, which is an error. `unjudged` benches have no figures, or figures in a unit
-    that does not tell which direction is better.
+    that does not imply which direction is better.
     """
 
     summaries: tuple[Summary, ...] = ()
@@ -48,7 +48,7 @@ class Imported(Struct, frozen=True, kw_only=True):
 def summaries_of(series: Iterable[Series], wishes: Wishes, measured_at: datetime) -> Imported:
     """Return the benches of one file under distinct names.
 
-    `measured_at` stands for the time that a tool did not write.
+    `measured_at` is the timestamp of series without one.
 
     Raises:
         ImportProblem: a figure is impossible, or none of the benches can be judged.
@@ -74,10 +74,10 @@ def summaries_of(series: Iterable[Series], wishes: Wishes, measured_at: datetime
 
 
 def pool(runs: Sequence[Summary]) -> Summary:
-    """Return several runs of one bench as one summary in which each run is a process of its own.
+    """Return several runs of one bench as one summary in which each run is a separate process.
 
-    Runs that all have samples contribute their rounds. Otherwise each run contributes the one statistic that all of
-    them hold, its middle or else its p95, as a round of one value.
+    If all runs have samples, each run contributes its rounds. Otherwise each run contributes a round of one value: the
+    first of p50, mean and p95 that all runs hold.
 
     Raises:
         ImportProblem: the runs do not measure the same thing.
@@ -127,8 +127,8 @@ def pool(runs: Sequence[Summary]) -> Summary:
 
 
 def bench_id_of(name: str) -> str:
-    """Return a name as a bench_id: on one line, and where it is too long, cut with a mark of the whole."""
-    if len(name) > _NAME_LENGTH:  # before each of its characters takes memory
+    """Return a name as a bench_id: on one line, and if too long, truncated and followed by a digest of the name."""
+    if len(name) > _NAME_LENGTH:  # before the steps below take memory per character
         name = f"{name[:_NAME_LENGTH]}~{_digest(name, 12)}"
     name = " ".join("".join(character if character.isprintable() else " " for character in name).split())
     if not name:
@@ -139,7 +139,7 @@ def bench_id_of(name: str) -> str:
 
 
 def file_name_of(bench_id: str) -> str:
-    """Return the name of the file for a bench's summary: the same always, and another for every other id."""
+    """Return the file name of a bench's summary, which is stable and unique to the id."""
     slug = re.sub(r"[^a-z0-9._=+-]+", "-", bench_id.lower()).strip("-.")[:_SLUG_LENGTH]
     return f"bench-{slug}.json" if slug == bench_id else f"bench-{slug}-{_digest(bench_id, 8)}.json"
 
@@ -149,7 +149,7 @@ def _digest(text: str, length: int) -> str:
 
 
 def _distinct(series: Sequence[Series]) -> list[Series]:
-    """Return the series, those of one name told apart by their number."""
+    """Return the series with distinct names: repeated names get a number."""
     seen: Counter[str] = Counter()
     apart: list[Series] = []
     taken = {item.name for item in series}
@@ -167,7 +167,7 @@ def _distinct(series: Sequence[Series]) -> list[Series]:
 
 
 def _failure(item: Series, allowed: float) -> str | None:
-    """Return why a series is an error: more of its operations failed than are allowed, or it has no figure left."""
+    """Return why a series is an error, or None: more operations failed than allowed, or no figure is left."""
     failures = item.failures
     if failures is None or failures.failed <= 0:
         return None
@@ -177,7 +177,7 @@ def _failure(item: Series, allowed: float) -> str | None:
         return f"{failures.problem}; nothing is left to judge"
     if share <= allowed:
         return None
-    # The smallest whole percentage with which the series would be judged.
+    # The smallest whole percentage that lets the series be judged.
     return f"{failures.problem}; --allow-failures {math.ceil(min(share, 1.0) * 100)}% judges it anyway"
 
 
@@ -188,7 +188,7 @@ def _no_direction(item: Series) -> str:
 
 def _summary(item: Series, known: Conversion, measured_at: datetime) -> Summary:
     rounds = None if item.rounds is None else tuple(known.all(values) for values in item.rounds if values)
-    # Sorted once, which is what takes the time, for both.
+    # Sort once for all quantiles, because sorting takes most of the time.
     kept = sorted(chain.from_iterable(rounds)) if rounds else []
     statistics: tuple[_Listed, ...] | None = None
     p5 = None
@@ -237,7 +237,7 @@ def _summary(item: Series, known: Conversion, measured_at: datetime) -> Summary:
 
 
 def _interval(interval: Interval | None, known: Conversion, p50: float) -> Interval | None:
-    """Return a tool's interval in the unit of the summary, or None where it holds no ratio or not its own middle."""
+    """Return a tool's interval in the summary's unit, or None unless it is positive, finite and contains the p50."""
     if interval is None:
         return None
     low, high = known.one(interval.low), known.one(interval.high)
@@ -245,10 +245,10 @@ def _interval(interval: Interval | None, known: Conversion, p50: float) -> Inter
 
 
 def _computed(item: Series, known: Conversion) -> tuple[float, float, tuple[_Listed, ...] | None]:
-    """Return p50 and p95 as a summary without samples holds them, and which of them the tool computed.
+    """Return the p50 and p95 of a summary without samples, and the statistics that the tool computed (None: both).
 
     Raises:
-        ImportProblem: it computed none.
+        ImportProblem: the tool computed no statistic.
 
     """
     middle = item.mean if item.p50 is None else item.p50
@@ -256,8 +256,8 @@ def _computed(item: Series, known: Conversion) -> tuple[float, float, tuple[_Lis
     if middle is not None and item.p95 is not None:
         p50, p95 = known.one(middle), known.one(item.p95)
         if name == "p50":
-            return p50, max(p50, p95), None  # the tool rounds each for itself
-        # A mean may lie above the p95, and a summary's p50 may not.
+            return p50, max(p50, p95), None  # the tool rounds them separately
+        # A mean may exceed the p95, but a summary's p50 may not.
         return (p50, p95, (name, "p95")) if p95 >= p50 else (p50, p50, (name,))
     if middle is not None:
         return known.one(middle), known.one(middle), (name,)
@@ -267,9 +267,9 @@ def _computed(item: Series, known: Conversion) -> tuple[float, float, tuple[_Lis
 
 
 def _directed(known: Conversion, item: Series, wishes: Wishes) -> Conversion | None:
-    """Return the conversion with a direction, or None where nothing gives one.
+    """Return the conversion with a direction, or None if the direction is unknown.
 
-    A `--better GLOB=WAY` outranks the format, the format the unit, and all of them a plain `--better WAY`.
+    In order of precedence, the direction comes from `--better GLOB=WAY`, the format, the unit, and `--better WAY`.
     """
     named = next((way for glob, way in wishes.better if glob and fnmatch.fnmatchcase(item.name, glob)), None)
     better: Better | None = named or item.better or known.better
@@ -279,7 +279,7 @@ def _directed(known: Conversion, item: Series, wishes: Wishes) -> Conversion | N
         return None
     if known.better == better or known.metric == "value":
         return replace(known, better=better)
-    # A time of which more is better is no duration, nor a rate of which less is a throughput.
+    # The metrics imply a direction: a time with "higher" is not a duration, a rate with "lower" not a throughput.
     return replace(known, metric="value", better=better)
 
 

@@ -1,4 +1,4 @@
-"""The table of BenchmarkDotNet as CSV, `*-report.csv`: a mean a row, with its unit in the cell or in the header."""
+"""BenchmarkDotNet's CSV table, `*-report.csv`: one mean per row, with its unit in the cell or in the header."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ UnrollFactor WarmupCount
 _JOBS = frozenset(_JOB_COLUMNS.split())
 _PLACES = ("Namespace", "Type", "Method")
 _OTHERS = {"Description", "Categories", "Logical Group", "Baseline"}
-#: How a result that could not be had is written.
+#: The notations of a missing result.
 _NONE = {"NA", "N/A", "?", ""}
-#: BenchmarkDotNet counts in powers of two.
+#: BenchmarkDotNet's units of memory are powers of two.
 _BYTES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
 _HEADED = re.compile(r"(?P<name>.+) \[(?P<unit>[^\]]+)\]")
 _FILE = re.compile(r"(?P<type>(?:[A-Z]|\w+\.)[\w.+`-]*)-report\.csv")
 
 
 def recognises(document: Document) -> bool:
-    """Return whether the header has a method, a mean, and what the mean may be off by."""
+    """Return whether the header has a method, a mean, and an error or standard deviation."""
     header = document.head.partition("\n")[0]
     names = {_headed(name.strip().strip('"'))[0] for name in header.split(delimiter_of(document))}
     return {"Method", "Mean"} <= names and bool(names & {"Error", "StdDev"})
 
 
 def read(document: Document) -> Iterator[Series]:
-    """Yield the mean of each row, and what it allocates."""
+    """Yield the mean of each row, and its allocated bytes per operation."""
     rows = [(line, _cells(cells)) for line, cells in rows_of(document, ["Method"])]
     for line, cells in rows:
         if "Mean" not in cells:
@@ -66,7 +66,7 @@ def _series(name: str, cells: dict[str, tuple[str, str]], line: int) -> Iterator
         return
     value, unit = mean
     high = _figure(cells["P95"], place=f"line {line}, column P95") if "P95" in cells else None
-    # Both cells choose their own unit.
+    # The unit is chosen per cell, so the two may differ.
     p95 = high[0] if high is not None and high[1] == unit else None
     yield Series(name=name, unit=unit, mean=value, p95=p95)
     if "Allocated" in cells:
@@ -87,7 +87,7 @@ def _figure(cell: tuple[str, str], place: str) -> tuple[float, str] | None:
 
 
 def _name(cells: dict[str, tuple[str, str]], type_name: str) -> str:
-    """Return a name as the JSON reports have it: the type, the method and the parameters."""
+    """Return the name that the JSON reports use: type, method and parameters."""
     places = [cells[key][0] for key in _PLACES if key in cells]
     if "Type" not in cells and type_name:
         places.insert(0, type_name)
@@ -98,14 +98,14 @@ def _name(cells: dict[str, tuple[str, str]], type_name: str) -> str:
 
 
 def _differing(rows: Sequence[dict[str, tuple[str, str]]]) -> list[str]:
-    """Return the columns of jobs in which rows of one name differ; a name of a job that was made up only if it must."""
+    """Return the job columns in which rows of one name differ; the generated `Job` only if no other column does."""
     keys = [key for key in rows[0] if key in _JOBS and len({row.get(key, ("", ""))[0] for row in rows}) > 1]
     others = [key for key in keys if key != "Job"]
     return others or keys
 
 
 def _cells(row: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """Return the cells by the names of their columns, each with the unit that the header gives."""
+    """Return the cells by column name, each with the unit from the header."""
     found: dict[str, Any] = {}
     for header, text in row.items():
         name, unit = _headed(header)

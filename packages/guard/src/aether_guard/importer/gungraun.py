@@ -1,7 +1,8 @@
 """gungraun and iai-callgrind: `summary.json` of `--save-summary`, or `--output-format=json`; versions 1 to 6.
 
-Events are counted once and repeat to the digit. Benches are the instructions, cache hits and estimated cycles of
-callgrind and cachegrind, and the allocations of DHAT. Other events are too few for a ratio of them to say much.
+Events are counted once, and the counts are exactly reproducible. The benches are the instructions, cache hits and
+estimated cycles of callgrind and cachegrind, and the allocations of DHAT. The counts of other events are too small for
+a meaningful ratio.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 ABOUT = "summary.json of gungraun and iai-callgrind"
 SUFFIXES: tuple[str, ...] = (".json", ".jsonl", ".ndjson")
-#: The event that a benchmark is named by.
+#: The event whose bench has the name of the benchmark without a suffix.
 _FIRST = "Ir"
 _UNITS = {
     _FIRST: "instructions",
@@ -37,14 +38,14 @@ _Count = int | float | None
 
 
 class _Metric(Struct):
-    """A number, which newer releases write as `{"Int": 5}`."""
+    """A number as newer releases write it: `{"Int": 5}`."""
 
     whole: int | None = msgspec.field(default=None, name="Int")
     fraction: float | None = msgspec.field(default=None, name="Float")
 
 
 class _Sides(Struct):
-    """The value of this run on the left, and of the one before."""
+    """The value of this run (`left`), or the values of this run and the previous run (`both`)."""
 
     left: _Metric | int | None = msgspec.field(default=None, name="Left")
     both: tuple[_Metric | int, _Metric | int] | None = msgspec.field(default=None, name="Both")
@@ -86,13 +87,13 @@ class _Summary(Struct):
 
 
 def recognises(document: Document) -> bool:
-    """Return whether the first object is the summary of a benchmark."""
+    """Return whether the first object is the summary of a benchmark, by its keys."""
     keys = document.keys or document.first or document.first_line
     return {"module_path", "benchmark_exe", "kind"} <= keys.keys()
 
 
 def read(document: Document, wishes: Wishes) -> Iterator[Series]:
-    """Yield a bench for each event: instructions under the name of the benchmark, the others with theirs behind it."""
+    """Yield a bench per event: instructions under the benchmark's name, other events with theirs as a suffix."""
     del wishes
     for summary in _summaries(document):
         name = summary.module_path
@@ -104,7 +105,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
                 values = [value for each in events if (value := _new(each.get(event))) is not None]
                 if values:
                     parts = [name, "" if tool == "Callgrind" else tool, "" if event == _FIRST else event]
-                    # Several processes were counted each for itself.
+                    # The tool counts each process separately.
                     yield Series(name=" ".join(filter(None, parts)), unit=unit, p50=float(sum(values)), better="lower")
 
 
@@ -123,7 +124,7 @@ def _summaries(document: Document) -> Iterator[_Summary]:
 
 
 def _tools(summary: _Summary) -> Iterator[tuple[str, list[dict[str, _Event]]]]:
-    """Yield each tool with its events, which stand in another place in every few versions."""
+    """Yield each tool with its events, whose position in the file depends on the version."""
     callgrind = summary.callgrind_summary
     if callgrind is not None and callgrind.callgrind_run is not None:
         yield "Callgrind", [_events(callgrind.callgrind_run.total.summary)]
@@ -131,7 +132,7 @@ def _tools(summary: _Summary) -> Iterator[tuple[str, list[dict[str, _Event]]]]:
         yield "Callgrind", [run.events for run in callgrind.summaries]
     for profile in summary.profiles:
         total = profile.summaries.total.summary
-        # A tool without figures has a text in place of them.
+        # A tool without figures has a string in their place.
         for kind in ("Callgrind", "Cachegrind", "Dhat"):
             if isinstance(total, dict) and kind in total:
                 yield profile.tool, [_events(total[kind])]
@@ -145,7 +146,7 @@ def _events(found: object) -> dict[str, _Event]:
 
 
 def _new(event: _Event | None) -> _Count:
-    """Return the value of the newer run; an event of the older one alone has none."""
+    """Return the value of the newer run, or None if only the older run has the event."""
     if event is None or event.metrics is None:
         return None if event is None else event.new
     value = event.metrics.both[0] if event.metrics.both is not None else event.metrics.left

@@ -1,6 +1,7 @@
-"""BenchmarkTools.jl: `BenchmarkTools.save`. A trial is a bench, named by its keys in the groups.
+"""BenchmarkTools.jl: `BenchmarkTools.save`. Each trial is a bench, named by its keys in the groups.
 
-Times are in nanoseconds. What one evaluation allocates is a bench of its own, `memory` or `allocs` behind the name.
+Times are in nanoseconds. The allocations of one evaluation are separate benches, whose names end in `memory` or
+`allocs`.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 
 ABOUT = "Julia's BenchmarkTools.save"
 SUFFIXES: tuple[str, ...] = (".json",)
-#: How deep groups may lie in groups.
+#: Maximum depth of nested groups.
 DEPTH_LIMIT = 100
 _Any = TypeVar("_Any")
 
 
 class _Trial(Struct):
-    """All samples of a trial, or one figure where an estimate was saved."""
+    """All samples of a trial, or one figure if an estimate was saved."""
 
     times: list[float] | None = None
     time: float | None = None
@@ -41,7 +42,7 @@ class _Group(Struct):
 
 
 def recognises(document: Document) -> bool:
-    """Return whether the first of two items has the version of the package."""
+    """Return whether the first item of the file holds the version of BenchmarkTools."""
     return "BenchmarkTools" in document.first
 
 

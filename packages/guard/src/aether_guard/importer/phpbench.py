@@ -1,6 +1,6 @@
-"""PHPBench: `run --dump-file=FILE`. An iteration is a process of its own, unless the benches run in PHPBench's own.
+"""PHPBench: `run --dump-file=FILE`. Each iteration is a separate process, except with the executor `local`.
 
-Times are in microseconds. The peak of memory is a bench of its own, with `mem-peak` behind the name.
+Times are in microseconds. Peak memory is a separate bench, whose name ends in `mem-peak`.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 ABOUT = "PHPBench run --dump-file"
 SUFFIXES: tuple[str, ...] = (".xml",)
-#: What of the environment is known by which name here.
+#: The environment keys to keep, by element and attribute, and their names in a summary.
 _FIXED = {("uname", "os"): "os", ("uname", "machine"): "machine", ("php", "version"): "php"}
 _COMMIT = re.compile(r"[\da-f]{40}")
-#: The name of the only set of parameters in releases before 1.0.
+#: Names of the only parameter set of a subject; "0" comes from releases before 1.0.
 _NO_SET = {"", "0"}
 
 
 def recognises(document: Document) -> bool:
-    """Return whether the root element is that of a dump."""
+    """Return whether the root element is `phpbench`, as in a dump."""
     return document.root_tag == "phpbench"
 
 
 def read(document: Document, wishes: Wishes) -> Iterator[Series]:
-    """Yield a variant of a subject each, told apart by their sets of parameters and then by their revolutions."""
+    """Yield the series of each variant of a subject, named by its parameter set and then by its revolutions."""
     del wishes
     suites = list(parse_xml(document, {"value", "error"}).iter("suite"))
     for suite in suites:
@@ -51,7 +51,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
 
 
 def _named(name: str, variants: Sequence[Element], tag: dict[str, str]) -> Iterator[tuple[str, Element]]:
-    """Yield the variants of a subject with as much behind its name as it takes."""
+    """Yield the variants of a subject, with only the name suffixes needed to keep them distinct."""
     sets = [item.get("name", "") if (item := each.find("parameter-set")) is not None else "" for each in variants]
     times = Counter(sets)
     for each, variant in zip(sets, variants, strict=True):
@@ -76,7 +76,7 @@ def _series(name: str, variant: Element, common: dict[str, Any], *, is_local: bo
 
 
 def _common(suite: Element) -> dict[str, Any]:
-    """Return when and where a suite ran; releases before 1.0 have attributes in place of the elements `value`."""
+    """Return a suite's time, environment and commit. Before release 1.0, attributes replace the `value` elements."""
     found: dict[tuple[str, str], str] = {}
     for item in suite.iterfind("env/*"):
         found |= {(item.tag, key): value for key, value in item.items()}

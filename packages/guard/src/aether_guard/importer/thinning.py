@@ -1,6 +1,6 @@
 """Thin the samples in a JSON text that is too large to be read whole, in one pass and bounded memory.
 
-The numbers of a long array are thinned evenly: every second, or every fourth and so on, beginning with the first.
+Long arrays are thinned evenly: every second number is kept, or every fourth and so on, starting with the first.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-#: At most so many numbers of an array are kept, and more than half as many: a verdict needs no more.
+#: Maximum count of numbers kept from an array. Thinning keeps more than half as many. A verdict needs no more.
 MOST_KEPT = 20_000
-#: The characters of numbers, of NaN and Infinity, and those between them.
+#: The characters of numbers, NaN and Infinity, and of the separators between them.
 _NUMBERS = b"0123456789+-.eE, \t\r\nNaInfity"
 _LONGEST_NUMBER = 2**20
-#: A key, its colon and its bracket are found across pieces unless more white space than this stands between them.
+#: Bytes searched again with the next piece, to find a key, colon and bracket that are split between two pieces.
 _REACH = 256
 
 
 def thinned_length(count: int) -> int:
-    """Return how many numbers of an array of `count` are kept."""
+    """Return how many of an array's `count` numbers are kept."""
     stride = 1
     while -(-count // stride) > MOST_KEPT:
         stride *= 2
@@ -29,9 +29,9 @@ def thinned_length(count: int) -> int:
 
 
 def thin(pieces: Iterable[bytes], keys: Iterable[str]) -> Iterator[bytes]:
-    """Yield a JSON text with the long arrays of numbers under `keys` thinned, and all else as it is."""
+    """Yield a JSON text with the long arrays of numbers under `keys` thinned, and the rest unchanged."""
     names = b"|".join(re.escape(key).encode() for key in keys)
-    # Within a string the quotes would be escaped.
+    # This cannot match inside a string, where quotes are escaped.
     opening = re.compile(rb'"(?:%s)"\s*:\s*\[' % names)
     text = b""
     array: _Array | None = None
@@ -49,7 +49,7 @@ def thin(pieces: Iterable[bytes], keys: Iterable[str]) -> Iterator[bytes]:
             end = text.find(b"]", at)
             part = text[at : end if end >= 0 else max(at, text.rfind(b",") + 1)]
             is_odd = len(text) - at > _LONGEST_NUMBER and not part
-            if is_odd or part.translate(None, _NUMBERS):  # no array of numbers: it stays as it is
+            if is_odd or part.translate(None, _NUMBERS):  # not an array of numbers: leave it unchanged
                 yield array.text()
                 array = None
                 continue
@@ -66,7 +66,7 @@ def thin(pieces: Iterable[bytes], keys: Iterable[str]) -> Iterator[bytes]:
 
 
 class _Array:
-    """The numbers of one array as they are met, thinned whenever they become too many."""
+    """The numbers of one array in the order of the text, thinned whenever there are more than MOST_KEPT."""
 
     def __init__(self) -> None:
         self._stride = 1
@@ -75,7 +75,7 @@ class _Array:
         self._is_open = False
 
     def add(self, part: bytes) -> None:
-        """Add numbers with the commas between them; a comma at the end says that more follow."""
+        """Add numbers separated by commas; a comma at the end means that more follow."""
         if not part.strip():
             return
         self._is_open = part.rstrip().endswith(b",")
@@ -89,7 +89,7 @@ class _Array:
             self._stride *= 2
 
     def text(self) -> bytes:
-        """Return the numbers that are kept, with a comma behind them where something follows."""
+        """Return the kept numbers, followed by a comma if the last part ended in one."""
         return b",".join(_compact(self._kept) if self._stride > 1 else self._kept) + (b"," if self._is_open else b"")
 
 
