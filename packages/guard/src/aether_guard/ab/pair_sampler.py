@@ -43,7 +43,7 @@ FIRST_PAIRS = 4
 LEAST_SHARE, MOST_SHARE = 0.5, 2.0
 NOISE_SHARE = 0.5
 #: Samples are verified in the first block and again after this number of pairs: it takes as long as some of them.
-PAIRS_PER_VERIFICATION = 60
+PAIRS_PER_VERIFICATION = 150
 #: Pairs at the start of a block that do not count: a process's first samples find nothing in the caches.
 WARM_UPS = 1
 #: Samples that take longer than this do not show it.
