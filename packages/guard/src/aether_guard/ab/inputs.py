@@ -1,7 +1,7 @@
-"""What both versions read, such as a tree to pack: kept for all lives, and in one place for both if it is alike.
+"""Files that both versions only read, such as a tree to pack: kept for all blocks, in one place for both if equal.
 
-Writing it anew for every life takes longer than the life's samples, and where it then lies on the disk and in memory is
-a luck of its own, which falls on one version alone.
+Writing them for every block takes longer than the block's samples, and their place on the disk and in memory, which
+changes the speed, would fall on one version alone.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from contextlib import suppress
 
 
 class Inputs:
-    """A folder for each side, as long as its content has not been seen; then one for both, or none.
+    """A folder for each version until both have filled theirs; then one for both, or none.
 
-    Where the versions leave something else there, each life makes its own: what is kept on one side for all lives
-    would be one luck in all of them.
+    If the versions fill theirs differently, each block makes its own: a file that one version kept for all blocks would
+    have the same place in all of them.
     """
 
     def __init__(self, folder: str) -> None:
