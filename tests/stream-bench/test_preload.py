@@ -1,4 +1,4 @@
-"""Uploads of forked workers: what they have been spared, and what they share."""
+"""Workers that have imported the streaming bench ahead: their server is a fork of them."""
 
 from __future__ import annotations
 
@@ -13,28 +13,21 @@ import psutil
 import pytest
 
 from aether_harness.affinity import allowed_cpus
-from aether_harness.nursery import CAN_FORK, Nursery
-from aether_harness.process import Worker, WorkerError
-from aether_harness.protocol import Open, Opened, Sample, Taken, Verified, Verify
+from aether_harness.process import Worker, WorkerError, worker_command
+from aether_harness.protocol import Open, Opened, Preload, Sample, Taken, Verified, Verify
 from aether_harness.target import EntryPointAddress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(not CAN_FORK, reason="workers are forked on Linux only")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="servers are forked on Linux only")
 STREAM = EntryPointAddress("streaming", "aether_stream_bench.bench:streaming")
 PARAMS = msgspec.Raw(b'{"payload": 100000, "one_cpu": true}')
 
 
-@pytest.fixture
-def nursery(tmp_path: Path) -> Iterator[Nursery]:
-    nursery = Nursery(sys.executable, STREAM, {}, str(tmp_path), PARAMS)
-    try:
-        nursery.wait_until_ready(120)
-        yield nursery
-    finally:
-        nursery.kill()
+def preloaded() -> Worker:
+    return Worker(worker_command(sys.executable, Preload(address=STREAM, params=PARAMS)))
 
 
 def open_in(worker: Worker, folder: Path) -> psutil.Process:
@@ -54,10 +47,10 @@ def open_in(worker: Worker, folder: Path) -> psutil.Process:
     return server
 
 
-def test_the_server_of_a_forked_worker_is_a_fork_too_that_ends_with_it(nursery: Nursery, tmp_path: Path) -> None:
+def test_the_server_of_a_preloaded_worker_is_a_fork_that_ends_with_it(tmp_path: Path) -> None:
     servers = []
     for _ in range(2):
-        with Worker(nursery=nursery) as worker:
+        with preloaded() as worker:
             server = open_in(worker, tmp_path)
             servers.append(server.pid)
             assert server.cmdline() == psutil.Process(worker.pid).cmdline()
@@ -68,13 +61,12 @@ def test_the_server_of_a_forked_worker_is_a_fork_too_that_ends_with_it(nursery: 
 
 
 def test_a_worker_that_is_killed_leaves_no_server(
-    nursery: Nursery,
     tmp_path: Path,
     eventually: Callable[[Callable[[], Any]], Any],
     is_running: Callable[[int], bool],
 ) -> None:
     ended = []
-    with suppress(WorkerError), Worker(nursery=nursery) as worker:
+    with suppress(WorkerError), preloaded() as worker:
         server = open_in(worker, tmp_path)
         assert is_running(server.pid)
         os.kill(worker.pid, signal.SIGKILL)
