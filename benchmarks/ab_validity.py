@@ -210,7 +210,7 @@ def estimate(blocks: Array, noises: Array) -> tuple[Array, Array, Array]:
     ratios = blocks.reshape(runs, -1)
     distances = ratios - np.median(ratios, axis=1, keepdims=True)
     usual_distance = np.median(np.abs(distances), axis=1)
-    clip = np.maximum(CLIP * np.maximum(MEDIAN_TO_STANDARD * usual_distance, noise), MIN_CLIP)
+    clip = np.maximum(np.maximum(usual_distance, CLIP * noise), MIN_CLIP)
     unclipped = (np.abs(distances) <= clip[:, None]).mean(axis=1)
     scores = np.clip(distances, -clip[:, None], clip[:, None]).reshape(blocks.shape).mean(axis=2) / unclipped[:, None]
     deviations = np.abs(scores - np.median(scores, axis=1, keepdims=True))

@@ -69,3 +69,19 @@ def test_blocks_that_are_all_alike_have_a_variance_that_can_be_divided_by() -> N
     for _ in range(3):
         estimator.add([0.01])
     assert estimator.estimate().block == MIN_VARIANCE
+
+
+@given(blocks=st.lists(st.lists(st.floats(-10, 10), min_size=1, max_size=4), min_size=3, max_size=6))
+def test_some_pair_always_counts_as_it_is(blocks: list[list[float]]) -> None:
+    estimator = VarianceEstimator()
+    for block in blocks:
+        estimator.add(block)
+    assert estimator.estimate().unclipped_share > 0
+
+
+def test_two_far_from_the_middle_count_as_they_are() -> None:
+    for distance in (0.1 * number for number in range(1, 100)):
+        estimator = VarianceEstimator()
+        for ratio in (-distance, distance, distance, -distance):
+            estimator.add([ratio])
+        assert estimator.estimate().unclipped_share > 0

@@ -90,7 +90,7 @@ class VarianceEstimator:
         pairs = [log_ratio for block in self._all for log_ratio in block]
         centre = quantile(pairs, 0.5)
         noise = self._noise() if self._noises else 0.0
-        clip = max(CLIP * max(MEDIAN_TO_STANDARD * median_abs_deviation(pairs, centre), noise), MIN_CLIP)
+        clip = max(median_abs_deviation(pairs, centre), CLIP * noise, MIN_CLIP)
         unclipped_share = sum(abs(log_ratio - centre) <= clip for log_ratio in pairs) / len(pairs)
         scores = [clipped_mean(block, centre, clip) / unclipped_share for block in self._all]
         expected = PRIOR_FACTOR * noise**2 * self.blocks / len(pairs)
