@@ -28,7 +28,7 @@ PRIOR_BLOCKS = 3
 MIN_VARIANCE = 1e-18
 #: A pair counts up to this number of standard deviations from the bound that is bet on, so that half of the pairs count
 #: as they are; in any case up to a thousandth, so that figures that do not vary say something. On shared machines most
-#: pairs agree closely and some are far off: blocks vary by about half as much as with twice this number.
+#: pairs agree closely and some are far off: blocks vary by up to two fifths less than with twice this number.
 CLIP = 1 / MEDIAN_TO_STANDARD
 MIN_CLIP = 0.001
 #: The share of pairs nearer than that, if they are normal.
