@@ -13,12 +13,13 @@ from msgspec.structs import replace
 from aether_guard.estimate import MOST_SAMPLES, Estimate, as_change, as_log, estimate
 from aether_guard.runs import keep_runs
 from aether_guard.source import Loaded
-from aether_schema import Levels, RunLevels, Summary, quantile
+from aether_schema import Levels, RunLevels, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aether_guard.verdict import Quantile
+    from aether_schema import Summary
 
 #: What a t variable with 2 degrees of freedom stays below in 95 %.
 T_OF_2 = 2.919985580353726
@@ -495,25 +496,10 @@ def test_over_recorded_runs_the_ruler_explains_what_the_raw_figures_cannot(
     assert spread[1] < spread[0] / 2
 
 
-def layered(seed: int | None, effects: Sequence[float], worsening: float, *, python: str = "3.11.7") -> Summary:
-    """Return a summary whose rounds have the effects of their layouts, some noise, and a worsening."""
-    draw = Random(str((seed, worsening)))
-    samples = tuple(
-        tuple(10 * math.exp(effect + worsening + draw.gauss(0, 0.001)) for _ in range(5)) for effect in effects
-    )
-    flat = [value for values in samples for value in values]
-    return Summary(
-        bench_id="b",
-        metric="duration_ms",
-        unit="ms",
-        p50=quantile(flat, 0.5),
-        p95=quantile(flat, 0.95),
-        n=len(flat),
-        timestamp="2026-01-01T00:00:00+00:00",
-        samples=samples,
-        layout_seed=seed,
-        environment={"python": python},
-    )
+def layered(effects: Sequence[float], worsening: float) -> list[list[float]]:
+    """Return rounds with the effects of their layouts, some noise, and a worsening."""
+    draw = Random(str(worsening))
+    return [[10 * math.exp(effect + worsening + draw.gauss(0, 0.001)) for _ in range(5)] for effect in effects]
 
 
 def reach(baseline: Summary, current: Summary) -> float:
@@ -522,16 +508,18 @@ def reach(baseline: Summary, current: Summary) -> float:
     return result.reach
 
 
-def test_rounds_with_the_same_layout_are_compared_in_pairs() -> None:
+def test_rounds_with_the_same_layout_are_compared_in_pairs(sampled: Callable[..., Summary]) -> None:
     draw = Random(1)
     effects = [draw.gauss(0, 0.03) for _ in range(24)]
-    before, after = layered(0, effects, 0.0), layered(0, effects, 0.02)
+    environment = {"python": "3.11.7"}
+    before = sampled(layered(effects, 0.0), layout_seed=0, environment=environment)
+    after = sampled(layered(effects, 0.02), layout_seed=0, environment=environment)
     paired = reach(before, after)
     assert paired < 0.001
     for other in (
-        layered(1, effects, 0.02),
-        layered(None, effects, 0.02),
-        layered(0, effects, 0.02, python="3.12.1"),
-        layered(0, [*effects, 0.0], 0.02),
+        replace(after, layout_seed=1),
+        replace(after, layout_seed=None),
+        replace(after, environment={"python": "3.12.1"}),
+        sampled(layered([*effects, 0.0], 0.02), layout_seed=0, environment=environment),
     ):
         assert reach(before, other) > 10 * paired

@@ -146,7 +146,7 @@ def test_of_too_few_samples_for_a_bound_it_says_so_for_p95_only(sampled: Callabl
     assert note not in reason(few, few, Policy(quantile="p50"))
 
 
-def test_samples_that_would_settle_it_and_those_that_bound_a_p95_are_told_once_where_they_are_the_same(
+def test_a_number_of_samples_that_serves_both_ends_is_given_once(
     sampled: Callable[..., Summary],
 ) -> None:
     said = reason(sampled([[10.0] * 3, [10.5] * 3]), sampled([[11.0] * 3, [11.6] * 3]))

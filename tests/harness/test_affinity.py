@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aether_harness import UsageError
-from aether_harness.affinity import Assignment, allowed_cpus, assign_cpus, come_last, go_first, pin, pin_thread
+from aether_harness.affinity import Assignment, allowed_cpus, assign_cpus, go_first, pin, pin_thread
 from aether_harness.process import Worker
 
 CPUS = st.lists(st.integers(0, 255), min_size=1, max_size=16, unique=True)
@@ -143,18 +143,16 @@ def test_who_goes_first_does_not_take_the_others_of_its_session_along() -> None:
 
 
 @pytest.mark.usefixtures("may_go_first")
-def test_a_session_comes_last_until_it_goes_first_and_others_are_left_as_they_are() -> None:
+def test_a_session_goes_first_and_that_of_another_process_is_left_as_it_is() -> None:
     before = autogroup(os.getpid())
     with subprocess.Popen(SLEEP, start_new_session=True) as sleeping:
         try:
-            come_last(sleeping.pid)
-            assert autogroup_nice(sleeping.pid) == 19
             go_first(sleeping.pid)
             assert autogroup_nice(sleeping.pid) == -20
         finally:
             sleeping.kill()
     with subprocess.Popen(SLEEP) as sleeping:
-        come_last(sleeping.pid)
+        go_first(sleeping.pid)
         sleeping.kill()
     assert autogroup(os.getpid()) == before
 

@@ -129,7 +129,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="companions are fo
 
 
 @on_linux
-def test_whoever_has_imported_it_and_has_no_other_thread_forks_a_companion_that_has_nothing_else_open() -> None:
+def test_a_forked_companion_has_nothing_else_open() -> None:
     command = [sys.executable, "-c", TELLS]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == [

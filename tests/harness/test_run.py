@@ -194,9 +194,7 @@ def test_only_the_start_of_a_huge_error_is_shown(run_benches: Run, text: str) ->
     assert len(done.stderr) < 1000
 
 
-def test_a_bench_that_fails_in_a_later_round_names_that_round_and_leaves_the_old_summary_as_it_was(
-    run_benches: Run, tmp_path: Path
-) -> None:
+def test_a_failure_in_a_later_round_names_it_and_leaves_the_old_summary(run_benches: Run, tmp_path: Path) -> None:
     fails_in_round_2 = IN_SETUP.format("note('rounds')\n    assert len(open(NOTES + '/rounds').readlines()) != 2")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "bench-bad.json").write_text("an old one", encoding="utf-8")

@@ -228,7 +228,8 @@ def test_a_negative_size_is_one_line(folder: Path, tmp_path: Path) -> None:
     header[124:136] = b"\xff" * 12
     header[148:156] = b"%06o\0 " % (sum(header[:148]) + sum(header[156:]) + 8 * 32)
     (tmp_path / "artifact").write_bytes(bytes(header) + bytes(10240))
-    refused(str(tmp_path / "artifact"), folder)
+    problem = refused(str(tmp_path / "artifact"), folder)
+    assert problem.splitlines() == [problem]
 
 
 def test_a_cut_off_member_is_named(folder: Path, tmp_path: Path) -> None:

@@ -240,7 +240,7 @@ def test_a_worker_of_another_kind_is_named_with_its_side(tmp_path: Path, script:
     terms = Terms(assignment=Assignment(), timeout_s=20)
     match = Match(bench_id="thing", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
     with (
-        PairSampler(match, terms, Random(1), 0.02) as sampler,
+        PairSampler(match, terms, Random(1)) as sampler,
         pytest.raises(GuardError, match=f"^thing: new: start: {words}"),
         sampler.open_block(),
     ):
@@ -256,7 +256,7 @@ def test_an_interpreter_that_is_not_there_is_named_with_its_side(tmp_path: Path)
     terms = Terms(assignment=Assignment(), timeout_s=20)
     match = Match(bench_id="thing", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
     with (
-        PairSampler(match, terms, Random(1), 0.02) as sampler,
+        PairSampler(match, terms, Random(1)) as sampler,
         pytest.raises(GuardError, match=r"^thing: new: start: the worker cannot be started: No such file"),
         sampler.open_block(),
     ):

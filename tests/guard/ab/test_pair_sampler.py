@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from collections import Counter
@@ -14,7 +13,6 @@ import psutil
 import pytest
 
 from aether_guard.ab.contestant import commands
-from aether_guard.ab.drawn import Drawn
 from aether_guard.ab.pair_sampler import (
     FIRST_PAIRS,
     MAX_PAIRS,
@@ -23,7 +21,6 @@ from aether_guard.ab.pair_sampler import (
     WARM_UPS,
     WARM_UPS_WITH_COMPANION,
     PairSampler,
-    noise_of,
 )
 from aether_guard.ab.terms import Contestant, Match, Terms
 from aether_guard.error import GuardError
@@ -34,6 +31,8 @@ from aether_harness.target import FileAddress
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from aether_guard.ab.drawn import Drawn
 
 BENCH = """
 import os
@@ -101,7 +100,7 @@ class Scene:
             for name, python in (("old", sys.executable), ("new", new_python))
         ]
         match = Match(bench_id="logs", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
-        return PairSampler(match, terms(), Random(1), 0.02, pairs)
+        return PairSampler(match, terms(), Random(1), pairs)
 
     def parents(self) -> dict[int, list[int]]:
         """Return the workers by who started them."""
@@ -189,29 +188,10 @@ def test_a_block_of_short_samples_has_many_pairs(scene: Scene) -> None:
     assert len(others[-1]) > FIRST_PAIRS
 
 
-def drawn(ratio: float, *, new_first: bool) -> Drawn:
-    return Drawn(old=1.0, new=math.exp(ratio), new_first=new_first, life=0)
-
-
-def test_the_noise_of_pairs_leaves_out_what_it_costs_to_come_second() -> None:
-    draw = Random(1)
-    second = 0.05
-    pairs = [
-        drawn(draw.gauss(0, 0.01) + (-second if new_first else second), new_first=new_first)
-        for new_first in (True, False) * 200
-    ]
-    assert noise_of(pairs) == pytest.approx(0.01, rel=0.15)
-
-
-@pytest.mark.parametrize("count", [0, 1, 2])
-def test_a_single_two_shows_no_noise(count: int) -> None:
-    assert noise_of([drawn(0.1, new_first=number == 1) for number in range(count)]) == 0
-
-
 def test_of_commands_each_pair_has_an_order_of_its_own() -> None:
     command = CommandParams(command=f"{sys.executable} -S -c pass")
     (match,) = commands(command, command)
-    with PairSampler(match, terms(), Random(1), 0.02) as sampler, sampler.open_block() as take:
+    with PairSampler(match, terms(), Random(1)) as sampler, sampler.open_block() as take:
         pairs = [pair for _ in range(sampler.bets_per_block) for pair in take()]
     assert len({pair.new_first for pair in pairs}) == 2
 

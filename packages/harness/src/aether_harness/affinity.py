@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-#: The nicest a process can be to itself, and to others.
-_FIRST, _LAST = -20, 19
+#: The least nice a process can be to others.
+_FIRST = -20
 
 
 class Assignment(Struct, frozen=True, kw_only=True):
@@ -117,28 +117,12 @@ def go_first(pid: int | None = None) -> None:
 
     with suppress(*not_told()):
         psutil.Process(pid).nice(getattr(psutil, "HIGH_PRIORITY_CLASS", _FIRST))
-    _be_grouped(pid, _FIRST)
-
-
-def come_last(pid: int) -> None:
-    """Have the session that a process leads get the CPU after others, until it goes first.
-
-    Where it could not be made to go first, nothing is done: it would come last for good.
-    """
-    if _be_grouped(pid, _FIRST):
-        _be_grouped(pid, _LAST)
-
-
-def _be_grouped(pid: int, niceness: int) -> bool:
-    """Have the session that a process leads, and only that, be so nice; return whether it is."""
     with suppress(AttributeError, OSError):
         # Where Linux groups processes by session, niceness counts within a group only. A session that the process
-        # does not lead is somebody else's, a terminal's say, and would stay so after it.
+        # does not lead belongs to another one, such as a terminal, and would keep the niceness.
         if os.getsid(pid) == pid:
             with open(f"/proc/{pid}/autogroup", "w", encoding="ascii") as group:
-                group.write(str(niceness))
-            return True
-    return False
+                group.write(str(_FIRST))
 
 
 def _listed(cpus: Sequence[int]) -> str:

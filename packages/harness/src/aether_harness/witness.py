@@ -83,7 +83,10 @@ class Witness:
         import psutil
 
         switches = psutil.Process().num_ctx_switches()
-        return Counters(switches.involuntary, switches.voluntary, thread_time_ns(), process_time_ns())
+        own_ns = thread_time_ns()
+        # The clocks of Windows are too coarse to tell the process's other threads from this one.
+        process_ns = own_ns if sys.platform == "win32" else process_time_ns()
+        return Counters(switches.involuntary, switches.voluntary, own_ns, process_ns)
 
     def children_involuntary(self) -> int:
         """Return how often the CPU was taken from children that were waited for."""

@@ -57,4 +57,4 @@ def measure(
 def pair_sampler(contested: Contested, match: Match, terms: Terms, draw: Random) -> PairSampler:
     """Return where the pairs of a bench come from."""
     pairs_per_block = TAIL_PAIRS if contested.question.rule.quantile == "p95" else None
-    return PairSampler(match, terms, draw, contested.trial.distance, pairs_per_block)
+    return PairSampler(match, terms, draw, pairs_per_block)

@@ -14,8 +14,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Self
 
 from aether_guard.ab.drawn import Drawn
-from aether_guard.ab.score import LEAST_DISTANCE
-from aether_guard.ab.spread import MEDIAN_TO_STANDARD, median_abs_deviation
 from aether_guard.ab.terms import drawn_order
 from aether_guard.ab.worker_pair import WorkerPair, Workplace
 from aether_harness.evidence import is_disturbed, usual_of
@@ -25,7 +23,7 @@ from aether_harness.target import CommandAddress
 from aether_schema import quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from random import Random
     from types import TracebackType
 
@@ -38,10 +36,9 @@ COMMAND_PAIRS_PER_WORKER = 20
 MIN_PAIRS, MAX_PAIRS = 2, 200
 #: The first block, before it is known how long anything takes.
 FIRST_PAIRS = 4
-#: Pairs take from half to twice the time that starting and ending the workers takes: as long as it takes until the
-#: noise of their mean is half of the change that is looked for. Only another block has another layout and other pages.
-LEAST_SHARE, MOST_SHARE = 0.5, 2.0
-NOISE_SHARE = 0.5
+#: The time of a block's pairs over that of starting and ending its workers. More pairs have less noise in their mean,
+#: but a verdict takes at least 13 blocks.
+PAIRS_SHARE = 0.75
 #: Samples are verified in the first block and again after this number of pairs: it takes as long as some of them.
 PAIRS_PER_VERIFICATION = 150
 #: Pairs at the start of a block that do not count: a process's first samples find nothing in the caches.
@@ -59,15 +56,11 @@ EVIDENCE_WINDOW = 60
 class PairSampler:
     """Both versions of one bench, measured in turn on the same CPU."""
 
-    def __init__(
-        self, match: Match, terms: Terms, draw: Random, distance: float, pairs_per_block: int | None = None
-    ) -> None:
+    def __init__(self, match: Match, terms: Terms, draw: Random, pairs_per_block: int | None = None) -> None:
         """Measure `match` by `terms`; `draw` decides orders and layouts.
 
-        A block has `pairs_per_block`, or a number that suits the time that its workers take to start and the noise of
-        pairs beside `distance`, the change that is looked for, a logarithm.
+        A block has `pairs_per_block`, or a number that suits the time that its workers take to start.
         """
-        self._distance = max(abs(distance), LEAST_DISTANCE)
         self._workplace = Workplace(match, terms)
         self._draw = draw
         self._pairs_per_block = pairs_per_block
@@ -75,7 +68,6 @@ class PairSampler:
         self._blocks = self._pairs = self._verified_until = 0
         self._start_s: list[float] = []
         self._pair_s: list[float] = []
-        self._noises: list[float] = []
         self._evidence: tuple[list[Evidence], list[Evidence]] = ([], [])
 
     def __enter__(self) -> Self:
@@ -122,9 +114,7 @@ class PairSampler:
             return self._pairs_per_block
         if not self._start_s:
             return FIRST_PAIRS
-        as_long_as_start = quantile(self._start_s, 0.5) / quantile(self._pair_s, 0.5)
-        wanted = (quantile(self._noises, 0.5) / (NOISE_SHARE * self._distance)) ** 2
-        pairs = min(max(wanted, LEAST_SHARE * as_long_as_start), MOST_SHARE * as_long_as_start)
+        pairs = PAIRS_SHARE * quantile(self._start_s, 0.5) / quantile(self._pair_s, 0.5)
         return min(max(2 * math.ceil(pairs / 2), MIN_PAIRS), MAX_PAIRS)
 
     def _warm_up(self, workers: WorkerPair) -> None:
@@ -166,7 +156,6 @@ class PairSampler:
         self._blocks += 1
         self._pairs += count
         self._pair_s.append((perf_counter() - started) / count)
-        self._noises.append(noise_of(pairs))
         return tuple(pairs)
 
     def _sample_both(self, workers: WorkerPair, order: tuple[int, int]) -> tuple[Taken, Taken]:
@@ -183,17 +172,3 @@ class PairSampler:
             is_disturbed(taken.evidence, usual_of(evidence))
             for taken, evidence in zip((old, new), self._evidence, strict=True)
         )
-
-
-def noise_of(pairs: Sequence[Drawn]) -> float:
-    """Return the standard deviation of the log ratio of a pair, from twos of opposite order; 0 for a single two."""
-    if any(pair.old <= 0 or pair.new <= 0 for pair in pairs):
-        return 0.0  # a figure without a ratio, which is an error elsewhere
-    twos = [(one + other) / 2 for one, other in zip(*_log_ratios(pairs), strict=False)]
-    centre = quantile(twos, 0.5) if twos else 0.0
-    return math.sqrt(2) * MEDIAN_TO_STANDARD * median_abs_deviation(twos, centre) if twos else 0.0
-
-
-def _log_ratios(pairs: Sequence[Drawn]) -> tuple[list[float], list[float]]:
-    ratios = [math.log(pair.new / pair.old) for pair in pairs]
-    return ratios[::2], ratios[1::2]

@@ -50,12 +50,6 @@ class Terms(Struct, frozen=True, kw_only=True):
     assignment: Assignment
     timeout_s: float
 
-    @property
-    def others_cpus(self) -> tuple[int, ...]:
-        """The CPUs on which something can be done without disturbing the workers, empty if there is none."""
-        assignment = self.assignment
-        return () if assignment.companion_cpus == assignment.worker_cpus else assignment.companion_cpus
-
 
 def drawn_order(draw: Random) -> tuple[int, int]:
     """Draw which side comes first, the old one (0) or the new one (1)."""

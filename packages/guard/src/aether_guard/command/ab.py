@@ -71,7 +71,9 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     rule.add_argument(
         "--timeout", type=_seconds, default=60.0, metavar="S", help="seconds an import or a sample; %(default)g"
     )
-    rule.add_argument("--seed", type=_seed, metavar="N", help="of the orders; drawn and printed if not given")
+    rule.add_argument(
+        "--seed", type=_seed, metavar="N", help="of orders and memory layouts; drawn and printed if not given"
+    )
     rule.add_argument("--cpus", type=_cpus, default=(), metavar="0,1", help="CPUs to use; the first is the workers'")
     parser.add_argument("--save", metavar="FILE", help="keep every pair there")
     parser.add_argument("--replay", metavar="FILE", help="decide from the pairs kept there, and measure nothing")
