@@ -89,7 +89,7 @@ class Assessment(Struct, frozen=True, kw_only=True):
         """Whether normalization alone makes, or hides, a regression, and the bench did not follow the reference.
 
         It does where the whole interval of the figures as they came is on the other side of the gate. An improvement
-        that is normalization's alone is one neither.
+        that only normalization shows is doubted likewise.
         """
         if self.raw is None or self.ruled is None or self.ruler is None or self.ruler_left:
             return False
