@@ -14,11 +14,11 @@ from time import perf_counter_ns
 
 import msgspec
 
-from aether_guard.ab.measure import plan_terms
+from aether_guard.ab.measure import measurement_settings
 from aether_harness import bench
 from aether_harness.affinity import pin_thread
-from aether_harness.process import Worker
-from aether_harness.protocol import Open, Opened, Sample, Taken
+from aether_harness.process import WorkerClient
+from aether_harness.protocol import Open, Opened, SampleTaken, TakeSample
 from aether_harness.target import FileAddress
 
 SAMPLES = 2000
@@ -35,13 +35,13 @@ def spin() -> None:
 
 def main() -> None:
     """Ask and print."""
-    terms = plan_terms((), 30)
+    terms = measurement_settings((), 30)
     assignment = terms.assignment
     address = FileAddress(os.path.abspath(__file__), "spin")
     around_ns = []
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        workers = [stack.enter_context(Worker()) for _ in range(2)]
+        workers = [stack.enter_context(WorkerClient()) for _ in range(2)]
         for worker in workers:
             request = Open(
                 address=address,
@@ -50,13 +50,13 @@ def main() -> None:
                 worker_cpus=assignment.worker_cpus,
                 companion_cpus=assignment.companion_cpus,
                 iterations=1,
-                ruler=False,
+                time_reference=False,
             )
-            worker.ask(request, Opened, 30)
+            worker.request(request, Opened, 30)
         pin_thread(assignment.worker_cpus)
         for number in range(SAMPLES):
             started = perf_counter_ns()
-            taken = workers[number % 2].ask(Sample(), Taken, 30)
+            taken = workers[number % 2].request(TakeSample(), SampleTaken, 30)
             around_ns.append(perf_counter_ns() - started - taken.evidence.elapsed_ns)
     quietest = min(median(around_ns[start : start + RUN]) for start in range(0, SAMPLES, RUN))
     print(f"median {median(around_ns) / 1e3:.1f} us, in the quietest {RUN} {quietest / 1e3:.1f} us, n {SAMPLES}")

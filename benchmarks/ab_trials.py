@@ -32,13 +32,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aether_guard.ab.contest import Contested, contest
-from aether_guard.ab.contestant import commands, question_of, revisions, settings
-from aether_guard.ab.live import Quiet
-from aether_guard.ab.measure import pair_sampler, plan_terms
-from aether_guard.ab.revision import two_revisions
-from aether_guard.ab.trial import Rule
-from aether_harness.described import Wanted
+from aether_guard.ab.contest import Comparison, run_comparisons
+from aether_guard.ab.contestant import command_pairs, comparison_spec, revision_pairs, setting_pairs
+from aether_guard.ab.live import NullProgress
+from aether_guard.ab.measure import measurement_settings, pair_sampler
+from aether_guard.ab.revision import checked_out_revisions
+from aether_guard.ab.trial import TestSpec
+from aether_harness.described import BenchSelection
 from aether_harness.describing import benches_of
 from aether_harness.executable import CommandParams
 from aether_harness.interrupt import ended_on_request
@@ -47,7 +47,7 @@ from aether_schema import quantile
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aether_guard.ab.terms import Match
+    from aether_guard.ab.terms import VariantPair
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 #: A command of about 50 ms in which the share is more work, not a longer sleep.
@@ -143,7 +143,7 @@ def main() -> None:
 
 
 @contextmanager
-def _settings(options: argparse.Namespace) -> Iterator[list[Match]]:
+def _settings(options: argparse.Namespace) -> Iterator[list[VariantPair]]:
     """Yield the benches against themselves, the new side slower by the share."""
     matches = []
     for name in options.benches or [*_kinds(), "packaging"]:
@@ -152,20 +152,20 @@ def _settings(options: argparse.Namespace) -> Iterator[list[Match]]:
                 CommandParams(command=f"{sys.executable} -S -c '{SPIN.format(seconds=seconds)}'")
                 for seconds in (0.04, 0.04 + 0.05 * options.share)
             ]
-            matches += commands(both[0], both[1])
+            matches += command_pairs(both[0], both[1])
         else:
             file, bench = SLOWED.get(name, ("kinds.py", name))
-            wanted = Wanted(names=(f"{os.path.join(FOLDER, file)}::{bench}",))
-            matches += settings(wanted, [f"{bench}.share=0.0"], [f"{bench}.share={options.share}"])
+            wanted = BenchSelection(names=(f"{os.path.join(FOLDER, file)}::{bench}",))
+            matches += setting_pairs(wanted, [f"{bench}.share=0.0"], [f"{bench}.share={options.share}"])
     yield matches
 
 
 def _kinds() -> list[str]:
-    return [bench.name for bench in benches_of(Wanted(names=(os.path.join(FOLDER, "kinds.py"),)), 60.0)]
+    return [bench.name for bench in benches_of(BenchSelection(names=(os.path.join(FOLDER, "kinds.py"),)), 60.0)]
 
 
 @contextmanager
-def _environments(options: argparse.Namespace) -> Iterator[list[Match]]:
+def _environments(options: argparse.Namespace) -> Iterator[list[VariantPair]]:
     """Yield the benches of two checkouts of one revision."""
     if options.share:
         raise SystemExit("--environments compares a revision with itself: no --share")
@@ -187,28 +187,28 @@ def _environments(options: argparse.Namespace) -> Iterator[list[Match]]:
             print(line, file=sys.stderr)
 
         cache = os.path.join(folder, "cache")
-        with two_revisions(project, "HEAD", "HEAD", setup, say, cache=cache) as sides:
+        with checked_out_revisions(project, "HEAD", "HEAD", setup, say, cache=cache) as sides:
             names = [f"kinds.py::{name}" for name in options.benches] or ["kinds.py"]
-            yield revisions(sides, Wanted(names=tuple(names)))
+            yield revision_pairs(sides, BenchSelection(names=tuple(names)))
 
 
-def _compare(match: Match, options: argparse.Namespace, number: int) -> Done | None:
+def _compare(match: VariantPair, options: argparse.Namespace, number: int) -> Done | None:
     """Return the result of one comparison."""
-    terms = plan_terms((), 60.0)
-    rule = Rule(gate=options.gate, alpha=options.alpha)
-    contested = Contested(question_of(match, rule))
+    terms = measurement_settings((), 60.0)
+    rule = TestSpec(gate=options.gate, alpha=options.alpha)
+    contested = Comparison(comparison_spec(match, rule))
     draw = Random(f"{options.seed}/{match.bench_id}/{number}")  # noqa: S311 - orders, not secrets
     with pair_sampler(contested, match, terms, draw) as sampler:
-        contest([(contested, sampler)], options.max_time, Quiet())
+        run_comparisons([(contested, sampler)], options.max_time, NullProgress())
     if contested.problem:
         print(contested.problem, file=sys.stderr)
-    if not contested.drawn:
+    if not contested.pairs:
         return None
     blocks = [
-        [contested.costs_of(drawn) for drawn in block] for _, block in groupby(contested.drawn, key=attrgetter("life"))
+        [contested.costs_of(drawn) for drawn in block] for _, block in groupby(contested.pairs, key=attrgetter("life"))
     ]
-    at_zero = Contested(replace(contested.question, rule=replace(rule, gate=0.0)))
-    for _, block in groupby(contested.drawn, key=attrgetter("life")):
+    at_zero = Comparison(replace(contested.question, rule=replace(rule, gate=0.0)))
+    for _, block in groupby(contested.pairs, key=attrgetter("life")):
         at_zero.add(list(block))
     ratios = [[pair.log_ratio for pair in block] for block in blocks]
     return Done(
@@ -218,10 +218,10 @@ def _compare(match: Match, options: argparse.Namespace, number: int) -> Done | N
         gate=options.gate,
         seed=options.seed,
         number=number,
-        verdict=contested.trial.verdict_at_end if contested.problem is None else "error",
-        at_zero=at_zero.trial.verdict_at_end,
+        verdict=contested.trial.final_verdict if contested.problem is None else "error",
+        at_zero=at_zero.trial.final_verdict,
         interval=contested.trial.interval(),
-        pairs=len(contested.drawn),
+        pairs=len(contested.pairs),
         blocks=len(blocks),
         elapsed_s=contested.elapsed_s,
         median=contested.trial.change or 0.0,

@@ -18,8 +18,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
-from aether_guard.ab.bet import MOST_STAKES, TAIL_STAKES
-from aether_guard.ab.score import GROWTH, LEAST_DISTANCE, MULTIPLES, SHARES, TAIL_LEARNING_PAIRS, TAIL_SHARES
+from aether_guard.ab.bet import MAX_STAKES, TAIL_STAKES
+from aether_guard.ab.score import (
+    ALTERNATIVE_MULTIPLES,
+    MIN_EFFECT,
+    MIXTURE_WEIGHTS,
+    REFIT_FACTOR,
+    TAIL_LEARNING_PAIRS,
+    TAIL_SHARES,
+)
 from aether_guard.ab.spread import (
     CLIP,
     LEARNING_BLOCKS,
@@ -33,8 +40,8 @@ from aether_guard.ab.spread import (
     PRIOR_FACTOR,
     WINSORISED_AT,
 )
-from aether_guard.ab.trial import TAIL, Rule
-from aether_guard.estimate import as_log
+from aether_guard.ab.trial import TAIL, TestSpec
+from aether_guard.estimate import to_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -150,7 +157,7 @@ class Case(Struct, frozen=True, kw_only=True):
     """
 
     noise: Noise
-    rule: Rule
+    rule: TestSpec
     change: float
     pairs: int = 4
     blocks: int = BLOCKS
@@ -177,7 +184,7 @@ def costs_of(draw: np.random.Generator, case: Case, runs: int) -> tuple[Array, A
     if case.block_effect:
         effects = case.block_effect * draw.standard_normal((2, case.blocks, 1, runs))
         old, new = old + effects[0], new + effects[1]
-    return np.exp(old), np.exp(new + as_log(case.change, lower_is_better=case.rule.lower_is_better)), new_first
+    return np.exp(old), np.exp(new + to_log(case.change, lower_is_better=case.rule.lower_is_better)), new_first
 
 
 # The mathematics of `aether_guard.ab`, on many runs at once. Costs are of shape (blocks, pairs, runs).
@@ -187,7 +194,7 @@ def learned(first: int, blocks: int) -> Iterator[tuple[int, int]]:
     """Yield from which block on, and up to which, what was learned of the blocks before it is used."""
     fitted_at = first
     while fitted_at < blocks:
-        until = min(math.ceil(fitted_at * GROWTH), blocks)
+        until = min(math.ceil(fitted_at * REFIT_FACTOR), blocks)
         yield fitted_at, until
         fitted_at = until
 
@@ -228,15 +235,15 @@ def noises_of(blocks: Array) -> Array:
     return MEAN_TO_STANDARD * deviations * math.sqrt(count / max(count - 1, 1))
 
 
-def shift_bets(old: Array, new: Array, new_first: Truths, rule: Rule, bound: float) -> Iterator[Array]:
+def shift_bets(old: Array, new: Array, new_first: Truths, rule: TestSpec, bound: float) -> Iterator[Array]:
     """Yield the gain of each bet by every block, of shape (bets, runs)."""
     log_ratios = np.log(new / old)
     blocks, count, runs = log_ratios.shape
     costs = second_costs(log_ratios, new_first)
     by_run, noises = np.empty((runs, blocks, count)), np.empty((runs, blocks))
-    to_gates = (as_log(way * rule.gate, lower_is_better=rule.lower_is_better) for way in (1, -1))
-    distance = max(LEAST_DISTANCE, *map(abs, to_gates))
-    multiples, most = (np.array(values)[:, None] for values in (MULTIPLES, MOST_STAKES))
+    to_gates = (to_log(way * rule.gate, lower_is_better=rule.lower_is_better) for way in (1, -1))
+    distance = max(MIN_EFFECT, *map(abs, to_gates))
+    multiples, most = (np.array(values)[:, None] for values in (ALTERNATIVE_MULTIPLES, MAX_STAKES))
     first = min(LEARNING_BLOCKS, math.ceil(LEARNING_REPEATS / (count - 1))) if count > 1 else LEARNING_BLOCKS
     prior = tuple(np.full(1, value) for value in (PRIOR.clip, PRIOR.unclipped_share, PRIOR.block))
     for start, end in ((0, 1), *learned(1, blocks)):
@@ -249,7 +256,7 @@ def shift_bets(old: Array, new: Array, new_first: Truths, rule: Rule, bound: flo
             yield most * np.tanh(slopes / most * score)
 
 
-def tail_bets(old: Array, new: Array, _: Truths, rule: Rule, bound: float) -> Iterator[Array]:
+def tail_bets(old: Array, new: Array, _: Truths, rule: TestSpec, bound: float) -> Iterator[Array]:
     """Yield the same for a tail."""
     blocks, pairs, runs = old.shape
     by_run = np.ascontiguousarray(old.reshape(blocks * pairs, runs).T)
@@ -261,12 +268,12 @@ def tail_bets(old: Array, new: Array, _: Truths, rule: Rule, bound: float) -> It
             yield stakes * np.sign(over)
 
 
-def wealths(old: Array, new: Array, new_first: Truths, rule: Rule) -> Iterator[Array]:
+def wealths(old: Array, new: Array, new_first: Truths, rule: TestSpec) -> Iterator[Array]:
     """Yield after every block that is bet on the wealths of `Trial.worse` and `Trial.not_worse`, of shape (2, runs)."""
-    bets, shares = (shift_bets, SHARES) if rule.quantile == "p50" else (tail_bets, TAIL_SHARES)
+    bets, shares = (shift_bets, MIXTURE_WEIGHTS) if rule.quantile == "p50" else (tail_bets, TAIL_SHARES)
     parts = np.empty((2, len(shares), old.shape[-1]))
     parts[:] = np.array(shares)[:, None]
-    for gain in bets(old, new, new_first, rule, as_log(rule.gate, lower_is_better=rule.lower_is_better)):
+    for gain in bets(old, new, new_first, rule, to_log(rule.gate, lower_is_better=rule.lower_is_better)):
         parts[0] *= 1 + gain
         parts[1] *= 1 - gain
         np.minimum(parts, 1e300, out=parts)
@@ -325,11 +332,11 @@ def chance_of(count: float, runs: int, share: float) -> float:
 def validity_cases() -> Iterator[tuple[str, Case]]:
     """Yield what the promise is tried on, and its name: the true change is at the gate."""
     for noise, gate in product(NOISES, GATES):
-        yield noise.__name__.replace("_", " "), Case(noise=noise, rule=Rule(gate=gate), change=gate)
+        yield noise.__name__.replace("_", " "), Case(noise=noise, rule=TestSpec(gate=gate), change=gate)
     for effect, pairs, gate in product((0.0, 0.005, 0.01, 0.02, 0.04), (2, 4, 10, 20), GATES):
         case = Case(
             noise=gaussian,
-            rule=Rule(gate=gate),
+            rule=TestSpec(gate=gate),
             change=gate,
             pairs=pairs,
             blocks=min(BLOCKS, 480 // pairs),
@@ -339,10 +346,10 @@ def validity_cases() -> Iterator[tuple[str, Case]]:
     for noise, gate in product((gaussian, heavy), GATES):
         yield (
             f"{noise.__name__}, new version three times as noisy",
-            Case(noise=noise, rule=Rule(gate=gate), change=gate, new_noise=3.0),
+            Case(noise=noise, rule=TestSpec(gate=gate), change=gate, new_noise=3.0),
         )
     for noise in (gaussian, heavy, drifting, autocorrelated, second_slower, resonant, stepping):
-        rule = Rule(gate=0.02, quantile="p95")
+        rule = TestSpec(gate=0.02, quantile="p95")
         yield noise.__name__.replace("_", " "), Case(noise=noise, rule=rule, change=0.02, pairs=6)
 
 
@@ -364,7 +371,7 @@ def show_validity(runs: int, seed: int) -> bool:
 def show_unpromised(runs: int, seed: int) -> None:
     """Print what is not promised: a new version that varies a third as much below the same p95."""
     _print_head("what", "worse, 1 %", "worse, 0.1 %")
-    rule = Rule(gate=0.02, quantile="p95")
+    rule = TestSpec(gate=0.02, quantile="p95")
     case = Case(noise=gaussian, rule=rule, change=0.02, pairs=6, new_noise=1 / 3, same_tail=True)
     cells = [_share(count, runs) for count in play(case, runs, (seed, 3))[0]]
     print("| p95: new version a third as noisy below the same p95 |", " | ".join(cells), "|", flush=True)
@@ -373,7 +380,7 @@ def show_unpromised(runs: int, seed: int) -> None:
 def show_power(runs: int, seed: int) -> None:
     """Print how many blocks a verdict takes at a gate of 1 % and an alpha of 0.1 %."""
     _print_head("spread of a block", "change", "verdict", "median", "95 %", "no verdict")
-    rule = Rule(gate=0.01, alpha=0.001)
+    rule = TestSpec(gate=0.01, alpha=0.001)
     for number, (spread, change) in enumerate(product((0.003, 0.006, 0.01, 0.02), (0.0, 0.015, 0.03))):
 
         def noise(draw: np.random.Generator, pairs: int, runs: int, spread: float = spread) -> Array:

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from msgspec.structs import replace
 
-from aether_guard.compare import REAL_PART, assess, significant
+from aether_guard.compare import NULL_GATE_FRACTION, assess, holm_rejections
 from aether_guard.estimate import ONE_SIDED, estimate
 from aether_guard.noise import verdict_when_slowed
 from aether_guard.policy import Policy
 from aether_guard.recording import read_recording
 from aether_guard.runs import keep_runs
-from aether_guard.source import Loaded
-from aether_guard.student import quantile_of_t, upper_tail
+from aether_guard.source import LoadedSummary
+from aether_guard.student import t_ppf, t_sf
 from aether_schema import Summary, quantile
 
 if TYPE_CHECKING:
@@ -98,12 +98,12 @@ def compare_with_the_guard(random: np.random.Generator) -> None:
     for runs in (1, 2, 5):
         rounds = 0.05 * random.standard_normal((runs + 1, 1, 1)) + 0.02 * random.standard_normal((runs + 1, ROUNDS, 1))
         *earlier, current = [_summary(np.exp(values), day) for day, values in enumerate(rounds, start=1)]
-        baseline = keep_runs([Loaded("run", summary) for summary in earlier], None, runs)
+        baseline = keep_runs([LoadedSummary("run", summary) for summary in earlier], None, runs)
         found = estimate(baseline, current, "p50", by_ruler=False)
         assert found is not None
         levels, variances = rounds.mean(axis=1), rounds.var(axis=1, ddof=1) / ROUNDS
         ours = [float(value[0]) for value in combine(levels, variances[-2], variances[-1])]
-        assert np.allclose(ours, [found.centre, found.error, found.freedom], rtol=1e-6), (ours, found)
+        assert np.allclose(ours, [found.log_change, found.std_error, found.dof], rtol=1e-6), (ours, found)
 
 
 def _summary(rounds: Array, day: int) -> Summary:
@@ -123,14 +123,14 @@ def _summary(rounds: Array, day: int) -> Summary:
 def critical(chance: float, freedom: Array) -> Array:
     """Return the values that t variables exceed with `chance`."""
     grid = np.arange(1.0, 2 * (ROUNDS - 1) + 2 * STEP, STEP)
-    values = [quantile_of_t(1 - chance, float(point)) for point in grid]
+    values = [t_ppf(1 - chance, float(point)) for point in grid]
     return np.interp(freedom, grid, values)
 
 
 def red(found: Estimates, gate: float) -> Truths:
     """Return which builds, a row each, hold a series that is called a regression."""
     count = found.centre.shape[1]
-    t = (found.centre - math.log1p(gate * REAL_PART)) / found.error
+    t = (found.centre - math.log1p(gate * NULL_GATE_FRACTION)) / found.error
     beyond = found.centre > math.log1p(gate)
     first = t > critical(LEVEL / count, found.freedom)
     builds = (first & beyond).any(axis=1)
@@ -138,8 +138,8 @@ def red(found: Estimates, gate: float) -> Truths:
     for build in np.flatnonzero(first.any(axis=1) & ~builds):
         suspects = np.flatnonzero(t[build] > 1)
         chances = dict.fromkeys(range(count), 1.0)
-        chances |= {int(i): upper_tail(float(t[build, i]), float(found.freedom[build, i])) for i in suspects}
-        builds[build] = any(beyond[build, index] for index in significant(chances, LEVEL))
+        chances |= {int(i): t_sf(float(t[build, i]), float(found.freedom[build, i])) for i in suspects}
+        builds[build] = any(beyond[build, index] for index in holm_rejections(chances, LEVEL))
     return builds
 
 
@@ -161,7 +161,7 @@ def coverage(world: World, random: np.random.Generator) -> float:
 def power(world: World, gate: float, count: int, random: np.random.Generator) -> float:
     """Return how often the only worse series of a build is called a regression by Holm's first step."""
     found = draw(world, (AT_ONCE // 4,), random)
-    t = (found.centre - math.log1p(gate * REAL_PART)) / found.error
+    t = (found.centre - math.log1p(gate * NULL_GATE_FRACTION)) / found.error
     return float(((t > critical(LEVEL / count, found.freedom)) & (found.centre > math.log1p(gate))).mean())
 
 
@@ -216,7 +216,7 @@ def print_recording(path: str, random: np.random.Generator) -> None:
         known = []
         for _ in range(SIXES):
             *earlier, current = (runs[place] for place in random.choice(len(runs), 6, replace=False))
-            baseline = keep_runs([Loaded("run", run) for run in earlier], None, len(earlier))
+            baseline = keep_runs([LoadedSummary("run", run) for run in earlier], None, len(earlier))
             known.append(assess(baseline, current, policy, today))
         bounds = [item.deciding.interval for item in known if item.deciding is not None]
         covered = sum(low <= 0 <= high for low, high in bounds) / len(bounds)

@@ -23,7 +23,7 @@ from aether_guard.estimate import estimate
 from aether_guard.noise import verdict_when_slowed
 from aether_guard.policy import Policy
 from aether_guard.recording import read_recording
-from aether_guard.ruler import UNCERTAIN_PART, uncertainty
+from aether_guard.ruler import CORRECTION_UNCERTAINTY, correction_std_error
 from aether_schema import PROBABILITY
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Candidate(NamedTuple):
     factor: float
 
 
-IN_FORCE = Candidate(UNCERTAIN_PART, 1.0)
+IN_FORCE = Candidate(CORRECTION_UNCERTAINTY, 1.0)
 CANDIDATES = tuple(Candidate(part, factor) for factor in (1.0, 1.25, 1.5) for part in (1 / 8, 1 / 6, 1 / 4, 1 / 3))
 
 
@@ -76,9 +76,9 @@ def read_pairs(runs: Sequence[Summary], policy: Policy) -> list[Pair]:
     for sides in permutations(runs, 2):
         known = assess(*sides, policy, today)
         raw, ruled = (estimate(*sides, policy.quantile, by_ruler=by_ruler) for by_ruler in (False, True))
-        if known.ruled is not None and raw is not None and ruled is not None:
-            moved = uncertainty(*sides, PROBABILITY[policy.quantile]) / UNCERTAIN_PART
-            pairs.append(Pair(known, raw.error, ruled.error, moved))
+        if known.normalized is not None and raw is not None and ruled is not None:
+            moved = correction_std_error(*sides, PROBABILITY[policy.quantile]) / CORRECTION_UNCERTAINTY
+            pairs.append(Pair(known, raw.std_error, ruled.std_error, moved))
     return pairs
 
 
@@ -86,18 +86,20 @@ def under(candidate: Candidate, pair: Pair) -> Assessment:
     """Return what would be known of the pair if the candidate were in force."""
     known, more = pair.known, math.sqrt(candidate.factor)
     assert known.raw is not None
-    assert known.ruled is not None
+    assert known.normalized is not None
     return replace(
         known,
-        raw=replace(known.raw, error=pair.raw_error * more),
-        ruled=replace(known.ruled, error=math.hypot(pair.ruled_error * more, candidate.part * pair.correction)),
+        raw=replace(known.raw, std_error=pair.raw_error * more),
+        normalized=replace(
+            known.normalized, std_error=math.hypot(pair.ruled_error * more, candidate.part * pair.correction)
+        ),
     )
 
 
 def measure(pairs: Sequence[Pair], candidate: Candidate, slowdowns: Iterable[float]) -> Result:
     """Return what the candidate makes of the pairs."""
     judged = [under(candidate, pair) for pair in pairs]
-    bounds = [known.deciding.interval for known in judged if known.deciding is not None]
+    bounds = [known.decisive.interval for known in judged if known.decisive is not None]
     verdicts = [
         [verdict_when_slowed(known, known.gate, slowdown, LEVEL) for known in judged] for slowdown in (0.0, *slowdowns)
     ]

@@ -19,7 +19,7 @@ from functools import cache, partial
 from pathlib import Path
 from time import perf_counter
 
-from aether_guard.importer import Document, ImportProblem, Wishes
+from aether_guard.importer import Document, ImportFileError, ImportOptions
 from aether_guard.importer.document import read_document, unpacked
 from aether_guard.importer.loading import Reader, import_document
 from aether_guard.importer.registry import Importer, format_names, load_importer
@@ -29,7 +29,7 @@ MADE = Path(__file__).parents[1] / "fixtures" / "import"
 WHOLE = MADE / "criterion" / "clone" / "new"
 LIMIT_S = 5.0
 LARGEST_BYTES = 20_000
-WISHES = Wishes(better=(("", "lower"),))
+WISHES = ImportOptions(better=(("", "lower"),))
 ASIDE = ("benchmarks.json", "machine.json", "semicolons.csv")
 ODDITIES = (
     *(b"null", b"true", b'""', b'"\\u2028"', b'"' + b"x" * 300 + b'"', b"-1", b"0", b"1e308", b"-1e-320", b"NaN"),
@@ -45,7 +45,7 @@ def seeds(form: str) -> list[tuple[str, bytes]]:
     paths = sorted(path for path in (MADE / form).rglob("*") if path.is_file() and path.name not in ASIDE)
     importer = load_importer(form)
     if importer.SUFFIXES:
-        paths = [path for path in paths if importer.recognises(read_document(str(path)))]
+        paths = [path for path in paths if importer.matches(read_document(str(path)))]
     small = [path for path in paths if path.stat().st_size <= LARGEST_BYTES and path.name != "tukey.json"]
     return [(path.name, path.read_bytes()) for path in small]
 
@@ -86,9 +86,9 @@ def attempt(form: str, importer: Importer, name: str, data: bytes, place: str) -
             if data.startswith(b"\x1f\x8b"):
                 data = b"".join(unpacked(io.BytesIO(data)))
             document = Document(os.path.join(place, "file"), data)
-            importer.recognises(document)
+            importer.matches(document)
             summaries = import_document(document, importer, WISHES).summaries
-    except ImportProblem as problem:
+    except ImportFileError as problem:
         if len(str(problem).splitlines()) != 1 or not str(problem).isprintable():
             raise AssertionError(f"not one line: {str(problem)!r}") from None
         return "refused"

@@ -25,7 +25,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from aether_harness import Place, Session
+    from aether_harness import RoundContext, Session
     from aether_schema import Metric
 
 
@@ -64,7 +64,7 @@ class Kind:
         self._count = count
 
     @contextmanager
-    def open(self, params: Params, place: Place) -> Iterator[Session]:
+    def open(self, params: Params, place: RoundContext) -> Iterator[Session]:
         """Prepare."""
         del place
         yield KindSession(self._prepare(round(self._count * (1 + params.share))))

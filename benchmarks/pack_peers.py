@@ -18,12 +18,12 @@ from time import perf_counter, process_time
 
 from msgspec import Struct
 
-from aether_harness.front import pareto_front
+from aether_harness.front import pareto_mask
 from aether_pack_bench.archive import pack
 from aether_pack_bench.manifest import hash_tree, write_manifest
 from aether_pack_bench.packer import find_packer
 from aether_pack_bench.profile import PROFILES, plan_tree
-from aether_pack_bench.seeded import write_planned_tree
+from aether_pack_bench.seeded import write_tree
 from aether_schema import quantile
 
 THREADS = len(os.sched_getaffinity(0))
@@ -72,7 +72,7 @@ def main() -> None:
         if not options.tree:
             profile = PROFILES[options.profile]
             planned = plan_tree(profile, files=round(profile.files * options.scale), seed=1)
-            write_planned_tree(root, planned)
+            write_tree(root, planned)
         sizes = [item.size for item in hash_tree(root, threads=THREADS).items if item.size is not None]
         print(f"{len(sizes):,} files, {sum(sizes) / 1e6:,.1f} MB, {THREADS} CPUs, {options.rounds} rounds, medians\n")
         peers = [_shell(root, line, output) for line in PEERS if _is_installed(line)]
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def _print(candidates: list[Candidate], input_bytes: int) -> None:
-    front = pareto_front([(each.median_s, each.output_bytes) for each in candidates])
+    front = pareto_mask([(each.median_s, each.output_bytes) for each in candidates])
     print(f"{'':37}{'MB/s':>8}{'CPU s':>8}{'share':>9}   on the front")
     for candidate, on_it in sorted(zip(candidates, front, strict=True), key=lambda pair: pair[0].median_s):
         rate, cpu_s = input_bytes / 1e6 / candidate.median_s, quantile(candidate.cpu_s, 0.5)

@@ -14,11 +14,11 @@ from statistics import median
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, TypeVar
 
-from aether_harness import Place
+from aether_harness import RoundContext
 from aether_harness.affinity import allowed_cpus, assign_cpus, pin
 from aether_harness.kernel import DEFAULT_KERNEL, KERNELS
-from aether_harness.sampling import Rulers, Sampler, freeze_heap, time_ns
-from aether_harness.witness import Witness
+from aether_harness.sampling import ReferenceWork, Sampler, freeze_heap, time_ns
+from aether_harness.witness import CounterReader
 from aether_stream_bench.bench import StreamParams, streaming
 
 if TYPE_CHECKING:
@@ -75,7 +75,9 @@ def main() -> None:
     """Measure one kind of bench after the other and print."""
     assignment = assign_cpus(allowed_cpus())
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        place = Place(folder=folder, worker_cpus=assignment.worker_cpus, companion_cpus=assignment.companion_cpus)
+        place = RoundContext(
+            folder=folder, worker_cpus=assignment.worker_cpus, companion_cpus=assignment.companion_cpus
+        )
         upload = stack.enter_context(streaming.open(StreamParams(payload=1), place))
         pin(place.worker_cpus)
         sessions: dict[str, Session] = {
@@ -97,13 +99,13 @@ def main() -> None:
     print(f"the clock read twice around a call of the smallest kind: {median(clock_ns):,.0f} ns")
 
 
-def costs(session: Session, works: Sequence[Callable[[], int]], place: Place) -> tuple[list[int], list[int]]:
+def costs(session: Session, works: Sequence[Callable[[], int]], place: RoundContext) -> tuple[list[int], list[int]]:
     """Return what each sample reports for its operation, and what its book-keeping took, in nanoseconds."""
     stopwatch = Stopwatch()
-    witness = Witness(getattr(session, "companion_pids", ()), place.worker_cpus)
+    witness = CounterReader(getattr(session, "companion_pids", ()), place.worker_cpus)
     if (wake := getattr(session, "wake", None)) is not None:
         session.wake = stopwatch.around(wake)  # type: ignore[attr-defined]
-    rulers = Rulers(*map(stopwatch.around, works)) if works else None
+    rulers = ReferenceWork(*map(stopwatch.around, works)) if works else None
     sampler = Sampler(session, "duration_ms", rulers, witness)
     elapsed_ns, around_ns = [], []
     for _ in range(SAMPLES):

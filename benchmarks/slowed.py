@@ -15,7 +15,7 @@ from msgspec.structs import replace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from aether_harness import Benchmark, Place, Sampled, Session
+    from aether_harness import Benchmark, RoundContext, SampleResult, Session
     from aether_schema import Metric
 
 
@@ -28,7 +28,7 @@ class SlowedParams(Struct, frozen=True, kw_only=True):
 class SlowedSession:
     """A session whose samples are told of, or done, by other means than another's."""
 
-    def __init__(self, session: Session, sample: Callable[[], Sampled | None]) -> None:
+    def __init__(self, session: Session, sample: Callable[[], SampleResult | None]) -> None:
         """Have `sample` take the samples of `session`."""
         self.companion_pids = getattr(session, "companion_pids", ())
         self.sample = sample
@@ -45,7 +45,7 @@ class SlowedBench:
         self,
         bench: Benchmark,
         params_of: Callable[[float], Struct],
-        sample_of: Callable[[Session, float], Callable[[], Sampled | None]],
+        sample_of: Callable[[Session, float], Callable[[], SampleResult | None]],
     ) -> None:
         """Slow down `bench`, set up with what `params_of` a share returns, by sampling as `sample_of` says."""
         self.bench_id = self.name = f"slowed-{bench.name}"
@@ -60,16 +60,16 @@ class SlowedBench:
             preload(self._params_of(params.share))
 
     @contextmanager
-    def open(self, params: SlowedParams, place: Place) -> Iterator[SlowedSession]:
+    def open(self, params: SlowedParams, place: RoundContext) -> Iterator[SlowedSession]:
         """Open the bench, and yield its session slowed down."""
         with self._bench.open(self._params_of(params.share), place) as session:
             yield SlowedSession(session, self._sample_of(session, params.share))
 
 
-def spinning_on(session: Session, share: float) -> Callable[[], Sampled | None]:
+def spinning_on(session: Session, share: float) -> Callable[[], SampleResult | None]:
     """Return what does the operation of `session`, and spins on for a share of the time it took."""
 
-    def sample() -> Sampled | None:
+    def sample() -> SampleResult | None:
         started = perf_counter_ns()
         result = session.sample()
         ends = started + round((perf_counter_ns() - started) * (1 + share))

@@ -16,7 +16,7 @@ from aether_stream_bench.bench import StreamParams, streaming
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aether_harness import Sampled, Session
+    from aether_harness import SampleResult, Session
 
 PAYLOAD_BYTES = 8 * 2**20
 
@@ -26,10 +26,10 @@ def sending_more(share: float) -> StreamParams:
     return StreamParams(payload=round(PAYLOAD_BYTES * (1 + share)), one_cpu=True)
 
 
-def counting_once(session: Session, _: float) -> Callable[[], Sampled | None]:
+def counting_once(session: Session, _: float) -> Callable[[], SampleResult | None]:
     """Return what does the operation of `session`, and counts no byte twice."""
 
-    def sample() -> Sampled | None:
+    def sample() -> SampleResult | None:
         result = session.sample()
         return None if result is None else replace(result, moved_bytes=PAYLOAD_BYTES)
 

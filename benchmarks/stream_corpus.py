@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from aether_stream_bench.process import Setting, running_server
+from aether_stream_bench.process import ServerConfig, running_server
 from aether_stream_bench.server import Limits
 
 MOST_BODY_BYTES = 2**23
@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("-v", "--verbose", action="store_true", help="name each that is not treated as its class")
     options = parser.parse_args()
     table: dict[str, Counter[str]] = {}
-    with running_server((), Setting(limits=Limits(head_s=2, idle_s=2))) as greeting:
+    with running_server((), ServerConfig(limits=Limits(head_s=2, idle_s=2))) as greeting:
         for path in sorted(glob.glob(os.path.join(options.folder, "*.yaml"))):
             with open(path, encoding="utf-8") as file:
                 cases = yaml.safe_load(file)

@@ -9,12 +9,12 @@ import psutil
 
 from aether_stream_bench.client.builtin import BuiltinClient
 from aether_stream_bench.client.interface import Endpoint
-from aether_stream_bench.kind import Uploading
-from aether_stream_bench.load import Crew
+from aether_stream_bench.kind import Uploader
+from aether_stream_bench.load import UploadThreads
 from aether_stream_bench.payload import Payload
 from aether_stream_bench.process import running_server
-from aether_stream_bench.server.listen import take_all_descriptors
-from aether_stream_bench.session import Server
+from aether_stream_bench.server.listen import raise_fd_limit
+from aether_stream_bench.session import ServerClient
 
 MIB = 2**20
 
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--bytes", type=int, default=10 * 10**9)
     parser.add_argument("--connections", type=int, default=1000)
     options = parser.parse_args()
-    take_all_descriptors()
+    raise_fd_limit()
     with running_server(()) as greeting:
         endpoint = Endpoint(host="127.0.0.1", port=greeting.port)
         own, other = psutil.Process(), psutil.Process(greeting.pid)
@@ -44,7 +44,7 @@ def main() -> None:
 
         with BuiltinClient(endpoint) as client:
             began = time.monotonic()
-            receipt = Uploading(client, endpoint, Watched()).upload().receipt
+            receipt = Uploader(client, endpoint, Watched()).upload().receipt
             elapsed = time.monotonic() - began
         assert receipt is not None
         assert receipt.bytes == options.bytes
@@ -59,13 +59,13 @@ def main() -> None:
         clients = [BuiltinClient(endpoint) for _ in range(options.connections)]
         for client in clients:
             client.connect()
-        uploads = [Uploading(client, endpoint, payload).upload for client in clients]
+        uploads = [Uploader(client, endpoint, payload).upload for client in clients]
         began = time.monotonic()
-        with Crew(uploads) as crew:
+        with UploadThreads(uploads) as crew:
             done = crew.run(options.connections)
             elapsed = time.monotonic() - began
             mine, theirs = own.memory_info().rss, other.memory_info().rss
-        server = Server(endpoint, greeting)
+        server = ServerClient(endpoint, greeting)
         told = server.statistics()
         server.close()
         for client in clients:

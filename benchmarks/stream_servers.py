@@ -23,9 +23,9 @@ from stream_turns import print_table, turns_of
 
 from aether_stream_bench.client.builtin import BuiltinClient
 from aether_stream_bench.client.interface import Endpoint
-from aether_stream_bench.kind import Kind, Uploading
-from aether_stream_bench.limit import limit_mbs
-from aether_stream_bench.process import Setting, running_server
+from aether_stream_bench.kind import Kind, Uploader
+from aether_stream_bench.limit import raw_throughput_mbs
+from aether_stream_bench.process import ServerConfig, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +88,7 @@ def started(stack: ExitStack, command: Sequence[str], port: int, cpu: int, folde
         except OSError:
             time.sleep(0.05)
         else:
-            return Endpoint(host="127.0.0.1", port=port, gives_receipts=False)
+            return Endpoint(host="127.0.0.1", port=port, is_mock_server=False)
     raise SystemExit(f"{command[0]} does not listen on {port}")
 
 
@@ -155,7 +155,9 @@ def main() -> None:
         for name, endpoint in others(stack, server_cpu).items():
             servers[f"{name}, chunked"] = (endpoint, "chunked")
             servers[f"{name}, Content-Length"] = (endpoint, "length")
-        secure = stack.enter_context(running_server([server_cpu], Setting(tls=True))) if find_spec("trustme") else None
+        secure = (
+            stack.enter_context(running_server([server_cpu], ServerConfig(tls=True))) if find_spec("trustme") else None
+        )
         over_tls = None
         if secure is not None:
             over_tls = Endpoint(host="127.0.0.1", port=secure.port, tls=True, certificate=secure.certificate)
@@ -170,13 +172,13 @@ def main() -> None:
                 limits["iperf3 -l 128K"].append(found["128K"])
                 limits["iperf3, best length"].append(max(found.values()))
             assert greeting.raw_port is not None
-            limits["raw socket"].append(limit_mbs(own, greeting.raw_port, payload))
+            limits["raw socket"].append(raw_throughput_mbs(own, greeting.raw_port, payload))
             if secure is not None and secure.raw_port is not None and over_tls is not None:
-                limits["raw TLS"].append(limit_mbs(over_tls, secure.raw_port, payload))
+                limits["raw TLS"].append(raw_throughput_mbs(over_tls, secure.raw_port, payload))
             for name, (endpoint, kind) in servers.items():
                 # A fresh connection a turn: some servers close one that has been idle for some seconds.
                 clients[name].close()
-                uploading = Uploading(clients[name], endpoint, payload, kind=kind)
+                uploading = Uploader(clients[name], endpoint, payload, kind=kind)
                 uploading.upload()
                 for _ in range(asked.uploads):
                     began = time.perf_counter_ns()

@@ -29,11 +29,11 @@ from msgspec import Struct
 
 from aether_harness import UsageError
 from aether_stream_bench.client.interface import Endpoint, load_uploader, uploader_names
-from aether_stream_bench.kind import Kind, Uploading
+from aether_stream_bench.kind import Kind, Uploader
 from aether_stream_bench.payload import Payload
-from aether_stream_bench.process import Setting, running_server
-from aether_stream_bench.server import Conditions
-from aether_stream_bench.session import Server, check_count, check_digest
+from aether_stream_bench.process import ServerConfig, running_server
+from aether_stream_bench.server import FaultConfig
+from aether_stream_bench.session import ServerClient, check_count, check_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 UPLOADS = 3
 RETRIES = 20
 CONDITIONS = (
-    Conditions(),
-    Conditions(latency_ms=2, jitter_ms=2),
-    Conditions(bandwidth=20_000_000),
-    Conditions(drain_delay_ms=0.2),
-    Conditions(stall_after=50_000, stall_ms=20),
-    Conditions(disconnect_after=300_000, disconnect_every=2),
-    Conditions(busy_every=2, retry_after_s=0),
-    Conditions(fail_every=2),
+    FaultConfig(),
+    FaultConfig(latency_ms=2, jitter_ms=2),
+    FaultConfig(bandwidth=20_000_000),
+    FaultConfig(drain_delay_ms=0.2),
+    FaultConfig(stall_after=50_000, stall_ms=20),
+    FaultConfig(disconnect_after=300_000, disconnect_every=2),
+    FaultConfig(busy_every=2, retry_after_s=0),
+    FaultConfig(fail_every=2),
 )
 MIB = 2**20
 #: What a process may have grown by in the second half and still count as flat.
@@ -101,7 +101,7 @@ def main() -> None:
         except UsageError as error:
             print(f"left out: {error}")
     with ExitStack() as stack:
-        settings = [Setting(conditions=each, tls=tls) for each in CONDITIONS for tls in (False, True)]
+        settings = [ServerConfig(conditions=each, tls=tls) for each in CONDITIONS for tls in (False, True)]
         greetings = [stack.enter_context(running_server((), setting)) for setting in settings]
         endpoints = [
             Endpoint(
@@ -129,7 +129,7 @@ def main() -> None:
             uploaders_memory[name].add(at, turn.resident)
             servers_memory[number].add(at, psutil.Process(greetings[number].pid).memory_info().rss)
         for greeting, endpoint, setting, count in zip(greetings, endpoints, settings, expected, strict=True):
-            server = Server(endpoint, greeting)
+            server = ServerClient(endpoint, greeting)
             told = server.statistics()
             server.close()
             if told.receipted != count:
@@ -160,7 +160,7 @@ def soak(name: str, endpoint: Endpoint, size: int, chunk: int, seed: int, kind: 
     payload = Payload(size=size, chunk=chunk, seed=seed)
     client = load_uploader(name)(endpoint)
     try:
-        uploading = Uploading(client, endpoint, payload, kind=kind, retries=RETRIES)
+        uploading = Uploader(client, endpoint, payload, kind=kind, retries=RETRIES)
         done = [uploading.upload(digest=True) for _ in range(UPLOADS)]
     finally:
         client.close()

@@ -14,12 +14,12 @@ from stream_turns import print_line, print_table, turns_of
 
 from aether_schema import quantile
 from aether_stream_bench.client.builtin import BuiltinClient
-from aether_stream_bench.client.dial import dial
+from aether_stream_bench.client.dial import connect
 from aether_stream_bench.client.interface import Endpoint
-from aether_stream_bench.kind import Uploading
-from aether_stream_bench.limit import limit_mbs
-from aether_stream_bench.process import Setting, running_server
-from aether_stream_bench.secure import RECORD_BYTES, SecureSocket
+from aether_stream_bench.kind import Uploader
+from aether_stream_bench.limit import raw_throughput_mbs
+from aether_stream_bench.process import ServerConfig, running_server
+from aether_stream_bench.secure import RECORD_BYTES, MemoryTlsSocket
 
 #: What `openssl speed` calls the ciphers of TLS 1.3.
 CIPHERS = {"TLS_AES_256_GCM_SHA384": "aes-256-gcm", "TLS_AES_128_GCM_SHA256": "aes-128-gcm"}
@@ -37,12 +37,12 @@ def main() -> None:
     """Measure in turns and print a table."""
     asked = turns_of(__doc__, turns=20, uploads=12)
     is_busy = asked.client_cpu != asked.server_cpu
-    with running_server([asked.server_cpu], Setting(tls=True, is_busy=is_busy)) as greeting:
+    with running_server([asked.server_cpu], ServerConfig(tls=True, is_busy=is_busy)) as greeting:
         endpoint = Endpoint(
-            host="127.0.0.1", port=greeting.port, tls=True, certificate=greeting.certificate, is_busy=is_busy
+            host="127.0.0.1", port=greeting.port, tls=True, certificate=greeting.certificate, spin=is_busy
         )
-        probe = dial(endpoint, greeting.port)
-        assert isinstance(probe, SecureSocket)
+        probe = connect(endpoint, greeting.port)
+        assert isinstance(probe, MemoryTlsSocket)
         cipher = CIPHERS.get(probe.cipher(), "")
         probe.close()
         speed: list[float] = []
@@ -51,9 +51,9 @@ def main() -> None:
         for turn in range(asked.turns):
             if cipher and shutil.which("openssl") and turn % 4 == 0:
                 speed.append(cipher_mbs(cipher))
-            raw.append(limit_mbs(endpoint, greeting.raw_port, asked.payload))
+            raw.append(raw_throughput_mbs(endpoint, greeting.raw_port, asked.payload))
             with BuiltinClient(endpoint) as client:
-                uploading = Uploading(client, endpoint, asked.payload)
+                uploading = Uploader(client, endpoint, asked.payload)
                 uploading.upload()
                 taken = []
                 for _ in range(asked.uploads):

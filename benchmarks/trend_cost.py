@@ -20,9 +20,9 @@ from time import perf_counter, sleep
 import numpy as np
 
 from aether_guard.history.change import find_changes
-from aether_guard.history.pool import find_all
+from aether_guard.history.pool import find_changes_parallel
 from aether_guard.history.query import select
-from aether_guard.history.store import Folder
+from aether_guard.history.store import LocalStore
 from aether_schema import quantile
 
 GUARD = [sys.executable, "-m", "aether_guard"]
@@ -65,7 +65,7 @@ def pool() -> None:
         for _ in range(5):
             for name, address in (("local pool", None), ("Dask, two workers", it.scheduler_address)):
                 started = perf_counter()
-                find_all(series, 0.99, address, print)
+                find_changes_parallel(series, 0.99, address, print)
                 taken[name].append(perf_counter() - started)
     for name, values in taken.items():
         print(f"1,000 series of 1,000 points, {name}: median {quantile(values, 0.5):.2f} s, n {len(values)}")
@@ -146,7 +146,7 @@ def jobs() -> None:
                 killed += process.returncode == -signal.SIGKILL
                 if output.startswith(b"recorded"):
                     done.add(run_id)
-        found = select(Folder(os.path.join(folder, "history")), "run_id, bench_id")
+        found = select(LocalStore(os.path.join(folder, "history")), "run_id, bench_id")
         counts: dict[str, int] = {}
         for run_id in found.columns["run_id"].tolist():
             counts[run_id] = counts.get(run_id, 0) + 1

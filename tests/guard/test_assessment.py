@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.assessment import MUCH_SURER, Assessment
+from aether_guard.assessment import PRECISION_RATIO, Assessment
 from aether_guard.compare import assess, judge_all
 from aether_guard.estimate import Estimate
 from aether_guard.policy import Policy
@@ -24,14 +24,20 @@ TODAY = date(2026, 11, 24)
 
 def estimate_of(error: float, *, centre: float = 0.0, freedom: float = 8.0, widened: float = 0.0) -> Estimate:
     return Estimate(
-        centre=centre, error=error, freedom=freedom, lower_is_better=True, piece=12, units=5, widened=widened
+        log_change=centre,
+        std_error=error,
+        dof=freedom,
+        lower_is_better=True,
+        chunk_length=12,
+        sample_size=5,
+        extra_half_width=widened,
     )
 
 
 @pytest.fixture
 def known(summary: Callable[..., Summary]) -> Callable[..., Assessment]:
     def build(raw: Estimate | None, ruled: Estimate | None) -> Assessment:
-        return Assessment(baseline=summary(), current=summary(), policy=Policy(), gate=0.2, raw=raw, ruled=ruled)
+        return Assessment(baseline=summary(), current=summary(), policy=Policy(), gate=0.2, raw=raw, normalized=ruled)
 
     return build
 
@@ -47,8 +53,8 @@ def judged(baseline: Summary, current: Summary, policy: Policy | None = None) ->
 
 def test_of_two_estimates_the_one_that_is_much_surer_decides(known: Callable[..., Assessment]) -> None:
     sure, unsure = estimate_of(0.01), estimate_of(0.02)
-    assert known(raw=unsure, ruled=sure).deciding is sure
-    assert known(raw=sure, ruled=unsure).deciding is sure
+    assert known(raw=unsure, ruled=sure).decisive is sure
+    assert known(raw=sure, ruled=unsure).decisive is sure
 
 
 @pytest.mark.parametrize(("factor", "left"), [(0.99, False), (1.01, True)])
@@ -56,24 +62,24 @@ def test_the_ruler_is_left_only_where_the_figures_as_they_came_are_much_surer(
     known: Callable[..., Assessment], factor: float, *, left: bool
 ) -> None:
     for widened in (0.0, 0.5):
-        raw, ruled = (estimate_of(error, widened=widened) for error in (0.01, 0.01 * MUCH_SURER * factor))
-        assert known(raw=raw, ruled=ruled).ruler_left == left
-        assert known(raw=raw, ruled=ruled).deciding is (raw if left else ruled)
+        raw, ruled = (estimate_of(error, widened=widened) for error in (0.01, 0.01 * PRECISION_RATIO * factor))
+        assert known(raw=raw, ruled=ruled).ignores_reference == left
+        assert known(raw=raw, ruled=ruled).decisive is (raw if left else ruled)
 
 
 def test_rounding_does_not_choose_between_estimates_that_are_both_sure(known: Callable[..., Assessment]) -> None:
     raw, ruled = estimate_of(0.0), estimate_of(1e-16)
-    assert known(raw=raw, ruled=ruled).deciding is ruled
+    assert known(raw=raw, ruled=ruled).decisive is ruled
 
 
 def test_how_sure_an_estimate_is_counts_its_rounds(known: Callable[..., Assessment]) -> None:
     many, few = estimate_of(0.011, freedom=30), estimate_of(0.01, freedom=2)
-    assert known(raw=many, ruled=few).deciding is many
+    assert known(raw=many, ruled=few).decisive is many
 
 
 def test_of_two_that_are_about_as_sure_the_one_by_the_ruler_decides(known: Callable[..., Assessment]) -> None:
     raw, ruled = estimate_of(0.01, centre=0.5), estimate_of(0.012, centre=0.1)
-    assert known(raw=raw, ruled=ruled).deciding is ruled
+    assert known(raw=raw, ruled=ruled).decisive is ruled
 
 
 def test_without_a_ruler_the_samples_as_they_came_decide_and_without_samples_nothing(
@@ -81,8 +87,8 @@ def test_without_a_ruler_the_samples_as_they_came_decide_and_without_samples_not
 ) -> None:
     raw = estimate_of(0.01)
     for estimate in (raw, None):
-        assert known(raw=estimate, ruled=None).deciding is estimate
-        assert not known(raw=estimate, ruled=None).ruler_left
+        assert known(raw=estimate, ruled=None).decisive is estimate
+        assert not known(raw=estimate, ruled=None).ignores_reference
 
 
 def test_a_ruler_that_does_not_follow_its_bench_is_left(sampled: Callable[..., Summary]) -> None:

@@ -1096,7 +1096,7 @@ def broken_plugin(tmp_path: Path) -> Callable[[str], dict[str, str]]:
         (info / "entry_points.txt").write_text("[aether.importers]\nbroken = broken_format\n")
         (folder / "broken_format.py").write_text(
             "ABOUT = 'broken'\nSUFFIXES = ('.json',)\n\n"
-            "def recognises(document):\n    return True\n\n"
+            "def matches(document):\n    return True\n\n"
             f"def read(document, wishes):\n    raise {error}\n"
         )
         return {"PYTHONPATH": str(folder)}

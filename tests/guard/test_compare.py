@@ -11,14 +11,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from aether_guard.compare import TOLERANCE, Assessment, assess, judge, judge_all, significant, worsening
-from aether_guard.estimate import BOUNDED_SAMPLES, Estimate
+from aether_guard.compare import TOLERANCE, Assessment, assess, holm_rejections, judge, judge_all, worsening
+from aether_guard.estimate import MIN_SAMPLES_FOR_P95, Estimate
 from aether_guard.policy import Policy, Waiver
-from aether_guard.ruler import UNCERTAIN_PART, USUAL_DISAGREEMENT
+from aether_guard.ruler import CORRECTION_UNCERTAINTY, USUAL_DISAGREEMENT
 from aether_guard.runs import keep_runs
-from aether_guard.source import Loaded
+from aether_guard.source import LoadedSummary
 from aether_guard.statistic import Choice
-from aether_guard.student import quantile_of_t
+from aether_guard.student import t_ppf
 from aether_guard.verdict import build_report
 from aether_schema import Levels, Phase, RunLevels
 
@@ -255,7 +255,7 @@ def test_no_p95_is_said_to_be_settled_by_fewer_samples_than_bound_it(simulated: 
         needed.append(compare(*sides, Policy()).samples_needed)
     told = [count for count in needed if count is not None]
     assert told
-    assert min(told) == BOUNDED_SAMPLES
+    assert min(told) == MIN_SAMPLES_FOR_P95
 
 
 def test_an_interval_that_reaches_past_the_gate_does_not_pass(simulated: Callable[..., Summary]) -> None:
@@ -351,7 +351,7 @@ def test_a_second_kernel_that_disagrees_widens_the_interval_by_as_much(sampled: 
     judged = compare(baseline, current, Policy())
     # Of steady samples only the correction itself is uncertain, and the second kernel's doubt comes on top.
     doubt = math.log(1.5 / 1.2)
-    correction = quantile_of_t(0.95, 8) * UNCERTAIN_PART * math.log(1.5)
+    correction = t_ppf(0.95, 8) * CORRECTION_UNCERTAINTY * math.log(1.5)
     assert judged.change_adjusted == pytest.approx(0)
     assert judged.interval == pytest.approx((math.expm1(-doubt - correction), math.expm1(doubt + correction)))
     assert judged.verdict == "inconclusive"
@@ -594,16 +594,16 @@ def test_where_no_phase_moved_none_is_named(summary: Callable[..., Summary]) -> 
 
 
 def test_holm_rejects_step_by_step() -> None:
-    assert significant({}, 0.05) == set()
-    assert significant({0: 0.05}, 0.05) == {0}
-    assert significant({0: 0.01, 1: 0.04, 2: 0.03}, 0.05) == {0}
-    assert significant({0: 0.01, 1: 0.04, 2: 0.02}, 0.05) == {0, 1, 2}
-    assert significant({0: 0.02, 1: 0.02, 2: 0.02}, 0.05) == set()
+    assert holm_rejections({}, 0.05) == set()
+    assert holm_rejections({0: 0.05}, 0.05) == {0}
+    assert holm_rejections({0: 0.01, 1: 0.04, 2: 0.03}, 0.05) == {0}
+    assert holm_rejections({0: 0.01, 1: 0.04, 2: 0.02}, 0.05) == {0, 1, 2}
+    assert holm_rejections({0: 0.02, 1: 0.02, 2: 0.02}, 0.05) == set()
 
 
 @given(st.lists(st.floats(0, 1), max_size=20), st.floats(0.001, 0.5))
 def test_holm_rejects_all_that_bonferroni_does_and_none_above_the_level(chances: list[float], level: float) -> None:
-    rejected = significant(dict(enumerate(chances)), level)
+    rejected = holm_rejections(dict(enumerate(chances)), level)
     assert {index for index, chance in enumerate(chances) if chance <= level / len(chances)} <= rejected
     assert all(chances[index] <= level for index in rejected)
 
@@ -642,7 +642,7 @@ def test_runs_that_differ_fail_a_build_of_unchanged_code_unless_the_baseline_kee
         return simulated(draw, rounds=3, samples=3, cost=effect, within=0.01, ruler=False, timestamp=timestamp)
 
     def bench() -> Assessment:
-        baseline = keep_runs([Loaded("run", run(day)) for day in range(1, kept + 1)], None, kept)
+        baseline = keep_runs([LoadedSummary("run", run(day)) for day in range(1, kept + 1)], None, kept)
         return assess(baseline, run(9), policy, TODAY)
 
     red = 0
@@ -658,7 +658,9 @@ def moved(summary: Callable[..., Summary]) -> Callable[..., Assessment]:
     """Build what is known of a bench that moved by `centre`, in logarithms, with a standard error."""
 
     def build(centre: float, error: float = 0.1) -> Assessment:
-        found = Estimate(centre=centre, error=error, freedom=8, lower_is_better=True, piece=12, units=5)
+        found = Estimate(
+            log_change=centre, std_error=error, dof=8, lower_is_better=True, chunk_length=12, sample_size=5
+        )
         return Assessment(
             baseline=summary(),
             current=summary(),

@@ -8,7 +8,7 @@ import pytest
 
 from aether_guard.config import Config, find_config
 from aether_guard.error import GuardError
-from aether_guard.policy import PolicyBook, Waiver, Wishes, policy_for
+from aether_guard.policy import PolicyOverrides, PolicySet, Waiver, policy_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def test_the_file_of_the_folder_is_read(project: Path) -> None:
         path=str(project / "aether.toml"),
         baseline=("baseline",),
         current=("target",),
-        book=PolicyBook(general=(("aether.toml [guard]", Wishes(gate=0.1, quantile="p50")),)),
+        book=PolicySet(general=(("aether.toml [guard]", PolicyOverrides(gate=0.1, quantile="p50")),)),
     )
 
 
@@ -122,9 +122,9 @@ def test_a_link_to_a_configuration_is_one(project: Path) -> None:
 
 def test_an_empty_file_is_an_empty_configuration(project: Path) -> None:
     (project / "aether.toml").touch()
-    empty = PolicyBook(general=(("aether.toml [guard]", Wishes()),))
+    empty = PolicySet(general=(("aether.toml [guard]", PolicyOverrides()),))
     assert find_config(".") == Config(path=str(project / "aether.toml"), book=empty)
-    assert policy_for("packaging", empty) == policy_for("packaging", PolicyBook())
+    assert policy_for("packaging", empty) == policy_for("packaging", PolicySet())
 
 
 @pytest.mark.parametrize(
@@ -229,15 +229,15 @@ def test_every_key_of_the_policy_is_read_with_its_source(project: Path) -> None:
         '[guard.bench."pack*"]\ngate = "5%"\nquantile = "p50"\nwarn-only = true\nevidence = "ruler"\n'
         '[guard.bench."*"]\nhost-mismatch = "ignore"\n' + WAIVER
     )
-    assert find_config(".").book == PolicyBook(
-        general=(("aether.toml [guard]", Wishes(host_mismatch="error")),),
+    assert find_config(".").book == PolicySet(
+        general=(("aether.toml [guard]", PolicyOverrides(host_mismatch="error")),),
         by_glob=(
             (
                 'aether.toml [guard.bench."pack*"]',
                 "pack*",
-                Wishes(gate=0.05, quantile="p50", warn_only=True, evidence="ruler"),
+                PolicyOverrides(gate=0.05, quantile="p50", warn_only=True, evidence="ruler"),
             ),
-            ('aether.toml [guard.bench."*"]', "*", Wishes(host_mismatch="ignore")),
+            ('aether.toml [guard.bench."*"]', "*", PolicyOverrides(host_mismatch="ignore")),
         ),
         waivers=(Waiver(bench="pack*", gate=0.5, reason="a larger manifest", expires=date(2026, 12, 24)),),
         expected=("packaging", "streaming"),

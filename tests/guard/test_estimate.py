@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from aether_guard.estimate import MOST_SAMPLES, Estimate, as_change, as_log, estimate
+from aether_guard.estimate import MOST_SAMPLES, Estimate, estimate, from_log, to_log
 from aether_guard.runs import keep_runs
-from aether_guard.source import Loaded
+from aether_guard.source import LoadedSummary
 from aether_schema import Levels, RunLevels, quantile
 
 if TYPE_CHECKING:
@@ -44,30 +44,30 @@ def test_steady_rounds_give_their_ratio_and_no_doubt(sampled: Callable[..., Summ
     moved = found(sampled([[10.0] * 4] * 2), sampled([[12.0] * 4] * 2))
     assert moved.change == pytest.approx(0.2)
     assert moved.interval == pytest.approx((0.2, 0.2))
-    assert (moved.chance_of_worse(0.1), moved.chance_of_worse(0.3)) == (0, 1)
+    assert (moved.p_value_worse(0.1), moved.p_value_worse(0.3)) == (0, 1)
     assert not moved.single_process
 
 
 def test_rounds_that_differ_give_the_interval_of_welch(sampled: Callable[..., Summary]) -> None:
     moved = found(sampled(steady(0.0, 0.2)), sampled(steady(0.3, 0.5)))
     # Each side has the variance 0.02 over two rounds.
-    assert moved.centre == pytest.approx(0.3)
-    assert moved.error == pytest.approx(math.sqrt(0.02))
-    assert moved.freedom == pytest.approx(2)
+    assert moved.log_change == pytest.approx(0.3)
+    assert moved.std_error == pytest.approx(math.sqrt(0.02))
+    assert moved.dof == pytest.approx(2)
     reach = T_OF_2 * math.sqrt(0.02)
     assert moved.interval == pytest.approx((math.expm1(0.3 - reach), math.expm1(0.3 + reach)))
 
 
 def test_a_side_of_one_variance_lends_its_degrees_of_freedom(sampled: Callable[..., Summary]) -> None:
     moved = found(sampled(steady(0.0, 0.0, 0.0, 0.0)), sampled(steady(0.0, 0.1, 0.2)))
-    assert moved.error == pytest.approx(math.sqrt(0.01 / 3))
-    assert moved.freedom == pytest.approx(2)
+    assert moved.std_error == pytest.approx(math.sqrt(0.01 / 3))
+    assert moved.dof == pytest.approx(2)
 
 
 def test_a_throughput_that_falls_is_worse_and_a_duration_that_falls_is_better(sampled: Callable[..., Summary]) -> None:
     before, after = [[1000.0] * 4] * 2, [[750.0] * 4] * 2
     fallen = found(sampled(before, throughput=True), sampled(after, throughput=True))
-    assert fallen.centre > 0
+    assert fallen.log_change > 0
     assert fallen.change == pytest.approx(0.25)
     assert found(sampled(before), sampled(after)).change == pytest.approx(-0.25)
 
@@ -110,15 +110,15 @@ def test_rounds_of_different_lengths_are_cut_to_pieces_of_the_shorter(sampled: C
     long, short = sampled([piece * 3] * 3), sampled([piece] * 3)
     assert quantile(piece * 3, 0.95) > quantile(piece, 0.95)
     for moved in (found(long, short, "p95"), found(short, long, "p95")):
-        assert (moved.piece, moved.units) == (4, 3)
+        assert (moved.chunk_length, moved.sample_size) == (4, 3)
         assert moved.change == pytest.approx(0)
 
 
 def test_the_pieces_of_a_round_are_averaged_for_they_are_not_independent(sampled: Callable[..., Summary]) -> None:
     mixed = sampled([[1.0] * 4 + [math.e] * 4] * 3)
     moved = found(sampled([[1.0] * 4] * 3), mixed)
-    assert moved.centre == pytest.approx(0.5)
-    assert (moved.error, moved.units) == (pytest.approx(0), 3)
+    assert moved.log_change == pytest.approx(0.5)
+    assert (moved.std_error, moved.sample_size) == (pytest.approx(0), 3)
 
 
 def test_what_is_left_of_a_round_after_its_pieces_counts_for_nothing(sampled: Callable[..., Summary]) -> None:
@@ -130,7 +130,7 @@ def test_a_round_of_less_than_half_the_usual_length_is_left_out(
     sampled: Callable[..., Summary], length: int, units: int
 ) -> None:
     moved = found(sampled([[1.0] * 12] * 4), sampled([*[[1.0] * 12] * 3, [1.0] * length]))
-    assert (moved.piece, moved.units) == (12, units)
+    assert (moved.chunk_length, moved.sample_size) == (12, units)
 
 
 # Too little.
@@ -143,7 +143,7 @@ def test_of_one_process_its_pieces_have_to_do_and_that_is_noted(sampled: Callabl
     for pair in ((one, several), (several, one), (one, one)):
         moved = found(*pair)
         assert moved.single_process
-        assert (moved.piece, moved.units) == (6, 4)
+        assert (moved.chunk_length, moved.sample_size) == (6, 4)
     assert not found(several, several).single_process
 
 
@@ -169,7 +169,7 @@ def test_short_rounds_have_a_tail_together(sampled: Callable[..., Summary]) -> N
     middle, tail = (estimate(fine, short, name, by_ruler=False) for name in ("p50", "p95"))
     assert middle is not None
     assert tail is not None
-    assert (middle.piece, tail.piece, tail.single_process) == (2, 3, False)
+    assert (middle.chunk_length, tail.chunk_length, tail.single_process) == (2, 3, False)
     assert estimate(fine, shorter, "p50", by_ruler=False) is not None
     assert estimate(fine, shorter, "p95", by_ruler=False) is None
 
@@ -200,8 +200,8 @@ def test_the_sides_exchanged_the_estimate_changes_its_sign_and_keeps_its_error(
 ) -> None:
     baseline, current = sampled(before, throughput=throughput), sampled(after, throughput=throughput)
     there, back = found(baseline, current), found(current, baseline)
-    assert there.centre == pytest.approx(-back.centre, abs=1e-12)
-    assert (there.error, there.units) == (pytest.approx(back.error), back.units)
+    assert there.log_change == pytest.approx(-back.log_change, abs=1e-12)
+    assert (there.std_error, there.sample_size) == (pytest.approx(back.std_error), back.sample_size)
 
 
 @given(before=ROUNDS, after=ROUNDS, factor=st.floats(1e-3, 1e3))
@@ -212,8 +212,8 @@ def test_another_unit_changes_no_estimate(
         return sampled([[value * factor for value in values] for values in rounds])
 
     moved, same = found(sampled(before), sampled(after)), found(scaled(before), scaled(after))
-    assert same.centre == pytest.approx(moved.centre, abs=1e-9)
-    assert same.error == pytest.approx(moved.error, abs=1e-9)
+    assert same.log_change == pytest.approx(moved.log_change, abs=1e-9)
+    assert same.std_error == pytest.approx(moved.std_error, abs=1e-9)
 
 
 @given(
@@ -228,13 +228,13 @@ def test_an_interval_holds_its_change_and_a_widened_one_the_narrower(
 ) -> None:
     def interval(by: float) -> tuple[float, float]:
         moved = Estimate(
-            centre=centre,
-            error=error,
-            freedom=freedom,
+            log_change=centre,
+            std_error=error,
+            dof=freedom,
             lower_is_better=lower_is_better,
-            piece=12,
-            units=5,
-            widened=by,
+            chunk_length=12,
+            sample_size=5,
+            extra_half_width=by,
         )
         assert moved.interval[0] < moved.change < moved.interval[1]
         return moved.interval
@@ -250,23 +250,28 @@ def test_a_bound_of_the_interval_is_where_chance_explains_5_percent(
 ) -> None:
     for lower_is_better in (True, False):
         moved = Estimate(
-            centre=centre, error=error, freedom=freedom, lower_is_better=lower_is_better, piece=12, units=5
+            log_change=centre,
+            std_error=error,
+            dof=freedom,
+            lower_is_better=lower_is_better,
+            chunk_length=12,
+            sample_size=5,
         )
-        assert (moved.chance_of_worse(gate) < 0.05) == (moved.interval[0] > gate)
-        assert (moved.chance_of_better(gate) < 0.05) == (moved.interval[1] < -gate)
+        assert (moved.p_value_worse(gate) < 0.05) == (moved.interval[0] > gate)
+        assert (moved.p_value_better(gate) < 0.05) == (moved.interval[1] < -gate)
 
 
 @given(change=st.floats(-0.99, 0.99), lower_is_better=st.booleans())
 def test_a_change_and_its_logarithm_are_one(*, change: float, lower_is_better: bool) -> None:
-    logarithm = as_log(change, lower_is_better=lower_is_better)
+    logarithm = to_log(change, lower_is_better=lower_is_better)
     assert (logarithm > 0) == (change > 0)
-    assert as_change(logarithm, lower_is_better=lower_is_better) == pytest.approx(change, abs=1e-12)
+    assert from_log(logarithm, lower_is_better=lower_is_better) == pytest.approx(change, abs=1e-12)
 
 
 @pytest.mark.parametrize("lower_is_better", [True, False])
 @pytest.mark.parametrize("change", [-1.0, 1.0])
 def test_a_change_by_all_there_is_has_a_logarithm(change: float, *, lower_is_better: bool) -> None:
-    logarithm = as_log(change, lower_is_better=lower_is_better)
+    logarithm = to_log(change, lower_is_better=lower_is_better)
     assert math.isfinite(logarithm)
     assert (logarithm > 0) == (change > 0)
 
@@ -274,7 +279,7 @@ def test_a_change_by_all_there_is_has_a_logarithm(change: float, *, lower_is_bet
 @pytest.mark.parametrize("lower_is_better", [True, False])
 @pytest.mark.parametrize("logarithm", [-2000.0, -709.0, 709.0, 2000.0])
 def test_no_logarithm_is_too_large_to_be_a_change(logarithm: float, *, lower_is_better: bool) -> None:
-    change = as_change(logarithm, lower_is_better=lower_is_better)
+    change = from_log(logarithm, lower_is_better=lower_is_better)
     assert math.isfinite(change)
     assert (change > 0) == (logarithm > 0)
 
@@ -283,7 +288,7 @@ def test_no_logarithm_is_too_large_to_be_a_change(logarithm: float, *, lower_is_
 
 
 def undecided(centre: float = 0.15, error: float = 0.05, units: int = 5) -> Estimate:
-    return Estimate(centre=centre, error=error, freedom=8, lower_is_better=True, piece=12, units=units)
+    return Estimate(log_change=centre, std_error=error, dof=8, lower_is_better=True, chunk_length=12, sample_size=units)
 
 
 def test_it_takes_fewer_samples_the_further_the_gate_and_the_smaller_the_error() -> None:
@@ -313,21 +318,23 @@ def test_on_the_gate_no_more_samples_are_asked_for_than_there_is_a_point_in() ->
 @pytest.mark.parametrize("gate", [0.0, 0.2, 1.0])
 @pytest.mark.parametrize("lower_is_better", [True, False])
 def test_every_gate_has_a_number_of_samples(gate: float, *, lower_is_better: bool) -> None:
-    moved = Estimate(centre=0.1, error=0.1, freedom=4, lower_is_better=lower_is_better, piece=12, units=5)
+    moved = Estimate(
+        log_change=0.1, std_error=0.1, dof=4, lower_is_better=lower_is_better, chunk_length=12, sample_size=5
+    )
     assert 0 < moved.samples_needed(gate) <= MOST_SAMPLES
 
 
 @pytest.mark.parametrize(("fixed", "widened"), [(0.2, 0.0), (0.0, 0.2), (0.05, 0.1)])
 def test_no_number_of_samples_settles_what_samples_do_not_make_smaller(fixed: float, widened: float) -> None:
     doubted = Estimate(
-        centre=0.1,
-        error=0.3,
-        freedom=1e6,
+        log_change=0.1,
+        std_error=0.3,
+        dof=1e6,
         lower_is_better=True,
-        piece=12,
-        units=5,
+        chunk_length=12,
+        sample_size=5,
         fixed=fixed,
-        widened=widened,
+        extra_half_width=widened,
     )
     assert doubted.samples_needed(0.2) is None
     # Far enough from the gate they do.
@@ -358,30 +365,30 @@ def test_the_current_run_is_one_more_draw_of_what_differs_between_runs(sampled: 
     baseline = with_runs(sampled(steady(0.1, 0.1, 0.1)), -0.1, 0.0, 0.1)
     moved = found(baseline, sampled(steady(0.3, 0.3, 0.3)))
     # The mean of the runs is 0, their variance 0.01, and there are three of them.
-    assert moved.centre == pytest.approx(0.3)
-    assert moved.error == pytest.approx(math.sqrt(0.01 * (1 + 1 / 3)))
-    assert (moved.freedom, moved.runs) == (2, 3)
-    reach = T_OF_2 * moved.error
+    assert moved.log_change == pytest.approx(0.3)
+    assert moved.std_error == pytest.approx(math.sqrt(0.01 * (1 + 1 / 3)))
+    assert (moved.dof, moved.runs) == (2, 3)
+    reach = T_OF_2 * moved.std_error
     assert moved.interval == pytest.approx((math.expm1(0.3 - reach), math.expm1(0.3 + reach)))
     # Steady rounds leave nothing that more samples would make smaller.
-    assert moved.fixed == pytest.approx(moved.error)
+    assert moved.fixed == pytest.approx(moved.std_error)
 
 
 def test_a_current_run_that_is_noisier_than_the_baseline_adds_what_it_has_more(sampled: Callable[..., Summary]) -> None:
     baseline = with_runs(sampled(steady(0.0, 0.0, 0.2, 0.2)), 0.0, 0.2, 0.1)
     calm, wild = (found(baseline, sampled(steady(*rounds))) for rounds in ((0.0, 0.2), (-0.5, 0.7)))
     between, before = 0.01 * (1 + 1 / 3), 0.04 / 3 / 4
-    assert calm.error == pytest.approx(math.sqrt(between + 0.01 - before))
-    assert wild.error == pytest.approx(math.sqrt(between + 0.36 - before))
+    assert calm.std_error == pytest.approx(math.sqrt(between + 0.01 - before))
+    assert wild.std_error == pytest.approx(math.sqrt(between + 0.36 - before))
     # What is added by chance must not lend degrees of freedom.
-    assert max(calm.freedom, wild.freedom) <= 2
+    assert max(calm.dof, wild.dof) <= 2
 
 
 def test_normalized_runs_are_compared_normalized(sampled: Callable[..., Summary]) -> None:
     rulers = steady(0.0, 0.0)
     baseline = with_runs(sampled(steady(0.0, 0.0), rulers=rulers), 0.2, 0.0)
     current = sampled(steady(0.0, 0.0), rulers=rulers)
-    assert found(baseline, current, by_ruler=True).centre == pytest.approx(found(baseline, current).centre)
+    assert found(baseline, current, by_ruler=True).log_change == pytest.approx(found(baseline, current).log_change)
     assert baseline.runs is not None
     raw_alone = replace(baseline, runs=tuple(replace(run, normalized=None) for run in baseline.runs))
     assert found(raw_alone, current, by_ruler=True).runs == 1
@@ -405,7 +412,7 @@ def test_figures_alone_have_an_interval_where_the_baseline_keeps_several(summary
     baseline = with_runs(summary(p50=1.0), -0.1, 0.1, 0.0)
     moved = found(baseline, summary(p50=2.0))
     assert moved.change == pytest.approx(1.0)
-    assert (moved.error, moved.units, moved.runs) == (pytest.approx(math.sqrt(0.01 * 4 / 3)), 0, 3)
+    assert (moved.std_error, moved.sample_size, moved.runs) == (pytest.approx(math.sqrt(0.01 * 4 / 3)), 0, 3)
     assert estimate(summary(p50=1.0), summary(p50=2.0), "p50", by_ruler=False) is None
     assert estimate(baseline, summary(p50=0.0), "p50", by_ruler=False) is None
 
@@ -428,7 +435,7 @@ def test_over_simulated_runs_that_differ_the_interval_holds_as_often_as_it_says(
             simulated(draw, rounds=3, samples=3, cost=cost, ruler=False, timestamp=f"2026-01-{day:02}")
             for day, cost in enumerate(costs, start=1)
         )
-        baseline = keep_runs([Loaded("run", run) for run in runs], None, len(runs))
+        baseline = keep_runs([LoadedSummary("run", run) for run in runs], None, len(runs))
         low, high = found(baseline, current).interval
         held += low <= 0 <= high
     assert 0.87 <= held / count <= 0.97
@@ -491,7 +498,8 @@ def test_over_recorded_runs_the_ruler_explains_what_the_raw_figures_cannot(
 ) -> None:
     pairs = list(permutations(recorded(recording), 2))
     spread = [
-        math.fsum(found(*pair, "p50", by_ruler=by_ruler).centre ** 2 for pair in pairs) for by_ruler in (False, True)
+        math.fsum(found(*pair, "p50", by_ruler=by_ruler).log_change ** 2 for pair in pairs)
+        for by_ruler in (False, True)
     ]
     assert spread[1] < spread[0] / 2
 
@@ -505,7 +513,7 @@ def layered(effects: Sequence[float], worsening: float) -> list[list[float]]:
 def reach(baseline: Summary, current: Summary) -> float:
     result = found(baseline, current)
     assert result.interval[0] <= math.expm1(0.02) <= result.interval[1]
-    return result.reach
+    return result.half_width
 
 
 def test_rounds_with_the_same_layout_are_compared_in_pairs(sampled: Callable[..., Summary]) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aether_guard.error import GuardError
-from aether_guard.figure import figure, parse_percentage, percentage, signed_percentage, worse_or_better
+from aether_guard.figure import format_change, format_percent, format_signed_percent, format_value, parse_percentage
 
 
 @pytest.mark.parametrize(
@@ -64,14 +64,14 @@ def test_no_text_gives_a_gate_outside_0_to_100_percent(text: str) -> None:
 
 @given(st.integers(0, 10_000).map(lambda count: count / 10_000))
 def test_a_gate_shown_is_read_back_as_it_was(fraction: float) -> None:
-    assert parse_percentage(percentage(fraction)) == pytest.approx(fraction)
+    assert parse_percentage(format_percent(fraction)) == pytest.approx(fraction)
 
 
 @pytest.mark.parametrize(
     ("fraction", "shown"), [(0.25, "+25.0 %"), (-0.1, "-10.0 %"), (0.0, "0.0 %"), (-1e-9, "0.0 %"), (2.5, "+250.0 %")]
 )
 def test_a_change_has_a_sign_unless_it_rounds_to_nothing(fraction: float, shown: str) -> None:
-    assert signed_percentage(fraction) == shown
+    assert format_signed_percent(fraction) == shown
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_change_has_a_sign_unless_it_rounds_to_nothing(fraction: float, shown:
     [(0.25, "25.0 % worse"), (-0.1, "10.0 % better"), (0.0, "unchanged"), (1e-9, "unchanged"), (-1e-9, "unchanged")],
 )
 def test_a_change_in_words_says_worse_better_or_unchanged(change: float, words: str) -> None:
-    assert worse_or_better(change) == words
+    assert format_change(change) == words
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_a_change_in_words_says_worse_better_or_unchanged(change: float, words: 
     ],
 )
 def test_a_figure_has_four_digits_and_its_unit(value: float, shown: str) -> None:
-    assert figure(value, "ms") == shown
+    assert format_value(value, "ms") == shown
 
 
 @given(st.floats(min_value=0, allow_infinity=False))
 def test_no_figure_takes_more_than_16_columns(value: float) -> None:
-    assert len(figure(value, "MB/s")) <= 16
+    assert len(format_value(value, "MB/s")) <= 16

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.figure import figure
+from aether_guard.figure import format_value
 from aether_guard.html import render_html
 from aether_guard.html.page import MOST_SECTIONS
 from aether_guard.html.plot import MOST_DOTS
@@ -273,7 +273,7 @@ def test_an_axis_has_a_few_ticks_inside_it(values: list[float], unit: str) -> No
     scale = scale_over(values)
     drawn = ticks(scale, unit)
     assert 1 <= len(drawn) <= 4
-    assert all(0 <= scale.share(value) <= 1 and text == figure(value, unit) for value, text in drawn)
+    assert all(0 <= scale.share(value) <= 1 and text == format_value(value, unit) for value, text in drawn)
 
 
 def test_an_axis_over_many_sizes_is_logarithmic() -> None:

@@ -23,7 +23,7 @@ from aether_guard.init.place import is_example
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aether_guard.init.found import Ci
+    from aether_guard.init.found import CiHost
 
     Write = Callable[..., str]
     Guard = Callable[..., subprocess.CompletedProcess[str]]
@@ -61,11 +61,11 @@ def put(path: str, text: str = "") -> None:
     Path(path).write_text(text, encoding="utf-8", newline="")
 
 
-def plan(ci: Ci | None = None) -> InitPlan:
+def plan(ci: CiHost | None = None) -> InitPlan:
     return plan_init(discover("."), ci)
 
 
-def init(ci: Ci | None = None) -> str:
+def init(ci: CiHost | None = None) -> str:
     planned = plan(ci)
     return "\n".join(describe_init(planned, write_init(planned)))
 
@@ -114,7 +114,7 @@ def test_what_is_written_is_a_configuration_that_the_guard_reads() -> None:
 
 
 @pytest.mark.parametrize("ci", [None, "github", "gitlab"])
-def test_a_second_run_changes_nothing_and_says_so(repository: Path, ci: Ci | None) -> None:
+def test_a_second_run_changes_nothing_and_says_so(repository: Path, ci: CiHost | None) -> None:
     put("Makefile", "bench:\n\ttrue\n")
     init(ci)
     before = snapshot(repository)
@@ -208,7 +208,7 @@ def test_the_host_is_told_by_the_remote_and_else_by_its_files(
 
 
 @pytest.mark.parametrize(("ci", "expected"), [("github", GITHUB), ("gitlab", GITLAB)])
-def test_the_host_that_is_asked_for_is_written_for(ci: Ci, expected: str) -> None:
+def test_the_host_that_is_asked_for_is_written_for(ci: CiHost, expected: str) -> None:
     put(".github/dependabot.yml")
     put(".gitlab-ci.yml")
     assert [file.path for file in plan(ci).files] == ["aether.toml", expected]
@@ -592,7 +592,7 @@ def test_any_folder_is_named_as_it_is_or_left_out(folders: list[str]) -> None:
     assert len(unnamed) == len(left_out)
 
 
-def every_plan(ci: Ci, write: Write) -> list[str]:
+def every_plan(ci: CiHost, write: Write) -> list[str]:
     """Write what `init` makes of each usual place, and of odd folders, and return the files' names."""
     written = []
     workflow = GITHUB if ci == "github" else GITLAB
@@ -669,7 +669,7 @@ def result(path: str, name: str = "hyperfine/two.json") -> None:
 )
 @pytest.mark.parametrize(("ci", "workflow"), [("github", GITHUB), ("gitlab", GITLAB)])
 def test_results_of_another_tool_are_found_and_checked_as_they_are(
-    path: str, name: str, form: str, ci: Ci, workflow: str
+    path: str, name: str, form: str, ci: CiHost, workflow: str
 ) -> None:
     result(path, name)
     planned = plan(ci)

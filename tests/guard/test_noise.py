@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.noise import GATES, NoiseReport, Question, measure_policy
+from aether_guard.noise import GATES, NoiseReport, StudySpec, evaluate_policy
 from aether_guard.policy import Policy, Waiver
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ RECORDINGS = ("train_quiet", "train_noisy")
 def measured(
     runs: Sequence[Summary], policy: Policy | None = None, *, slowdowns: tuple[float, ...] = (), rate: float = 0.002
 ) -> NoiseReport:
-    question = Question(slowdowns=slowdowns, wished_rate=rate, level=0.05)
-    return measure_policy(runs, policy or Policy(), question, TODAY)
+    question = StudySpec(slowdowns=slowdowns, wished_rate=rate, level=0.05)
+    return evaluate_policy(runs, policy or Policy(), question, TODAY)
 
 
 def test_every_ordered_pair_is_asked_as_it_is_and_with_every_slowdown(simulated: Callable[..., Summary]) -> None:

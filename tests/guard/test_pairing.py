@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.pairing import Sides, judge_sides, split_sides
-from aether_guard.policy import PolicyBook, Wishes
-from aether_guard.source import Loaded, Problem
+from aether_guard.pairing import InputPaths, judge_sides, split_sides
+from aether_guard.policy import PolicyOverrides, PolicySet
+from aether_guard.source import LoadedSummary, LoadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aether_schema import Summary
 
 
-BOOK = PolicyBook()
+BOOK = PolicySet()
 TODAY = date(2026, 11, 24)
 
 
@@ -29,7 +29,7 @@ def _in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def judge(
-    *paths: str, baseline: tuple[str, ...] = (), current: tuple[str, ...] = (), book: PolicyBook = BOOK
+    *paths: str, baseline: tuple[str, ...] = (), current: tuple[str, ...] = (), book: PolicySet = BOOK
 ) -> list[Judgement]:
     return judge_sides(split_sides(paths, baseline, current), book, TODAY)
 
@@ -42,7 +42,7 @@ def test_two_files_are_a_pair_and_folders_are_paired_by_bench(write: Callable[..
     write("old/a.json")
     write("new/a.json")
     sides = split_sides(["a.json", "b.json", "old", "new", "c.json", "new/*.json"], ["more"], ["again"])
-    assert sides == Sides(
+    assert sides == InputPaths(
         pairs=(("a.json", "b.json"),), baseline=("old", "c.json", "more"), current=("new", "new/*.json", "again")
     )
 
@@ -131,14 +131,14 @@ def test_benches_that_an_unreadable_file_may_hold_are_not_missing(write: Callabl
         write(f"old/{name}.json", bench_id=name)
     write("new/a.json", bench_id="a")
     (tmp_path / "new" / "b.json").write_bytes(b'{"bench_id": "b", "metr')
-    judgements = judge("old", "new", book=PolicyBook(expected=("b",)))
+    judgements = judge("old", "new", book=PolicySet(expected=("b",)))
     assert verdicts(judgements) == [(None, "error"), ("a", "pass")]
     assert judgements[0].reason.startswith(os.path.join("new", "b.json"))
 
 
 def test_a_missing_baseline_suggests_the_command_that_makes_one(write: Callable[..., str]) -> None:
     write("new/a.json", bench_id="a")
-    sides = Sides(baseline=("old",), current=("new",), promotion="aether-guard promote --reason 'first baseline'")
+    sides = InputPaths(baseline=("old",), current=("new",), promotion="aether-guard promote --reason 'first baseline'")
     missing, new = judge_sides(sides, BOOK, TODAY)
     assert missing.reason == "old: no such file; no baseline yet? aether-guard promote --reason 'first baseline'"
     assert (new.bench_id, new.verdict, new.baseline) == ("a", "pass", None)
@@ -148,15 +148,15 @@ def test_a_missing_baseline_suggests_the_command_that_makes_one(write: Callable[
 
 def found(*summaries: Summary, failed: tuple[str, ...] = (), unjudged: tuple[str, ...] = ()) -> Importing:
     """Return a reader of both sides; the benches without figures are on the current side only."""
-    problems = [Problem("now", f"now: {name}: broken", bench_id=name) for name in failed]
-    problems += [Problem("now", f"now: {name}: skipped", bench_id=name, is_error=False) for name in unjudged]
-    baseline = [Loaded("old", summary) for summary in summaries]
+    problems = [LoadError("now", f"now: {name}: broken", bench_id=name) for name in failed]
+    problems += [LoadError("now", f"now: {name}: skipped", bench_id=name, is_error=False) for name in unjudged]
+    baseline = [LoadedSummary("old", summary) for summary in summaries]
     current = [item for item in baseline if item.summary.bench_id not in {*failed, *unjudged}]
     return lambda paths: (current, problems) if "now" in paths else (baseline, [])
 
 
 def test_a_bench_that_failed_is_one_error(summary: Callable[..., Summary]) -> None:
-    sides = Sides(baseline=("old",), current=("now",))
+    sides = InputPaths(baseline=("old",), current=("now",))
     read = found(summary(bench_id="a"), summary(bench_id="b"), failed=("b",))
     judgements = judge_sides(sides, BOOK, TODAY, read)
     assert verdicts(judgements) == [("b", "error"), ("a", "pass")]
@@ -164,7 +164,7 @@ def test_a_bench_that_failed_is_one_error(summary: Callable[..., Summary]) -> No
 
 
 def test_a_bench_without_figures_is_an_error_where_the_other_side_has_some(summary: Callable[..., Summary]) -> None:
-    sides = Sides(baseline=("old",), current=("now",))
+    sides = InputPaths(baseline=("old",), current=("now",))
     read = found(summary(bench_id="a"), summary(bench_id="b"), unjudged=("b", "c"))
     judgements = judge_sides(sides, BOOK, TODAY, read)
     assert verdicts(judgements) == [("b", "error"), ("c", "pass"), ("a", "pass")]
@@ -172,10 +172,10 @@ def test_a_bench_without_figures_is_an_error_where_the_other_side_has_some(summa
 
 
 def test_a_bench_that_had_no_figure_before_is_new(summary: Callable[..., Summary]) -> None:
-    now = [Loaded("now", summary(bench_id="a"))]
-    before = [Problem("old", f"old: {name}: skipped", bench_id=name, is_error=False) for name in ("a", "b")]
-    still = [Problem("now", "now: b: skipped", bench_id="b", is_error=False)]
-    sides = Sides(baseline=("old",), current=("now",))
+    now = [LoadedSummary("now", summary(bench_id="a"))]
+    before = [LoadError("old", f"old: {name}: skipped", bench_id=name, is_error=False) for name in ("a", "b")]
+    still = [LoadError("now", "now: b: skipped", bench_id="b", is_error=False)]
+    sides = InputPaths(baseline=("old",), current=("now",))
     listed = judge_sides(sides, BOOK, TODAY, lambda paths: (now, still) if "now" in paths else ([], before))
     assert [(judged.bench_id, judged.verdict, judged.judged) for judged in listed] == [
         ("b", "pass", False),
@@ -226,7 +226,7 @@ def test_what_cannot_be_compared_names_both_files(write: Callable[..., str]) -> 
 def test_an_expected_bench_without_a_current_is_an_error(write: Callable[..., str]) -> None:
     write("old/a.json", bench_id="a")
     write("new/a.json", bench_id="a")
-    book = PolicyBook(expected=("a", "b"))
+    book = PolicySet(expected=("a", "b"))
     unmet, known = judge("old", "new", book=book)
     assert verdicts([known, unmet]) == [("a", "pass"), ("b", "error")]
     assert unmet.reason == "b: expected, and there is no current summary"
@@ -236,7 +236,7 @@ def test_an_expected_bench_that_is_new_is_there(write: Callable[..., str]) -> No
     write("old/a.json", bench_id="a")
     write("new/a.json", bench_id="a")
     write("new/b.json", bench_id="b")
-    judgements = judge("old", "new", book=PolicyBook(expected=("a", "b")))
+    judgements = judge("old", "new", book=PolicySet(expected=("a", "b")))
     assert {judged.verdict for judged in judgements} == {"pass"}
 
 
@@ -244,14 +244,14 @@ def test_an_expected_bench_that_vanished_is_one_error(write: Callable[..., str])
     write("old/a.json", bench_id="a")
     write("old/b.json", bench_id="b")
     write("new/a.json", bench_id="a")
-    judgements = judge("old", "new", book=PolicyBook(expected=("b",)))
+    judgements = judge("old", "new", book=PolicySet(expected=("b",)))
     assert [judged.bench_id for judged in judgements if judged.verdict == "error"] == ["b"]
 
 
 def test_an_expected_bench_whose_baseline_is_missing_is_not_said_to_be_missing_itself(
     write: Callable[..., str],
 ) -> None:
-    judgements = judge("absent.json", write("new.json", bench_id="a"), book=PolicyBook(expected=("a",)))
+    judgements = judge("absent.json", write("new.json", bench_id="a"), book=PolicySet(expected=("a",)))
     assert [judged.current_path for judged in judgements] == ["absent.json"]
 
 
@@ -259,6 +259,8 @@ def test_each_bench_is_judged_by_its_own_policy(write: Callable[..., str]) -> No
     for name in ("a", "b"):
         write(f"old/{name}.json", bench_id=name, p95=10)
         write(f"new/{name}.json", bench_id=name, p95=11)
-    judgements = judge("old", "new", book=PolicyBook(by_glob=(("glob", "b", Wishes(gate=0.05, warn_only=True)),)))
+    judgements = judge(
+        "old", "new", book=PolicySet(by_glob=(("glob", "b", PolicyOverrides(gate=0.05, warn_only=True)),))
+    )
     assert verdicts(judgements) == [("a", "pass"), ("b", "regression")]
     assert [(judged.gate, judged.warn_only) for judged in judgements] == [(0.2, False), (0.05, True)]

@@ -4,13 +4,13 @@ from datetime import date, timedelta
 
 import pytest
 
-from aether_guard.policy import KEYS, Policy, PolicyBook, Waiver, Wishes, policy_for, waiver_expired
+from aether_guard.policy import KEYS, Policy, PolicyOverrides, PolicySet, Waiver, policy_for, waiver_expired
 
 WAIVER = Waiver(bench="pack*", gate=0.5, reason="a larger manifest", expires=date(2026, 11, 24))
 
 
 def test_where_nobody_says_anything_the_defaults_hold() -> None:
-    policy = policy_for("packaging", PolicyBook())
+    policy = policy_for("packaging", PolicySet())
     assert (policy.gate, policy.quantile, policy.warn_only) == (0.2, "p95", False)
     assert (policy.evidence, policy.host_mismatch, policy.waiver) == ("any", "warn", None)
     assert policy.sources == dict.fromkeys(KEYS, "default")
@@ -31,8 +31,9 @@ def test_where_nobody_says_anything_the_defaults_hold() -> None:
     ],
 )
 def test_a_glob_stands_for_the_benches_it_matches_to_the_letter(pattern: str, bench_id: str, *, matches: bool) -> None:
-    book = PolicyBook(
-        by_glob=(("glob", pattern, Wishes(gate=0.1)),), waivers=(Waiver(**{**fields(WAIVER), "bench": pattern}),)
+    book = PolicySet(
+        by_glob=(("glob", pattern, PolicyOverrides(gate=0.1)),),
+        waivers=(Waiver(**{**fields(WAIVER), "bench": pattern}),),
     )
     policy = policy_for(bench_id, book)
     assert policy.gate == (0.1 if matches else 0.2)
@@ -44,10 +45,10 @@ def fields(waiver: Waiver) -> dict[str, object]:
 
 
 def test_each_key_comes_from_the_strongest_source_that_says_anything_about_it() -> None:
-    book = PolicyBook(
-        general=(("general", Wishes(gate=0.1, quantile="p50", evidence="samples", host_mismatch="ignore")),),
-        by_glob=(("glob", "pack*", Wishes(gate=0.05, evidence="ruler", warn_only=True)),),
-        overriding=(("command line", Wishes(gate=0.02)),),
+    book = PolicySet(
+        general=(("general", PolicyOverrides(gate=0.1, quantile="p50", evidence="samples", host_mismatch="ignore")),),
+        by_glob=(("glob", "pack*", PolicyOverrides(gate=0.05, evidence="ruler", warn_only=True)),),
+        cli_overrides=(("command line", PolicyOverrides(gate=0.02)),),
     )
     policy = policy_for("packaging", book)
     assert policy == Policy(
@@ -70,24 +71,27 @@ def test_each_key_comes_from_the_strongest_source_that_says_anything_about_it() 
 
 
 def test_of_globs_that_both_match_the_later_one_counts() -> None:
-    narrow, wide = ("narrow", "packaging", Wishes(gate=0.05)), ("wide", "pack*", Wishes(gate=0.1, quantile="p50"))
-    later_wide = policy_for("packaging", PolicyBook(by_glob=(narrow, wide)))
+    narrow, wide = (
+        ("narrow", "packaging", PolicyOverrides(gate=0.05)),
+        ("wide", "pack*", PolicyOverrides(gate=0.1, quantile="p50")),
+    )
+    later_wide = policy_for("packaging", PolicySet(by_glob=(narrow, wide)))
     assert (later_wide.gate, later_wide.sources["gate"]) == (0.1, "wide")
-    later_narrow = policy_for("packaging", PolicyBook(by_glob=(wide, narrow)))
+    later_narrow = policy_for("packaging", PolicySet(by_glob=(wide, narrow)))
     assert (later_narrow.gate, later_narrow.quantile) == (0.05, "p50")
 
 
-@pytest.mark.parametrize("wishes", [Wishes(gate=0.0), Wishes(warn_only=False)])
-def test_to_wish_for_nothing_at_all_is_a_wish_too(wishes: Wishes) -> None:
-    general = ("general", Wishes(gate=0.1, warn_only=True))
-    policy = policy_for("packaging", PolicyBook(general=(general,), overriding=(("command line", wishes),)))
+@pytest.mark.parametrize("wishes", [PolicyOverrides(gate=0.0), PolicyOverrides(warn_only=False)])
+def test_to_wish_for_nothing_at_all_is_a_wish_too(wishes: PolicyOverrides) -> None:
+    general = ("general", PolicyOverrides(gate=0.1, warn_only=True))
+    policy = policy_for("packaging", PolicySet(general=(general,), cli_overrides=(("command line", wishes),)))
     assert (policy.gate, policy.warn_only) in {(0.0, True), (0.1, False)}
     assert "command line" in policy.sources.values()
 
 
 def test_the_first_waiver_that_matches_goes_with_the_bench() -> None:
     second = Waiver(bench="*", gate=0.9, reason="all of them", expires=date(2030, 1, 1))
-    book = PolicyBook(waivers=(WAIVER, second))
+    book = PolicySet(waivers=(WAIVER, second))
     assert policy_for("packaging", book).waiver == WAIVER
     assert policy_for("streaming", book).waiver == second
 

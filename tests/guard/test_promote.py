@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aether_guard.error import GuardError
-from aether_guard.promote import beaten, plan_promotions, write_promotions
+from aether_guard.promote import improved_benches, plan_promotions, write_promotions
 from aether_schema import read_summary
 
 if TYPE_CHECKING:
@@ -164,9 +164,9 @@ def test_beaten_is_what_is_better_beyond_what_chance_explains(judgement: Callabl
         judgement(bench_id="without evidence", verdict="improvement", interval=None),
         judgement(bench_id=None, verdict="error", interval=None),
     ]
-    assert beaten(judgements) == ["clearly", "by a little"]
+    assert improved_benches(judgements) == ["clearly", "by a little"]
 
 
 def test_what_is_inconclusive_has_not_been_beaten(judgement: Callable[..., Judgement]) -> None:
     # Figures from another machine, without a ruler between them.
-    assert beaten([judgement(verdict="inconclusive", interval=(-0.5, -0.3))]) == []
+    assert improved_benches([judgement(verdict="inconclusive", interval=(-0.5, -0.3))]) == []

@@ -9,7 +9,7 @@ import pytest
 from aether_guard.error import GuardError
 from aether_guard.estimate import estimate
 from aether_guard.runs import keep_runs, levels_of_run
-from aether_guard.source import Loaded
+from aether_guard.source import LoadedSummary
 from aether_schema import Levels, decode_summary, encode_summary
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ def day(number: int) -> dict[str, str]:
     return {"timestamp": f"2026-11-{number:02}T00:00:00+00:00"}
 
 
-def loaded(*summaries: Summary) -> list[Loaded]:
-    return [Loaded(f"run-{number}.json", summary) for number, summary in enumerate(summaries, start=1)]
+def loaded(*summaries: Summary) -> list[LoadedSummary]:
+    return [LoadedSummary(f"run-{number}.json", summary) for number, summary in enumerate(summaries, start=1)]
 
 
 def days(summary: Summary) -> list[int]:
@@ -86,7 +86,7 @@ def test_a_run_is_kept_as_the_estimate_takes_it(sampled: Callable[..., Summary])
             moved = estimate(one, other, name, by_ruler=by_ruler)
             before, after = (getattr(levels.normalized if by_ruler else levels, name) for levels in kept)
             assert moved is not None
-            assert moved.centre == pytest.approx(math.log(after / before), abs=1e-8)
+            assert moved.log_change == pytest.approx(math.log(after / before), abs=1e-8)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.source import expand
+from aether_guard.source import expand_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,9 +39,9 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_two_stars_stand_for_any_number_of_folders(tree: Path, pattern: str, files: list[str]) -> None:
-    assert expand(pattern) == [name.replace("/", os.sep) for name in files]
+    assert expand_path(pattern) == [name.replace("/", os.sep) for name in files]
     absolute = [str(tree / name) for name in files]
-    assert [os.path.normpath(name) for name in expand(str(tree / pattern))] == absolute
+    assert [os.path.normpath(name) for name in expand_path(str(tree / pattern))] == absolute
 
 
 @posix_only
@@ -52,14 +52,14 @@ def test_two_stars_follow_no_link_to_a_folder(tree: Path) -> None:
         (tree / "packages" / name / "g.json").write_text("{}")
         for other in "xyz":
             (tree / "packages" / name / f"to-{other}").symlink_to(tree / "packages" / other)
-    assert expand("packages/**/*.json") == [f"packages/{name}/g.json" for name in "xyz"]
+    assert expand_path("packages/**/*.json") == [f"packages/{name}/g.json" for name in "xyz"]
     # A link that is named is followed.
-    assert expand("packages/x/to-y/**/*.json") == ["packages/x/to-y/g.json"]
+    assert expand_path("packages/x/to-y/**/*.json") == ["packages/x/to-y/g.json"]
 
 
 @pytest.mark.usefixtures("tree")
 @pytest.mark.parametrize("pattern", ["**/*.json", "**/nothing", "**/two/**/nothing"])
 def test_more_folders_than_anyone_means_are_refused(pattern: str) -> None:
-    assert len(expand(pattern, folders_limit=6)) <= 4
+    assert len(expand_path(pattern, folders_limit=6)) <= 4
     with pytest.raises(ValueError, match="more than 3 folders"):
-        expand(pattern, folders_limit=3)
+        expand_path(pattern, folders_limit=3)

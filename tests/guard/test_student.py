@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.student import quantile_of_t, upper_tail
+from aether_guard.student import t_ppf, t_sf
 
 FREEDOM = st.floats(1, 500)
 PROBABILITY = st.floats(0.0001, 0.9999)
@@ -33,7 +33,7 @@ PROBABILITY = st.floats(0.0001, 0.9999)
     ],
 )
 def test_a_tail_is_the_one_of_the_tables(t: float, freedom: float, tail: float) -> None:
-    assert upper_tail(t, freedom) == pytest.approx(tail, rel=1e-10, abs=0)
+    assert t_sf(t, freedom) == pytest.approx(tail, rel=1e-10, abs=0)
 
 
 @pytest.mark.parametrize(
@@ -54,45 +54,45 @@ def test_a_tail_is_the_one_of_the_tables(t: float, freedom: float, tail: float) 
     ],
 )
 def test_a_quantile_is_the_one_of_the_tables(probability: float, freedom: float, quantile: float) -> None:
-    assert quantile_of_t(probability, freedom) == pytest.approx(quantile, rel=1e-10)
+    assert t_ppf(probability, freedom) == pytest.approx(quantile, rel=1e-10)
 
 
 @given(t=st.floats(-1e6, 1e6))
 def test_with_one_degree_of_freedom_it_is_cauchys(t: float) -> None:
-    assert upper_tail(t, 1) == pytest.approx(0.5 - math.atan(t) / math.pi, rel=1e-6, abs=1e-12)
+    assert t_sf(t, 1) == pytest.approx(0.5 - math.atan(t) / math.pi, rel=1e-6, abs=1e-12)
 
 
 @given(t=st.floats(-30, 30))
 def test_with_two_degrees_of_freedom_it_has_its_closed_form(t: float) -> None:
-    assert upper_tail(t, 2) == pytest.approx(0.5 - t / (2 * math.sqrt(2 + t * t)), rel=1e-9, abs=1e-12)
+    assert t_sf(t, 2) == pytest.approx(0.5 - t / (2 * math.sqrt(2 + t * t)), rel=1e-9, abs=1e-12)
 
 
 @given(t=st.floats(-100, 100), freedom=FREEDOM)
 def test_both_tails_are_everything(t: float, freedom: float) -> None:
-    assert upper_tail(t, freedom) + upper_tail(-t, freedom) == pytest.approx(1, abs=1e-13)
+    assert t_sf(t, freedom) + t_sf(-t, freedom) == pytest.approx(1, abs=1e-13)
 
 
 @given(probability=PROBABILITY, freedom=FREEDOM)
 def test_quantiles_lie_symmetrically_around_nothing(probability: float, freedom: float) -> None:
-    above, below = quantile_of_t(probability, freedom), quantile_of_t(1 - probability, freedom)
+    above, below = t_ppf(probability, freedom), t_ppf(1 - probability, freedom)
     assert above == pytest.approx(-below, rel=1e-9, abs=1e-9)
 
 
 @given(t=st.floats(-5, 50), further=st.floats(1e-3, 50), freedom=st.floats(1, 30))
 def test_further_out_there_is_less_of_a_tail(t: float, further: float, freedom: float) -> None:
-    assert upper_tail(t + further, freedom) < upper_tail(t, freedom)
+    assert t_sf(t + further, freedom) < t_sf(t, freedom)
 
 
 @given(probability=st.floats(0.55, 0.999), freedom=FREEDOM, more=st.floats(0.1, 100))
 def test_more_degrees_of_freedom_bring_a_quantile_nearer(probability: float, freedom: float, more: float) -> None:
-    assert quantile_of_t(probability, freedom + more) < quantile_of_t(probability, freedom)
+    assert t_ppf(probability, freedom + more) < t_ppf(probability, freedom)
 
 
 @given(probability=PROBABILITY, freedom=FREEDOM)
 def test_a_quantile_leaves_above_it_what_it_says(probability: float, freedom: float) -> None:
-    assert upper_tail(quantile_of_t(probability, freedom), freedom) == pytest.approx(1 - probability, rel=1e-9)
+    assert t_sf(t_ppf(probability, freedom), freedom) == pytest.approx(1 - probability, rel=1e-9)
 
 
 @pytest.mark.parametrize(("t", "tail"), [(0.0, 0.5), (math.inf, 0.0), (-math.inf, 1.0), (1e200, 0.0), (5e-324, 0.5)])
 def test_no_t_is_too_large_or_too_small(t: float, tail: float) -> None:
-    assert upper_tail(t, 8) == tail
+    assert t_sf(t, 8) == tail

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.terminal import Terminal, adorn, draw
+from aether_guard.terminal import TerminalCapabilities, bar_chart, decorate
 from aether_guard.text import render_text
 from aether_guard.verdict import Judgement, Report, build_report
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 PACK, PACK_PLUS25 = FIXTURES / "baseline_pack.json", FIXTURES / "current_pack_plus25.json"
 RED, YELLOW, GREEN, PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
-FULL = Terminal(width=80, colour=True, blocks=True)
-COLOURLESS = Terminal(width=80, colour=False, blocks=True)
-PLOTLESS = Terminal(width=80, colour=True, blocks=False)
+FULL = TerminalCapabilities(width=80, colour=True, blocks=True)
+COLOURLESS = TerminalCapabilities(width=80, colour=False, blocks=True)
+PLOTLESS = TerminalCapabilities(width=80, colour=True, blocks=False)
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 
@@ -32,12 +32,12 @@ def report_of(*judgements: Judgement) -> Report:
     return build_report(judgements, strict=False)
 
 
-def adorned(report: Report, terminal: Terminal) -> str:
-    return adorn(render_text(report), report, terminal)
+def adorned(report: Report, terminal: TerminalCapabilities) -> str:
+    return decorate(render_text(report), report, terminal)
 
 
-def bars(report: Report, terminal: Terminal = COLOURLESS) -> list[str]:
-    return draw(report, terminal).splitlines()
+def bars(report: Report, terminal: TerminalCapabilities = COLOURLESS) -> list[str]:
+    return bar_chart(report, terminal).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,14 @@ def test_only_verdicts_are_coloured(judgement: Callable[..., Judgement]) -> None
 
 def test_without_colour_and_blocks_a_terminal_gets_the_plain_report(judgement: Callable[..., Judgement]) -> None:
     report = report_of(judgement(), judgement(bench_id="streaming", verdict="improvement"))
-    assert adorned(report, Terminal(width=80, colour=False, blocks=False)) == render_text(report)
+    assert adorned(report, TerminalCapabilities(width=80, colour=False, blocks=False)) == render_text(report)
 
 
 def test_the_plot_stands_behind_the_table_and_before_the_reasons(judgement: Callable[..., Judgement]) -> None:
     report = report_of(judgement())
     table, plot, reasons, conclusion = adorned(report, COLOURLESS).split("\n\n")
     assert f"{table}\n\n{reasons}\n\n{conclusion}" == render_text(report)
-    assert plot == draw(report, COLOURLESS)
+    assert plot == bar_chart(report, COLOURLESS)
 
 
 def test_bars_are_as_long_as_their_figures(judgement: Callable[..., Judgement]) -> None:
@@ -90,7 +90,7 @@ def test_the_larger_figure_fills_the_room_whichever_side_it_is_on(judgement: Cal
 def test_where_there_is_no_room_there_is_no_plot(
     judgement: Callable[..., Judgement], width: int, *, drawn: bool
 ) -> None:
-    assert bool(bars(report_of(judgement()), Terminal(width=width, colour=True, blocks=True))) == drawn
+    assert bool(bars(report_of(judgement()), TerminalCapabilities(width=width, colour=True, blocks=True))) == drawn
 
 
 def test_only_the_worst_few_are_drawn(judgement: Callable[..., Judgement]) -> None:
@@ -128,7 +128,7 @@ def test_a_plot_keeps_its_width_and_its_lines_whatever_is_in_it(
     judgement: Callable[..., Judgement], bench_id: str, baseline: float, current: float, width: int
 ) -> None:
     judged = judgement(bench_id=bench_id, baseline=baseline, current=current, metric="throughput_mbs", unit="MB/s")
-    lines = bars(report_of(judged), Terminal(width=width, colour=True, blocks=True))
+    lines = bars(report_of(judged), TerminalCapabilities(width=width, colour=True, blocks=True))
     assert len(lines) == 2
     assert all(len(line) <= width for line in lines)
     assert all(line.isprintable() for line in lines)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from aether_harness import Place
-from aether_harness.affinity import Assignment
-from aether_harness.evidence import Evidence
-from aether_harness.plan import Plan, Profile
-from aether_harness.protocol import Opened, Taken, Verified
-from aether_harness.run import RoundRecord
+from aether_harness import RoundContext
+from aether_harness.affinity import CpuAssignment
+from aether_harness.evidence import DisturbanceEvidence
+from aether_harness.plan import Profile, RunPlan
+from aether_harness.protocol import Opened, SampleTaken, Verified
+from aether_harness.run import RoundResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,38 +28,40 @@ SMALL = ("--rounds", "1", "--samples", "2", "--warmups", "0")
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path) -> RoundContext:
     """Return a place on CPUs of the system's choice."""
     folder = tmp_path / "place"
     folder.mkdir()
-    return Place(folder=str(folder))
+    return RoundContext(folder=str(folder))
 
 
 @pytest.fixture(scope="session")
-def taken() -> Callable[..., Taken]:
+def taken() -> Callable[..., SampleTaken]:
     """Return a function that makes a sample of a value in milliseconds."""
 
-    def taken(value: float, reference_ms: float = 0.5, phases_ns: dict[str, int] | None = None, **seen: Any) -> Taken:
-        evidence = Evidence(**{"elapsed_ns": int(value * 1e6), **seen})
-        return Taken(value=value, reference_ms=reference_ms, evidence=evidence, phases_ns=phases_ns or {})
+    def taken(
+        value: float, reference_ms: float = 0.5, phases_ns: dict[str, int] | None = None, **seen: Any
+    ) -> SampleTaken:
+        evidence = DisturbanceEvidence(**{"elapsed_ns": int(value * 1e6), **seen})
+        return SampleTaken(value=value, reference_ms=reference_ms, evidence=evidence, phases_ns=phases_ns or {})
 
     return taken
 
 
 @pytest.fixture(scope="session")
-def round_of(taken: Callable[..., Taken]) -> Callable[..., RoundRecord]:
+def round_of(taken: Callable[..., SampleTaken]) -> Callable[..., RoundResult]:
     """Return a function that makes a round of attempts; plain numbers become undisturbed samples."""
 
     def round_of(
-        *attempts: Taken | float,
+        *attempts: SampleTaken | float,
         wanted: int | None = None,
         iterations: int = 1,
         cross_reference_ms: float = 0.25,
         note: str | None = None,
         **changes: Any,
-    ) -> RoundRecord:
-        return RoundRecord(
-            attempts=tuple(each if isinstance(each, Taken) else taken(each) for each in attempts),
+    ) -> RoundResult:
+        return RoundResult(
+            attempts=tuple(each if isinstance(each, SampleTaken) else taken(each) for each in attempts),
             wanted=len(attempts) if wanted is None else wanted,
             opened=Opened(iterations=iterations, versions={"thing": "1.0"}, note=note),
             usage=Verified(cross_reference_ms=cross_reference_ms, peak_memory_bytes=1024, user_cpu_s=0.5),
@@ -70,11 +72,11 @@ def round_of(taken: Callable[..., Taken]) -> Callable[..., RoundRecord]:
 
 
 @pytest.fixture(scope="session")
-def plan() -> Callable[..., Plan]:
+def plan() -> Callable[..., RunPlan]:
     """Return a function that makes a small plan."""
-    small = Plan(profile=Profile(rounds=1, samples=2, warmups=0), seed=1, assignment=Assignment())
+    small = RunPlan(profile=Profile(rounds=1, samples=2, warmups=0), seed=1, assignment=CpuAssignment())
 
-    def plan(**changes: Any) -> Plan:
+    def plan(**changes: Any) -> RunPlan:
         return replace(small, **changes)
 
     return plan

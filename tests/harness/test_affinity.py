@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aether_harness import UsageError
-from aether_harness.affinity import Assignment, allowed_cpus, assign_cpus, go_first, pin, pin_thread
-from aether_harness.process import Worker
+from aether_harness.affinity import CpuAssignment, allowed_cpus, assign_cpus, pin, pin_thread, raise_priority
+from aether_harness.process import WorkerClient
 
 CPUS = st.lists(st.integers(0, 255), min_size=1, max_size=16, unique=True)
 
@@ -48,7 +48,7 @@ def test_one_cpu_is_shared_and_that_is_noted() -> None:
 
 def test_a_system_that_cannot_pin_is_noted() -> None:
     assigned = assign_cpus(None)
-    assert assigned == Assignment(note="not pinned: this system cannot pin a process to a CPU")
+    assert assigned == CpuAssignment(note="not pinned: this system cannot pin a process to a CPU")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def autogroup_nice(pid: int) -> int:
 
 @pytest.mark.usefixtures("may_go_first")
 def test_a_worker_goes_before_others_on_its_cpu() -> None:
-    with Worker():
+    with WorkerClient():
         (worker,) = (child for child in psutil.Process().children() if "aether_harness.worker" in child.cmdline())
         assert (worker.nice(), autogroup_nice(worker.pid)) == (-20, -20)
 
@@ -147,12 +147,12 @@ def test_a_session_goes_first_and_that_of_another_process_is_left_as_it_is() -> 
     before = autogroup(os.getpid())
     with subprocess.Popen(SLEEP, start_new_session=True) as sleeping:
         try:
-            go_first(sleeping.pid)
+            raise_priority(sleeping.pid)
             assert autogroup_nice(sleeping.pid) == -20
         finally:
             sleeping.kill()
     with subprocess.Popen(SLEEP) as sleeping:
-        go_first(sleeping.pid)
+        raise_priority(sleeping.pid)
         sleeping.kill()
     assert autogroup(os.getpid()) == before
 

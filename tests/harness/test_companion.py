@@ -9,7 +9,7 @@ import pytest
 
 from aether_harness import BenchError
 from aether_harness.affinity import allowed_cpus
-from aether_harness.companion import companion
+from aether_harness.companion import helper_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ def companions() -> list[psutil.Process]:
 
 def test_a_companion_greets_and_ends_when_it_is_left(module: Path) -> None:
     module.write_text("import sys\nprint(sys.argv[1:], flush=True)\nsys.stdin.read()\n", encoding="utf-8")
-    with companion("beside", "one", "two") as greeting:
+    with helper_process("beside", "one", "two") as greeting:
         assert greeting.decode().strip() == "['one', 'two']"
         assert len(companions()) == 1
     assert companions() == []
@@ -39,7 +39,7 @@ def test_a_companion_greets_and_ends_when_it_is_left(module: Path) -> None:
 def test_a_companion_comes_up_on_its_own_cpus(module: Path) -> None:
     *_, last = allowed_cpus() or ()
     module.write_text("import sys\nprint(1, flush=True)\nsys.stdin.read()\n", encoding="utf-8")
-    with companion("beside", cpus=[last]):
+    with helper_process("beside", cpus=[last]):
         assert [allowed_cpus(each.pid) for each in companions()] == [[last]]
 
 
@@ -52,7 +52,7 @@ def test_while_a_companion_comes_up_something_else_is_done(module: Path, eventua
         seen.append(len(eventually(companions)))
         raise InterruptedError
 
-    with pytest.raises(InterruptedError), companion("beside", meanwhile=meanwhile):
+    with pytest.raises(InterruptedError), helper_process("beside", meanwhile=meanwhile):
         pass
     assert seen == [1]
     assert companions() == []
@@ -60,14 +60,14 @@ def test_while_a_companion_comes_up_something_else_is_done(module: Path, eventua
 
 def test_a_companion_ends_when_what_uses_it_raises(module: Path) -> None:
     module.write_text("import sys\nprint(1, flush=True)\nsys.stdin.read()\n", encoding="utf-8")
-    with pytest.raises(InterruptedError), companion("beside"):
+    with pytest.raises(InterruptedError), helper_process("beside"):
         raise InterruptedError
     assert companions() == []
 
 
 def test_a_companion_that_does_not_greet_is_told_by_its_status(module: Path) -> None:
     module.write_text("raise SystemExit(3)\n", encoding="utf-8")
-    with pytest.raises(BenchError, match="beside did not start: status 3"), companion("beside"):
+    with pytest.raises(BenchError, match="beside did not start: status 3"), helper_process("beside"):
         pass
     assert companions() == []
 

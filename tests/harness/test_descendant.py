@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from aether_harness.descendant import descendants, end_descendants
+from aether_harness.descendant import descendants, kill_descendants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ def test_they_are_ended_and_whose_they_are_is_not(
 ) -> None:
     eventually(lambda: len(descendants(family.pid)) == 2)
     found = descendants(family.pid)
-    end_descendants(family.pid)
+    kill_descendants(family.pid)
     assert eventually(lambda: not any(is_running(child.pid) for child in found))
     assert family.wait() == 0
 

@@ -52,7 +52,7 @@ def test_one_disturbing_fact_is_one_finding_with_its_consequence_and_mend(fact: 
     (finding,) = diagnose(replace(QUIET, **fact))
     assert what in finding.what
     assert finding.consequence
-    assert finding.mend
+    assert finding.fix
 
 
 @pytest.mark.parametrize(

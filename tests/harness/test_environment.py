@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from aether_harness.affinity import Assignment
-from aether_harness.environment import fingerprint, python_build, readings
+from aether_harness.affinity import CpuAssignment
+from aether_harness.environment import fingerprint, machine_state, python_build
 from aether_harness.system import caches, cpu_model, cpu_quota, parse_cpu_list, siblings
 
-ASSIGNMENT = Assignment(worker_cpus=(1,), companion_cpus=(0, 2))
+ASSIGNMENT = CpuAssignment(worker_cpus=(1,), companion_cpus=(0, 2))
 #: What drifts from one moment to the next, by the words it would be called by.
 LIVE = ("load", "memory_free", "available", "mhz", "freq", "percent", "steal", "temperature", "uptime", "time", "pid")
 
@@ -54,7 +54,7 @@ def test_the_fingerprint_tells_machine_and_python_and_the_cpus_used() -> None:
 
 
 def test_the_fingerprint_of_a_run_that_is_not_pinned_names_no_cpus() -> None:
-    facts = fingerprint(Assignment())
+    facts = fingerprint(CpuAssignment())
     assert facts["worker_cpus"] == facts["companion_cpus"] == []
 
 
@@ -65,7 +65,7 @@ def test_the_build_of_python_is_told() -> None:
 
 
 def test_live_readings_are_apart_and_can_be_written_as_json() -> None:
-    state = readings()
+    state = machine_state()
     assert state["memory_free_gib"] > 0
     assert json.loads(json.dumps(state, allow_nan=False)) == state
     assert not set(state) & set(fingerprint(ASSIGNMENT))

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aether_harness import BenchError, UsageError
-from aether_harness.executable import CommandBench, CommandParams, command_targets, words_of
+from aether_harness.executable import CommandBench, CommandParams, command_targets, split_command
 from aether_harness.witness import peak_memory_bytes
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-    from aether_harness import Place
+    from aether_harness import RoundContext
 
     Sample = Callable[[str], None]
 
@@ -28,7 +28,7 @@ PYTHON = f'"{sys.executable}" -c'
 
 
 @pytest.fixture
-def sample(place: Place) -> Sample:
+def sample(place: RoundContext) -> Sample:
     """Return a function that runs a command as one sample."""
 
     def sample(command: str) -> None:
@@ -39,7 +39,7 @@ def sample(place: Place) -> Sample:
     return sample
 
 
-def test_a_command_is_run_from_start_to_end(sample: Sample, place: Place) -> None:
+def test_a_command_is_run_from_start_to_end(sample: Sample, place: RoundContext) -> None:
     path = f"{place.folder}/mark"
     sample(f"""{PYTHON} 'import sys; open(sys.argv[1], "w").write("was here")' '{path}'""")
     with open(path, encoding="utf-8") as mark:
@@ -102,7 +102,7 @@ def test_a_command_is_named_after_its_program(command: str, name: str) -> None:
     ],
 )
 def test_on_windows_a_backslash_is_a_character_like_any_other(command: str, words: list[str]) -> None:
-    assert words_of(command, system="nt") == words
+    assert split_command(command, system="nt") == words
 
 
 @pytest.mark.parametrize(
@@ -115,18 +115,18 @@ def test_on_windows_a_backslash_is_a_character_like_any_other(command: str, word
     ],
 )
 def test_elsewhere_a_backslash_escapes(command: str, words: list[str]) -> None:
-    assert words_of(command, system="posix") == words
+    assert split_command(command, system="posix") == words
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["C"]))))
 def test_what_is_quoted_for_a_shell_is_split_into_the_same_words(words: list[str]) -> None:
-    assert words_of(shlex.join(words), system="posix") == words
+    assert split_command(shlex.join(words), system="posix") == words
 
 
 @pytest.mark.parametrize("system", ["nt", "posix"])
 def test_a_quotation_that_is_not_closed_is_refused_on_every_system(system: str) -> None:
     with pytest.raises(ValueError, match="No closing quotation"):
-        words_of("a 'b", system=system)
+        split_command("a 'b", system=system)
 
 
 def test_names_go_to_the_commands_in_turn() -> None:
@@ -201,14 +201,14 @@ def test_a_command_is_not_told_of_what_the_worker_is_told(run: Callable[..., sub
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a command does not inherit its parent's peak")
-def test_memory_that_is_the_workers_own_is_not_taken_for_the_commands(place: Place) -> None:
+def test_memory_that_is_the_workers_own_is_not_taken_for_the_commands(place: RoundContext) -> None:
     params = CommandParams(command="true", measure="memory")
     with CommandBench("tool").open(params, place) as session, pytest.raises(BenchError, match=r"memory below .* MB"):
         session.sample()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell")
-def test_the_most_memory_a_command_held_is_its_figure(place: Place) -> None:
+def test_the_most_memory_a_command_held_is_its_figure(place: RoundContext) -> None:
     # More than this process, which has run other tests, ever held itself.
     held_bytes = (peak_memory_bytes() or 0) + 200_000_000
     params = CommandParams(command=f"{PYTHON} 'x = b\"x\" * {held_bytes}'", measure="memory")
@@ -218,7 +218,9 @@ def test_the_most_memory_a_command_held_is_its_figure(place: Place) -> None:
     assert 0 < cost - held_bytes / 1e6 < 100
 
 
-def test_what_comes_before_and_after_a_command_must_succeed_even_where_the_command_need_not(place: Place) -> None:
+def test_what_comes_before_and_after_a_command_must_succeed_even_where_the_command_need_not(
+    place: RoundContext,
+) -> None:
     params = CommandParams(command="false", prepare="true", cleanup="false", ignore_exit_code=True)
     with CommandBench("tool").open(params, place) as session:
         session.prepare()

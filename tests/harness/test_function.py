@@ -11,7 +11,7 @@ import anyio.lowlevel
 import pytest
 from sniffio import current_async_library
 
-from aether_harness import BenchError, Benchmark, Place, Sampled, UsageError, bench
+from aether_harness import BenchError, Benchmark, RoundContext, SampleResult, UsageError, bench
 from aether_harness.function import FunctionBench, NoParams
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def opened(place: Place) -> Opened:
+def opened(place: RoundContext) -> Opened:
     """Return a function that opens a bench."""
     return lambda made: made.open(NoParams(), place)
 
@@ -148,13 +148,13 @@ def test_an_argument_that_nothing_gives_is_refused_by_the_functions_name(opened:
 
 def test_a_throughput_says_how_many_bytes_the_function_returned(opened: Opened) -> None:
     with opened(bench(metric="throughput_mbs")(lambda: 1024)) as session:
-        assert session.sample() == Sampled(moved_bytes=1024)
+        assert session.sample() == SampleResult(moved_bytes=1024)
 
 
 @pytest.mark.parametrize("returned", [None, "1024", 1024.0, b"1024"])
 def test_a_throughput_that_returns_no_count_says_so(opened: Opened, returned: object) -> None:
     with opened(bench(metric="throughput_mbs")(lambda: returned)) as session:
-        assert session.sample() == Sampled(moved_bytes=None)
+        assert session.sample() == SampleResult(moved_bytes=None)
 
 
 # Coroutines.

@@ -13,13 +13,13 @@ from aether_harness.noise import (
     GATES,
     RULES,
     Recording,
-    Rule,
+    Treatment,
     assess,
     cross_check_spread,
-    figure,
     pair_worsenings,
     record,
     reference_share,
+    run_cost,
     share_beyond,
     smallest_gate,
 )
@@ -27,10 +27,10 @@ from aether_harness.noise import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aether_harness.protocol import Taken
-    from aether_harness.run import RoundRecord
+    from aether_harness.protocol import SampleTaken
+    from aether_harness.run import RoundResult
 
-    RoundOf = Callable[..., RoundRecord]
+    RoundOf = Callable[..., RoundResult]
 
 RECORDED = Path(__file__).parents[3] / "shared" / "noise"
 
@@ -80,7 +80,7 @@ def test_the_smallest_gate_cries_wolf_no_more_often_than_wished_and_no_smaller_o
         assert share_beyond(worsenings, gate - 0.0011) > wished
 
 
-def test_a_run_is_recorded_as_it_came_and_as_it_was_kept(taken: Callable[..., Taken], round_of: RoundOf) -> None:
+def test_a_run_is_recorded_as_it_came_and_as_it_was_kept(taken: Callable[..., SampleTaken], round_of: RoundOf) -> None:
     robbed = taken(9.0, reference_ms=0.9, involuntary_switches=1)
     recorded = record([round_of(1.0, robbed, 2.0, wanted=2), round_of(3.0, 4.0)])
     assert recorded.raw == ((1.0, 9.0), (3.0, 4.0))
@@ -89,26 +89,26 @@ def test_a_run_is_recorded_as_it_came_and_as_it_was_kept(taken: Callable[..., Ta
 
 
 @pytest.mark.parametrize(("rule", "cost"), [("raw", 9.0), ("rejected", 2.0), ("ruled", 4.0)])
-def test_a_duration_is_a_cost_and_by_the_ruler_divided_by_it(rule: Rule, cost: float) -> None:
+def test_a_duration_is_a_cost_and_by_the_ruler_divided_by_it(rule: Treatment, cost: float) -> None:
     recording = Recording(raw=((9.0,),), samples=((2.0,),), reference=((0.5,),))
-    assert figure(recording, rule, 0.5, lower_is_better=True) == cost
+    assert run_cost(recording, rule, 0.5, lower_is_better=True) == cost
 
 
 @pytest.mark.parametrize(("rule", "cost"), [("raw", 1 / 9), ("rejected", 1 / 2), ("ruled", 1.0)])
-def test_a_throughput_costs_its_inverse_and_is_by_the_ruler_multiplied_by_it(rule: Rule, cost: float) -> None:
+def test_a_throughput_costs_its_inverse_and_is_by_the_ruler_multiplied_by_it(rule: Treatment, cost: float) -> None:
     recording = Recording(raw=((9.0,),), samples=((2.0,),), reference=((0.5,),))
-    assert figure(recording, rule, 0.5, lower_is_better=False) == cost
+    assert run_cost(recording, rule, 0.5, lower_is_better=False) == cost
 
 
 @pytest.mark.parametrize("lower_is_better", [True, False])
 def test_runs_on_a_machine_that_changes_its_speed_are_the_same_by_the_ruler(
-    taken: Callable[..., Taken], round_of: RoundOf, *, lower_is_better: bool
+    taken: Callable[..., SampleTaken], round_of: RoundOf, *, lower_is_better: bool
 ) -> None:
     runs = []
     for slowness in (1.0, 1.5, 2.0):
         values = [10 * slowness if lower_is_better else 10 / slowness] * 3
         runs.append([round_of(*(taken(v, reference_ms=0.5 * slowness) for v in values), cross_reference_ms=slowness)])
-    report = assess("mine", runs, lower_is_better=lower_is_better, slowdown=0.3, wished_rate=0.005)
+    report = assess("mine", runs, lower_is_better=lower_is_better, slowdown=0.3, target_rate=0.005)
     alarms = {(rate.quantile, rate.rule): rate for rate in report.rates if rate.gate == 0.2}
     for name in ("p50", "p95"):
         assert alarms[name, "raw"].false_alarms == alarms[name, "rejected"].false_alarms == 0.5
@@ -122,19 +122,21 @@ def test_runs_on_a_machine_that_changes_its_speed_are_the_same_by_the_ruler(
 
 def test_runs_that_are_alike_raise_no_alarm_at_any_gate(round_of: RoundOf) -> None:
     runs = [[round_of(1.0, 2.0, 3.0)] for _ in range(4)]
-    report = assess("mine", runs, lower_is_better=True, slowdown=0.3, wished_rate=0.0)
+    report = assess("mine", runs, lower_is_better=True, slowdown=0.3, target_rate=0.0)
     assert len(report.rates) == 2 * len(RULES) * len(GATES)
     assert {rate.false_alarms for rate in report.rates} == {0}
     assert {rate.power for rate in report.rates} == {1}
 
 
 def test_a_slowdown_within_the_gate_is_not_found(round_of: RoundOf) -> None:
-    report = assess("mine", [[round_of(1.0)]] * 2, lower_is_better=True, slowdown=0.04, wished_rate=0.0)
+    report = assess("mine", [[round_of(1.0)]] * 2, lower_is_better=True, slowdown=0.04, target_rate=0.0)
     assert {rate.gate for rate in report.rates if rate.power == 1} == {0.01, 0.02}
 
 
-def test_the_rulers_share_counts_every_timing_of_every_attempt(taken: Callable[..., Taken], round_of: RoundOf) -> None:
-    attempts = [replace(taken(9.0), rulers_ns=ns) for ns in (1_500_000, 500_000)]
+def test_the_rulers_share_counts_every_timing_of_every_attempt(
+    taken: Callable[..., SampleTaken], round_of: RoundOf
+) -> None:
+    attempts = [replace(taken(9.0), reference_total_ns=ns) for ns in (1_500_000, 500_000)]
     assert reference_share([[round_of(*attempts, wanted=1)]]) == pytest.approx(0.1)
 
 
@@ -155,7 +157,7 @@ def test_the_ruler_gives_fewer_false_alarms_than_the_raw_figures(name: str, prob
     recordings = recordings_in(path)
     alarms = {
         rule: share_beyond(
-            pair_worsenings([figure(run, rule, probability, lower_is_better=True) for run in recordings]), gate
+            pair_worsenings([run_cost(run, rule, probability, lower_is_better=True) for run in recordings]), gate
         )
         for rule in RULES
     }
@@ -168,6 +170,6 @@ def test_the_ruler_still_finds_a_slowdown(name: str) -> None:
     path = RECORDED / f"{name}.jsonl"
     if not path.exists():
         pytest.skip("the recordings are not here")
-    figures = [figure(run, "ruled", 0.5, lower_is_better=True) for run in recordings_in(path)]
+    figures = [run_cost(run, "ruled", 0.5, lower_is_better=True) for run in recordings_in(path)]
     slowed = [(1 + change) * 1.3 - 1 for change in pair_worsenings(figures)]
     assert share_beyond(slowed, 0.2) > 0.99

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from aether_harness.process import Worker, WorkerError
+from aether_harness.process import WorkerClient, WorkerError
 from aether_harness.protocol import (
     PROTOCOL_VERSION,
     Close,
     Closed,
     Hello,
     Opened,
-    Sample,
-    Taken,
+    SampleTaken,
+    TakeSample,
     decode_request,
     encode_message,
 )
@@ -33,7 +33,7 @@ CLOSED = encode_message(Closed()).decode()
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
 
-def fake(*script: str, greeting: str = HELLO) -> Worker:
+def fake(*script: str, greeting: str = HELLO) -> WorkerClient:
     """Return a worker that greets, and once it is asked something goes by the script."""
     lines = (
         "import os, signal, subprocess, sys, time",
@@ -41,13 +41,13 @@ def fake(*script: str, greeting: str = HELLO) -> Worker:
         "sys.stdin.readline()",
         *script,
     )
-    return Worker([sys.executable, "-c", "\n".join(lines)])
+    return WorkerClient([sys.executable, "-c", "\n".join(lines)])
 
 
-def failure_of(worker: Worker, limit_s: float = 30.0) -> str:
+def failure_of(worker: WorkerClient, limit_s: float = 30.0) -> str:
     """Return why the worker could not be asked for a sample."""
     with pytest.raises(WorkerError) as failed, worker:
-        worker.ask(Sample(), Taken, limit_s)
+        worker.request(TakeSample(), SampleTaken, limit_s)
     assert len(str(failed.value).splitlines()) == 1
     return str(failed.value)
 
@@ -55,19 +55,19 @@ def failure_of(worker: Worker, limit_s: float = 30.0) -> str:
 def test_a_worker_greets_and_closes_when_it_is_asked(tmp_path: Path) -> None:
     asked = tmp_path / "asked"
     script = f"print({HELLO!r}, flush=True); text = input(); open({str(asked)!r}, 'w').write(text); print({CLOSED!r})"
-    with Worker([sys.executable, "-c", script]):
+    with WorkerClient([sys.executable, "-c", script]):
         assert not asked.exists()
     assert decode_request(asked.read_bytes()) == Close()
 
 
 def test_a_worker_with_nothing_open_has_nothing_to_sample() -> None:
-    with Worker() as worker, pytest.raises(WorkerError, match="nothing is open"):
-        worker.ask(Sample(), Taken, 30)
+    with WorkerClient() as worker, pytest.raises(WorkerError, match="nothing is open"):
+        worker.request(TakeSample(), SampleTaken, 30)
 
 
 def test_a_worker_that_cannot_be_started_is_told() -> None:
     with pytest.raises(WorkerError, match="the worker cannot be started: "):
-        Worker(["no-such-program"])
+        WorkerClient(["no-such-program"])
 
 
 @pytest.mark.parametrize(
@@ -173,12 +173,12 @@ def test_a_worker_that_closes_its_output_and_goes_on_is_ended() -> None:
 def test_a_worker_that_has_ended_before_it_is_asked_is_told_by_how(eventually: Callable[..., Any]) -> None:
     others = set(psutil.Process().children())
 
-    def ask_the_dead(worker: Worker) -> None:
+    def ask_the_dead(worker: WorkerClient) -> None:
         ended = {psutil.STATUS_ZOMBIE}
         eventually(lambda: {child.status() for child in set(psutil.Process().children()) - others} <= ended)
-        worker.ask(Sample(), Taken, 30)
+        worker.request(TakeSample(), SampleTaken, 30)
 
-    worker = Worker([sys.executable, "-c", f"print({HELLO!r}); raise SystemExit('no luck')"])
+    worker = WorkerClient([sys.executable, "-c", f"print({HELLO!r}); raise SystemExit('no luck')"])
     with pytest.raises(WorkerError, match="the worker exited with status 1: no luck"), worker:
         ask_the_dead(worker)
 
@@ -202,7 +202,7 @@ def test_leaving_a_worker_ends_what_it_started(
     pids = []
     try:
         with fake(*script) as worker:
-            pids.append(worker.ask(Sample(), Opened, 30).iterations)
+            pids.append(worker.request(TakeSample(), Opened, 30).iterations)
             assert is_running(pids[0])
             if fails:
                 raise InterruptedError
@@ -213,6 +213,6 @@ def test_leaving_a_worker_ends_what_it_started(
 
 def test_a_worker_has_its_environment_on_top_of_the_parents() -> None:
     says = "import os; print(os.environ['OF_THE_TEST'] + str('PATH' in os.environ), file=os.sys.stderr); os._exit(1)"
-    worker = Worker([sys.executable, "-c", says], env={"OF_THE_TEST": "one"})
+    worker = WorkerClient([sys.executable, "-c", says], env={"OF_THE_TEST": "one"})
     with pytest.raises(WorkerError, match="exited with status 1: oneTrue"), worker:
         pass

@@ -5,13 +5,13 @@ import pytest
 from aether_harness import Benchmark, UsageError, bench
 from aether_harness.executable import CommandBench
 from aether_harness.registry import PluginError, installed_benches, load_bench, select_benches
-from aether_harness.target import CommandAddress, EntryPointAddress, Found
+from aether_harness.target import CommandAddress, EntryPointAddress, LocatedBench
 
 
-def found(bench_id: str, name: str) -> Found:
+def found(bench_id: str, name: str) -> LocatedBench:
     made = bench(bench_id=bench_id)(len)
     made.name = name
-    return Found(bench=made, address=EntryPointAddress(bench_id))
+    return LocatedBench(bench=made, address=EntryPointAddress(bench_id))
 
 
 def test_the_installed_benches_come_by_their_ids_and_satisfy_the_interface() -> None:

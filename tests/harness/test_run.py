@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_harness.evidence import Usual, attempts_limit
+from aether_harness.evidence import TypicalDisturbance, attempts_limit
 from aether_schema import read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from aether_harness.protocol import Taken
-    from aether_harness.run import RoundRecord
+    from aether_harness.protocol import SampleTaken
+    from aether_harness.run import RoundResult
 
     Run = Callable[..., subprocess.CompletedProcess[str]]
     BenchFile = Callable[..., str]
@@ -510,7 +510,7 @@ def test_a_tail_that_the_benchs_own_thread_causes_is_kept(run_benches: Run, tmp_
 
 
 def test_a_round_keeps_the_undisturbed_samples(
-    taken: Callable[..., Taken], round_of: Callable[..., RoundRecord]
+    taken: Callable[..., SampleTaken], round_of: Callable[..., RoundResult]
 ) -> None:
     robbed = taken(9.0, involuntary_switches=3)
     record = round_of(taken(1.0), robbed, taken(2.0), wanted=2)
@@ -519,7 +519,7 @@ def test_a_round_keeps_the_undisturbed_samples(
 
 
 def test_a_round_with_too_few_undisturbed_samples_keeps_the_least_disturbed_and_counts_them(
-    taken: Callable[..., Taken], round_of: Callable[..., RoundRecord]
+    taken: Callable[..., SampleTaken], round_of: Callable[..., RoundResult]
 ) -> None:
     attempts = [taken(value, involuntary_switches=switches) for value, switches in ((1.0, 9), (2.0, 1), (3.0, 0))]
     record = round_of(*attempts, wanted=2)
@@ -528,7 +528,9 @@ def test_a_round_with_too_few_undisturbed_samples_keeps_the_least_disturbed_and_
 
 
 def test_a_round_does_not_hold_against_samples_what_is_usual(
-    taken: Callable[..., Taken], round_of: Callable[..., RoundRecord]
+    taken: Callable[..., SampleTaken], round_of: Callable[..., RoundResult]
 ) -> None:
-    record = round_of(*(taken(1.0, involuntary_switches=1) for _ in range(3)), usual=Usual(involuntary_switches=2))
+    record = round_of(
+        *(taken(1.0, involuntary_switches=1) for _ in range(3)), usual=TypicalDisturbance(involuntary_switches=2)
+    )
     assert (record.retaken, record.kept_disturbed) == (0, 0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from aether_harness.schedule import LinuxSchedule, PortableSchedule, Scheduled, schedule_of, scheduled_of, total
+from aether_harness.schedule import ProcReader, PsutilReader, SchedStats, open_reader, parse_schedstat, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,19 +38,19 @@ def ask(process: subprocess.Popen[bytes]) -> None:
 
 
 def test_the_file_tells_cpu_time_and_delay() -> None:
-    assert scheduled_of(b"56 78 9\n") == Scheduled(0, 56, 78)
+    assert parse_schedstat(b"56 78 9\n") == SchedStats(0, 56, 78)
 
 
 @pytest.mark.parametrize("schedule", [b"", b"1 2\n", b"a b c"])
 def test_a_file_that_says_something_else_is_refused(schedule: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
-        scheduled_of(schedule)
+        parse_schedstat(schedule)
 
 
 def test_the_total_is_unknown_where_a_part_is() -> None:
-    assert total([Scheduled(1, 2, 3), Scheduled(10, 20, 30)]) == Scheduled(11, 22, 33)
-    assert total([Scheduled(1, 2, 3), Scheduled(10, None, 30)]) == Scheduled(11, None, 33)
-    assert total([Scheduled(1, 2, 3)]) == Scheduled(1, 2, 3)
+    assert total([SchedStats(1, 2, 3), SchedStats(10, 20, 30)]) == SchedStats(11, 22, 33)
+    assert total([SchedStats(1, 2, 3), SchedStats(10, None, 30)]) == SchedStats(11, None, 33)
+    assert total([SchedStats(1, 2, 3)]) == SchedStats(1, 2, 3)
 
 
 @linux
@@ -62,7 +62,7 @@ def test_what_a_process_does_between_two_readings_is_seen(
         return schedule.read().cpu_ns or 0
 
     with ExitStack() as opened:
-        schedule = LinuxSchedule(echo.pid, opened)
+        schedule = ProcReader(echo.pid, opened)
         before = cpu_ns()
         assert before > 0
         # Of one that still runs, the system counts up to its last tick.
@@ -76,7 +76,7 @@ def test_the_delay_of_a_process_whose_cpu_is_taken_grows(
     def has_grown() -> bool:
         for _ in range(50):
             ask(echo)
-        return (schedule.read().delay_ns or 0) > delay_ns
+        return (schedule.read().run_delay_ns or 0) > delay_ns
 
     cpu = psutil.Process(echo.pid).cpu_affinity()[-1:]
     hog = [sys.executable, "-c", "while True: pass"]
@@ -84,8 +84,8 @@ def test_the_delay_of_a_process_whose_cpu_is_taken_grows(
         try:
             for pid in (echo.pid, taker.pid):
                 psutil.Process(pid).cpu_affinity(cpu)
-            schedule = schedule_of(echo.pid, opened)
-            delay_ns = schedule.read().delay_ns
+            schedule = open_reader(echo.pid, opened)
+            delay_ns = schedule.read().run_delay_ns
             assert delay_ns is not None
             # A scheduler may give the CPU at once to whoever has waited, and then there is no delay to be seen.
             assert eventually(has_grown)
@@ -95,21 +95,21 @@ def test_the_delay_of_a_process_whose_cpu_is_taken_grows(
 
 def test_a_process_that_is_not_there_is_told_nothing_of() -> None:
     with ExitStack() as opened:
-        assert schedule_of(2**22 + 1, opened).read() == Scheduled()
+        assert open_reader(2**22 + 1, opened).read() == SchedStats()
 
 
 def test_a_system_that_tells_no_delay_tells_the_switches(
     echo: subprocess.Popen[bytes], eventually: Callable[..., Any]
 ) -> None:
-    schedule, process = PortableSchedule(echo.pid), psutil.Process(echo.pid)
+    schedule, process = PsutilReader(echo.pid), psutil.Process(echo.pid)
     ask(echo)
     eventually(lambda: process.status() == psutil.STATUS_SLEEPING)
     assert schedule.read().involuntary == process.num_ctx_switches().involuntary
 
 
-def schedules(pid: int, opened: ExitStack) -> list[LinuxSchedule | PortableSchedule]:
+def schedules(pid: int, opened: ExitStack) -> list[ProcReader | PsutilReader]:
     """Return a reader of each kind that works on this system."""
-    return [PortableSchedule(pid), *([LinuxSchedule(pid, opened)] if sys.platform == "linux" else [])]
+    return [PsutilReader(pid), *([ProcReader(pid, opened)] if sys.platform == "linux" else [])]
 
 
 def test_of_a_process_that_has_ended_the_last_reading_stands(echo: subprocess.Popen[bytes]) -> None:
@@ -125,6 +125,6 @@ def test_of_a_process_that_has_ended_the_last_reading_stands(echo: subprocess.Po
 def test_the_files_are_closed_with_what_they_were_opened_in(echo: subprocess.Popen[bytes]) -> None:
     before = len(os.listdir("/proc/self/fd"))
     with ExitStack() as opened:
-        LinuxSchedule(echo.pid, opened)
+        ProcReader(echo.pid, opened)
         assert len(os.listdir("/proc/self/fd")) == before + 1
     assert len(os.listdir("/proc/self/fd")) == before

@@ -7,7 +7,7 @@ import pytest
 
 from aether_harness import UsageError
 from aether_harness.registry import load_bench
-from aether_harness.script import find_in_file
+from aether_harness.script import locate_benches
 from aether_harness.target import FileAddress
 
 if TYPE_CHECKING:
@@ -46,30 +46,30 @@ def file(tmp_path: Path) -> Path:
 
 def test_the_benches_at_the_top_level_are_found_once_each_in_their_order(file: Path) -> None:
     file.write_text(TWO, encoding="utf-8")
-    found = find_in_file(str(file))
+    found = locate_benches(str(file))
     assert [item.bench.bench_id for item in found] == ["second", "first"]
     assert [item.address for item in found] == [FileAddress(str(file), "second"), FileAddress(str(file), "first")]
 
 
 def test_one_of_them_is_found_by_its_id(file: Path) -> None:
     file.write_text(TWO, encoding="utf-8")
-    assert [item.bench.bench_id for item in find_in_file(f"{file}::first")] == ["first"]
+    assert [item.bench.bench_id for item in locate_benches(f"{file}::first")] == ["first"]
 
 
 def test_a_worker_loads_the_bench_that_was_found(file: Path) -> None:
     file.write_text(TWO, encoding="utf-8")
-    (found,) = find_in_file(f"{file}::first")
+    (found,) = locate_benches(f"{file}::first")
     assert load_bench(found.address).bench_id == "first"
 
 
 def test_a_class_of_benches_is_not_a_bench(file: Path) -> None:
     file.write_text("from aether_harness.function import FunctionBench\n" + TWO, encoding="utf-8")
-    assert len(find_in_file(str(file))) == 2
+    assert len(locate_benches(str(file))) == 2
 
 
 def test_a_file_that_looks_itself_up_finds_itself(file: Path) -> None:
     file.write_text(f"import sys\nassert sys.modules[__name__].__file__ == __file__\n{TWO}", encoding="utf-8")
-    assert len(find_in_file(str(file))) == 2
+    assert len(locate_benches(str(file))) == 2
 
 
 @pytest.mark.parametrize(
@@ -89,20 +89,20 @@ def test_a_file_that_looks_itself_up_finds_itself(file: Path) -> None:
 def test_a_file_that_cannot_be_used_is_refused_with_the_place(file: Path, text: str, wanted: str, words: str) -> None:
     file.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError) as refused:
-        find_in_file(f"{file}{wanted}")
+        locate_benches(f"{file}{wanted}")
     assert words in str(refused.value)
     assert len(str(refused.value).splitlines()) == 1
 
 
 def test_a_file_that_is_not_there_or_is_a_folder_is_refused(file: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
-        find_in_file(str(file))
+        locate_benches(str(file))
     file.mkdir()
     with pytest.raises(UsageError, match="no such file"):
-        find_in_file(str(file))
+        locate_benches(str(file))
 
 
 def test_a_file_that_is_not_text_is_refused(file: Path) -> None:
     file.write_bytes(b"\xff\x00\xfe")
     with pytest.raises(UsageError, match=r"my_benches\.py"):
-        find_in_file(str(file))
+        locate_benches(str(file))

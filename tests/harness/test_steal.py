@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_harness.steal import StealFile, StealMeter, steal_ticks
+from aether_harness.steal import ProcStat, StealMeter, steal_ticks
 
 TICK = 10_000_000
 STAT = b"cpu  9 9 9 9 9 9 9 99 9 9\ncpu1 1 2 3 4 5 6 7 11 9 9\ncpu11 1 2 3 4 5 6 7 13 9 9\ncpu3 1 2 3 4 5 6 7 17 9 9\n"
@@ -116,7 +116,7 @@ def test_a_line_without_the_column_is_refused() -> None:
 def test_the_file_is_read_anew_each_time_and_tells_nothing_of_a_cpu_that_is_not_there() -> None:
     with open("/proc/stat", "rb") as stat:
         before = steal_ticks(stat.read(), [b"\ncpu0 "])
-    real, missing = StealFile((0,)), StealFile((100_000,))
+    real, missing = ProcStat((0,)), ProcStat((100_000,))
     try:
         assert (real.read_ns() or 0) >= before * real.tick_ns
         assert missing.read_ns() is None

@@ -9,31 +9,31 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from aether_harness import bench
-from aether_harness.affinity import Assignment
+from aether_harness.affinity import CpuAssignment
 from aether_harness.function import NoParams
 from aether_harness.summarise import (
-    Circumstances,
-    combined_notes,
+    RunMetadata,
+    join_notes,
     notes_on_machine,
-    rounded,
+    round_significant,
     summarise,
     summarise_phases,
 )
-from aether_harness.target import EntryPointAddress, Found, Target, target_of
+from aether_harness.target import EntryPointAddress, LocatedBench, RunTarget, target_of
 from aether_schema import Phase, decode_summary, encode_summary, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aether_harness.plan import Plan
-    from aether_harness.protocol import Taken
-    from aether_harness.run import RoundRecord
+    from aether_harness.plan import RunPlan
+    from aether_harness.protocol import SampleTaken
+    from aether_harness.run import RoundResult
     from aether_schema import Metric
 
-    RoundOf = Callable[..., RoundRecord]
-    PlanOf = Callable[..., Plan]
+    RoundOf = Callable[..., RoundResult]
+    PlanOf = Callable[..., RunPlan]
 
-ENDED = Circumstances(ended=datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC))
+ENDED = RunMetadata(ended=datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC))
 
 
 class Params(Struct, frozen=True, kw_only=True):
@@ -41,9 +41,9 @@ class Params(Struct, frozen=True, kw_only=True):
     tree: str | None = None
 
 
-def target(metric: Metric = "duration_ms", params: Struct | None = None, reference: str = "memory-1") -> Target:
+def target(metric: Metric = "duration_ms", params: Struct | None = None, reference: str = "memory-1") -> RunTarget:
     made = bench(bench_id="mine", metric=metric, reference=reference)(len)
-    return target_of(Found(bench=made, address=EntryPointAddress("mine")), params or NoParams())
+    return target_of(LocatedBench(bench=made, address=EntryPointAddress("mine")), params or NoParams())
 
 
 def test_the_samples_are_an_array_a_round_and_so_are_the_references(round_of: RoundOf, plan: PlanOf) -> None:
@@ -69,7 +69,7 @@ def test_the_quantiles_are_over_the_kept_samples_of_all_rounds(round_of: RoundOf
 
 
 def test_disturbed_attempts_are_counted_and_left_out(
-    taken: Callable[..., Taken], round_of: RoundOf, plan: PlanOf
+    taken: Callable[..., SampleTaken], round_of: RoundOf, plan: PlanOf
 ) -> None:
     robbed = taken(50.0, involuntary_switches=2)
     rounds = [round_of(1.0, robbed, 2.0, robbed, wanted=2), round_of(3.0, 4.0)]
@@ -82,7 +82,7 @@ def test_disturbed_attempts_are_counted_and_left_out(
 
 
 def test_a_busy_machine_is_noted_with_how_many_samples_are_disturbed(
-    taken: Callable[..., Taken], round_of: RoundOf, plan: PlanOf
+    taken: Callable[..., SampleTaken], round_of: RoundOf, plan: PlanOf
 ) -> None:
     attempts = [taken(1.0 + switches, involuntary_switches=switches) for switches in (3, 0, 1, 2)]
     summary = summarise(target(), [round_of(*attempts, wanted=2), round_of(1.0, 2.0)], plan(), ENDED)
@@ -92,7 +92,7 @@ def test_a_busy_machine_is_noted_with_how_many_samples_are_disturbed(
 
 def test_the_notes_name_the_machine_the_batches_and_each_thing_once(round_of: RoundOf, plan: PlanOf) -> None:
     rounds = [round_of(1.0, iterations=64, note="not pinned"), round_of(1.0, iterations=64, note="not pinned")]
-    summary = summarise(target(), rounds, plan(assignment=Assignment(note="one CPU only")), ENDED)
+    summary = summarise(target(), rounds, plan(assignment=CpuAssignment(note="one CPU only")), ENDED)
     batched = "each sample is 64 iterations, figures are per iteration"
     assert summary.notes == f"one CPU only; not pinned; {batched}"
     assert summary.iterations == 64
@@ -104,7 +104,7 @@ def test_a_throughput_is_summarised_in_mb_per_s(round_of: RoundOf, plan: PlanOf)
 
 
 def test_the_circumstances_are_recorded(round_of: RoundOf, plan: PlanOf) -> None:
-    circumstances = Circumstances(
+    circumstances = RunMetadata(
         ended=ENDED.ended, commit="abc", environment={"os": "Linux"}, readings={"load_1min": 0.5}
     )
     summary = summarise(target(params=Params(files=7)), [round_of(1.0)], plan(), circumstances)
@@ -121,7 +121,7 @@ def test_whatever_was_measured_the_summary_is_valid(round_of: RoundOf, plan: Pla
     assert summary.n == 2 * len(values)
 
 
-def test_phases_are_quantiles_in_milliseconds_of_the_samples_that_name_them(taken: Callable[..., Taken]) -> None:
+def test_phases_are_quantiles_in_milliseconds_of_the_samples_that_name_them(taken: Callable[..., SampleTaken]) -> None:
     samples = [taken(1.0, phases_ns={"walk": 1_000_000, "hash": 5}), taken(1.0, phases_ns={"walk": 2_000_000})]
     phases = summarise_phases(samples)
     assert phases == {"walk": Phase(p50=1.5, p95=1.95), "hash": Phase(p50=5e-6, p95=5e-6)}
@@ -132,12 +132,12 @@ def test_phases_are_quantiles_in_milliseconds_of_the_samples_that_name_them(take
     ("figure", "written"), [(0.0, 0.0), (1.23456789, 1.23457), (123456789.0, 123457000.0), (1.5e-7, 1.5e-7)]
 )
 def test_figures_are_rounded_to_six_significant_digits(figure: float, written: float) -> None:
-    assert rounded(figure) == written
+    assert round_significant(figure) == written
 
 
 def test_no_notes_are_none() -> None:
-    assert combined_notes([None, ""]) is None
-    assert combined_notes(["b", None, "a", "b"]) == "b; a"
+    assert join_notes([None, ""]) is None
+    assert join_notes(["b", None, "a", "b"]) == "b; a"
 
 
 @pytest.mark.parametrize(
@@ -159,5 +159,5 @@ def test_a_small_quota_and_a_clock_that_was_set_are_noted(
 
 
 def test_what_is_noted_of_the_machine_stands_in_the_summary(round_of: RoundOf, plan: PlanOf) -> None:
-    circumstances = Circumstances(ended=datetime.now(UTC), notes=("the machine is odd",))
+    circumstances = RunMetadata(ended=datetime.now(UTC), notes=("the machine is odd",))
     assert "the machine is odd" in (summarise(target(), [round_of(1.0)], plan(), circumstances).notes or "")

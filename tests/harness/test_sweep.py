@@ -13,9 +13,9 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from aether_harness import ByteCount, UsageError
-from aether_harness.sweep import figure, front_of, pictures_of, points_of, require_sweep
-from aether_harness.sweep_table import note_beside, sweep_table
-from aether_harness.target import EntryPointAddress, Found, Point, Target, check_names
+from aether_harness.sweep import axis_value, build_plots, expand_sweep, pareto_flags, require_sweep
+from aether_harness.sweep_table import notes_not_in_table, sweep_table
+from aether_harness.target import EntryPointAddress, LocatedBench, Point, RunTarget, check_names
 from aether_schema import Phase, Summary
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ class Packing:
     reference = "deflate-1"
 
 
-def points(bench: Any = None, **settings: str) -> list[Target]:
+def points(bench: Any = None, **settings: str) -> list[RunTarget]:
     """Return the points of a sweep of a bench."""
-    return points_of(Found(bench=bench or Packing(), address=EntryPointAddress("packing")), settings)
+    return expand_sweep(LocatedBench(bench=bench or Packing(), address=EntryPointAddress("packing")), settings)
 
 
-def measured(target: Target, p50: float, **keys: Any) -> tuple[Target, Summary]:
+def measured(target: RunTarget, p50: float, **keys: Any) -> tuple[RunTarget, Summary]:
     """Return a target with the summary of its run."""
     summary = Summary(
         bench_id=target.bench_id,
@@ -146,7 +146,7 @@ def test_ids_and_names_tell_all_points_apart(levels: set[int], sizes: set[int]) 
 
 def test_a_picture_has_the_first_swept_parameter_against_the_median_and_a_line_for_every_other_value() -> None:
     found = points(size="2K,1K", level="1,9")
-    (picture,) = pictures_of([measured(target, number) for number, target in enumerate(found)])
+    (picture,) = build_plots([measured(target, number) for number, target in enumerate(found)])
     assert (picture.x_label, picture.y_label) == ("size", "duration_ms, p50 (ms)")
     assert [(line.label, line.x, line.y) for line in picture.lines] == [
         ("level=1", (1024, 2048), (2, 0)),
@@ -163,7 +163,7 @@ def test_a_bench_names_its_axes_among_quantiles_parameters_phases_and_readings()
         measured(target, 5, readings={"archive_bytes": size}, phases={"write": Phase(p50=size / 10, p95=size)})
         for target, size in zip(found, (10, 20), strict=True)
     ]
-    (picture,) = pictures_of(runs)
+    (picture,) = build_plots(runs)
     assert (picture.x_label, picture.y_label) == ("archive_bytes", "write (ms)")
     drawn = [(line.label, line.x, line.y) for line in picture.lines]
     assert drawn == [("", (20, 10), (2, 1))]
@@ -174,7 +174,7 @@ class Sized(Packing):
     columns = ("share", "files")
 
 
-def sized(figures: list[tuple[float, float]], bench: Any = None, **settings: str) -> list[tuple[Target, Summary]]:
+def sized(figures: list[tuple[float, float]], bench: Any = None, **settings: str) -> list[tuple[RunTarget, Summary]]:
     """Return the points of a sweep of a bench that names its size, with their medians and sizes."""
     found = points(bench or Sized(), **settings)
     return [
@@ -185,7 +185,7 @@ def sized(figures: list[tuple[float, float]], bench: Any = None, **settings: str
 
 def test_a_bench_that_names_its_size_is_drawn_as_its_median_against_that_with_the_front_marked() -> None:
     runs = sized([(1, 30), (3, 20), (2, 40), (4, 10)], tool="zlib,brotli", level="9,1")
-    (picture,) = pictures_of(runs)
+    (picture,) = build_plots(runs)
     assert (picture.x_label, picture.y_label) == ("archive_bytes", "duration_ms, p50 (ms)")
     assert picture.front == ((10, 4), (20, 3), (30, 1))
     # A line joins what differs in a number only, and says which it is at each point.
@@ -196,7 +196,7 @@ def test_a_bench_that_names_its_size_is_drawn_as_its_median_against_that_with_th
 
 
 def test_points_that_differ_in_a_word_or_a_switch_are_not_joined_to_a_line() -> None:
-    (picture,) = pictures_of(sized([(1, 30), (3, 20)], exact="true,false"))
+    (picture,) = build_plots(sized([(1, 30), (3, 20)], exact="true,false"))
     assert [(line.label, line.x, line.marks) for line in picture.lines] == [
         ("exact=true", (30,), ()),
         ("exact=false", (20,), ()),
@@ -211,17 +211,17 @@ def test_of_a_throughput_the_front_is_where_it_is_high() -> None:
         (target, replace(summary, metric="throughput_mbs", unit="MB/s"))
         for target, summary in sized([(1, 30), (3, 30), (2, 20)], Streamed(), level="1,2,3")
     ]
-    assert front_of(runs) == [False, True, True]
+    assert pareto_flags(runs) == [False, True, True]
 
 
 def test_other_axes_than_the_size_and_the_median_have_no_front_and_neither_has_a_bench_without_a_size() -> None:
     class Otherwise(Sized):
         axes = ("level", "archive_bytes")
 
-    (picture,) = pictures_of(sized([(1, 30), (3, 20)], Otherwise(), level="1,2"))
+    (picture,) = build_plots(sized([(1, 30), (3, 20)], Otherwise(), level="1,2"))
     assert picture.front == ()
-    assert front_of(sized([(1, 30), (3, 20)], Packing(), level="1,2")) is None
-    assert front_of([measured(target, 1) for target in points(Sized(), level="1,2")]) is None
+    assert pareto_flags(sized([(1, 30), (3, 20)], Packing(), level="1,2")) is None
+    assert pareto_flags([measured(target, 1) for target in points(Sized(), level="1,2")]) is None
 
 
 def test_the_table_has_the_parameters_the_figures_and_a_mark_at_what_is_on_the_front() -> None:
@@ -235,7 +235,7 @@ def test_the_table_has_the_parameters_the_figures_and_a_mark_at_what_is_on_the_f
         "    9  brotli     4,000     8,000  1             10  0.1562  *",
         "* on the front: no other point has both a better p50 and a smaller archive_bytes",
     ]
-    assert note_beside(runs[0], "packed to 30") == "busy"
+    assert notes_not_in_table(runs[0], "packed to 30") == "busy"
 
 
 def test_the_table_of_a_bench_without_a_size_has_no_front_and_leaves_its_notes_whole() -> None:
@@ -245,13 +245,13 @@ def test_the_table_of_a_bench_without_a_size_has_no_front_and_leaves_its_notes_w
         "1024         1         2  1",
         "2048         3         6  1",
     ]
-    assert note_beside(runs[0], "packed to 30") == "busy; packed to 30"
+    assert notes_not_in_table(runs[0], "packed to 30") == "busy; packed to 30"
 
 
 def test_an_axis_that_no_summary_has_is_refused() -> None:
     target, summary = measured(points(level="1,2")[0], 1)
     with pytest.raises(UsageError, match=r"^--plot: packing\[level=1\] has no 'ratio' for an axis$"):
-        figure(target, summary, "ratio")
+        axis_value(target, summary, "ratio")
 
 
 def test_without_a_sweep_there_is_nothing_to_draw() -> None:

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from aether_harness.affinity import allowed_cpus
-from aether_harness.witness import Witness
+from aether_harness.witness import CounterReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,23 +40,23 @@ def test_a_companion_on_the_same_cpu_shares_it(sleeping_on: Callable[..., int]) 
     first, second = CPUS[:2]
     same, other, either = sleeping_on(first), sleeping_on(second), sleeping_on(first, second)
     for companions, shared in (((same,), True), ((other,), False), ((either,), False), ((other, same), True)):
-        with Witness(companions, (first,)) as witness:
+        with CounterReader(companions, (first,)) as witness:
             assert witness.shared_cpu is shared
-    with Witness((either,), (second, first)) as witness:
+    with CounterReader((either,), (second, first)) as witness:
         assert witness.shared_cpu
 
 
 def test_nothing_is_shared_without_companions_or_without_pinning() -> None:
-    with Witness((), CPUS) as witness:
+    with CounterReader((), CPUS) as witness:
         assert not witness.shared_cpu
         assert witness.companions is None
-    with Witness((os.getpid(),), ()) as witness:
+    with CounterReader((os.getpid(),), ()) as witness:
         assert not witness.shared_cpu
         assert witness.steal is None
 
 
 def test_the_threads_own_time_goes_on_while_it_works() -> None:
-    with Witness() as witness:
+    with CounterReader() as witness:
         before = witness.counters()
         sum(range(1_000_000))
         after = witness.counters()
@@ -68,7 +68,7 @@ def test_the_threads_own_time_goes_on_while_it_works() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_leaving_it_closes_all_it_has_opened() -> None:
     before = len(os.listdir("/proc/self/fd"))
-    with Witness((os.getpid(), os.getppid()), CPUS[:1]):
+    with CounterReader((os.getpid(), os.getppid()), CPUS[:1]):
         assert len(os.listdir("/proc/self/fd")) == before + 4
     assert len(os.listdir("/proc/self/fd")) == before
 
@@ -93,18 +93,18 @@ def test_a_wait_that_ends_while_another_has_the_cpu_is_seen_as_a_delay(
     tmp_path: Path, eventually: Callable[..., Any], wait: Callable[[Path], None]
 ) -> None:
     def waits_delayed_ns() -> int:
-        before = witness.own_schedule().delay_ns
+        before = witness.own_schedule().run_delay_ns
         for _ in range(20):
             wait(tmp_path)
             sum(range(200_000))
-        after = witness.own_schedule().delay_ns
+        after = witness.own_schedule().run_delay_ns
         assert before is not None
         assert after is not None
         return after - before
 
     allowed = psutil.Process().cpu_affinity()
     hog = [sys.executable, "-c", "while True: pass"]
-    with Witness() as witness, subprocess.Popen(hog, start_new_session=True) as taker:
+    with CounterReader() as witness, subprocess.Popen(hog, start_new_session=True) as taker:
         try:
             for process in (psutil.Process(), psutil.Process(taker.pid)):
                 process.cpu_affinity(allowed[:1])

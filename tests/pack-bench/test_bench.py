@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from aether_harness import BenchError, Place
+from aether_harness import BenchError, RoundContext
 from aether_pack_bench.bench import PackParams, packaging
 from aether_schema import read_summary
 
@@ -236,7 +236,7 @@ def test_ctrl_c_is_one_line_and_status_130_and_leaves_no_process_and_no_file(
 
 
 def test_a_session_that_packed_nothing_has_nothing_to_verify(tmp_path: Path) -> None:
-    with packaging.open(PackParams(files=1), Place(folder=str(tmp_path))) as session:
+    with packaging.open(PackParams(files=1), RoundContext(folder=str(tmp_path))) as session:
         with pytest.raises(BenchError, match="nothing was packed yet"):
             session.verify()
         session.sample()
@@ -248,7 +248,7 @@ def test_a_session_that_packed_nothing_has_nothing_to_verify(tmp_path: Path) -> 
 def test_a_file_that_changed_after_the_last_sample_fails_verification(tree: Path, tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    with packaging.open(PackParams(tree=str(tree)), Place(folder=str(scratch))) as session:
+    with packaging.open(PackParams(tree=str(tree)), RoundContext(folder=str(scratch))) as session:
         session.sample()
         (tree / "a.txt").write_bytes(b"Outer")
         with pytest.raises(BenchError, match=r"the tree changed while it was measured$"):
@@ -256,7 +256,7 @@ def test_a_file_that_changed_after_the_last_sample_fails_verification(tree: Path
 
 
 def test_a_sample_reports_the_nanoseconds_of_every_phase(tmp_path: Path) -> None:
-    with packaging.open(PackParams(files=3), Place(folder=str(tmp_path))) as session:
+    with packaging.open(PackParams(files=3), RoundContext(folder=str(tmp_path))) as session:
         sampled = session.sample()
     assert sampled is not None
     assert set(sampled.phases_ns) == PHASES
@@ -309,7 +309,7 @@ def test_what_an_ignore_file_leaves_out_is_not_packed(tree: Path, tmp_path: Path
     (tree / ".shipignore").write_text("*.bin\nb/\n.shipignore\n")
     (tmp_path / "scratch").mkdir()
     params = PackParams(tree=str(tree), ignore=".shipignore")
-    with packaging.open(params, Place(folder=str(tmp_path / "scratch"))) as session:
+    with packaging.open(params, RoundContext(folder=str(tmp_path / "scratch"))) as session:
         session.sample()
         session.verify()
     recorded = json.loads((tmp_path / "scratch" / "manifest.json").read_bytes())
@@ -320,7 +320,7 @@ def test_what_an_ignore_file_leaves_out_is_not_packed(tree: Path, tmp_path: Path
 def test_a_session_reads_sizes_rates_and_cpu_time_of_its_round(tmp_path: Path, threads: int) -> None:
     cpus = tuple(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else ()
     with packaging.open(
-        PackParams(files=3, packer="store", threads=threads), Place(folder=str(tmp_path), worker_cpus=cpus)
+        PackParams(files=3, packer="store", threads=threads), RoundContext(folder=str(tmp_path), worker_cpus=cpus)
     ) as session:
         session.sample()
         readings = session.readings()  # type: ignore[attr-defined]
@@ -336,7 +336,7 @@ def test_a_session_reads_sizes_rates_and_cpu_time_of_its_round(tmp_path: Path, t
 
 
 def test_an_empty_tree_has_no_share(tmp_path: Path) -> None:
-    with packaging.open(PackParams(files=0), Place(folder=str(tmp_path))) as session:
+    with packaging.open(PackParams(files=0), RoundContext(folder=str(tmp_path))) as session:
         session.sample()
         readings = session.readings()  # type: ignore[attr-defined]
     assert "output_share" not in readings
@@ -350,7 +350,7 @@ def test_several_threads_leave_the_worker_where_it_is_pinned(tmp_path: Path) -> 
     first, *others = sorted(before)
     os.sched_setaffinity(0, {first})
     try:
-        place = Place(folder=str(tmp_path), worker_cpus=(first,), companion_cpus=tuple(others))
+        place = RoundContext(folder=str(tmp_path), worker_cpus=(first,), companion_cpus=tuple(others))
         with packaging.open(PackParams(threads=2), place) as session:
             session.sample()
             assert os.sched_getaffinity(0) == {first}
@@ -373,7 +373,10 @@ def test_several_threads_leave_the_worker_where_it_is_pinned(tmp_path: Path) -> 
     ],
 )
 def test_parameters_that_contradict_each_other_are_refused(tmp_path: Path, params: dict[str, Any], words: str) -> None:
-    with pytest.raises(BenchError, match=words), packaging.open(PackParams(**params), Place(folder=str(tmp_path))):
+    with (
+        pytest.raises(BenchError, match=words),
+        packaging.open(PackParams(**params), RoundContext(folder=str(tmp_path))),
+    ):
         pass
 
 
@@ -392,7 +395,7 @@ def test_a_tree_that_was_kept_is_not_written_again(tmp_path: Path) -> None:
     for number in range(2):
         folder = tmp_path / str(number)
         folder.mkdir()
-        with packaging.open(PackParams(files=3), Place(folder=str(folder), inputs=str(inputs))) as session:
+        with packaging.open(PackParams(files=3), RoundContext(folder=str(folder), inputs=str(inputs))) as session:
             session.sample()
             session.verify()
         assert not (folder / "tree").exists()
@@ -404,6 +407,6 @@ def test_a_tree_that_samples_write_to_is_the_rounds_own(tmp_path: Path) -> None:
     params = PackParams(files=3, incremental=True, changed=1)
     inputs = tmp_path / "inputs"
     inputs.mkdir()
-    with packaging.open(params, Place(folder=str(tmp_path), inputs=str(inputs))):
+    with packaging.open(params, RoundContext(folder=str(tmp_path), inputs=str(inputs))):
         assert (tmp_path / "tree").is_dir()
     assert not any(inputs.iterdir())

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_harness import BenchError, Place
+from aether_harness import BenchError, RoundContext
 from aether_pack_bench.bench import PackParams, packaging
-from aether_pack_bench.cache import cached_pages, evict, require_eviction
+from aether_pack_bench.cache import cached_pages, check_evictable, evict
 from aether_pack_bench.tree import walk
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def test_evicted_files_are_no_longer_cached_and_still_hold_what_they_held(evicta
     large = evictable / "large.bin"
     before = large.read_bytes()
     assert cached_pages(str(large)) == -(-len(before) // os.sysconf("SC_PAGESIZE"))
-    require_eviction(walk(str(evictable)))
+    check_evictable(walk(str(evictable)))
     assert cached_pages(str(large)) == 0
     assert large.read_bytes() == before
     assert cached_pages(str(large)) > 0
@@ -49,7 +49,7 @@ def test_evicted_files_are_no_longer_cached_and_still_hold_what_they_held(evicta
 def test_a_cold_session_evicts_before_every_sample_and_packs_the_same(evictable: Path, tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    with packaging.open(PackParams(tree=str(evictable), cache="cold"), Place(folder=str(scratch))) as session:
+    with packaging.open(PackParams(tree=str(evictable), cache="cold"), RoundContext(folder=str(scratch))) as session:
         session.prepare()  # type: ignore[attr-defined]
         assert cached_pages(str(evictable / "large.bin")) == 0
         session.sample()
@@ -68,6 +68,6 @@ def test_a_tree_in_memory_cannot_be_cold_and_is_refused_by_name(tmp_path: Path) 
         params = PackParams(tree=root, cache="cold")
         with (
             pytest.raises(BenchError, match=r"^pack\.cache=cold: .*/file stays in the cache"),
-            packaging.open(params, Place(folder=str(tmp_path))),
+            packaging.open(params, RoundContext(folder=str(tmp_path))),
         ):
             pass

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aether_pack_bench.header import end_of_archive, header_of, padding
+from aether_pack_bench.header import end_of_archive, padding, tar_header
 
 if TYPE_CHECKING:
     from aether_pack_bench.tree import Kind
@@ -36,13 +36,13 @@ def test_a_header_is_the_one_tarfile_writes(path: str, kind: Kind, size: int, *,
     size = size if kind == "file" else 0
     executable = executable and kind == "file"
     link = "somewhere/else" if kind == "link" else ""
-    header = header_of(path, kind, size=size, executable=executable, link=link)
+    header = tar_header(path, kind, size=size, executable=executable, link=link)
     assert header == made_by_tarfile(path, kind, size=size, executable=executable, link=link)
 
 
 def test_a_file_of_more_than_8_gib_keeps_its_size() -> None:
     size = 9 * 2**30 + 1
-    with tarfile.open(fileobj=io.BytesIO(header_of("large", "file", size=size))) as archive:
+    with tarfile.open(fileobj=io.BytesIO(tar_header("large", "file", size=size))) as archive:
         member = archive.next()
     assert member is not None
     assert (member.name, member.size) == ("large", size)

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from aether_harness import BenchError
-from aether_pack_bench.manifest import CHUNK_BYTES, hash_tree, item_of, open_file, write_manifest
+from aether_pack_bench.manifest import CHUNK_BYTES, hash_tree, manifest_entry, open_file, write_manifest
 from aether_pack_bench.tree import walk
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def test_a_link_that_vanished_since_the_walk_is_named(tmp_path: Path) -> None:
     (entry,) = walk(str(tmp_path))
     (tmp_path / "link").unlink()
     with pytest.raises(BenchError, match=r"link: no such file or directory$"):
-        item_of(entry)
+        manifest_entry(entry)
 
 
 @needs_links

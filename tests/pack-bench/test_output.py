@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_pack_bench.output import overwriting, write_all
+from aether_pack_bench.output import replace_file, write_all
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def test_a_file_is_as_long_as_what_was_written_last(tmp_path: Path) -> None:
     path = tmp_path / "file"
     for content in (b"long enough", b"short"):
-        with overwriting(str(path)) as file:
+        with replace_file(str(path)) as file:
             write_all(file, content)
         assert path.read_bytes() == content
     assert os.listdir(tmp_path) == ["file"]
@@ -23,7 +23,7 @@ def test_a_file_is_as_long_as_what_was_written_last(tmp_path: Path) -> None:
 def test_while_it_is_written_there_is_nothing_under_the_name(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"the last one")
-    with overwriting(str(path)) as file:
+    with replace_file(str(path)) as file:
         file.write(b"half")
         assert not path.exists()
     assert path.read_bytes() == b"half"
@@ -31,7 +31,7 @@ def test_while_it_is_written_there_is_nothing_under_the_name(tmp_path: Path) -> 
 
 def test_what_failed_half_way_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    with pytest.raises(TypeError), overwriting(str(path)) as file:
+    with pytest.raises(TypeError), replace_file(str(path)) as file:
         assert file.write(b"half") + "way"  # type: ignore[operator]
     assert os.listdir(tmp_path) == []
 
@@ -41,7 +41,7 @@ def test_it_is_written_over_in_place_so_that_the_file_system_has_nothing_to_do(t
     path = tmp_path / "file"
     inodes = set()
     for _ in range(3):
-        with overwriting(str(path)) as file:
+        with replace_file(str(path)) as file:
             file.write(b"content")
         inodes.add(path.stat().st_ino)
     assert len(inodes) == 1
@@ -49,7 +49,7 @@ def test_it_is_written_over_in_place_so_that_the_file_system_has_nothing_to_do(t
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX only")
 def test_a_device_is_written_to_and_stays_where_it_is() -> None:
-    with overwriting(os.devnull) as file:
+    with replace_file(os.devnull) as file:
         file.write(b"away with it")
     assert not os.path.exists(f"{os.devnull}.part")
     assert os.path.exists(os.devnull)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_harness import BenchError, Place
+from aether_harness import BenchError, RoundContext
 from aether_pack_bench.bench import PackParams, packaging
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def round_of(tree: Path, tmp_path: Path) -> Callable[..., dict[str, float]]:
     def round_of(**params: object) -> dict[str, float]:
         nonlocal made
         made += 1
-        place = Place(folder=str(tmp_path / f"round-{made}"))
+        place = RoundContext(folder=str(tmp_path / f"round-{made}"))
         os.mkdir(place.folder)
         with packaging.open(PackParams(tree=str(tree), **params), place) as session:  # type: ignore[arg-type]
             for _ in range(2):
@@ -141,7 +141,9 @@ def test_a_command_that_fails_says_its_last_words_and_leaves_no_artifact(tree: P
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     command = "sh -c 'echo half > \"$1\"; echo went wrong >&2; exit 3' {tree} {output}"
-    with packaging.open(PackParams(tree=str(tree), packer="command", command=command), Place(folder=str(scratch))) as s:
+    with packaging.open(
+        PackParams(tree=str(tree), packer="command", command=command), RoundContext(folder=str(scratch))
+    ) as s:
         with pytest.raises(BenchError, match=r"^sh: exit status 3: went wrong$"):
             s.sample()
         with pytest.raises(BenchError, match="nothing was packed yet"):

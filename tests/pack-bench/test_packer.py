@@ -17,7 +17,7 @@ import zstandard
 from aether_harness import BenchError
 from aether_pack_bench.archive import pack
 from aether_pack_bench.manifest import hash_tree
-from aether_pack_bench.packer import ENTRY_POINT_GROUP, Packer, find_packer, level_of
+from aether_pack_bench.packer import ENTRY_POINT_GROUP, Packer, find_packer, resolve_level
 from aether_pack_bench.verify import verify_artifact
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def test_a_broken_artifact_of_any_packer_is_refused_in_words(tree: Path, tmp_pat
 @pytest.mark.parametrize(("name", "level"), [("gzip", 10), ("libdeflate", 0), ("zstd", 0), ("xz", 10)])
 def test_a_level_a_packer_has_not_is_refused(name: str, level: int) -> None:
     with pytest.raises(BenchError, match=rf"^pack\.level={level}: {name} has levels \d to \d+$"):
-        level_of(find_packer(name), level)
+        resolve_level(find_packer(name), level)
 
 
 def test_a_packer_that_is_not_installed_is_refused_with_those_that_are() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from aether_pack_bench.manifest import hash_tree
 from aether_pack_bench.profile import PROFILES, QUANTILES, plan_tree
-from aether_pack_bench.seeded import write_planned_tree
+from aether_pack_bench.seeded import write_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ TREE_SHA256 = {
 @needs_links
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_profile_gives_the_same_bytes_on_every_system(tmp_path: Path, name: str) -> None:
-    write_planned_tree(str(tmp_path / "tree"), plan_tree(PROFILES[name], files=FILES[name], seed=1))
+    write_tree(str(tmp_path / "tree"), plan_tree(PROFILES[name], files=FILES[name], seed=1))
     assert hash_tree(str(tmp_path / "tree")).tree_sha256 == TREE_SHA256[name]
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_harness import BenchError, Place
+from aether_harness import BenchError, RoundContext
 from aether_pack_bench.archive import pack
 from aether_pack_bench.bench import PackParams, packaging
-from aether_pack_bench.manifest import Item, hash_tree
-from aether_pack_bench.record import TICK_NS, Record
+from aether_pack_bench.manifest import ManifestEntry, hash_tree
+from aether_pack_bench.record import TICK_NS, StatCache
 from aether_pack_bench.verify import verify_artifact
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ def packing_since(tree: Path, tmp_path: Path) -> Callable[..., tuple[Packed, str
     (tree / "whole.bin").write_bytes(os.urandom(600_000))
     time.sleep(2 * TICK_NS / 1e9)
 
-    def packing_since(since: Record | None = None, threads: int = 1) -> tuple[Packed, str]:
+    def packing_since(since: StatCache | None = None, threads: int = 1) -> tuple[Packed, str]:
         nonlocal made
         made += 1
         artifact = str(tmp_path / f"artifact-{made}")
         manifest_file = str(tmp_path / "manifest.json")
-        return pack(str(tree), artifact, manifest_file, since=since, threads=threads, remember=True), artifact
+        return pack(str(tree), artifact, manifest_file, previous=since, threads=threads, keep_stats=True), artifact
 
     return packing_since
 
@@ -102,8 +102,8 @@ def test_a_file_is_remembered_once_a_tick_lies_between_it_and_the_packing(
     tree: Path, later_ns: int, *, is_kept: bool
 ) -> None:
     status = (tree / "a.txt").stat()
-    record = Record(started_ns=max(status.st_mtime_ns, status.st_ctime_ns) + TICK_NS + later_ns)
-    record.remember("a.txt", status, Item(path="a.txt"))
+    record = StatCache(started_ns=max(status.st_mtime_ns, status.st_ctime_ns) + TICK_NS + later_ns)
+    record.remember("a.txt", status, ManifestEntry(path="a.txt"))
     assert ("a.txt" in record.files) is is_kept
 
 
@@ -137,7 +137,7 @@ def test_what_is_packed_later_goes_on_from_what_was_packed_first(
 @pytest.mark.parametrize("changed", [0, 1, 7])
 def test_a_session_packs_as_many_files_as_have_changed(tmp_path: Path, changed: int) -> None:
     params = PackParams(files=20, incremental=True, changed=changed)
-    with packaging.open(params, Place(folder=str(tmp_path))) as session:
+    with packaging.open(params, RoundContext(folder=str(tmp_path))) as session:
         for _ in range(3):
             session.prepare()  # type: ignore[attr-defined]
             session.sample()
@@ -157,6 +157,6 @@ def test_a_session_packs_as_many_files_as_have_changed(tmp_path: Path, changed: 
 def test_what_does_not_go_together_is_refused(tmp_path: Path, params: dict[str, object], words: str) -> None:
     with (
         pytest.raises(BenchError, match=words),
-        packaging.open(PackParams(**params), Place(folder=str(tmp_path))),  # type: ignore[arg-type]
+        packaging.open(PackParams(**params), RoundContext(folder=str(tmp_path))),  # type: ignore[arg-type]
     ):
         pass

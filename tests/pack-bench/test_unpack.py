@@ -11,7 +11,7 @@ import zstandard
 
 from aether_harness import BenchError
 from aether_pack_bench.archive import pack
-from aether_pack_bench.header import end_of_archive, header_of, padding
+from aether_pack_bench.header import end_of_archive, padding, tar_header
 from aether_pack_bench.inside import escapes_root
 from aether_pack_bench.manifest import hash_tree
 from aether_pack_bench.packer import find_packer
@@ -269,7 +269,7 @@ def test_a_file_of_more_than_8_gib_is_unpacked_whole_and_takes_no_more_room_than
     size = 8 * 2**30 + blank + 5
     frame = zstandard.compress(bytes(blank))
     with (tmp_path / "artifact").open("wb") as file:
-        file.write(zstandard.compress(header_of("large", "file", size=size)))
+        file.write(zstandard.compress(tar_header("large", "file", size=size)))
         for _ in range(8 * 2**30 // blank + 1):
             file.write(frame)
         file.write(zstandard.compress(b"tail!" + padding(size) + end_of_archive(512 * (1 - -size // 512))))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_harness import BenchError, Place
+from aether_harness import BenchError, RoundContext
 from aether_pack_bench.bench import PackParams, packaging
 from aether_pack_bench.manifest import hash_tree
 from aether_pack_bench.unpack import unpack
@@ -80,7 +80,7 @@ def test_a_command_s_zip_is_verified_with_its_links_its_empty_folders_and_the_ri
     (tmp_path / "scratch").mkdir()
     command = f"'{sys.executable}' '{tmp_path / 'zipping.py'}' {{tree}} {{output}}"
     params = PackParams(tree=str(tree), packer="command", command=command)
-    with packaging.open(params, Place(folder=str(tmp_path / "scratch"))) as session:
+    with packaging.open(params, RoundContext(folder=str(tmp_path / "scratch"))) as session:
         session.sample()
         session.verify()
         assert session.readings()["files"] == 6  # type: ignore[attr-defined]

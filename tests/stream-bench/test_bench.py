@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from aether_harness import BenchError, Place
+from aether_harness import BenchError, RoundContext
 from aether_harness.affinity import allowed_cpus
 from aether_schema import read_summary
 from aether_stream_bench.bench import StreamParams, streaming
 from aether_stream_bench.client.builtin import BuiltinClient
 from aether_stream_bench.client.interface import Endpoint
-from aether_stream_bench.kind import Uploading
+from aether_stream_bench.kind import Uploader
 from aether_stream_bench.payload import Payload
 from aether_stream_bench.session import StreamSession
 
@@ -38,7 +38,7 @@ def session_at(port: int) -> Iterator[StreamSession]:
     """Yield a session that uploads 100 bytes to a port."""
     endpoint, payload = Endpoint(host="127.0.0.1", port=port), Payload(size=100, chunk=10, seed=1)
     with BuiltinClient(endpoint) as client:
-        yield StreamSession(client, Uploading(client, endpoint, payload), payload, None, endpoint)
+        yield StreamSession(client, Uploader(client, endpoint, payload), payload, None, endpoint)
 
 
 def servers(processes: dict[int, list[str]]) -> list[int]:
@@ -209,7 +209,7 @@ def test_ctrl_c_is_one_line_and_status_130_and_leaves_no_process_and_no_file(
 
 def test_a_sample_reports_the_bytes_it_moved_and_verification_passes(tmp_path: Path) -> None:
     params = StreamParams(payload=100_001, chunk=1000)
-    with streaming.open(params, Place(folder=str(tmp_path))) as session:
+    with streaming.open(params, RoundContext(folder=str(tmp_path))) as session:
         assert session.sample().moved_bytes == 100_001
         assert session.sample().moved_bytes == 100_001
         session.verify()

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from aether_harness import BenchError, Place, UsageError
+from aether_harness import BenchError, RoundContext, UsageError
 from aether_stream_bench.bench import StreamParams, check, streaming
 from aether_stream_bench.client.interface import Endpoint, load_uploader, uploader_names
 from aether_stream_bench.command import words_of
-from aether_stream_bench.kind import PART_BYTES, Kind, Uploaded, Uploading
-from aether_stream_bench.load import Crew, phases_of
+from aether_stream_bench.kind import PART_BYTES, Kind, Uploader, UploadResult
+from aether_stream_bench.load import UploadThreads, aggregate_phases
 from aether_stream_bench.payload import Payload
-from aether_stream_bench.place import endpoint_of, is_loopback
-from aether_stream_bench.process import Setting, running_server
-from aether_stream_bench.server import Conditions
-from aether_stream_bench.session import Server
+from aether_stream_bench.place import is_loopback, parse_endpoint
+from aether_stream_bench.process import ServerConfig, running_server
+from aether_stream_bench.server import FaultConfig
+from aether_stream_bench.session import ServerClient
 from aether_stream_bench.wire import Receipt
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def test_every_uploader_sends_every_kind_of_upload_whole(
 ) -> None:
     client, endpoint = opened(name, server)
     payload = Payload(size=SIZE, chunk=10_000, seed=3)
-    uploading = Uploading(client, endpoint, payload, kind=kind)
+    uploading = Uploader(client, endpoint, payload, kind=kind)
     assert uploading.upload().receipt == Receipt(bytes=SIZE)
     assert uploading.upload(digest=True).receipt == Receipt(bytes=SIZE, sha256=payload.sha256())
 
@@ -85,7 +85,7 @@ def test_every_uploader_sends_every_kind_of_upload_whole(
 def secure_server() -> Iterator[Greeting]:
     """Yield a server that speaks TLS."""
     pytest.importorskip("trustme")
-    with running_server((), Setting(tls=True)) as greeting:
+    with running_server((), ServerConfig(tls=True)) as greeting:
         yield greeting
 
 
@@ -95,13 +95,13 @@ def test_every_uploader_speaks_tls_and_checks_the_certificate(
 ) -> None:
     client, endpoint = opened(name, secure_server)
     payload = Payload(size=SIZE, chunk=10_000, seed=3)
-    receipt = Uploading(client, endpoint, payload, kind="length").upload(digest=True).receipt
+    receipt = Uploader(client, endpoint, payload, kind="length").upload(digest=True).receipt
     assert receipt == Receipt(bytes=SIZE, sha256=payload.sha256())
     mistrusted = Endpoint(host="127.0.0.1", port=secure_server.port, tls=True, time_limit_s=120)
     client = load_uploader(name)(mistrusted)
     try:
         with pytest.raises(BenchError, match=r"(?i)certificate|ssl"):
-            Uploading(client, mistrusted, payload).upload()
+            Uploader(client, mistrusted, payload).upload()
     finally:
         client.close()
 
@@ -110,22 +110,22 @@ def test_every_uploader_speaks_tls_and_checks_the_certificate(
 @pytest.mark.parametrize(
     ("conditions", "kind"),
     [
-        (Conditions(fail_every=2), "chunked"),
-        (Conditions(busy_every=2, retry_after_s=0), "length"),
-        (Conditions(disconnect_after=100_000, disconnect_every=2), "form"),
-        (Conditions(disconnect_after=100_000), "resumable"),
-        (Conditions(busy_every=2, retry_after_s=0), "two-phase"),
-        (Conditions(fail_every=2), "s3"),
+        (FaultConfig(fail_every=2), "chunked"),
+        (FaultConfig(busy_every=2, retry_after_s=0), "length"),
+        (FaultConfig(disconnect_after=100_000, disconnect_every=2), "form"),
+        (FaultConfig(disconnect_after=100_000), "resumable"),
+        (FaultConfig(busy_every=2, retry_after_s=0), "two-phase"),
+        (FaultConfig(fail_every=2), "s3"),
     ],
     ids=["500", "429", "cut off", "resumed", "two phases", "parts"],
 )
 def test_an_upload_that_fails_is_tried_again_and_the_time_to_recover_is_told(
-    opened: Callable[..., tuple[Client, Endpoint]], name: str, conditions: Conditions, kind: Kind
+    opened: Callable[..., tuple[Client, Endpoint]], name: str, conditions: FaultConfig, kind: Kind
 ) -> None:
     payload = Payload(size=SIZE, chunk=10_000, seed=3)
-    with running_server((), Setting(conditions=conditions)) as greeting:
+    with running_server((), ServerConfig(conditions=conditions)) as greeting:
         client, endpoint = opened(name, greeting)
-        uploading = Uploading(client, endpoint, payload, kind=kind, retries=9)
+        uploading = Uploader(client, endpoint, payload, kind=kind, retries=9)
         done = [uploading.upload(digest=True) for _ in range(2)]
         client.close()
     assert [each.receipt for each in done] == [Receipt(bytes=SIZE, sha256=payload.sha256())] * 2
@@ -139,10 +139,10 @@ def test_an_upload_of_several_requests_goes_on_with_the_one_that_failed(
 ) -> None:
     parts = 3 if kind == "s3" else 1
     payload = Payload(size=parts * PART_BYTES, chunk=2**20, seed=3)
-    with running_server((), Setting(conditions=Conditions(busy_every=2, retry_after_s=0))) as greeting:
+    with running_server((), ServerConfig(conditions=FaultConfig(busy_every=2, retry_after_s=0))) as greeting:
         client, endpoint = opened("builtin", greeting)
-        done = Uploading(client, endpoint, payload, kind=kind, retries=parts).upload(digest=True)
-        server = Server(endpoint, greeting)
+        done = Uploader(client, endpoint, payload, kind=kind, retries=parts).upload(digest=True)
+        server = ServerClient(endpoint, greeting)
         told = server.statistics()
         server.close()
         client.close()
@@ -154,9 +154,9 @@ def test_an_upload_of_several_requests_goes_on_with_the_one_that_failed(
 
 
 def test_a_server_that_says_when_to_come_again_is_waited_for(opened: Callable[..., tuple[Client, Endpoint]]) -> None:
-    with running_server((), Setting(conditions=Conditions(busy_every=2, retry_after_s=1))) as greeting:
+    with running_server((), ServerConfig(conditions=FaultConfig(busy_every=2, retry_after_s=1))) as greeting:
         client, endpoint = opened("builtin", greeting)
-        uploading = Uploading(client, endpoint, Payload(size=10, chunk=10, seed=1), retries=1)
+        uploading = Uploader(client, endpoint, Payload(size=10, chunk=10, seed=1), retries=1)
         uploading.upload()
         recovered_ns = uploading.upload().phases_ns["recover"]
         client.close()
@@ -164,16 +164,16 @@ def test_a_server_that_says_when_to_come_again_is_waited_for(opened: Callable[..
 
 
 def test_without_retries_the_first_failure_is_told(opened: Callable[..., tuple[Client, Endpoint]]) -> None:
-    with running_server((), Setting(conditions=Conditions(fail_every=1))) as greeting:
+    with running_server((), ServerConfig(conditions=FaultConfig(fail_every=1))) as greeting:
         client, endpoint = opened("builtin", greeting)
         with pytest.raises(BenchError, match=r"^127\.0\.0\.1:\d+: the server answered 500$"):
-            Uploading(client, endpoint, Payload(size=10, chunk=10, seed=1)).upload()
+            Uploader(client, endpoint, Payload(size=10, chunk=10, seed=1)).upload()
         client.close()
 
 
 def test_the_phases_are_parts_of_the_upload(opened: Callable[..., tuple[Client, Endpoint]], server: Greeting) -> None:
     client, endpoint = opened("builtin", server)
-    uploading = Uploading(client, endpoint, Payload(size=SIZE, chunk=10_000, seed=1))
+    uploading = Uploader(client, endpoint, Payload(size=SIZE, chunk=10_000, seed=1))
     assert set(uploading.upload().phases_ns) == {"connect", "send", "first_byte", "response", "drain"}
     again = uploading.upload().phases_ns
     assert set(again) == {"send", "first_byte", "response", "drain"}
@@ -184,32 +184,32 @@ def test_the_phases_are_parts_of_the_upload(opened: Callable[..., tuple[Client, 
 def test_a_crew_uploads_as_often_as_it_is_told_however_many_it_is() -> None:
     calls: list[int] = []
 
-    def upload() -> Uploaded:
+    def upload() -> UploadResult:
         calls.append(1)
-        return Uploaded(receipt=None, phases_ns={"send": 10})
+        return UploadResult(receipt=None, phases_ns={"send": 10})
 
-    with Crew([upload] * 5) as crew:
+    with UploadThreads([upload] * 5) as crew:
         timed = crew.run(23)
     assert len(timed) == len(calls) == 23
-    assert phases_of(timed, scheduled=False)["send"] == 10
+    assert aggregate_phases(timed, scheduled=False)["send"] == 10
 
 
 def test_by_a_schedule_an_upload_that_had_to_wait_shows_the_wait() -> None:
-    def slow() -> Uploaded:
+    def slow() -> UploadResult:
         time.sleep(0.05)
-        return Uploaded(receipt=None)
+        return UploadResult(receipt=None)
 
-    with Crew([slow]) as crew:
+    with UploadThreads([slow]) as crew:
         timed = crew.run(6, rate=100.0)
     waits = [each.began_ns - each.due_ns for each in timed]
     assert waits == sorted(waits)
     assert waits[-1] >= 0.18e9
-    phases = phases_of(timed, scheduled=True)
+    phases = aggregate_phases(timed, scheduled=True)
     assert phases["latency_p99"] > phases["upload_p99"] + 0.1e9
 
 
 def test_by_a_schedule_no_upload_begins_before_it_is_due() -> None:
-    with Crew([lambda: Uploaded(receipt=None)] * 2) as crew:
+    with UploadThreads([lambda: UploadResult(receipt=None)] * 2) as crew:
         timed = crew.run(10, rate=200.0)
     assert all(each.began_ns >= each.due_ns for each in timed)
     due = sorted(each.due_ns for each in timed)
@@ -217,10 +217,10 @@ def test_by_a_schedule_no_upload_begins_before_it_is_due() -> None:
 
 
 def test_the_first_failure_of_a_crew_ends_it() -> None:
-    def fail() -> Uploaded:
+    def fail() -> UploadResult:
         raise BenchError("no more")
 
-    with Crew([fail, fail]) as crew, pytest.raises(BenchError, match=r"^no more$"):
+    with UploadThreads([fail, fail]) as crew, pytest.raises(BenchError, match=r"^no more$"):
         crew.run(1000)
 
 
@@ -234,8 +234,8 @@ def test_the_first_failure_of_a_crew_ends_it() -> None:
     ],
 )
 def test_an_address_of_this_machine_is_taken_as_it_is(url: str, target: str, port: int) -> None:
-    endpoint = endpoint_of(url, remote=False)
-    assert (endpoint.target, endpoint.port, endpoint.gives_receipts) == (target, port, False)
+    endpoint = parse_endpoint(url, remote=False)
+    assert (endpoint.target, endpoint.port, endpoint.is_mock_server) == (target, port, False)
 
 
 @pytest.mark.parametrize(
@@ -243,13 +243,13 @@ def test_an_address_of_this_machine_is_taken_as_it_is(url: str, target: str, por
 )
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(BenchError, match=r"^-p stream\.url="):
-        endpoint_of(url, remote=True)
+        parse_endpoint(url, remote=True)
 
 
 def test_another_machine_takes_a_word_more() -> None:
     with pytest.raises(BenchError, match=r"add -p stream\.remote=true$"):
-        endpoint_of("http://192.0.2.1/", remote=False)
-    assert endpoint_of("http://192.0.2.1/", remote=True).host == "192.0.2.1"
+        parse_endpoint("http://192.0.2.1/", remote=False)
+    assert parse_endpoint("http://192.0.2.1/", remote=True).host == "192.0.2.1"
     assert not is_loopback("192.0.2.1")
 
 
@@ -288,7 +288,7 @@ def test_a_command_that_uploads_nothing_is_refused(command: str) -> None:
 )
 def test_a_session_samples_verifies_and_tells_what_it_cost(settings: dict[str, Any], tmp_path: Path) -> None:
     params = StreamParams(payload=200_000, chunk=10_000, **settings)
-    with streaming.open(params, Place(folder=str(tmp_path))) as session:
+    with streaming.open(params, RoundContext(folder=str(tmp_path))) as session:
         moved = [session.sample().moved_bytes for _ in range(2)]
         session.verify()
         readings = session.readings()

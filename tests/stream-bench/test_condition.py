@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_stream_bench.process import Setting, running_server
-from aether_stream_bench.server.condition import NOTHING, Conditions, Fate, Weather
+from aether_stream_bench.process import ServerConfig, running_server
+from aether_stream_bench.server.condition import NO_FAULT, FaultConfig, FaultInjector, UploadFault
 from aether_stream_bench.server.limit import Limits
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ HEAD = b"PUT / HTTP/1.1\r\nHost: x\r\n"
 
 
 @contextmanager
-def connected(setting: Setting) -> Iterator[socket.socket]:
+def connected(setting: ServerConfig) -> Iterator[socket.socket]:
     """Yield a connection to a server of a setting."""
     with running_server((), setting) as greeting, socket.create_connection(("127.0.0.1", greeting.port), 120) as opened:
         yield opened
@@ -37,24 +37,24 @@ def upload(connection: socket.socket, size: int) -> tuple[int, float, bytes]:
 
 
 def test_in_fair_weather_nothing_befalls_an_upload() -> None:
-    weather = Weather(Conditions())
-    assert [weather.fate() for _ in range(10)] == [NOTHING] * 10
+    weather = FaultInjector(FaultConfig())
+    assert [weather.fate() for _ in range(10)] == [NO_FAULT] * 10
     assert weather.answer_delay_s() == 0
     assert not weather.is_slow
     assert weather.piece_bytes(1000) == 1000
 
 
 def test_every_so_many_uploads_are_refused_or_cut_off() -> None:
-    weather = Weather(Conditions(busy_every=2, fail_every=3, disconnect_after=10, disconnect_every=5))
+    weather = FaultInjector(FaultConfig(busy_every=2, fail_every=3, disconnect_after=10, disconnect_every=5))
     fates = [weather.fate() for _ in range(6)]
-    busy, failed = Fate(HTTPStatus.TOO_MANY_REQUESTS), Fate(HTTPStatus.INTERNAL_SERVER_ERROR)
-    assert fates == [NOTHING, busy, failed, busy, Fate(None, 10), failed]
+    busy, failed = UploadFault(HTTPStatus.TOO_MANY_REQUESTS), UploadFault(HTTPStatus.INTERNAL_SERVER_ERROR)
+    assert fates == [NO_FAULT, busy, failed, busy, UploadFault(None, 10), failed]
 
 
 @given(st.floats(0, 100), st.floats(0, 100), st.integers())
 def test_delays_lie_around_the_latency_and_are_the_same_for_a_seed(latency: float, jitter: float, seed: int) -> None:
-    conditions = Conditions(latency_ms=latency, jitter_ms=jitter, weather_seed=seed)
-    first, second = Weather(conditions), Weather(conditions)
+    conditions = FaultConfig(latency_ms=latency, jitter_ms=jitter, weather_seed=seed)
+    first, second = FaultInjector(conditions), FaultInjector(conditions)
     delays = [first.answer_delay_s() for _ in range(5)]
     assert delays == [second.answer_delay_s() for _ in range(5)]
     assert all(max(0, latency - jitter) - 1e-6 <= delay * 1e3 <= latency + jitter + 1e-6 for delay in delays)
@@ -62,7 +62,7 @@ def test_delays_lie_around_the_latency_and_are_the_same_for_a_seed(latency: floa
 
 @given(st.integers(1, 10**9), st.lists(st.integers(0, 10**6), min_size=1))
 def test_a_bounded_bandwidth_is_never_exceeded(bandwidth: int, pieces: list[int]) -> None:
-    weather = Weather(Conditions(bandwidth=bandwidth))
+    weather = FaultInjector(FaultConfig(bandwidth=bandwidth))
     elapsed, taken = 0.0, 0
     for piece in pieces:
         elapsed += max(0.0, weather.piece_delay_s(taken, taken + piece, elapsed))
@@ -71,7 +71,7 @@ def test_a_bounded_bandwidth_is_never_exceeded(bandwidth: int, pieces: list[int]
 
 
 def test_an_upload_through_a_narrow_network_takes_its_time() -> None:
-    with connected(Setting(conditions=Conditions(bandwidth=1_000_000))) as connection:
+    with connected(ServerConfig(conditions=FaultConfig(bandwidth=1_000_000))) as connection:
         status, elapsed, _ = upload(connection, 200_000)
     assert status == 200
     assert elapsed >= 0.19
@@ -80,28 +80,28 @@ def test_an_upload_through_a_narrow_network_takes_its_time() -> None:
 @pytest.mark.parametrize(
     "conditions",
     [
-        Conditions(latency_ms=100),
-        Conditions(latency_ms=200, jitter_ms=100),
-        Conditions(stall_after=1000, stall_ms=100),
-        Conditions(drain_delay_ms=100),
+        FaultConfig(latency_ms=100),
+        FaultConfig(latency_ms=200, jitter_ms=100),
+        FaultConfig(stall_after=1000, stall_ms=100),
+        FaultConfig(drain_delay_ms=100),
     ],
 )
-def test_a_slow_answer_a_stall_and_a_slow_drain_take_theirs(conditions: Conditions) -> None:
-    with connected(Setting(conditions=conditions)) as connection:
+def test_a_slow_answer_a_stall_and_a_slow_drain_take_theirs(conditions: FaultConfig) -> None:
+    with connected(ServerConfig(conditions=conditions)) as connection:
         status, elapsed, _ = upload(connection, 100_000)
     assert status == 200
     assert elapsed >= 0.099
 
 
 def test_the_nth_upload_is_refused_and_the_connection_goes_on() -> None:
-    with connected(Setting(conditions=Conditions(busy_every=2, retry_after_s=7, fail_every=3))) as connection:
+    with connected(ServerConfig(conditions=FaultConfig(busy_every=2, retry_after_s=7, fail_every=3))) as connection:
         answers = [upload(connection, 10) for _ in range(4)]
     assert [status for status, _, _ in answers] == [200, 429, 500, 429]
     assert b"\r\nRetry-After: 7\r\n" in answers[1][2]
 
 
 def test_an_upload_is_cut_off_behind_so_many_bytes() -> None:
-    with connected(Setting(conditions=Conditions(disconnect_after=50_000))) as connection:
+    with connected(ServerConfig(conditions=FaultConfig(disconnect_after=50_000))) as connection:
         assert upload(connection, 10_000)[0] == 200
         connection.sendall(HEAD + b"Content-Length: 60000\r\n\r\n" + bytes(55_000))
         try:
@@ -113,14 +113,14 @@ def test_an_upload_is_cut_off_behind_so_many_bytes() -> None:
 
 @pytest.mark.parametrize("sent", [b"", b"PUT / HTT", HEAD, HEAD + b"Content-Length: 10\r\n\r\nabc"])
 def test_a_client_that_stops_midway_is_left_behind(sent: bytes) -> None:
-    with connected(Setting(limits=Limits(head_s=0.3, idle_s=0.3))) as connection:
+    with connected(ServerConfig(limits=Limits(head_s=0.3, idle_s=0.3))) as connection:
         connection.sendall(sent)
         answer = connection.recv(1000)
     assert answer == b"" if not sent else answer.startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_head_that_comes_a_byte_at_a_time_is_not_waited_for() -> None:
-    with connected(Setting(limits=Limits(head_s=0.5))) as connection:
+    with connected(ServerConfig(limits=Limits(head_s=0.5))) as connection:
         connection.settimeout(0.05)
         began = time.monotonic()
         answer = b""
@@ -139,7 +139,7 @@ def test_a_head_that_comes_a_byte_at_a_time_is_not_waited_for() -> None:
 
 
 def test_a_request_that_goes_on_and_on_ends() -> None:
-    with connected(Setting(limits=Limits(request_s=0.5))) as connection:
+    with connected(ServerConfig(limits=Limits(request_s=0.5))) as connection:
         connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
         ended = False
         for _ in range(200):
@@ -153,7 +153,7 @@ def test_a_request_that_goes_on_and_on_ends() -> None:
 
 
 def test_no_more_connections_are_served_at_once_than_may_be() -> None:
-    setting = Setting(limits=Limits(connections=2))
+    setting = ServerConfig(limits=Limits(connections=2))
     with running_server((), setting) as greeting:
         connections = [socket.create_connection(("127.0.0.1", greeting.port), 120) for _ in range(4)]
         for connection in connections:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from aether_stream_bench.process import Setting, running_server
+from aether_stream_bench.process import ServerConfig, running_server
 from aether_stream_bench.server.limit import Limits
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ EVER_S = 3000.0
 def connecting(*, raw: bool = False, **limits: float) -> Iterator[Callable[[], socket.socket]]:
     """Yield a function that connects to a server with these limits, and no others that are reached."""
     all_limits = msgspec.convert({"head_s": EVER_S, "idle_s": EVER_S, "request_s": EVER_S, **limits}, Limits)
-    with running_server((), Setting(limits=all_limits)) as greeting, ExitStack() as stack:
+    with running_server((), ServerConfig(limits=all_limits)) as greeting, ExitStack() as stack:
         port = greeting.raw_port if raw else greeting.port
         yield lambda: stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=120))
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_stream_bench.server.condition import Conditions, Weather
-from aether_stream_bench.server.depot import Depot
-from aether_stream_bench.server.exchange import Exchange
+from aether_stream_bench.server.condition import FaultConfig, FaultInjector
+from aether_stream_bench.server.depot import ServerState
+from aether_stream_bench.server.exchange import HttpExchange
 from aether_stream_bench.server.limit import Limits
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ LEFT = st.one_of(st.sampled_from([b"\r\n", b"\n\r\n", b"\r\n\r\n", b"\n", b"0"])
 
 def answers(pieces: Iterable[bytes], left: bytes) -> list[bytes]:
     """Return what is answered to `pieces`, but for its times; the buffer holds `left` over and over before each."""
-    exchange = Exchange(Depot(Limits()), Weather(Conditions()))
+    exchange = HttpExchange(ServerState(Limits()), FaultInjector(FaultConfig()))
     for piece in pieces:
         buffer = bytearray(left * BUFFER_BYTES)[:BUFFER_BYTES]
         buffer[: len(piece)] = piece

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aether_stream_bench.process import Setting, running_server
-from aether_stream_bench.server import Conditions, mock_server
+from aether_stream_bench.process import ServerConfig, running_server
+from aether_stream_bench.server import FaultConfig, mock_server
 from aether_stream_bench.server.limit import Limits
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def test_what_comes_behind_an_announced_body_is_another_request(answer_to: Calla
 def small_server() -> Iterator[Greeting]:
     """Yield a server that takes little."""
     limits = Limits(body_bytes=1000, head_bytes=2000, head_s=5)
-    with running_server((), Setting(limits=limits)) as greeting:
+    with running_server((), ServerConfig(limits=limits)) as greeting:
         yield greeting
 
 
@@ -180,7 +180,7 @@ def test_whatever_comes_the_server_answers_in_whole_messages_and_goes_on(server:
 def secure_server() -> Iterator[Greeting]:
     """Yield a server that speaks TLS."""
     pytest.importorskip("trustme")
-    with running_server((), Setting(tls=True, limits=Limits(head_s=5))) as greeting:
+    with running_server((), ServerConfig(tls=True, limits=Limits(head_s=5))) as greeting:
         yield greeting
 
 
@@ -298,7 +298,7 @@ def test_a_list_of_parts_is_read_as_any_xml(answer_to: Callable[[bytes], bytes])
 
 def test_an_error_of_one_connection_ends_no_other(caplog: pytest.LogCaptureFixture) -> None:
     # A number that Python refuses to write out: every second upload fails on it.
-    conditions = Conditions(busy_every=2, retry_after_s=10**5000)
+    conditions = FaultConfig(busy_every=2, retry_after_s=10**5000)
 
     async def exchange() -> list[bytes]:
         async with mock_server(conditions=conditions) as server:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from aether_harness import UsageError
 from aether_schema import quantile
-from aether_stream_bench.client.interface import Body, Endpoint, Timed, load_uploader
-from aether_stream_bench.kind import Kind, Uploading
-from aether_stream_bench.pace import MOST_STRETCHES, STRETCH_BYTES, Pace, chunk_times_ms
+from aether_stream_bench.client.interface import Body, Endpoint, TimedBody, load_uploader
+from aether_stream_bench.kind import Kind, Uploader
+from aether_stream_bench.pace import MAX_SPANS, STRETCH_BYTES, ChunkTimer, chunk_times_ms
 from aether_stream_bench.payload import Payload
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ CHUNKED = {"chunked", "expect", "post", "two-phase", "resumable"}
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=200), st.floats(0, 1))
 def test_chunks_that_went_one_by_one_have_the_quantiles_of_their_times(elapsed: list[int], probability: float) -> None:
-    pace = Pace()
+    pace = ChunkTimer()
     for elapsed_ns in elapsed:
         pace.add(1000, elapsed_ns)
     (found,) = chunk_times_ms([pace], 1000, [probability])
@@ -29,36 +29,36 @@ def test_chunks_that_went_one_by_one_have_the_quantiles_of_their_times(elapsed: 
 
 
 def test_chunks_that_went_at_once_share_the_time() -> None:
-    pace = Pace()
+    pace = ChunkTimer()
     pace.add(8000, 8_000_000)
     pace.add(2000, 20_000_000)
     assert chunk_times_ms([pace], 1000, [0.0, 0.5, 1.0]) == [1.0, 1.0, 10.0]
 
 
 def test_what_stands_behind_the_last_chunk_is_none() -> None:
-    pace = Pace()
+    pace = ChunkTimer()
     pace.add(1000, 1_000_000)
     pace.add(7, 9_000_000)
     assert chunk_times_ms([pace], 1000, [1.0]) == [1.0]
-    assert chunk_times_ms([Pace()], 1000, [1.0]) == []
+    assert chunk_times_ms([ChunkTimer()], 1000, [1.0]) == []
 
 
 def test_however_much_goes_out_a_bounded_part_is_kept_and_from_all_of_the_way() -> None:
-    pace = Pace()
-    for number in range(100 * MOST_STRETCHES):
+    pace = ChunkTimer()
+    for number in range(100 * MAX_SPANS):
         pace.add(1000, number)
-    assert MOST_STRETCHES // 4 < len(pace.stretches) < MOST_STRETCHES
+    assert MAX_SPANS // 4 < len(pace.spans) < MAX_SPANS
     (median,) = chunk_times_ms([pace], 1000, [0.5])
-    assert median * 1e6 == pytest.approx(50 * MOST_STRETCHES, rel=0.05)
+    assert median * 1e6 == pytest.approx(50 * MAX_SPANS, rel=0.05)
 
 
 @pytest.mark.parametrize(("size", "stretches"), [(STRETCH_BYTES, 10), (STRETCH_BYTES // 8, 2), (1, 1)])
 def test_a_clock_is_read_no_oftener_than_every_64_kib(size: int, stretches: int) -> None:
-    pace = Pace()
+    pace = ChunkTimer()
     pieces = [memoryview(bytes(size))] * 10
-    assert list(Timed(Body(pieces=pieces, size=10 * size, pace=pace))) == pieces
-    assert len(pace.stretches) == stretches
-    assert sum(sent_bytes for sent_bytes, _ in pace.stretches) == 10 * size
+    assert list(TimedBody(Body(pieces=pieces, size=10 * size, pace=pace))) == pieces
+    assert len(pace.spans) == stretches
+    assert sum(sent_bytes for sent_bytes, _ in pace.spans) == 10 * size
 
 
 @pytest.mark.parametrize("kind", get_args(Kind))
@@ -70,7 +70,7 @@ def test_every_uploader_tells_how_long_chunks_take_where_there_are_any(server: G
     except UsageError as error:
         pytest.skip(str(error))
     try:
-        uploading = Uploading(client, endpoint, payload, kind=kind)
+        uploading = Uploader(client, endpoint, payload, kind=kind)
         send_ms = uploading.upload().phases_ns["send"] / 1e6
     finally:
         client.close()

@@ -9,17 +9,17 @@ import pytest
 
 from aether_stream_bench.client.builtin import BuiltinClient, send
 from aether_stream_bench.client.interface import Endpoint
-from aether_stream_bench.kind import Uploading
-from aether_stream_bench.patience import PATIENCE_NS, BusySelector, BusySocket
+from aether_stream_bench.kind import Uploader
+from aether_stream_bench.patience import SPIN_NS, SpinSelector, SpinSocket
 from aether_stream_bench.payload import Payload
-from aether_stream_bench.process import Setting, running_server
+from aether_stream_bench.process import ServerConfig, running_server
 from aether_stream_bench.wire import LOOPBACK, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: Longer than anyone is patient.
-LONG_S = 20 * PATIENCE_NS / 1e9
+LONG_S = 20 * SPIN_NS / 1e9
 LIMIT_S = 120.0
 
 
@@ -44,7 +44,7 @@ def test_all_pieces_arrive_in_order_however_slowly_they_are_taken(
 
     taker = threading.Thread(target=take)
     taker.start()
-    send(BusySocket(ends[0], LIMIT_S), pieces)
+    send(SpinSocket(ends[0], LIMIT_S), pieces)
     ends[0].shutdown(socket.SHUT_WR)
     taker.join()
     assert bytes(taken) == b"".join(pieces)
@@ -53,7 +53,7 @@ def test_all_pieces_arrive_in_order_however_slowly_they_are_taken(
 def test_what_comes_late_is_waited_for(ends: tuple[socket.socket, socket.socket]) -> None:
     late = threading.Timer(LONG_S, ends[1].sendall, (b"late",))
     late.start()
-    assert BusySocket(ends[0], LIMIT_S).recv(10) == b"late"
+    assert SpinSocket(ends[0], LIMIT_S).recv(10) == b"late"
     late.join()
 
 
@@ -61,19 +61,19 @@ def test_who_waits_long_sleeps(ends: tuple[socket.socket, socket.socket]) -> Non
     late = threading.Timer(0.5, ends[1].sendall, (b"late",))
     before = time.thread_time()
     late.start()
-    BusySocket(ends[0], LIMIT_S).recv(10)
+    SpinSocket(ends[0], LIMIT_S).recv(10)
     assert time.thread_time() - before < 0.25
 
 
 def test_nothing_that_comes_in_time_is_told(ends: tuple[socket.socket, socket.socket]) -> None:
     with pytest.raises(TimeoutError):
-        BusySocket(ends[0], LONG_S).recv(10)
+        SpinSocket(ends[0], LONG_S).recv(10)
 
 
 def test_a_busy_selector_tells_what_is_ready_and_returns_when_its_time_is_over(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:
-    with BusySelector() as selector:
+    with SpinSelector() as selector:
         selector.register(ends[0], 1)
         assert selector.select(0) == []
         before = time.monotonic()
@@ -85,10 +85,10 @@ def test_a_busy_selector_tells_what_is_ready_and_returns_when_its_time_is_over(
 
 def test_a_busy_server_counts_every_byte() -> None:
     payload = Payload(size=5_000_003, chunk=65_536, seed=1)
-    with running_server((), Setting(is_busy=True)) as greeting:
-        endpoint = Endpoint(host=LOOPBACK, port=greeting.port, is_busy=True)
+    with running_server((), ServerConfig(is_busy=True)) as greeting:
+        endpoint = Endpoint(host=LOOPBACK, port=greeting.port, spin=True)
         with BuiltinClient(endpoint) as client:
-            uploading = Uploading(client, endpoint, payload)
+            uploading = Uploader(client, endpoint, payload)
             expected = Receipt(bytes=5_000_003, sha256=payload.sha256())
             assert uploading.upload(digest=True).receipt == expected
             time.sleep(LONG_S)

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from aether_harness.affinity import allowed_cpus
-from aether_harness.process import Worker, WorkerError, worker_command
-from aether_harness.protocol import Open, Opened, Preload, Sample, Taken, Verified, Verify
+from aether_harness.process import WorkerClient, WorkerError, worker_command
+from aether_harness.protocol import Open, Opened, Preload, SampleTaken, TakeSample, Verified, Verify
 from aether_harness.target import EntryPointAddress
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ STREAM = EntryPointAddress("streaming", "aether_stream_bench.bench:streaming")
 PARAMS = msgspec.Raw(b'{"payload": 100000, "one_cpu": true}')
 
 
-def preloaded() -> Worker:
-    return Worker(worker_command(sys.executable, Preload(address=STREAM, params=PARAMS)))
+def preloaded() -> WorkerClient:
+    return WorkerClient(worker_command(sys.executable, Preload(address=STREAM, params=PARAMS)))
 
 
-def open_in(worker: Worker, folder: Path) -> psutil.Process:
+def open_in(worker: WorkerClient, folder: Path) -> psutil.Process:
     """Have `worker` open the bench, and return its server."""
     cpus = tuple(allowed_cpus() or ())
     request = Open(
@@ -40,9 +40,9 @@ def open_in(worker: Worker, folder: Path) -> psutil.Process:
         worker_cpus=cpus[:1],
         companion_cpus=cpus[:1],
         iterations=None,
-        ruler=False,
+        time_reference=False,
     )
-    worker.ask(request, Opened, 30)
+    worker.request(request, Opened, 30)
     (server,) = (child for child in psutil.Process(worker.pid).children() if child.name() != "sh")
     return server
 
@@ -54,8 +54,8 @@ def test_the_server_of_a_preloaded_worker_is_a_fork_that_ends_with_it(tmp_path: 
             server = open_in(worker, tmp_path)
             servers.append(server.pid)
             assert server.cmdline() == psutil.Process(worker.pid).cmdline()
-            assert worker.ask(Sample(), Taken, 30).value > 0
-            worker.ask(Verify(), Verified, 30)
+            assert worker.request(TakeSample(), SampleTaken, 30).value > 0
+            worker.request(Verify(), Verified, 30)
         assert not server.is_running()
     assert len(set(servers)) == 2
 

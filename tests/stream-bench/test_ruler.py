@@ -16,8 +16,8 @@ from aether_stream_bench.ruler import (
     LEAST_BURST_BYTES,
     MOST_BURST_BYTES,
     MOST_PIECES,
-    Raw,
-    Rulers,
+    BurstReferences,
+    RawConnection,
     burst_bytes,
     bursts_of,
 )
@@ -32,10 +32,10 @@ LIMIT_S = 120.0
 
 
 @contextmanager
-def rulers(port: int, payload: Payload, *, is_busy: bool = False, one_cpu: bool = False) -> Iterator[Rulers]:
-    endpoint = Endpoint(host=LOOPBACK, port=0, is_busy=is_busy, one_cpu=one_cpu, time_limit_s=LIMIT_S)
-    with Raw(endpoint, port) as raw:
-        yield Rulers(raw, payload)
+def rulers(port: int, payload: Payload, *, is_busy: bool = False, one_cpu: bool = False) -> Iterator[BurstReferences]:
+    endpoint = Endpoint(host=LOOPBACK, port=0, spin=is_busy, one_cpu=one_cpu, time_limit_s=LIMIT_S)
+    with RawConnection(endpoint, port) as raw:
+        yield BurstReferences(raw, payload)
 
 
 @given(size=st.integers(1, 300_000), chunk=st.integers(1, 2_000_000), piece=st.integers(100, 2_000_000))
@@ -95,7 +95,7 @@ def test_a_server_that_is_not_there_is_one_line() -> None:
         unheard.bind(("127.0.0.1", 0))
         port = unheard.getsockname()[1]
         with pytest.raises(BenchError, match=rf"^no connection to 127\.0\.0\.1:{port}: "):
-            Raw(Endpoint(host=LOOPBACK, port=0), port)
+            RawConnection(Endpoint(host=LOOPBACK, port=0), port)
 
 
 @pytest.mark.parametrize(

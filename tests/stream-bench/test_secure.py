@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_stream_bench.secure import RECORD_BYTES, RECORDS_BYTES, SecureSocket, connected
+from aether_stream_bench.secure import RECORD_BYTES, RECORDS_BYTES, MemoryTlsSocket, tls_connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 @pytest.fixture
-def ends(sockets: tuple[socket.socket, socket.socket]) -> Iterator[tuple[SecureSocket, ssl.SSLSocket]]:
+def ends(sockets: tuple[socket.socket, socket.socket]) -> Iterator[tuple[MemoryTlsSocket, ssl.SSLSocket]]:
     """Yield a client's end, and the server's as the standard library has it."""
     trustme = pytest.importorskip("trustme")
     authority = trustme.CA()
@@ -38,7 +38,7 @@ def ends(sockets: tuple[socket.socket, socket.socket]) -> Iterator[tuple[SecureS
     wrapped = server.wrap_socket(there, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=wrapped.do_handshake)
     thread.start()
-    secure = connected(here, client, "localhost")
+    secure = tls_connect(here, client, "localhost")
     thread.join()
     yield secure, wrapped
     secure.close()
@@ -53,7 +53,7 @@ def received(connection: ssl.SSLSocket, size: int) -> bytes:
     return taken
 
 
-def test_what_is_sent_in_pieces_large_and_small_arrives_in_order(ends: tuple[SecureSocket, ssl.SSLSocket]) -> None:
+def test_what_is_sent_in_pieces_large_and_small_arrives_in_order(ends: tuple[MemoryTlsSocket, ssl.SSLSocket]) -> None:
     here, there = ends
     pieces = [b"a", b"b" * (RECORD_BYTES - 1), b"c" * (RECORD_BYTES + 1), b"", b"d"]
     here.send_pieces(pieces)
@@ -61,7 +61,7 @@ def test_what_is_sent_in_pieces_large_and_small_arrives_in_order(ends: tuple[Sec
     assert received(there, len(b"".join(pieces)) + 1) == b"".join(pieces) + b"f"
 
 
-def test_many_records_that_have_come_are_taken_at_once(ends: tuple[SecureSocket, ssl.SSLSocket]) -> None:
+def test_many_records_that_have_come_are_taken_at_once(ends: tuple[MemoryTlsSocket, ssl.SSLSocket]) -> None:
     here, there = ends
     for number in range(10):
         there.sendall(bytes([number]) * 1000)
@@ -70,7 +70,7 @@ def test_many_records_that_have_come_are_taken_at_once(ends: tuple[SecureSocket,
     assert bytes(buffer[9_990:10_000]) == bytes([9]) * 10
 
 
-def test_what_does_not_fit_is_kept_for_the_next_call(ends: tuple[SecureSocket, ssl.SSLSocket]) -> None:
+def test_what_does_not_fit_is_kept_for_the_next_call(ends: tuple[MemoryTlsSocket, ssl.SSLSocket]) -> None:
     here, there = ends
     there.sendall(DATA[:50_000])
     taken = b""
@@ -80,7 +80,7 @@ def test_what_does_not_fit_is_kept_for_the_next_call(ends: tuple[SecureSocket, s
 
 
 def test_without_anything_to_receive_a_socket_that_does_not_block_says_so(
-    ends: tuple[SecureSocket, ssl.SSLSocket], sockets: tuple[socket.socket, socket.socket]
+    ends: tuple[MemoryTlsSocket, ssl.SSLSocket], sockets: tuple[socket.socket, socket.socket]
 ) -> None:
     here, there = ends
     there.sendall(b"x")
@@ -93,7 +93,7 @@ def test_without_anything_to_receive_a_socket_that_does_not_block_says_so(
 
 
 @pytest.mark.parametrize("is_told", [True, False], ids=["in TLS", "without a word"])
-def test_the_end_is_an_end_however_it_comes(ends: tuple[SecureSocket, ssl.SSLSocket], *, is_told: bool) -> None:
+def test_the_end_is_an_end_however_it_comes(ends: tuple[MemoryTlsSocket, ssl.SSLSocket], *, is_told: bool) -> None:
     here, there = ends
     there.sendall(b"the last")
     if is_told:
@@ -106,7 +106,7 @@ def test_the_end_is_an_end_however_it_comes(ends: tuple[SecureSocket, ssl.SSLSoc
     assert here.recv(100) == b""
 
 
-def test_records_that_were_damaged_are_an_error(ends: tuple[SecureSocket, ssl.SSLSocket]) -> None:
+def test_records_that_were_damaged_are_an_error(ends: tuple[MemoryTlsSocket, ssl.SSLSocket]) -> None:
     here, there = ends
     raw = socket.socket(fileno=there.detach())
     raw.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
@@ -119,4 +119,4 @@ def test_a_server_that_hangs_up_amid_the_handshake_is_an_error() -> None:
     here, there = socket.socketpair()
     there.close()
     with pytest.raises(OSError, match=r"."), here:
-        connected(here, ssl.create_default_context(), "localhost")
+        tls_connect(here, ssl.create_default_context(), "localhost")

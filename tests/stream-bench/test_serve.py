@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from aether_stream_bench.server import Conditions, mock_server
+from aether_stream_bench.server import FaultConfig, mock_server
 
 SERVE = [sys.executable, "-m", "aether_stream_bench.cli", "serve"]
 
@@ -73,7 +73,7 @@ def test_the_help_fits_a_terminal() -> None:
 
 def test_a_test_of_ones_own_has_the_server_in_its_event_loop() -> None:
     async def upload() -> tuple[bytes, int]:
-        async with mock_server(conditions=Conditions(latency_ms=1)) as server:
+        async with mock_server(conditions=FaultConfig(latency_ms=1)) as server:
             answer = await anyio.to_thread.run_sync(put, server.url, 12345)
             return answer, server.statistics().receipted
 

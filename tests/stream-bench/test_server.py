@@ -18,8 +18,8 @@ import pytest
 
 from aether_harness import BenchError
 from aether_harness.affinity import allowed_cpus
-from aether_stream_bench.process import Setting, running_server
-from aether_stream_bench.server.condition import Conditions
+from aether_stream_bench.process import ServerConfig, running_server
+from aether_stream_bench.server.condition import FaultConfig
 from aether_stream_bench.server.limit import Limits
 from aether_stream_bench.wire import Greeting
 
@@ -257,7 +257,7 @@ def test_a_connection_that_sends_without_end_keeps_no_other_from_its_turn(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere another process's limits cannot be set")
 def test_a_server_out_of_descriptors_waits_and_serves_when_there_are_some_again() -> None:
-    with running_server((), Setting(limits=Limits(head_s=200))) as greeting, ExitStack() as stack:
+    with running_server((), ServerConfig(limits=Limits(head_s=200))) as greeting, ExitStack() as stack:
         server = psutil.Process(greeting.pid)
 
         def connect() -> socket.socket:
@@ -375,7 +375,7 @@ def test_a_cpu_that_is_not_there_is_noted_and_it_serves_all_the_same() -> None:
 
 
 def test_a_server_that_does_not_come_up_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
-    setting = Setting(conditions=Conditions(latency_ms=-1))
+    setting = ServerConfig(conditions=FaultConfig(latency_ms=-1))
     with (
         pytest.raises(BenchError, match=r"^the mock server did not start: status 1$"),
         running_server((), setting),

@@ -13,7 +13,7 @@ import pytest
 from aether_harness import BenchError
 from aether_stream_bench.client.builtin import BuiltinClient
 from aether_stream_bench.client.interface import Endpoint
-from aether_stream_bench.kind import Uploading
+from aether_stream_bench.kind import Uploader
 from aether_stream_bench.payload import Payload
 from aether_stream_bench.wire import Receipt
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CHUNKS = Payload(size=6, chunk=4, seed=1)
 
 
-class Uploader(BuiltinClient):
+class _Client(BuiltinClient):
     """The built-in uploader, connected at once, sending in chunks."""
 
     def __init__(self, port: int) -> None:
@@ -37,7 +37,7 @@ class Uploader(BuiltinClient):
         self.connect()
 
     def upload(self, payload: Payload, *, digest: bool = False) -> Receipt:
-        receipt = Uploading(self, self.endpoint, payload).upload(digest=digest).receipt
+        receipt = Uploader(self, self.endpoint, payload).upload(digest=digest).receipt
         assert receipt is not None
         return receipt
 
@@ -79,26 +79,26 @@ def take_in_slowly(connection: socket.socket) -> None:
 
 def test_every_byte_arrives_and_is_counted(server: Greeting) -> None:
     payload = Payload(size=1_000_003, chunk=4096, seed=1)
-    with Uploader(server.port) as uploader:
+    with _Client(server.port) as uploader:
         assert uploader.upload(payload) == Receipt(bytes=1_000_003)
 
 
 def test_the_digest_is_the_payload_s_own(server: Greeting) -> None:
     payload = Payload(size=1_000_003, chunk=65_536, seed=1)
-    with Uploader(server.port) as uploader:
+    with _Client(server.port) as uploader:
         assert uploader.upload(payload, digest=True) == Receipt(bytes=1_000_003, sha256=payload.sha256())
 
 
 @pytest.mark.parametrize("chunk", [1, 1000, 2**20, 2**24])
 def test_chunks_of_any_size_arrive_in_order(server: Greeting, chunk: int) -> None:
     payload = Payload(size=min(chunk * 1000 + 1, 2**24 + 1), chunk=chunk, seed=1)
-    with Uploader(server.port) as uploader:
+    with _Client(server.port) as uploader:
         receipt = uploader.upload(payload, digest=True)
     assert (receipt.bytes, receipt.sha256) == (payload.size, payload.sha256())
 
 
 def test_one_connection_carries_one_upload_after_another(server: Greeting) -> None:
-    with Uploader(server.port) as uploader:
+    with _Client(server.port) as uploader:
         counts = [uploader.upload(Payload(size=size, chunk=7, seed=1)).bytes for size in range(30)]
     assert counts == list(range(30))
 
@@ -111,7 +111,7 @@ def test_an_upload_says_what_it_is_in_chunks_of_http_1_1(scripted_server: Script
         taken.append(connection.recv(65_536, socket.MSG_PEEK))
         answer(connection)
 
-    with Uploader(scripted_server(script)) as uploader:
+    with _Client(scripted_server(script)) as uploader:
         assert uploader.upload(CHUNKS).bytes == 6
     assert taken[0].startswith(b"PUT /upload HTTP/1.1\r\n")
     assert b"\r\nTransfer-Encoding: chunked\r\n" in taken[0]
@@ -121,7 +121,7 @@ def test_an_upload_says_what_it_is_in_chunks_of_http_1_1(scripted_server: Script
 @pytest.mark.usefixtures("nonblocking")
 def test_a_buffer_that_takes_a_part_at_a_time_loses_nothing(scripted_server: ScriptedServer) -> None:
     payload = Payload(size=3_000_001, chunk=1_000_000, seed=1)
-    with Uploader(scripted_server(take_in_slowly, receive_buffer=32_768)) as uploader:
+    with _Client(scripted_server(take_in_slowly, receive_buffer=32_768)) as uploader:
         receipt = uploader.upload(payload, digest=True)
     assert (receipt.bytes, receipt.sha256) == (payload.size, payload.sha256())
 
@@ -130,7 +130,7 @@ def test_a_buffer_that_takes_a_part_at_a_time_loses_nothing(scripted_server: Scr
 @pytest.mark.usefixtures("signals")
 def test_an_upload_interrupted_by_signals_loses_nothing(scripted_server: ScriptedServer) -> None:
     payload = Payload(size=3_000_001, chunk=1_000_000, seed=1)
-    with Uploader(scripted_server(take_in_slowly, receive_buffer=32_768)) as uploader:
+    with _Client(scripted_server(take_in_slowly, receive_buffer=32_768)) as uploader:
         receipt = uploader.upload(payload, digest=True)
     assert (receipt.bytes, receipt.sha256) == (payload.size, payload.sha256())
 
@@ -139,7 +139,7 @@ def test_no_server_at_all_is_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(BenchError, match=rf"^no connection to 127\.0\.0\.1:{port}: [^\n]+$"):
-        Uploader(port)
+        _Client(port)
 
 
 @pytest.mark.parametrize("hard", [True, False], ids=["reset", "closed"])
@@ -153,7 +153,7 @@ def test_a_server_that_hangs_up_midway_is_one_line(
 
     payload = Payload(size=2**26, chunk=2**20, seed=1)
     with (
-        Uploader(scripted_server(script)) as uploader,
+        _Client(scripted_server(script)) as uploader,
         pytest.raises(BenchError, match=r"^127\.0\.0\.1:\d+: the upload broke off: [^\n]+$"),
     ):
         uploader.upload(payload)
@@ -163,7 +163,7 @@ def test_a_server_that_hangs_up_without_an_answer_is_said_to(
     scripted_server: ScriptedServer, answering: Answering
 ) -> None:
     with (
-        Uploader(scripted_server(answering(b""))) as uploader,
+        _Client(scripted_server(answering(b""))) as uploader,
         pytest.raises(BenchError, match=r"^127\.0\.0\.1:\d+: the server closed the connection without an answer$"),
     ):
         uploader.upload(CHUNKS)
@@ -184,7 +184,7 @@ def test_a_server_that_refuses_is_quoted_with_its_status(
     scripted_server: ScriptedServer, answering: Answering, answer: bytes
 ) -> None:
     with (
-        Uploader(scripted_server(answering(answer))) as uploader,
+        _Client(scripted_server(answering(answer))) as uploader,
         pytest.raises(BenchError, match=r"^127\.0\.0\.1:\d+: the server answered 500$"),
     ):
         uploader.upload(CHUNKS)
@@ -205,7 +205,7 @@ def test_an_answer_that_is_no_http_is_one_line(
     scripted_server: ScriptedServer, answering: Answering, answer: bytes
 ) -> None:
     with (
-        Uploader(scripted_server(answering(answer))) as uploader,
+        _Client(scripted_server(answering(answer))) as uploader,
         pytest.raises(BenchError, match=r"^127\.0\.0\.1:\d+: [^\n]+$"),
     ):
         uploader.upload(CHUNKS)
@@ -215,7 +215,7 @@ def test_an_answer_that_is_no_http_is_one_line(
 def test_a_receipt_that_is_none_is_one_line(scripted_server: ScriptedServer, answering: Answering, body: bytes) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     with (
-        Uploader(scripted_server(answering(answer))) as uploader,
+        _Client(scripted_server(answering(answer))) as uploader,
         pytest.raises(BenchError, match=r"^127\.0\.0\.1:\d+: the server's receipt is none: [^\n]+$"),
     ):
         uploader.upload(CHUNKS)
@@ -223,5 +223,5 @@ def test_a_receipt_that_is_none_is_one_line(scripted_server: ScriptedServer, ans
 
 def test_a_receipt_may_say_more_than_is_known(scripted_server: ScriptedServer, answering: Answering) -> None:
     answer = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n15\r\n{"bytes":6,"more":[]}\r\n0\r\n\r\n'
-    with Uploader(scripted_server(answering(answer))) as uploader:
+    with _Client(scripted_server(answering(answer))) as uploader:
         assert uploader.upload(CHUNKS) == Receipt(bytes=6)

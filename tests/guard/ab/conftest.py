@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from aether_guard.ab.bet import Pair
-from aether_guard.ab.contest import Contested, Question
-from aether_guard.ab.trial import Rule
-from aether_guard.estimate import as_log
+from aether_guard.ab.bet import CostPair
+from aether_guard.ab.contest import Comparison, ComparisonSpec
+from aether_guard.ab.trial import TestSpec
+from aether_guard.estimate import to_log
 from aether_guard.machine import published_ab_schema
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def lives() -> Callable[..., list[tuple[Pair, ...]]]:
+def lives() -> Callable[..., list[tuple[CostPair, ...]]]:
     """Simulate lives of two processes: `spread` is what a sample's cost varies by, `luck` what a process's does."""
 
     def build(  # noqa: PLR0913 - each is a knob of the simulation
@@ -252,14 +252,14 @@ def lives() -> Callable[..., list[tuple[Pair, ...]]]:
         luck: float = 0.0,
         pairs: int = 1,
         lower_is_better: bool = True,
-    ) -> list[tuple[Pair, ...]]:
-        shift = as_log(change, lower_is_better=lower_is_better)
+    ) -> list[tuple[CostPair, ...]]:
+        shift = to_log(change, lower_is_better=lower_is_better)
         drawn = []
         for _ in range(count):
             old, new = draw.gauss(0, luck), draw.gauss(0, luck) + shift
             drawn.append(
                 tuple(
-                    Pair(old=math.exp(old + draw.gauss(0, spread)), new=math.exp(new + draw.gauss(0, spread)))
+                    CostPair(old=math.exp(old + draw.gauss(0, spread)), new=math.exp(new + draw.gauss(0, spread)))
                     for _ in range(pairs)
                 )
             )
@@ -345,13 +345,18 @@ def json_of() -> Callable[[str], dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def contested() -> Callable[..., Contested]:
+def contested() -> Callable[..., Comparison]:
     """Return a function that begins a bench in milliseconds."""
 
-    def contested(bench_id: str = "thing", **rule: Any) -> Contested:
-        question = Question(
-            bench_id=bench_id, metric="duration_ms", unit="ms", old_side="before", new_side="after", rule=Rule(**rule)
+    def contested(bench_id: str = "thing", **rule: Any) -> Comparison:
+        question = ComparisonSpec(
+            bench_id=bench_id,
+            metric="duration_ms",
+            unit="ms",
+            old_side="before",
+            new_side="after",
+            rule=TestSpec(**rule),
         )
-        return Contested(question)
+        return Comparison(question)
 
     return contested

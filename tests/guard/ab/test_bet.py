@@ -7,14 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.ab.bet import MOST_STAKES, TAIL_STAKES, Pair, ShiftScore, TailScore, Wager, edge_of_refuted, refuted
+from aether_guard.ab.bet import (
+    MAX_STAKES,
+    TAIL_STAKES,
+    CostPair,
+    EProcess,
+    LocationScore,
+    TailScore,
+    confidence_bound,
+    is_rejected,
+)
 
 LOGARITHM = st.floats(-1, 1)
 WAY = st.sampled_from((1, -1))
 SHARES = (0.25, 0.5, 0.25)
 TAIL_SHARES = (0.1, 0.2, 0.3, 0.4)
 SHIFT = st.builds(
-    ShiftScore,
+    LocationScore,
     st.lists(LOGARITHM, min_size=1, max_size=5).map(tuple),
     st.floats(0, 10),
     st.tuples(*[st.floats(0, 1e4)] * len(SHARES)),
@@ -25,20 +34,20 @@ SCORED = st.lists(SHIFT, max_size=30).map(lambda lives: (lives, SHARES)) | st.li
 )
 
 
-def shift(log_ratio: float, slopes: tuple[float, ...]) -> ShiftScore:
-    return ShiftScore((log_ratio,), math.inf, slopes)
+def shift(log_ratio: float, slopes: tuple[float, ...]) -> LocationScore:
+    return LocationScore((log_ratio,), math.inf, slopes)
 
 
 def test_a_pairs_log_ratio_is_positive_where_the_new_code_costs_more() -> None:
-    assert Pair(old=2.0, new=4.0).log_ratio == pytest.approx(math.log(2))
-    assert Pair(old=4.0, new=2.0).log_ratio == pytest.approx(-math.log(2))
+    assert CostPair(old=2.0, new=4.0).log_ratio == pytest.approx(math.log(2))
+    assert CostPair(old=4.0, new=2.0).log_ratio == pytest.approx(-math.log(2))
 
 
 @given(scored=SHIFT | TAIL, bounds=st.tuples(LOGARITHM, LOGARITHM))
 def test_a_gain_lies_between_minus_1_and_1_and_falls_in_the_bound(
-    scored: ShiftScore | TailScore, bounds: tuple[float, float]
+    scored: LocationScore | TailScore, bounds: tuple[float, float]
 ) -> None:
-    for low, high in zip(*(scored.gains(bound) for bound in sorted(bounds, reverse=True)), strict=True):
+    for low, high in zip(*(scored.payoffs(bound) for bound in sorted(bounds, reverse=True)), strict=True):
         assert -1 < low <= high < 1
 
 
@@ -46,27 +55,27 @@ def test_a_gain_lies_between_minus_1_and_1_and_falls_in_the_bound(
 def test_a_shift_as_far_above_the_bound_as_another_is_below_says_as_much(
     distance: float, bound: float, slope: float
 ) -> None:
-    slopes = (slope,) * len(MOST_STAKES)
-    above, below = (shift(way * distance, slopes).gains(0) for way in (1, -1))
+    slopes = (slope,) * len(MAX_STAKES)
+    above, below = (shift(way * distance, slopes).payoffs(0) for way in (1, -1))
     assert above == tuple(-gain for gain in below)
-    assert shift(bound, slopes).gains(bound) == (0, 0, 0)
+    assert shift(bound, slopes).payoffs(bound) == (0, 0, 0)
 
 
 def test_a_shift_gains_as_its_likelihood_over_the_mean_of_its_own_and_its_opposites_short_of_the_most() -> None:
     change, variance = 0.02, 0.03**2
     for distance in (-0.02, 0.001, 0.02):
         density, opposite = (math.exp(-((sign * distance - change) ** 2) / (2 * variance)) for sign in (1, -1))
-        (_, gain, _) = shift(distance, (0, change / variance, 0)).gains(0)
+        (_, gain, _) = shift(distance, (0, change / variance, 0)).payoffs(0)
         assert gain == pytest.approx(2 * density / (density + opposite) - 1, abs=0.06)
-    assert shift(5.0, (1e4,) * 3).gains(0) == MOST_STAKES
+    assert shift(5.0, (1e4,) * 3).payoffs(0) == MAX_STAKES
 
 
 def test_a_pair_far_off_the_bound_counts_as_one_within_reach() -> None:
-    slopes = (1.0,) * len(MOST_STAKES)
-    near, far = (ShiftScore((0.0, distance), 0.05, slopes) for distance in (0.07, 5.0))
-    assert far.gains(0.02) == pytest.approx(near.gains(0.02))
-    assert far.gains(0.02) == pytest.approx(ShiftScore((0.015,), 0.05, slopes).gains(0.0))
-    assert far.gains(-4.0) == pytest.approx(ShiftScore((0.05,), 0.05, slopes).gains(0.0))
+    slopes = (1.0,) * len(MAX_STAKES)
+    near, far = (LocationScore((0.0, distance), 0.05, slopes) for distance in (0.07, 5.0))
+    assert far.payoffs(0.02) == pytest.approx(near.payoffs(0.02))
+    assert far.payoffs(0.02) == pytest.approx(LocationScore((0.015,), 0.05, slopes).payoffs(0.0))
+    assert far.payoffs(-4.0) == pytest.approx(LocationScore((0.05,), 0.05, slopes).payoffs(0.0))
 
 
 @pytest.mark.parametrize(
@@ -84,24 +93,24 @@ def test_a_pair_far_off_the_bound_counts_as_one_within_reach() -> None:
 def test_a_tail_says_on_which_side_more_are_over_the_threshold(
     excesses: tuple[float, ...], old_over: int, score: float
 ) -> None:
-    assert TailScore(excesses, old_over).gains(0.02) == tuple(score * stake for stake in TAIL_STAKES)
+    assert TailScore(excesses, old_over).payoffs(0.02) == tuple(score * stake for stake in TAIL_STAKES)
 
 
 @given(scored=SCORED, bound=LOGARITHM, way=WAY)
 def test_a_wealth_is_never_negative_and_its_peak_is_the_highest_it_ever_was(
-    scored: tuple[list[ShiftScore | TailScore], tuple[float, ...]], bound: float, way: int
+    scored: tuple[list[LocationScore | TailScore], tuple[float, ...]], bound: float, way: int
 ) -> None:
     lives, shares = scored
-    wager, seen = Wager(bound, way, shares), [1.0]
+    wager, seen = EProcess(bound, way, shares), [1.0]
     for life in lives:
         wager.add(life)
         seen.append(wager.wealth)
     assert min(seen) >= 0
-    assert wager.peak == max(seen)
+    assert wager.max_wealth == max(seen)
 
 
 def test_a_bet_gains_and_loses_what_was_staked_on_it() -> None:
-    won, lost = Wager(0.0, 1, TAIL_SHARES), Wager(0.0, -1, TAIL_SHARES)
+    won, lost = EProcess(0.0, 1, TAIL_SHARES), EProcess(0.0, -1, TAIL_SHARES)
     for wager in (won, lost):
         wager.add(TailScore((0.05,), 0))
     gained = math.fsum(share * stake for share, stake in zip(TAIL_SHARES, TAIL_STAKES, strict=True))
@@ -110,7 +119,7 @@ def test_a_bet_gains_and_loses_what_was_staked_on_it() -> None:
 
 
 def test_a_wealth_that_has_said_all_stays_a_finite_number() -> None:
-    wager = Wager(0.0, 1, SHARES)
+    wager = EProcess(0.0, 1, SHARES)
     for _ in range(3000):
         wager.add(shift(1.0, (1e4,) * 3))
     assert 1e299 < wager.wealth < math.inf
@@ -121,7 +130,7 @@ def test_over_all_the_ways_a_fair_game_can_go_the_wealth_comes_to_1_and_seldom_t
     sizes = (0.01, 0.2, 0.05, 0.03, 0.08, 0.02, 0.2, 0.06, 0.04, 0.2)
     games = []
     for signs in product((1, -1), repeat=len(sizes)):
-        wager = Wager(0.02, way, SHARES)
+        wager = EProcess(0.02, way, SHARES)
         for sign, size in zip(signs, sizes, strict=True):
             wager.add(shift(0.02 + sign * size, (5, 10, 100)))
         games.append(wager)
@@ -132,22 +141,22 @@ def test_over_all_the_ways_a_fair_game_can_go_the_wealth_comes_to_1_and_seldom_t
 
 @given(scored=SCORED, bounds=st.tuples(LOGARITHM, LOGARITHM), way=WAY, alpha=st.floats(0.01, 0.9))
 def test_what_lies_farther_off_is_refuted_too(
-    scored: tuple[list[ShiftScore | TailScore], tuple[float, ...]],
+    scored: tuple[list[LocationScore | TailScore], tuple[float, ...]],
     bounds: tuple[float, float],
     way: int,
     alpha: float,
 ) -> None:
     lives, shares = scored
     farther, nearer = sorted(bounds, reverse=way < 0)
-    if refuted(lives, nearer, way, shares, alpha):
-        assert refuted(lives, farther, way, shares, alpha)
+    if is_rejected(lives, nearer, way, shares, alpha):
+        assert is_rejected(lives, farther, way, shares, alpha)
 
 
 def test_what_was_refuted_once_stays_refuted() -> None:
     for_it, against_it = (shift(value, (3.0,) * 3) for value in (0.2, -0.2))
-    assert not refuted([for_it] * 5, 0.0, 1, SHARES, 0.1)
-    assert refuted([for_it] * 6, 0.0, 1, SHARES, 0.1)
-    assert refuted([for_it] * 6 + [against_it] * 50, 0.0, 1, SHARES, 0.1)
+    assert not is_rejected([for_it] * 5, 0.0, 1, SHARES, 0.1)
+    assert is_rejected([for_it] * 6, 0.0, 1, SHARES, 0.1)
+    assert is_rejected([for_it] * 6 + [against_it] * 50, 0.0, 1, SHARES, 0.1)
 
 
 @pytest.mark.parametrize("edge", [-3.0, -0.3, -0.0123456, 0.0200001, 0.5, 4.0])
@@ -157,7 +166,7 @@ def test_the_edge_is_found_on_either_side_and_is_itself_refuted(edge: float, sta
     def is_refuted(bound: float) -> bool:
         return bound <= edge if way > 0 else bound >= edge
 
-    found = edge_of_refuted(is_refuted, start, way)
+    found = confidence_bound(is_refuted, start, way)
     assert found == pytest.approx(edge, abs=2e-6)
     assert is_refuted(found)
     assert (found >= start if way > 0 else found <= start) == is_refuted(start)
@@ -165,5 +174,5 @@ def test_the_edge_is_found_on_either_side_and_is_itself_refuted(edge: float, sta
 
 @pytest.mark.parametrize("way", [1, -1])
 def test_where_nothing_is_refuted_or_all_is_there_is_no_finite_edge(way: int) -> None:
-    assert edge_of_refuted(lambda _: False, 0.02, way) == -way * math.inf
-    assert edge_of_refuted(lambda _: True, 0.02, way) == way * math.inf
+    assert confidence_bound(lambda _: False, 0.02, way) == -way * math.inf
+    assert confidence_bound(lambda _: True, 0.02, way) == way * math.inf

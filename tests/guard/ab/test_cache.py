@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.ab.cache import cache_folder, entry, prune, unused
+from aether_guard.ab.cache import cache_folder, locked_entry, prune, try_lock
 from aether_guard.error import GuardError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def held(cache: Path, key: str) -> Iterator[subprocess.Popen[bytes]]:
 def used(cache: Path, key: str) -> bool:
     """Use an entry; return whether that was without waiting for another."""
     waited: list[bool] = []
-    with entry(str(cache), key, lambda: waited.append(True)) as folder:
+    with locked_entry(str(cache), key, lambda: waited.append(True)) as folder:
         (cache / key / "something").touch()
         assert os.path.isdir(folder)
     return not waited
@@ -83,7 +83,7 @@ def test_a_killed_process_gives_its_entry_up(tmp_path: Path) -> None:
 
 
 def test_entries_of_two_keys_are_used_at_once(tmp_path: Path) -> None:
-    with held(tmp_path, "one"), unused(str(tmp_path), "one") as one, unused(str(tmp_path), "two") as two:
+    with held(tmp_path, "one"), try_lock(str(tmp_path), "one") as one, try_lock(str(tmp_path), "two") as two:
         assert (one, two) == (False, True)
 
 
@@ -108,7 +108,7 @@ def test_an_entry_in_use_is_not_removed(tmp_path: Path) -> None:
 
 def test_a_cache_that_cannot_be_written_is_named_with_the_variable_that_moves_it(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(GuardError) as caught, entry(str(tmp_path / "file" / "cache"), "key", list):
+    with pytest.raises(GuardError) as caught, locked_entry(str(tmp_path / "file" / "cache"), "key", list):
         pytest.fail("there is no place for it")
     message = str(caught.value)
     assert message.startswith(str(tmp_path / "file"))

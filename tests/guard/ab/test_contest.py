@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.ab.contest import Contested, Script, contest
-from aether_guard.ab.drawn import Drawn
+from aether_guard.ab.contest import Comparison, ScriptedPairSource, run_comparisons
+from aether_guard.ab.drawn import SamplePair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    MakeContested = Callable[..., Contested]
+    MakeContested = Callable[..., Comparison]
 
 WORSE, ALIKE = (1.0, 2.0), (1.0, 1.019)
 PAIR_S = 0.25
@@ -40,11 +40,11 @@ class Seen:
         self.decisions: list[str] = []
         self.ends = 0
 
-    def bet_made(self, contested: Contested, left_s: float) -> None:
+    def pairs_added(self, contested: Comparison, left_s: float) -> None:
         self.pairs.append(contested.question.bench_id)
         self.left_s.append(left_s)
 
-    def decided(self, contested: Contested) -> None:
+    def decided(self, contested: Comparison) -> None:
         self.decisions.append(contested.question.bench_id)
 
     def ended(self) -> None:
@@ -72,33 +72,41 @@ def test_a_plain_regression_is_decided_before_the_time_is_over(
     contested: MakeContested, clock: Clock, seen: Seen
 ) -> None:
     bench = contested()
-    contest([(bench, Script(repeat(WORSE), clock.tick))], 100, seen, clock)
+    run_comparisons([(bench, ScriptedPairSource(repeat(WORSE), clock.tick))], 100, seen, clock)
     assert bench.trial.verdict == "regression"
-    assert bench.elapsed_s == len(bench.drawn) * PAIR_S < 100
+    assert bench.elapsed_s == len(bench.pairs) * PAIR_S < 100
     assert seen.decisions == ["thing"]
 
 
 def test_the_time_ends_what_is_undecided(contested: MakeContested, clock: Clock, seen: Seen) -> None:
     bench = contested()
-    contest([(bench, Script(close_calls(), clock.tick))], 10, seen, clock)
-    assert (bench.trial.verdict, bench.trial.verdict_at_end) == (None, "inconclusive")
-    assert len(bench.drawn) == 10 / PAIR_S
+    run_comparisons([(bench, ScriptedPairSource(close_calls(), clock.tick))], 10, seen, clock)
+    assert (bench.trial.verdict, bench.trial.final_verdict) == (None, "inconclusive")
+    assert len(bench.pairs) == 10 / PAIR_S
     assert (seen.left_s[0], seen.left_s[-1]) == (10 - PAIR_S, 0)
     assert (seen.decisions, seen.ends) == ([], 1)
 
 
 def test_benches_take_turns_of_a_life_each(contested: MakeContested, clock: Clock, seen: Seen) -> None:
-    scripts = [Script(close_calls(), clock.tick, BETS), Script(close_calls(), clock.tick, BETS)]
+    scripts = [ScriptedPairSource(close_calls(), clock.tick, BETS), ScriptedPairSource(close_calls(), clock.tick, BETS)]
     benches = [contested("first"), contested("second")]
-    contest(list(zip(benches, scripts, strict=True)), 3 * BETS * PAIR_S, seen, clock)
+    run_comparisons(list(zip(benches, scripts, strict=True)), 3 * BETS * PAIR_S, seen, clock)
     assert seen.pairs == ["first"] * BETS + ["second"] * BETS + ["first"] * BETS
     assert [script.blocks for script in scripts] == [2, 1]
-    assert [len(bench.drawn) for bench in benches] == [2 * BETS, BETS]
+    assert [len(bench.pairs) for bench in benches] == [2 * BETS, BETS]
 
 
 def test_what_is_decided_leaves_its_time_to_the_others(contested: MakeContested, clock: Clock, seen: Seen) -> None:
     clear, close = contested("clear"), contested("close")
-    contest([(clear, Script(repeat(WORSE), clock.tick)), (close, Script(close_calls(), clock.tick))], 100, seen, clock)
+    run_comparisons(
+        [
+            (clear, ScriptedPairSource(repeat(WORSE), clock.tick)),
+            (close, ScriptedPairSource(close_calls(), clock.tick)),
+        ],
+        100,
+        seen,
+        clock,
+    )
     assert clear.trial.verdict == "regression"
     assert clear.elapsed_s + close.elapsed_s == pytest.approx(100)
     assert close.elapsed_s > 90
@@ -106,8 +114,13 @@ def test_what_is_decided_leaves_its_time_to_the_others(contested: MakeContested,
 
 def test_one_that_fails_leaves_the_others_be(contested: MakeContested, clock: Clock, seen: Seen) -> None:
     broken, sound = contested("broken"), contested("sound")
-    contest([(broken, Script([WORSE] * 3, clock.tick)), (sound, Script(repeat(WORSE), clock.tick))], 100, seen, clock)
-    assert (broken.problem, len(broken.drawn)) == ("the script is over", 3)
+    run_comparisons(
+        [(broken, ScriptedPairSource([WORSE] * 3, clock.tick)), (sound, ScriptedPairSource(repeat(WORSE), clock.tick))],
+        100,
+        seen,
+        clock,
+    )
+    assert (broken.problem, len(broken.pairs)) == ("the script is over", 3)
     assert (sound.problem, sound.trial.verdict) == (None, "regression")
     assert seen.decisions == ["broken", "sound"]
 
@@ -117,10 +130,10 @@ def test_a_figure_that_has_no_ratio_is_named_with_its_bench_and_side(
     contested: MakeContested, clock: Clock, seen: Seen, pair: tuple[float, float], side: str
 ) -> None:
     bench = contested()
-    contest([(bench, Script([pair], clock.tick))], 100, seen, clock)
+    run_comparisons([(bench, ScriptedPairSource([pair], clock.tick))], 100, seen, clock)
     assert bench.problem is not None
     assert bench.problem.startswith(f"thing: {side}: a sample of ")
-    assert bench.drawn == []
+    assert bench.pairs == []
 
 
 def test_the_watcher_is_told_of_the_end_even_of_one_that_is_interrupted(contested: MakeContested, seen: Seen) -> None:
@@ -128,17 +141,17 @@ def test_the_watcher_is_told_of_the_end_even_of_one_that_is_interrupted(conteste
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        contest([(contested(), Script([WORSE], interrupt))], 100, seen)
+        run_comparisons([(contested(), ScriptedPairSource([WORSE], interrupt))], 100, seen)
     assert seen.ends == 1
 
 
 def test_no_time_takes_no_pair(contested: MakeContested, clock: Clock, seen: Seen) -> None:
-    script = Script(repeat(ALIKE), clock.tick)
-    contest([(contested(), script)], 0, seen, clock)
+    script = ScriptedPairSource(repeat(ALIKE), clock.tick)
+    run_comparisons([(contested(), script)], 0, seen, clock)
     assert (script.blocks, seen.pairs) == (0, [])
 
 
 def test_a_pair_is_kept_as_it_was_measured(contested: MakeContested, clock: Clock, seen: Seen) -> None:
     bench = contested()
-    contest([(bench, Script([ALIKE], clock.tick))], PAIR_S, seen, clock)
-    assert bench.drawn == [Drawn(old=1.0, new=1.019, new_first=False, life=0)]
+    run_comparisons([(bench, ScriptedPairSource([ALIKE], clock.tick))], PAIR_S, seen, clock)
+    assert bench.pairs == [SamplePair(old=1.0, new=1.019, new_first=False, block=0)]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.ab.environment import Environment, Plan, find_uv, provide
-from aether_guard.ab.setup import Command, commands_of
+from aether_guard.ab.environment import EnvironmentSpec, VirtualEnvironment, ensure_environment, find_uv
+from aether_guard.ab.setup import Command, parse_setup
 from aether_guard.error import GuardError
 
 if TYPE_CHECKING:
@@ -19,26 +19,26 @@ SETUP = ("{python} install.py",)
 
 
 @pytest.fixture
-def build(project: Any, tmp_path: Path) -> Callable[..., tuple[Environment, list[str]]]:
+def build(project: Any, tmp_path: Path) -> Callable[..., tuple[VirtualEnvironment, list[str]]]:
     """Set the project's tree up by some commands, and return the environment with what was said."""
 
-    def build(setup: tuple[str, ...] = SETUP, *, is_revision: bool = True) -> tuple[Environment, list[str]]:
+    def build(setup: tuple[str, ...] = SETUP, *, is_revision: bool = True) -> tuple[VirtualEnvironment, list[str]]:
         said: list[str] = []
         (tmp_path / "entry").mkdir(exist_ok=True)
-        commands: tuple[Command, ...] = commands_of(setup, has_lock=(project.root / "uv.lock").exists())
-        plan = Plan(
+        commands: tuple[Command, ...] = parse_setup(setup, has_lock=(project.root / "uv.lock").exists())
+        plan = EnvironmentSpec(
             label="main",
             tree=str(project.root),
             entry=str(tmp_path / "entry"),
             commands=commands,
             is_revision=is_revision,
         )
-        return provide(plan, find_uv(), said.append), said
+        return ensure_environment(plan, find_uv(), said.append), said
 
     return build
 
 
-def told(environment: Environment, code: str) -> str:
+def told(environment: VirtualEnvironment, code: str) -> str:
     done = subprocess.run(
         [environment.python, "-P", "-c", code],
         env={**os.environ, **environment.changes},
@@ -238,11 +238,11 @@ def test_a_set_up_without_the_harness_is_refused_and_told_to_install_it(build: A
 
 
 def test_an_error_of_the_file_system_is_one_line(project: Any, tmp_path: Path) -> None:
-    plan = Plan(
+    plan = EnvironmentSpec(
         label="main", tree=str(project.root), entry=str(tmp_path / "nowhere"), commands=(("x",),), is_revision=True
     )
     with pytest.raises(GuardError) as caught:
-        provide(plan, find_uv(), lambda _: None)
+        ensure_environment(plan, find_uv(), lambda _: None)
     assert "\n" not in str(caught.value)
 
 

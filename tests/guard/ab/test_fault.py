@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from aether_guard.ab.pair_sampler import PairSampler
-from aether_guard.ab.terms import Contestant, Match, Terms
+from aether_guard.ab.terms import MeasurementSettings, Variant, VariantPair
 from aether_guard.error import GuardError
-from aether_harness.affinity import Assignment
+from aether_harness.affinity import CpuAssignment
 from aether_harness.target import CommandAddress
 
 if TYPE_CHECKING:
@@ -234,11 +234,11 @@ def test_a_worker_of_another_kind_is_named_with_its_side(tmp_path: Path, script:
     python.chmod(0o755)
     address, params = CommandAddress("thing"), msgspec.Raw(b'{"command":"true"}')
     sides = [
-        Contestant(side=name, python=interpreter, folder=str(tmp_path), address=address, params=params)
+        Variant(side=name, python=interpreter, folder=str(tmp_path), address=address, params=params)
         for name, interpreter in (("old", sys.executable), ("new", str(python)))
     ]
-    terms = Terms(assignment=Assignment(), timeout_s=20)
-    match = Match(bench_id="thing", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
+    terms = MeasurementSettings(assignment=CpuAssignment(), timeout_s=20)
+    match = VariantPair(bench_id="thing", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
     with (
         PairSampler(match, terms, Random(1)) as sampler,
         pytest.raises(GuardError, match=f"^thing: new: start: {words}"),
@@ -250,11 +250,11 @@ def test_a_worker_of_another_kind_is_named_with_its_side(tmp_path: Path, script:
 def test_an_interpreter_that_is_not_there_is_named_with_its_side(tmp_path: Path) -> None:
     address, params = CommandAddress("thing"), msgspec.Raw(b'{"command":"true"}')
     sides = [
-        Contestant(side=name, python=interpreter, folder=str(tmp_path), address=address, params=params)
+        Variant(side=name, python=interpreter, folder=str(tmp_path), address=address, params=params)
         for name, interpreter in (("old", sys.executable), ("new", str(tmp_path / "nowhere")))
     ]
-    terms = Terms(assignment=Assignment(), timeout_s=20)
-    match = Match(bench_id="thing", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
+    terms = MeasurementSettings(assignment=CpuAssignment(), timeout_s=20)
+    match = VariantPair(bench_id="thing", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
     with (
         PairSampler(match, terms, Random(1)) as sampler,
         pytest.raises(GuardError, match=r"^thing: new: start: the worker cannot be started: No such file"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.ab.inputs import Inputs, alike
+from aether_guard.ab.inputs import SharedInputs, trees_equal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,8 +44,8 @@ def piped(folder: str) -> None:
     os.mkfifo(os.path.join(folder, "pipe"))
 
 
-def both(tmp_path: Path) -> tuple[Inputs, str, str]:
-    inputs = Inputs(str(tmp_path))
+def both(tmp_path: Path) -> tuple[SharedInputs, str, str]:
+    inputs = SharedInputs(str(tmp_path))
     old, new = inputs.of(0), inputs.of(1)
     assert old
     assert new
@@ -57,10 +57,10 @@ def test_what_both_have_left_alike_is_kept_in_one_place_for_both(tmp_path: Path)
     inputs, old, new = both(tmp_path)
     fill(old)
     fill(new)
-    inputs.settle()
+    inputs.share_if_identical()
     assert inputs.of(0) == inputs.of(1) == old
     rewritten(old)
-    inputs.settle()
+    inputs.share_if_identical()
     assert inputs.of(0) == inputs.of(1) == old
 
 
@@ -71,14 +71,14 @@ def test_what_differs_is_made_anew_in_every_life(tmp_path: Path, differ: Callabl
     fill(old)
     fill(new)
     differ(new)
-    inputs.settle()
+    inputs.share_if_identical()
     assert inputs.of(0) is inputs.of(1) is None
 
 
 def test_where_one_side_leaves_nothing_neither_keeps_anything(tmp_path: Path) -> None:
     inputs, old, _ = both(tmp_path)
     fill(old)
-    inputs.settle()
+    inputs.share_if_identical()
     assert inputs.of(0) is inputs.of(1) is None
 
 
@@ -87,5 +87,5 @@ def test_what_cannot_be_compared_is_not_alike(tmp_path: Path) -> None:
     _, old, new = both(tmp_path)
     piped(old)
     piped(new)
-    assert not alike(old, new)
-    assert not alike(old, str(tmp_path / "nowhere"))
+    assert not trees_equal(old, new)
+    assert not trees_equal(old, str(tmp_path / "nowhere"))

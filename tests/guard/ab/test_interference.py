@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.ab.bet import Pair
-from aether_guard.ab.drawn import Drawn
+from aether_guard.ab.bet import CostPair
+from aether_guard.ab.drawn import SamplePair
 from aether_guard.ab.interference import MIN_BLOCKS, interference_of
 from aether_guard.ab.outcome import outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aether_guard.ab.contest import Contested
+    from aether_guard.ab.contest import Comparison
 
-    MakeContested = Callable[..., Contested]
+    MakeContested = Callable[..., Comparison]
 
 
-def blocks_of(count: int, *, old_slows_new: float, new_slows_old: float, noise: float = 0.001) -> list[list[Pair]]:
+def blocks_of(count: int, *, old_slows_new: float, new_slows_old: float, noise: float = 0.001) -> list[list[CostPair]]:
     """Return blocks of four pairs in turning order, in which a sample after the other version's costs more."""
     draw = Random(1)
     blocks = []
@@ -32,7 +32,7 @@ def blocks_of(count: int, *, old_slows_new: float, new_slows_old: float, noise: 
                 costs["old"] *= 1 + new_slows_old
             else:
                 costs["new"] *= 1 + old_slows_new
-            block.append(Pair(**costs, new_first=new_first))
+            block.append(CostPair(**costs, new_first=new_first))
             new_first = not new_first
         blocks.append(block)
     return blocks
@@ -71,7 +71,7 @@ def test_the_reason_warns_of_interference_that_matters(
     for number, block in enumerate(
         blocks_of(20, old_slows_new=old_slows_new, new_slows_old=new_slows_old, noise=0.00001)
     ):
-        bench.add([Drawn(old=pair.old, new=pair.new, new_first=pair.new_first, life=number) for pair in block])
+        bench.add([SamplePair(old=pair.old, new=pair.new, new_first=pair.new_first, block=number) for pair in block])
     reason = outcome_of(bench, 1, strict=False).reason
     assert (warning in reason) if warning else ("slows" not in reason)
 
@@ -83,7 +83,7 @@ def test_the_estimate_lies_in_the_interval_that_the_verdict_rests_on(contested: 
         ratios = [0.0, 0.0, 0.0, 0.0, 0.05, 0.05]
         bench.add(
             [
-                Drawn(old=1.0, new=math.exp(ratio + draw.gauss(0, 0.0001)), new_first=True, life=number)
+                SamplePair(old=1.0, new=math.exp(ratio + draw.gauss(0, 0.0001)), new_first=True, block=number)
                 for ratio in ratios
             ]
         )

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from aether_guard.ab.contest import Contested
-from aether_guard.ab.contestant import question_of
-from aether_guard.ab.live import Quiet
-from aether_guard.ab.measure import measure, plan_terms
-from aether_guard.ab.terms import Contestant, Match
-from aether_guard.ab.trial import Rule
+from aether_guard.ab.contest import Comparison
+from aether_guard.ab.contestant import comparison_spec
+from aether_guard.ab.live import NullProgress
+from aether_guard.ab.measure import measure, measurement_settings
+from aether_guard.ab.terms import Variant, VariantPair
+from aether_guard.ab.trial import TestSpec
 from aether_harness.affinity import allowed_cpus, pin_thread
 from aether_harness.target import FileAddress
 
@@ -40,7 +40,7 @@ def all_cpus() -> Iterator[list[int]]:
     pin_thread(before)
 
 
-class WhoIsWhere(Quiet):
+class WhoIsWhere(NullProgress):
     """Looks, at every bet, where this thread may run, and where those that were not there before it."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class WhoIsWhere(Quiet):
         self.asking: set[frozenset[int]] = set()
         self.others: set[frozenset[int]] = set()
 
-    def bet_made(self, contested: Contested, left_s: float) -> None:
+    def pairs_added(self, contested: Comparison, left_s: float) -> None:
         del contested, left_s
         self.asking.add(frozenset(os.sched_getaffinity(0)))
         for thread in set(os.listdir("/proc/self/task")) - self.known:
@@ -60,7 +60,7 @@ class WhoIsWhere(Quiet):
 def test_who_asks_shares_the_workers_cpu_while_all_else_is_done_on_others(tmp_path: Path, all_cpus: list[int]) -> None:
     (tmp_path / "benches.py").write_text(BENCH, encoding="utf-8")
     old, new = (
-        Contestant(
+        Variant(
             side=side,
             python=sys.executable,
             folder=str(tmp_path),
@@ -69,11 +69,11 @@ def test_who_asks_shares_the_workers_cpu_while_all_else_is_done_on_others(tmp_pa
         )
         for side in ("old", "new")
     )
-    match = Match(bench_id="count", metric="duration_ms", unit="ms", sides=(old, new))
-    contested = Contested(question_of(match, Rule()))
+    match = VariantPair(bench_id="count", metric="duration_ms", unit="ms", sides=(old, new))
+    contested = Comparison(comparison_spec(match, TestSpec()))
     *others, last = all_cpus
     where = WhoIsWhere()
-    measure([(contested, match)], plan_terms((), 30), seed=1, budget_s=0.5, watcher=where)
+    measure([(contested, match)], measurement_settings((), 30), seed=1, budget_s=0.5, watcher=where)
     assert contested.problem is None
     assert where.asking == {frozenset({last})}
     assert where.others == {frozenset(others)}

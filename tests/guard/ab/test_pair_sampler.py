@@ -12,7 +12,7 @@ import msgspec
 import psutil
 import pytest
 
-from aether_guard.ab.contestant import commands
+from aether_guard.ab.contestant import command_pairs
 from aether_guard.ab.pair_sampler import (
     FIRST_PAIRS,
     MAX_PAIRS,
@@ -22,7 +22,7 @@ from aether_guard.ab.pair_sampler import (
     WARM_UPS_WITH_COMPANION,
     PairSampler,
 )
-from aether_guard.ab.terms import Contestant, Match, Terms
+from aether_guard.ab.terms import MeasurementSettings, Variant, VariantPair
 from aether_guard.error import GuardError
 from aether_harness.affinity import allowed_cpus, assign_cpus
 from aether_harness.executable import CommandParams
@@ -32,7 +32,7 @@ from aether_harness.target import FileAddress
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aether_guard.ab.drawn import Drawn
+    from aether_guard.ab.drawn import SamplePair
 
 BENCH = """
 import os
@@ -89,7 +89,7 @@ class Scene:
 
     def sampler(self, *, new_python: str = sys.executable, pairs: int | None = 2) -> PairSampler:
         sides = [
-            Contestant(
+            Variant(
                 side=name,
                 python=python,
                 folder=self.folder,
@@ -99,7 +99,7 @@ class Scene:
             )
             for name, python in (("old", sys.executable), ("new", new_python))
         ]
-        match = Match(bench_id="logs", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
+        match = VariantPair(bench_id="logs", metric="duration_ms", unit="ms", sides=(sides[0], sides[1]))
         return PairSampler(match, terms(), Random(1), pairs)
 
     def parents(self) -> dict[int, list[int]]:
@@ -114,8 +114,8 @@ class Scene:
         return [line.split() + [""] * (3 - len(line.split())) for line in self.log.read_text().splitlines()]
 
 
-def terms() -> Terms:
-    return Terms(assignment=assign_cpus(allowed_cpus()), timeout_s=30)
+def terms() -> MeasurementSettings:
+    return MeasurementSettings(assignment=assign_cpus(allowed_cpus()), timeout_s=30)
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
 
 
-def blocks_of(sampler: PairSampler, count: int = 1) -> list[tuple[Drawn, ...]]:
+def blocks_of(sampler: PairSampler, count: int = 1) -> list[tuple[SamplePair, ...]]:
     taken = []
     for _ in range(count):
         with sampler.open_block() as take:
@@ -135,7 +135,7 @@ def blocks_of(sampler: PairSampler, count: int = 1) -> list[tuple[Drawn, ...]]:
 def test_a_block_has_pairs_of_two_fresh_processes(scene: Scene, pairs: int) -> None:
     with scene.sampler(pairs=pairs) as sampler:
         blocks = blocks_of(sampler, 4)
-    assert [[drawn.life for drawn in block] for block in blocks] == [[number] * pairs for number in range(4)]
+    assert [[drawn.block for drawn in block] for block in blocks] == [[number] * pairs for number in range(4)]
     workers = [pid for pids in scene.parents().values() for pid in pids]
     assert len(set(workers)) == len(workers) >= 8
     assert not any(psutil.pid_exists(pid) for pid in (*workers, *set(scene.parents()) - {os.getpid()}))
@@ -190,7 +190,7 @@ def test_a_block_of_short_samples_has_many_pairs(scene: Scene) -> None:
 
 def test_of_commands_each_pair_has_an_order_of_its_own() -> None:
     command = CommandParams(command=f"{sys.executable} -S -c pass")
-    (match,) = commands(command, command)
+    (match,) = command_pairs(command, command)
     with PairSampler(match, terms(), Random(1)) as sampler, sampler.open_block() as take:
         pairs = [pair for _ in range(sampler.bets_per_block) for pair in take()]
     assert len({pair.new_first for pair in pairs}) == 2

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aether_guard.ab.drawn import Drawn
+from aether_guard.ab.drawn import SamplePair
 from aether_guard.ab.record import replay, save
 from aether_guard.cli import main
 from aether_guard.error import GuardError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from aether_guard.ab.contest import Contested
+    from aether_guard.ab.contest import Comparison
 
     Lines = list[dict[str, Any]]
 
@@ -26,11 +26,11 @@ HUGE = 10**400
 
 
 @pytest.fixture
-def lines(tmp_path: Path, contested: Callable[..., Contested]) -> Lines:
+def lines(tmp_path: Path, contested: Callable[..., Comparison]) -> Lines:
     """Return what a file of two benches and three pairs holds."""
     benches = [contested("one"), contested("two")]
     for bench, old in ((0, 1.0), (0, 1.5), (1, 2.0)):
-        benches[bench].add([Drawn(old=old, new=1.25, new_first=False, life=0)])
+        benches[bench].add([SamplePair(old=old, new=1.25, new_first=False, block=0)])
     save(str(tmp_path / "pairs"), benches, 7)
     return [json.loads(line) for line in (tmp_path / "pairs").read_text().splitlines()]
 
@@ -53,14 +53,14 @@ def changed(lines: Lines, number: int, keys: str, value: object) -> Lines:
 def test_what_was_saved_is_what_is_replayed(tmp_path: Path, lines: Lines) -> None:
     benches, seed = replay(write(tmp_path / "again", lines), {})
     assert seed == 7
-    assert [(bench.question.bench_id, len(bench.drawn)) for bench in benches] == [("one", 2), ("two", 1)]
+    assert [(bench.question.bench_id, len(bench.pairs)) for bench in benches] == [("one", 2), ("two", 1)]
     save(str(tmp_path / "third"), benches, seed)
     assert (tmp_path / "third").read_bytes() == (tmp_path / "pairs").read_bytes()
 
 
 def test_keys_of_other_versions_are_ignored(tmp_path: Path, lines: Lines) -> None:
     (one, _), _ = replay(write(tmp_path / "again", changed(lines, 2, "pair.forked", value=False)), {})
-    assert one.drawn == replay(write(tmp_path / "plain", lines), {})[0][0].drawn
+    assert one.pairs == replay(write(tmp_path / "plain", lines), {})[0][0].pairs
 
 
 def test_wishes_stand_over_the_rule_and_alpha_is_that_of_all(tmp_path: Path, lines: Lines) -> None:
@@ -219,7 +219,7 @@ def test_what_is_no_file_is_named(tmp_path: Path, name: str) -> None:
     assert len(str(refused.value).splitlines()) == 1
 
 
-def test_a_file_can_be_saved_over(tmp_path: Path, lines: Lines, contested: Callable[..., Contested]) -> None:
+def test_a_file_can_be_saved_over(tmp_path: Path, lines: Lines, contested: Callable[..., Comparison]) -> None:
     assert len(lines) == 4
     save(str(tmp_path / "pairs"), [contested()], 1)
     assert [item.name for item in tmp_path.iterdir()] == ["pairs"]

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.ab.child import last_words
+from aether_guard.ab.child import error_line
 from aether_guard.ab.repository import (
     Repository,
     find_repository,
-    own_files,
     resolve,
+    unignored_files,
     untracked_files,
     worktree,
-    worktrees_beneath,
+    worktrees_under,
 )
 from aether_guard.error import GuardError
 
@@ -146,7 +146,7 @@ def test_a_worktree_holds_the_revision_while_the_users_changes_stay_where_they_a
         with open(os.path.join(tree, "src", "product.py"), encoding="utf-8") as file:
             assert file.read() == "VALUE = 1\n"
         assert not os.path.exists(os.path.join(tree, "untracked.txt"))
-        assert worktrees_beneath(repository, os.path.dirname(tree)) == [tree]
+        assert worktrees_under(repository, os.path.dirname(tree)) == [tree]
     assert project.state() == before
     assert not os.path.exists(tree)
     assert (project.root / "src" / "product.py").read_text() == "VALUE = 3\n"
@@ -173,7 +173,7 @@ def test_what_a_killed_process_left_is_cleared_the_next_time(project: Any, repos
         assert process.stdout is not None
         assert process.stdout.readline().strip() == b"there"
         process.kill()
-    assert worktrees_beneath(repository, os.path.dirname(tree)) == [tree]
+    assert worktrees_under(repository, os.path.dirname(tree)) == [tree]
     with worktree(repository, resolve(repository, "release"), tree):
         assert os.path.exists(os.path.join(tree, "install.py"))
     assert project.state() == before
@@ -278,8 +278,8 @@ def test_a_place_that_cannot_be_written_is_named_in_one_line(repository: Reposit
 def test_the_files_of_a_tree_are_those_that_could_be_committed(project: Any) -> None:
     project.write("untracked.txt", "")
     project.write("ignored.made", "")
-    assert {"install.py", "untracked.txt"} <= set(own_files(str(project.root)))
-    assert "ignored.made" not in own_files(str(project.root))
+    assert {"install.py", "untracked.txt"} <= set(unignored_files(str(project.root)))
+    assert "ignored.made" not in unignored_files(str(project.root))
     assert untracked_files(str(project.root)) == ["ignored.made", "untracked.txt"]
 
 
@@ -298,7 +298,7 @@ def test_the_files_of_a_tree_are_those_that_could_be_committed(project: Any) -> 
     ],
 )
 def test_the_line_that_says_most_stands_for_the_output(output: str, line: str) -> None:
-    assert last_words(output.encode()) == line
+    assert error_line(output.encode()) == line
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")

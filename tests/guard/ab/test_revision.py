@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.ab.revision import two_revisions
+from aether_guard.ab.revision import checked_out_revisions
 from aether_guard.error import GuardError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def compare(project: Any, tmp_path: Path) -> Callable[..., Any]:
 
     def compare(base: str, head: str | None = None, *, setup: tuple[str, ...] = SETUP, say: Any = None) -> Any:
         folder, cache = str(project.root), str(tmp_path / "cache")
-        return two_revisions(folder, base, head, setup, say or (lambda _: None), cache=cache)
+        return checked_out_revisions(folder, base, head, setup, say or (lambda _: None), cache=cache)
 
     return compare
 
@@ -164,7 +164,7 @@ def test_workers_run_in_the_folder_that_was_meant_on_either_side(project: Any, t
     project.write("new/file.txt", "")
     for name, there in (("inner", True), ("new", False)):
         folder, cache = str(project.root / name), str(tmp_path / "cache")
-        with two_revisions(folder, "release", None, SETUP, lambda _: None, cache=cache) as (old, new):
+        with checked_out_revisions(folder, "release", None, SETUP, lambda _: None, cache=cache) as (old, new):
             assert os.path.basename(new.folder) == name
             assert (os.path.basename(old.folder) == name) is there
             assert os.path.isdir(old.folder)

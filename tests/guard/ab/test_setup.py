@@ -4,18 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.ab.setup import LOCKED, UNLOCKED, commands_of, deciding_files, filled, key_of
+from aether_guard.ab.setup import LOCKED, UNLOCKED, cache_key, filled, fingerprint_files, parse_setup
 from aether_guard.error import GuardError
 
 
 def test_without_a_set_up_the_lock_decides_or_the_tree_is_installed() -> None:
-    assert commands_of((), has_lock=True) == (LOCKED,)
-    assert commands_of((), has_lock=False) == (UNLOCKED,)
+    assert parse_setup((), has_lock=True) == (LOCKED,)
+    assert parse_setup((), has_lock=False) == (UNLOCKED,)
 
 
 def test_a_set_up_is_split_as_a_shell_would_and_stands_for_the_usual_one() -> None:
     setup = ("make 'a b'", "uv sync --extra x")
-    assert commands_of(setup, has_lock=True) == (("make", "a b"), ("uv", "sync", "--extra", "x"))
+    assert parse_setup(setup, has_lock=True) == (("make", "a b"), ("uv", "sync", "--extra", "x"))
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_a_set_up_is_split_as_a_shell_would_and_stands_for_the_usual_one() -> No
 )
 def test_a_command_that_is_none_is_refused(line: str, message: str) -> None:
     with pytest.raises(GuardError) as caught:
-        commands_of([line], has_lock=False)
+        parse_setup([line], has_lock=False)
     assert str(caught.value) == message
 
 
@@ -50,7 +50,7 @@ def test_what_decides_an_environment_is_told_from_what_does_not() -> None:
     ]
     others = ["README.md", "src/product.py", "requirements.md", "tools/other.sh", "my-setup.py"]
     named = ("uv", "pip", "install", "-r", "./tools/prepare.sh")
-    assert deciding_files([*deciding, *others], (UNLOCKED, named)) == deciding
+    assert fingerprint_files([*deciding, *others], (UNLOCKED, named)) == deciding
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,13 @@ def test_what_decides_an_environment_is_told_from_what_does_not() -> None:
     ["uv sync --frozen", "uv pip install .", "{python} -m pip install .", "pip install .", "/usr/bin/pip install ."],
 )
 def test_a_command_that_is_no_installer_makes_every_file_decide(installer: str) -> None:
-    commands = commands_of([installer], has_lock=False)
-    assert deciding_files(["a.py"], commands) == []
+    commands = parse_setup([installer], has_lock=False)
+    assert fingerprint_files(["a.py"], commands) == []
     for other in ("make install", "uv run install.py", "{python} install.py", "{python} -m build", "uv", "sh"):
-        assert deciding_files(["a.py"], (*commands, *commands_of([other], has_lock=False))) == ["a.py"]
+        assert fingerprint_files(["a.py"], (*commands, *parse_setup([other], has_lock=False))) == ["a.py"]
 
 
 @given(st.lists(st.binary()), st.lists(st.binary()))
 def test_a_key_stands_for_its_parts_and_no_others(one: list[bytes], other: list[bytes]) -> None:
-    assert (key_of(one) == key_of(other)) is (one == other)
-    assert key_of([*one, b"a", b"b"]) != key_of([*one, b"ab"])
+    assert (cache_key(one) == cache_key(other)) is (one == other)
+    assert cache_key([*one, b"a", b"b"]) != cache_key([*one, b"ab"])

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from aether_guard.ab.bet import Pair
-from aether_guard.ab.trial import Rule, Trial
+from aether_guard.ab.bet import CostPair
+from aether_guard.ab.trial import SequentialTest, TestSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,14 +32,14 @@ def validity() -> Iterator[ModuleType]:
 
 
 def case_of(validity: ModuleType, **changes: Any) -> Any:
-    plain = {"noise": validity.heavy, "rule": Rule(), "change": 0.02}
+    plain = {"noise": validity.heavy, "rule": TestSpec(), "change": 0.02}
     return validity.Case(**{**plain, **changes})
 
 
-def pairs_of(old: Iterable[float], new: Iterable[float], new_first: Iterable[bool]) -> list[Pair]:
+def pairs_of(old: Iterable[float], new: Iterable[float], new_first: Iterable[bool]) -> list[CostPair]:
     """Return a block's pairs."""
     return [
-        Pair(old=float(before), new=float(after), new_first=bool(first))
+        CostPair(old=float(before), new=float(after), new_first=bool(first))
         for before, after, first in zip(old, new, new_first, strict=True)
     ]
 
@@ -47,16 +47,16 @@ def pairs_of(old: Iterable[float], new: Iterable[float], new_first: Iterable[boo
 @pytest.mark.parametrize(
     "rule",
     [
-        Rule(),
-        Rule(gate=0.0),
-        Rule(gate=0.05, lower_is_better=False),
-        Rule(quantile="p95"),
-        Rule(quantile="p95", lower_is_better=False),
+        TestSpec(),
+        TestSpec(gate=0.0),
+        TestSpec(gate=0.05, lower_is_better=False),
+        TestSpec(quantile="p95"),
+        TestSpec(quantile="p95", lower_is_better=False),
     ],
 )
 @pytest.mark.parametrize("pairs", [1, 2, 3, 4, 6, 10])
 def test_the_simulation_has_the_wealths_of_a_trial_after_every_block(
-    validity: ModuleType, rule: Rule, pairs: int
+    validity: ModuleType, rule: TestSpec, pairs: int
 ) -> None:
     case = case_of(validity, rule=rule, pairs=pairs, blocks=60 + 40 // pairs, block_effect=0.01)
     runs = 5
@@ -64,7 +64,7 @@ def test_the_simulation_has_the_wealths_of_a_trial_after_every_block(
     simulated = list(validity.wealths(old, new, new_first, rule))
     assert len(simulated) > 30
     for run in range(runs):
-        trial, seen = Trial(rule), []
+        trial, seen = SequentialTest(rule), []
         for figures in zip(old[..., run], new[..., run], new_first[..., run], strict=True):
             trial.add(*pairs_of(*figures))
             seen.append((trial.worse.wealth, trial.not_worse.wealth))
@@ -119,7 +119,7 @@ def test_a_verdict_takes_as_many_blocks_as_a_trial_takes(validity: ModuleType) -
     taken = validity.blocks_to_verdict(case, 0, 4, (4,))
     old, new, new_first = validity.costs_of(np.random.default_rng((4,)), case, 4)
     for run in range(4):
-        trial, blocks = Trial(case.rule), 0
+        trial, blocks = SequentialTest(case.rule), 0
         for figures in zip(old[..., run], new[..., run], new_first[..., run], strict=True):
             if trial.verdict != "regression":
                 trial.add(*pairs_of(*figures))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aether_guard.ab.repository import Repository, Revision, find_repository, resolve
-from aether_guard.bisect.evidence import Evidence
-from aether_guard.bisect.hunt import Hunt, hunt
-from aether_guard.bisect.judge import Known, Terms, finding_of
+from aether_guard.bisect.evidence import FindingStore
+from aether_guard.bisect.hunt import BisectResult, bisect
+from aether_guard.bisect.judge import BisectSpec, FakeJudge, finding_of
 from aether_guard.bisect.report import render_json, render_text
 from aether_guard.error import GuardError
 
@@ -89,24 +89,32 @@ def history(root: Path) -> list[str]:
 
 
 @pytest.fixture
-def search(root: Path, tmp_path: Path) -> Callable[..., Hunt]:
+def search(root: Path, tmp_path: Path) -> Callable[..., BisectResult]:
     """Search between two commits with a judge, and keep the evidence in the test's folder."""
 
     def run(  # noqa: PLR0913 - what a search is made of
-        good: str, bad: str, judge: Known, said: list[str] | None = None, *, gate: float = 0.02, own_gate: bool = False
-    ) -> Hunt:
+        good: str,
+        bad: str,
+        judge: FakeJudge,
+        said: list[str] | None = None,
+        *,
+        gate: float = 0.02,
+        own_gate: bool = False,
+    ) -> BisectResult:
         repository: Repository = find_repository(str(root))
         ends: tuple[Revision, Revision] = resolve(repository, good), resolve(repository, bad)
-        terms = Terms(bench="pace", good=ends[0].commit, gate=gate, alpha=0.001, quantile="p50", max_time_s=1.0)
-        evidence = Evidence(str(tmp_path / "evidence"), "pace", [good])
+        terms = BisectSpec(bench="pace", good=ends[0].commit, gate=gate, alpha=0.001, quantile="p50", max_time_s=1.0)
+        evidence = FindingStore(str(tmp_path / "evidence"), "pace", [good])
         say = (said if said is not None else []).append
-        return hunt(repository, ends, terms, judge, evidence, say=say, own_gate=own_gate)
+        return bisect(repository, ends, terms, judge, evidence, say=say, fixed_gate=own_gate)
 
     return run
 
 
-def test_the_first_bad_commit_is_named_with_who_and_what(search: Callable[..., Hunt], history: Sequence[str]) -> None:
-    judge = Known(history[5:])
+def test_the_first_bad_commit_is_named_with_who_and_what(
+    search: Callable[..., BisectResult], history: Sequence[str]
+) -> None:
+    judge = FakeJudge(history[5:])
     found = search(history[0], "main", judge)
     (commit,) = found.suspects
     assert (commit.commit, commit.subject, commit.author) == (history[5], "number 5", "A")
@@ -120,42 +128,46 @@ def test_the_first_bad_commit_is_named_with_who_and_what(search: Callable[..., H
     assert json.loads(render_json(found))["suspects"][0]["commit"] == history[5]
 
 
-def test_a_gate_of_ones_own_is_kept(search: Callable[..., Hunt], history: Sequence[str]) -> None:
-    assert search(history[0], "main", Known(history[5:]), gate=0.03, own_gate=True).gate == 0.03
+def test_a_gate_of_ones_own_is_kept(search: Callable[..., BisectResult], history: Sequence[str]) -> None:
+    assert search(history[0], "main", FakeJudge(history[5:]), gate=0.03, own_gate=True).gate == 0.03
 
 
-def test_a_search_goes_on_where_it_was(search: Callable[..., Hunt], history: Sequence[str], tmp_path: Path) -> None:
-    first = Known(history[5:])
+def test_a_search_goes_on_where_it_was(
+    search: Callable[..., BisectResult], history: Sequence[str], tmp_path: Path
+) -> None:
+    first = FakeJudge(history[5:])
     before = search(history[0], "main", first)
-    again = Known(history[5:])
+    again = FakeJudge(history[5:])
     said: list[str] = []
     assert search(history[0], "main", again, said) == before
     assert again.asked == []
     assert sum("known from before" in line for line in said) == len(first.asked)
     torn = next((tmp_path / "evidence").rglob(f"{first.asked[1]}*.json"))
     torn.write_bytes(torn.read_bytes()[:-9])
-    third = Known(history[5:])
+    third = FakeJudge(history[5:])
     assert search(history[0], "main", third, said) == before
     assert third.asked == [first.asked[1]]
     assert f"{torn}: cannot be read; measured again" in said
 
 
-def test_commits_that_cannot_be_judged_are_passed_over(search: Callable[..., Hunt], history: Sequence[str]) -> None:
+def test_commits_that_cannot_be_judged_are_passed_over(
+    search: Callable[..., BisectResult], history: Sequence[str]
+) -> None:
     reasons = {history[4]: "does not build", history[3]: "nor this"}
-    found = search(history[0], "main", Known(history[4:], reasons))
+    found = search(history[0], "main", FakeJudge(history[4:], reasons))
     assert [commit.commit for commit in found.suspects] == [history[3], history[4], history[5]]
     text = render_text(found)
     assert "worse since one of 3 commits; those between could not be judged" in text
     assert f"{history[4][:10]}: cannot be judged: does not build" in text
 
 
-def test_a_merge_counts_as_one_commit(search: Callable[..., Hunt], root: Path, history: Sequence[str]) -> None:
+def test_a_merge_counts_as_one_commit(search: Callable[..., BisectResult], root: Path, history: Sequence[str]) -> None:
     git(root, "checkout", "--quiet", "-b", "topic", history[3])
     git(root, "commit", "--quiet", "--allow-empty", "--message", "slow")
     git(root, "checkout", "--quiet", "main")
     git(root, "merge", "--quiet", "--no-ff", "topic", "--message", "merged")
     merge = git(root, "rev-parse", "HEAD")
-    found = search(history[0], "main", Known([merge]))
+    found = search(history[0], "main", FakeJudge([merge]))
     assert [commit.commit for commit in found.suspects] == [merge]
     assert "A merge." in render_text(found)
 
@@ -168,25 +180,25 @@ def test_a_merge_counts_as_one_commit(search: Callable[..., Hunt], root: Path, h
     ],
 )
 def test_ends_that_are_not_as_said_are_one_line(
-    search: Callable[..., Hunt], history: Sequence[str], bad: list[int], skipped: dict[int, str], message: str
+    search: Callable[..., BisectResult], history: Sequence[str], bad: list[int], skipped: dict[int, str], message: str
 ) -> None:
-    judge = Known([history[at] for at in bad], {history[at]: reason for at, reason in skipped.items()})
+    judge = FakeJudge([history[at] for at in bad], {history[at]: reason for at, reason in skipped.items()})
     with pytest.raises(GuardError, match=message) as caught:
         search(history[0], "main", judge)
     assert "\n" not in str(caught.value)
 
 
-def test_an_end_that_is_no_ancestor_is_one_line(search: Callable[..., Hunt], history: Sequence[str]) -> None:
+def test_an_end_that_is_no_ancestor_is_one_line(search: Callable[..., BisectResult], history: Sequence[str]) -> None:
     with pytest.raises(GuardError, match="not an ancestor of"):
-        search("main", history[2], Known([]))
+        search("main", history[2], FakeJudge([]))
     with pytest.raises(GuardError, match="the same commit"):
-        search("main", "main", Known([]))
+        search("main", "main", FakeJudge([]))
 
 
 def test_whatever_became_many_times_worse_is_told_apart_at_the_largest_gate(
-    search: Callable[..., Hunt], history: Sequence[str]
+    search: Callable[..., BisectResult], history: Sequence[str]
 ) -> None:
-    found = search(history[0], "main", Known(history[5:], by=9.0))
+    found = search(history[0], "main", FakeJudge(history[5:], by=9.0))
     assert [commit.commit for commit in found.suspects] == [history[5]]
     assert (found.change, found.gate) == (9.0, 1.0)
 

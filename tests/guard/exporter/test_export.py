@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aether_guard.error import GuardError
 from aether_guard.exporter import bmf, csv_table, github_action_benchmark, openmetrics, pytest_benchmark
-from aether_guard.importer import Document, Wishes
+from aether_guard.importer import Document, ImportOptions
 from aether_guard.importer.loading import import_document
 from aether_guard.importer.registry import load_importer
 from aether_schema import Summary, quantile
@@ -33,7 +33,7 @@ def summary(bench_id: str, rounds: tuple[tuple[float, ...], ...] | None = None, 
     return Summary(**{"bench_id": bench_id, **plain, **kept, **fields})  # type: ignore[arg-type]
 
 
-def back(form: str, text: str, wishes: Wishes = Wishes()) -> list[Summary]:  # noqa: B008 - a frozen value
+def back(form: str, text: str, wishes: ImportOptions = ImportOptions()) -> list[Summary]:  # noqa: B008 - a frozen value
     return list(import_document(Document("text", text.encode()), load_importer(form), wishes).summaries)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.history.change import LEAST_LEVEL, find_changes
+from aether_guard.history.change import MIN_SEGMENT, find_changes
 
 
 def course(draw: Random, levels: list[tuple[int, float]], noise: float = 0.02) -> list[float]:
@@ -83,7 +83,7 @@ def test_too_little_or_nothing_that_varies_has_no_change(values: list[float]) ->
 
 
 def test_two_bad_runs_are_no_level() -> None:
-    values = course(Random(6), [(60, 10.0), (LEAST_LEVEL - 1, 13.0), (60, 10.0)])
+    values = course(Random(6), [(60, 10.0), (MIN_SEGMENT - 1, 13.0), (60, 10.0)])
     assert find_changes(values) == []
 
 
@@ -95,7 +95,7 @@ def test_two_bad_runs_are_no_level() -> None:
 def test_any_figures_give_ordered_changes_within_them(values: list[float]) -> None:
     changes = find_changes(values)
     places = [0, *(change.index for change in changes), len(values)]
-    assert all(high - low >= LEAST_LEVEL for low, high in pairwise(places)) or not changes
+    assert all(high - low >= MIN_SEGMENT for low, high in pairwise(places)) or not changes
     for change in changes:
         assert change.first <= change.index <= change.last
         assert 0.99 <= change.confidence <= 1

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aether_guard.error import GuardError
-from aether_guard.history.pack import pack
+from aether_guard.history.pack import compact
 from aether_guard.history.query import select
-from aether_guard.history.record import Origin, derived_run_id, encode_lines, file_stem, rows_of, utc_text
-from aether_guard.history.store import Folder, open_store
+from aether_guard.history.record import Provenance, derived_run_id, encode_lines, file_stem, rows_of, utc_text
+from aether_guard.history.store import LocalStore, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="permissions and sign
 not_root = pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root may write anywhere")
 
 
-def recorded(store: Folder | str) -> list[tuple[str, str]]:
+def recorded(store: LocalStore | str) -> list[tuple[str, str]]:
     place = open_store(store) if isinstance(store, str) else store
     columns = select(place, "run_id, bench_id").columns
     return sorted(zip(columns["run_id"].tolist(), columns["bench_id"].tolist(), strict=True))
@@ -50,7 +50,7 @@ def test_a_row_holds_what_a_trend_needs_of_a_summary(sampled: Callable[..., Summ
         environment={"cpu": "epyc", "arch": "x86"},
         timestamp="2026-01-01T02:00:00+02:00",
     )
-    (row,) = rows_of([summary], [Origin(commit="abc", branch="main")], "", NOW)
+    (row,) = rows_of([summary], [Provenance(commit="abc", branch="main")], "", NOW)
     assert (row.p50, row.n, row.better, row.ruler, row.kernel) == (11.5, 4, "lower", 0.5, "archive-1")
     assert (row.timestamp, row.commit, row.branch) == ("2026-01-01T00:00:00.000000Z", "abc", "main")
     assert (row.params, row.environment) == ('{"files":100}', '{"arch":"x86","cpu":"epyc"}')
@@ -61,9 +61,9 @@ def test_a_row_holds_no_p95_that_the_summary_does_not_hold(
     summary: Callable[..., Summary], guard: Guard, write: Write
 ) -> None:
     bare = summary(p50=4.0, p95=4.0, statistics=("p50",))
-    (row,) = rows_of([bare], [Origin()], "", NOW)
+    (row,) = rows_of([bare], [Provenance()], "", NOW)
     assert (row.p50, row.p95) == (4.0, None)
-    (tail,) = rows_of([summary(p50=4.0, p95=4.0, statistics=("p95",))], [Origin()], "", NOW)
+    (tail,) = rows_of([summary(p50=4.0, p95=4.0, statistics=("p95",))], [Provenance()], "", NOW)
     assert (tail.p50, tail.p95) == (None, 4.0)
     path = write("bare.json", p50=4.0, p95=4.0, statistics=["p50"])
     for form in ("jsonl", "parquet"):
@@ -73,7 +73,7 @@ def test_a_row_holds_no_p95_that_the_summary_does_not_hold(
 
 
 def test_a_throughput_is_better_higher(summary: Callable[..., Summary]) -> None:
-    (row,) = rows_of([summary(throughput=True)], [Origin()], "", NOW)
+    (row,) = rows_of([summary(throughput=True)], [Provenance()], "", NOW)
     assert row.better == "higher"
 
 
@@ -85,7 +85,7 @@ def test_a_run_id_does_not_depend_on_the_order_of_files(summary: Callable[..., S
 
 def test_two_summaries_of_one_bench_are_two_runs(summary: Callable[..., Summary]) -> None:
     with pytest.raises(GuardError, match="packaging: two summaries of one bench"):
-        rows_of([summary(), summary()], [Origin(), Origin()], "", NOW)
+        rows_of([summary(), summary()], [Provenance(), Provenance()], "", NOW)
 
 
 @given(moments=st.lists(st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=9))])), min_size=2))
@@ -155,14 +155,14 @@ def test_jobs_of_one_run_id_record_benches_of_their_own(guard: Guard, write: Wri
     for name in ("a", "b"):
         write(f"{name}.json", bench_id=name)
         assert guard("record", f"{name}.json", "--run-id", "7").returncode == 0
-    assert recorded(Folder(str(tmp_path / "target/history"))) == [("7", "a"), ("7", "b")]
+    assert recorded(LocalStore(str(tmp_path / "target/history"))) == [("7", "a"), ("7", "b")]
 
 
 def test_parquet_and_lines_are_one_history(guard: Guard, write: Write, tmp_path: Path) -> None:
     write("a.json")
     for run_id, form in (("1", "jsonl"), ("2", "parquet")):
         assert guard("record", "a.json", "--run-id", run_id, "--format", form, "--history", "h").returncode == 0
-    assert recorded(Folder(str(tmp_path / "h"))) == [("1", "packaging"), ("2", "packaging")]
+    assert recorded(LocalStore(str(tmp_path / "h"))) == [("1", "packaging"), ("2", "packaging")]
 
 
 def test_an_address_is_recorded_to_through_fsspec(guard: Guard, write: Write, tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_processes_that_record_at_once_lose_nothing_though_one_is_killed(write: 
         told = [process.communicate()[0] for process in running]
         done = {f"{attempt}-{job}" for job, output in enumerate(told) if output.startswith(b"recorded")}
         assert len(done) >= 7
-        there = [run_id for run_id, _ in recorded(Folder(str(tmp_path / "h"))) if run_id.startswith(f"{attempt}-")]
+        there = [run_id for run_id, _ in recorded(LocalStore(str(tmp_path / "h"))) if run_id.startswith(f"{attempt}-")]
         # Whole runs, each once; the killed one is there or not.
         assert {run_id for run_id in there if there.count(run_id) == 4} >= done
         assert set(there) - done <= {f"{attempt}-{attempt}"}
@@ -257,14 +257,14 @@ def test_processes_that_record_at_once_lose_nothing_though_one_is_killed(write: 
 
 def test_packing_keeps_every_row_once(history: Callable[..., str], row: Callable[..., Row], tmp_path: Path) -> None:
     name = history([row(number, bench_id=bench) for number in range(5) for bench in ("a", "b")])
-    store = Folder(str(tmp_path / name))
+    store = LocalStore(str(tmp_path / name))
     before = recorded(store)
-    packed = pack(store)
+    packed = compact(store)
     assert (packed.files, packed.problems) == (10, ())
     assert store.files() == [packed.name]
     assert recorded(store) == before
     history([row(5, bench_id="a"), row(2, bench_id="a", p50=99.0, recorded_at="2027")])
-    pack(store)
+    compact(store)
     assert store.files() != [packed.name]
     assert recorded(store) == sorted([*before, ("r5", "a")])
     assert 99.0 not in select(store, "p50").columns["p50"]
@@ -277,7 +277,7 @@ def test_packing_leaves_what_is_at_fault_where_it_is(
     torn = min(folder.iterdir())
     torn.write_bytes(torn.read_bytes()[:-20])
     (folder / "foreign.parquet").write_bytes(b"PAR1")
-    packed = pack(Folder(str(folder)))
+    packed = compact(LocalStore(str(folder)))
     assert packed.files == 3
     assert len(packed.problems) == 2
     assert sorted(file.name for file in folder.iterdir()) == ["foreign.parquet", packed.name, torn.name]
@@ -312,15 +312,15 @@ def test_no_row_is_lost_whatever_its_file_is_called(
     (tmp_path / folder).mkdir()
     for number, name in enumerate(ODD_NAMES):
         (tmp_path / folder / f"{name}.jsonl").write_bytes(encode_lines([row(number, branch="main")]))
-    store = Folder(folder)
+    store = LocalStore(folder)
     before = recorded(store)
     assert len(before) == len(ODD_NAMES)
     assert select(store, "branch").columns["branch"].tolist() == ["main"] * len(ODD_NAMES)
-    packed = pack(store)
+    packed = compact(store)
     assert (packed.files, packed.problems) == (len(ODD_NAMES), ())
     assert recorded(store) == before
     (tmp_path / folder / "later.jsonl").write_bytes(encode_lines([row(99)]))
-    assert pack(store).files == 2
+    assert compact(store).files == 2
     assert recorded(store) == sorted([*before, ("r99", "packaging")])
 
 
@@ -329,7 +329,7 @@ def test_packing_leaves_an_oddly_named_file_at_fault(row: Callable[..., Row], tm
     for number, name in enumerate(("esc\x1b[2J.jsonl", "new\nline.jsonl", "plain.jsonl", "other.jsonl")):
         data = encode_lines([row(number)])
         (tmp_path / name).write_bytes(data if name in {"plain.jsonl", "other.jsonl"} else data + b'{"torn')
-    packed = pack(Folder(str(tmp_path)))
+    packed = compact(LocalStore(str(tmp_path)))
     assert packed.files == 2
     assert len(packed.problems) == 2
     assert sorted(os.listdir(tmp_path)) == ["esc\x1b[2J.jsonl", "new\nline.jsonl", packed.name]
@@ -387,8 +387,8 @@ def test_a_reader_while_files_are_packed_sees_every_row_once(
     packing = subprocess.Popen([sys.executable, "-c", source, str(folder)])
     counts = set()
     while packing.poll() is None:
-        counts.add(len(recorded(Folder(str(folder)))))
-    counts.add(len(recorded(Folder(str(folder)))))
+        counts.add(len(recorded(LocalStore(str(folder)))))
+    counts.add(len(recorded(LocalStore(str(folder)))))
     assert counts == {30}
 
 
@@ -415,7 +415,7 @@ def test_a_foreign_file_hides_no_other(
 ) -> None:
     folder = tmp_path / history([row(number) for number in range(3)])
     (folder / name).write_bytes(content)
-    found = select(Folder(str(folder)), "run_id")
+    found = select(LocalStore(str(folder)), "run_id")
     assert found.columns["run_id"].tolist() == ["r0", "r1", "r2"]
     if content.strip() or name.endswith(".parquet"):
         (problem,) = found.problems
@@ -433,7 +433,7 @@ def test_a_row_that_makes_no_sense_is_left_out(
     history: Callable[..., str], row: Callable[..., Row], tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     folder = tmp_path / history([row(0), row(1, **changes)])
-    found = select(Folder(str(folder)), "run_id")
+    found = select(LocalStore(str(folder)), "run_id")
     assert found.columns["run_id"].tolist() == ["r0"]
     assert len(found.problems) == 1
 
@@ -442,10 +442,10 @@ def test_a_truncated_parquet_file_is_named(
     history: Callable[..., str], row: Callable[..., Row], tmp_path: Path
 ) -> None:
     folder = tmp_path / history([row(number) for number in range(3)])
-    packed = folder / pack(Folder(str(folder))).name
+    packed = folder / compact(LocalStore(str(folder))).name
     packed.write_bytes(packed.read_bytes()[:-9])
     history([row(7)])
-    found = select(Folder(str(folder)), "run_id")
+    found = select(LocalStore(str(folder)), "run_id")
     assert found.columns["run_id"].tolist() == ["r7"]
     assert packed.name in found.problems[0]
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aether_guard.error import GuardError
-from aether_guard.history.course import Asked, Course, read_course, renames_of
+from aether_guard.history.course import HistoryQuery, HistoryReport, analyze, parse_renames
 from aether_guard.history.lineage import web_address
 from aether_guard.history.order import order_runs
 from aether_guard.history.series import Point, Series, build_series, possible_renames
-from aether_guard.history.store import Folder
+from aether_guard.history.store import LocalStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Course]:
+def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., HistoryReport]:
     """Read the history of the test's folder, which is in no repository."""
     monkeypatch.chdir(tmp_path)
 
-    def course(**asked: Any) -> Course:
-        return read_course(Folder("history"), Asked(**asked), None, lambda _line: None)
+    def course(**asked: Any) -> HistoryReport:
+        return analyze(LocalStore("history"), HistoryQuery(**asked), None, lambda _line: None)
 
     return course
 
@@ -52,7 +52,7 @@ def stepped(make: Make, size: float = 1.1, at: int = 30, count: int = 60, **chan
 def test_runs_stand_in_the_order_of_their_commits_whatever_the_clocks_say() -> None:
     order = order_runs(["1", "2", "3", "4"], ["d", "b", "c", "a"], [None] * 4, {"a": 0, "b": 1, "c": 2, "d": 3})
     assert order.places == (3, 1, 2, 0)
-    assert order.moved == 3
+    assert order.reordered == 3
     assert order.unknown == ()
 
 
@@ -81,7 +81,9 @@ def test_every_run_has_one_place_and_known_commits_are_in_order(data: list[tuple
 # What a trend tells.
 
 
-def test_a_change_has_its_commits_size_and_confidence(history: History, row: Make, read: Callable[..., Course]) -> None:
+def test_a_change_has_its_commits_size_and_confidence(
+    history: History, row: Make, read: Callable[..., HistoryReport]
+) -> None:
     history(stepped(row))
     (trend,) = read().trends
     (moment,) = trend.changes
@@ -89,10 +91,10 @@ def test_a_change_has_its_commits_size_and_confidence(history: History, row: Mak
     assert moment.size == pytest.approx(0.1, abs=0.01)
     assert (moment.last_good, moment.first_changed) == (f"{29:040x}", f"{30:040x}")
     assert moment.confidence > 0.99
-    assert moment.machine == ""
+    assert moment.host_explanation == ""
 
 
-def test_of_a_throughput_less_is_worse(history: History, row: Make, read: Callable[..., Course]) -> None:
+def test_of_a_throughput_less_is_worse(history: History, row: Make, read: Callable[..., HistoryReport]) -> None:
     history(stepped(row, metric="throughput_mbs", unit="MB/s", better="higher"))
     (moment,) = read().trends[0].changes
     assert moment.kind == "improvement"
@@ -100,7 +102,7 @@ def test_of_a_throughput_less_is_worse(history: History, row: Make, read: Callab
 
 
 def test_a_change_says_what_else_changed_at_that_moment(
-    history: History, row: Make, read: Callable[..., Course]
+    history: History, row: Make, read: Callable[..., HistoryReport]
 ) -> None:
     rows = stepped(row, at=30)
     early = '{"cpu":"old","os":"linux"}'
@@ -119,11 +121,11 @@ def test_a_change_says_what_else_changed_at_that_moment(
     (moment,) = read().trends[0].changes
     assert moment.environment == ("cpu",)
     assert moment.ruler_change == pytest.approx(0.1)
-    assert moment.machine == "the environment changed (cpu); the ruler says the machine became 10.0 % slower"
+    assert moment.host_explanation == "the environment changed (cpu); the ruler says the machine became 10.0 % slower"
 
 
 def test_an_environment_that_changed_elsewhere_is_not_blamed(
-    history: History, row: Make, read: Callable[..., Course]
+    history: History, row: Make, read: Callable[..., HistoryReport]
 ) -> None:
     rows = stepped(row, at=30)
     history([row(n, p50=one.p50, environment=f'{{"cpu":{n >= 10:d}}}') for n, one in enumerate(rows)])
@@ -131,7 +133,9 @@ def test_an_environment_that_changed_elsewhere_is_not_blamed(
     assert moment.environment == ()
 
 
-def test_another_quantile_has_a_course_of_its_own(history: History, row: Make, read: Callable[..., Course]) -> None:
+def test_another_quantile_has_a_course_of_its_own(
+    history: History, row: Make, read: Callable[..., HistoryReport]
+) -> None:
     draw = Random(2)
     history([row(n, p50=10.0, p95=(20 if n < 30 else 30) * math.exp(draw.gauss(0, 0.01))) for n in range(60)])
     assert not read().trends[0].changes
@@ -139,7 +143,7 @@ def test_another_quantile_has_a_course_of_its_own(history: History, row: Make, r
 
 
 def test_a_bench_with_other_parameters_or_another_unit_is_another_series(
-    history: History, row: Make, read: Callable[..., Course]
+    history: History, row: Make, read: Callable[..., HistoryReport]
 ) -> None:
     history(
         [row(n, params='{"files":100,"size":1}') for n in range(5)]
@@ -151,7 +155,7 @@ def test_a_bench_with_other_parameters_or_another_unit_is_another_series(
 
 
 def test_a_renamed_bench_is_suspected_and_joined_when_told(
-    history: History, row: Make, read: Callable[..., Course]
+    history: History, row: Make, read: Callable[..., HistoryReport]
 ) -> None:
     rows = stepped(row)
     history([row(n, p50=one.p50, bench_id="old" if n < 20 else "new") for n, one in enumerate(rows)])
@@ -185,7 +189,7 @@ def test_any_number_of_benches_may_have_been_renamed() -> None:
     count = 60_000
     series = [bench_of(f"old {at}", at, at + 1) for at in range(count)]
     assert len(possible_renames(series)) == 1
-    chain = renames_of([f"{at}={at + 1}" for at in range(count)])
+    chain = parse_renames([f"{at}={at + 1}" for at in range(count)])
     assert set(chain.values()) == {str(count)}
     columns = {
         **{name: np.array(["x"] * count) for name in ("bench_id", "metric", "unit")},
@@ -200,14 +204,14 @@ def test_any_number_of_benches_may_have_been_renamed() -> None:
 
 
 def test_names_of_before_are_followed_to_the_last() -> None:
-    assert renames_of(["a=b", "b=c"]) == {"a": "c", "b": "c"}
+    assert parse_renames(["a=b", "b=c"]) == {"a": "c", "b": "c"}
     for wrong in (["a"], ["=b"], ["a="], ["a=b", "b=a"], ["a=a"], ["x=a", "a=b", "b=a"]):
         with pytest.raises(GuardError, match="--renamed"):
-            renames_of(wrong)
+            parse_renames(wrong)
 
 
 def test_branches_are_told_apart_when_one_is_asked_for(
-    history: History, row: Make, read: Callable[..., Course]
+    history: History, row: Make, read: Callable[..., HistoryReport]
 ) -> None:
     history([row(n, branch="main" if n % 2 else "topic") for n in range(10)])
     (together,) = read().trends
@@ -217,7 +221,7 @@ def test_branches_are_told_apart_when_one_is_asked_for(
     assert (alone.runs, alone.notes) == (5, ())
 
 
-def test_benches_are_asked_for_by_name_or_glob(history: History, row: Make, read: Callable[..., Course]) -> None:
+def test_benches_are_asked_for_by_name_or_glob(history: History, row: Make, read: Callable[..., HistoryReport]) -> None:
     history([row(n, bench_id=name) for n in range(2) for name in ("pack", "packed", "stream", "a[1]")])
     assert sorted(trend.bench for trend in read(benches=("pack*",)).trends) == ["pack", "packed"]
     assert [trend.bench for trend in read(benches=("a[1]",)).trends] == ["a[1]"]
@@ -226,14 +230,14 @@ def test_benches_are_asked_for_by_name_or_glob(history: History, row: Make, read
 
 
 def test_a_bench_that_is_asked_for_leaves_out_runs_without_the_quantile(
-    history: History, row: Make, read: Callable[..., Course]
+    history: History, row: Make, read: Callable[..., HistoryReport]
 ) -> None:
     history([row(0), row(1, p95=None), row(2)])
     assert len(read(benches=("pack*",), quantile="p95").series[0].points) == 2
 
 
 def test_an_injection_into_the_query_is_a_name_like_any_other(
-    history: History, row: Make, read: Callable[..., Course]
+    history: History, row: Make, read: Callable[..., HistoryReport]
 ) -> None:
     history([row(0)])
     with pytest.raises(GuardError, match="no run of this bench"):
@@ -241,7 +245,7 @@ def test_an_injection_into_the_query_is_a_name_like_any_other(
 
 
 def test_a_run_that_is_there_twice_counts_once(
-    history: History, row: Make, read: Callable[..., Course], tmp_path: Path
+    history: History, row: Make, read: Callable[..., HistoryReport], tmp_path: Path
 ) -> None:
     folder = tmp_path / history([row(n) for n in range(4)])
     first = min(folder.iterdir())

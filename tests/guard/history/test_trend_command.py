@@ -20,8 +20,8 @@ from distributed import Client
 
 from aether_guard.history import pool
 from aether_guard.history.change import find_changes
-from aether_guard.history.course import Asked, read_course
-from aether_guard.history.store import Folder, open_store
+from aether_guard.history.course import HistoryQuery, analyze
+from aether_guard.history.store import LocalStore, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -165,19 +165,19 @@ def test_a_history_behind_fsspec_is_read_in_place(guard: Guard, recorded: str, t
 
 
 def test_a_history_in_an_object_store_is_recorded_packed_and_read(row: Make) -> None:
-    from aether_guard.history.pack import pack
+    from aether_guard.history.pack import compact
     from aether_guard.history.record import encode_lines, file_stem
 
     store = open_store("memory://bucket/history")
     for number in range(5):
         rows = [row(number)]
         store.write(f"{file_stem(rows)}.jsonl", encode_lines(rows))
-    asked = Asked()
-    assert read_course(store, asked, None, print).trends[0].runs == 5
+    asked = HistoryQuery()
+    assert analyze(store, asked, None, print).trends[0].runs == 5
     store.write("foreign.parquet", b"x")
-    packed = pack(store)
+    packed = compact(store)
     assert (packed.files, store.files()) == (5, ["foreign.parquet", packed.name])
-    course = read_course(store, asked, None, print)
+    course = analyze(store, asked, None, print)
     assert course.trends[0].runs == 5
     assert course.problems[0].startswith("memory://bucket/history/foreign.parquet: left out")
 
@@ -280,10 +280,10 @@ def test_a_cluster_finds_what_this_machine_finds(
     cluster: Cluster, history: History, row: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    store = Folder(history(noisy(row, 6)))
-    here = read_course(store, Asked(), None, print)
+    store = LocalStore(history(noisy(row, 6)))
+    here = analyze(store, HistoryQuery(), None, print)
     said: list[str] = []
-    there = read_course(store, Asked(scheduler=cluster.address), None, said.append)
+    there = analyze(store, HistoryQuery(scheduler=cluster.address), None, said.append)
     assert there.trends == here.trends
     assert said == []
 
@@ -312,7 +312,7 @@ def test_what_a_cluster_that_goes_away_has_not_done_is_done_here(
 
     leaving = Thread(target=leave, daemon=True)
     leaving.start()
-    found = pool.find_all(series * 20, 0.99, cluster.address, said.append)
+    found = pool.find_changes_parallel(series * 20, 0.99, cluster.address, said.append)
     leaving.join(60)
     assert found == expected * 20
     assert len(said) == 1
@@ -325,5 +325,5 @@ def test_a_pool_of_this_machine_finds_what_one_process_finds() -> None:
     series = [[draw.uniform(9, 11) * (1.2 if at > points / 2 else 1) for at in range(points)] for _ in range(10)]
     assert sum(map(len, series)) > pool.WORTH_A_POOL
     said: list[str] = []
-    assert pool.find_all(series, 0.99, None, said.append) == [find_changes(values) for values in series]
+    assert pool.find_changes_parallel(series, 0.99, None, said.append) == [find_changes(values) for values in series]
     assert said == []

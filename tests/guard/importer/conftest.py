@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.importer import Wishes
+from aether_guard.importer import ImportOptions
 from aether_guard.importer.loading import Reader
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MADE = Path(__file__).parents[3] / "fixtures" / "import"
 SHARED = Path(__file__).parents[4] / "shared" / "import-formats"
-ANY = Wishes(better=(("", "lower"),))
+ANY = ImportOptions(better=(("", "lower"),))
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +36,7 @@ def shared() -> Path:
 def imported() -> Callable[..., dict[str, Summary]]:
     """Import a file and return its summaries by their bench."""
 
-    def read(form: str, path: Path | str, wishes: Wishes = ANY) -> dict[str, Summary]:
+    def read(form: str, path: Path | str, wishes: ImportOptions = ANY) -> dict[str, Summary]:
         return {summary.bench_id: summary for summary in Reader(form, wishes).read(str(path)).summaries}
 
     return read

@@ -7,20 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.importer import Failures, ImportProblem, Series, Wishes
-from aether_guard.importer.assemble import Imported, bench_id_of, file_name_of, pool, summaries_of
-from aether_guard.importer.series import PLAIN_WISHES
+from aether_guard.importer import Failures, ImportedSeries, ImportFileError, ImportOptions
+from aether_guard.importer.assemble import Imported, file_name_of, pool, sanitize_bench_id, summaries_of
+from aether_guard.importer.series import DEFAULT_OPTIONS
 from aether_schema import Summary, decode_summary, encode_summary
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def summarised(*series: Series, wishes: Wishes = PLAIN_WISHES) -> list[Summary]:
+def summarised(*series: ImportedSeries, wishes: ImportOptions = DEFAULT_OPTIONS) -> list[Summary]:
     return list(summaries_of(series, wishes, NOW).summaries)
 
 
-def series(**changes: Any) -> Series:
-    return Series(**{"name": "a", "unit": "s", "p50": 1.0, **changes})
+def series(**changes: Any) -> ImportedSeries:
+    return ImportedSeries(**{"name": "a", "unit": "s", "p50": 1.0, **changes})
 
 
 def test_a_summary_lists_the_one_statistic_that_the_tool_computed() -> None:
@@ -31,13 +31,13 @@ def test_a_summary_lists_the_one_statistic_that_the_tool_computed() -> None:
 
 
 def test_an_unknown_unit_needs_a_direction() -> None:
-    with pytest.raises(ImportProblem, match=r"^a: the unit 'widgets' does not tell which direction is better: add"):
+    with pytest.raises(ImportFileError, match=r"^a: the unit 'widgets' does not tell which direction is better: add"):
         summarised(series(unit="widgets"))
-    (summary,) = summarised(series(unit="widgets"), wishes=Wishes(better=(("", "higher"),)))
+    (summary,) = summarised(series(unit="widgets"), wishes=ImportOptions(better=(("", "higher"),)))
     assert (summary.metric, summary.unit, summary.better) == ("value", "widgets", "higher")
 
 
-def imported(*items: Series, wishes: Wishes = PLAIN_WISHES) -> Imported:
+def imported(*items: ImportedSeries, wishes: ImportOptions = DEFAULT_OPTIONS) -> Imported:
     return summaries_of(items, wishes, NOW)
 
 
@@ -52,7 +52,7 @@ def test_a_bench_without_a_direction_leaves_the_others_judged() -> None:
 @pytest.mark.parametrize(("allowed", "is_judged"), [(0.0, False), (0.19, False), (0.2, True)])
 def test_failures_are_an_error_beyond_the_allowed_share(allowed: float, *, is_judged: bool) -> None:
     failures = Failures(failed=2, total=10, problem="2 of 10 runs exited with status 3")
-    found = imported(series(failures=failures), wishes=Wishes(allow_failures=allowed))
+    found = imported(series(failures=failures), wishes=ImportOptions(allow_failures=allowed))
     if is_judged:
         assert [summary.notes for summary in found.summaries] == [failures.problem]
     else:
@@ -61,7 +61,7 @@ def test_failures_are_an_error_beyond_the_allowed_share(allowed: float, *, is_ju
 
 def test_nothing_but_failures_is_an_error_whatever_is_allowed() -> None:
     failures = Failures(failed=1, total=1, problem="the test failed")
-    found = imported(series(p50=None, failures=failures), wishes=Wishes(allow_failures=1.0))
+    found = imported(series(p50=None, failures=failures), wishes=ImportOptions(allow_failures=1.0))
     assert found.failed == (("a", "the test failed; nothing is left to judge"),)
 
 
@@ -95,17 +95,17 @@ def test_runs_without_samples_are_pooled_by_the_statistic_that_all_hold() -> Non
 
 def test_runs_of_different_parameters_are_not_pooled() -> None:
     runs = [summarised(series(params={"size": size}))[0] for size in (1, 2)]
-    with pytest.raises(ImportProblem, match="params differs"):
+    with pytest.raises(ImportFileError, match="params differs"):
         pool(runs)
 
 
 def test_a_direction_for_all_does_not_turn_round_what_a_unit_says() -> None:
-    (summary,) = summarised(series(), wishes=Wishes(better=(("", "higher"),)))
+    (summary,) = summarised(series(), wishes=ImportOptions(better=(("", "higher"),)))
     assert (summary.metric, summary.lower_is_better) == ("duration_ms", True)
 
 
 def test_a_direction_for_a_bench_by_name_stands_over_the_unit() -> None:
-    (summary,) = summarised(series(), wishes=Wishes(better=(("a*", "higher"),)))
+    (summary,) = summarised(series(), wishes=ImportOptions(better=(("a*", "higher"),)))
     assert (summary.metric, summary.unit, summary.better, summary.p50) == ("value", "ms", "higher", 1000.0)
 
 
@@ -115,7 +115,7 @@ def test_two_of_one_name_are_told_apart() -> None:
 
 
 def test_a_prefix_stands_before_the_name() -> None:
-    assert summarised(series(), wishes=Wishes(prefix="x/"))[0].bench_id == "x/a"
+    assert summarised(series(), wishes=ImportOptions(prefix="x/"))[0].bench_id == "x/a"
 
 
 @pytest.mark.parametrize(
@@ -136,13 +136,13 @@ def test_a_prefix_stands_before_the_name() -> None:
     ],
 )
 def test_an_impossible_figure_is_named_with_its_bench(changes: dict[str, Any], problem: str) -> None:
-    with pytest.raises(ImportProblem, match=rf"^a: .*{problem}"):
+    with pytest.raises(ImportFileError, match=rf"^a: .*{problem}"):
         summarised(series(**changes))
 
 
 @given(st.text(max_size=400))
 def test_any_name_becomes_a_bench_id_and_a_file_name(name: str) -> None:
-    bench_id = bench_id_of(name)
+    bench_id = sanitize_bench_id(name)
     assert 1 <= len(bench_id) <= 200
     assert bench_id.isprintable()
     file_name = file_name_of(bench_id)

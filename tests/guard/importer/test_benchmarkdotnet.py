@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.importer import ImportProblem
+from aether_guard.importer import ImportFileError
 from aether_guard.importer.loading import Reader
 
 if TYPE_CHECKING:
@@ -94,5 +94,5 @@ def test_a_cell_has_a_number_and_a_unit(tmp_path: Path, imported: Import, cell: 
 def test_a_cell_that_cannot_be_read_is_named(tmp_path: Path, cell: str, problem: str) -> None:
     path = tmp_path / "a.csv"
     path.write_text(f"Method,Mean,Error\nJoin,{cell},0.1 us\n", encoding="utf-8")
-    with pytest.raises(ImportProblem, match=f"^{problem}"):
+    with pytest.raises(ImportFileError, match=f"^{problem}"):
         Reader("benchmarkdotnet").read(str(path))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.importer import ImportProblem
+from aether_guard.importer import ImportFileError
 from aether_guard.importer.loading import Reader
 
 if TYPE_CHECKING:
@@ -69,5 +69,5 @@ def test_a_table_that_is_cut_off_gives_what_it_has(made: Path, tmp_path: Path) -
     path.write_text(text[: text.index("sum ") + 70], encoding="utf-8")
     assert [summary.bench_id for summary in Reader("catch2").read(str(path)).summaries] == ["pair/same"]
     path.write_text(text[: text.index("same ")], encoding="utf-8")
-    with pytest.raises(ImportProblem, match=r"^no bench in it$"):
+    with pytest.raises(ImportFileError, match=r"^no bench in it$"):
         Reader("catch2").read(str(path))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.importer import ImportProblem
+from aether_guard.importer import ImportFileError
 from aether_guard.importer.loading import Reader
 
 if TYPE_CHECKING:
@@ -54,5 +54,5 @@ def test_the_newest_run_is_read_where_no_folder_is_named(made: Path, imported: I
 
 
 def test_the_change_between_two_runs_is_no_run(made: Path) -> None:
-    with pytest.raises(ImportProblem, match=r"^no new/sample\.json and no new/estimates\.json below it$"):
+    with pytest.raises(ImportFileError, match=r"^no new/sample\.json and no new/estimates\.json below it$"):
         Reader("criterion").read(str(made / "criterion" / "sum" / "change"))

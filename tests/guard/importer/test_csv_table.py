@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.importer import ImportProblem, Wishes
+from aether_guard.importer import ImportFileError, ImportOptions
 from aether_guard.importer.loading import Reader
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def read(path: Path, text: str, **columns: str) -> Summary:
     path.write_text(text, encoding="utf-8")
-    (summary,) = Reader("csv", Wishes(columns=columns)).read(str(path)).summaries
+    (summary,) = Reader("csv", ImportOptions(columns=columns)).read(str(path)).summaries
     return summary
 
 
@@ -46,7 +46,7 @@ def test_several_rows_of_values_are_samples(tmp_path: Path) -> None:
 
 
 def test_a_second_mean_of_a_bench_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImportProblem, match=r"^line 2: a: a second row, and a row with a p95 or a mean"):
+    with pytest.raises(ImportFileError, match=r"^line 2: a: a second row, and a row with a p95 or a mean"):
         read(tmp_path / "a.csv", "name,mean,unit\na,1,ms\na,2,ms\n")
 
 
@@ -60,10 +60,10 @@ def test_a_comma_in_a_number_is_an_error(guard: Guard, tmp_path: Path, number: s
 
 
 def test_a_table_without_any_figure_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImportProblem, match=r"^line 1: no column for the value: add --column value=NAME"):
+    with pytest.raises(ImportFileError, match=r"^line 1: no column for the value: add --column value=NAME"):
         read(tmp_path / "a.csv", "name,unit\na,ms\n")
 
 
 def test_a_decimal_comma_between_commas_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ImportProblem, match=r"^line 2: 4 columns, not 3$"):
+    with pytest.raises(ImportFileError, match=r"^line 2: 4 columns, not 3$"):
         read(tmp_path / "a.csv", "name,value,unit\na,12,5,ms\n")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.importer import ImportProblem
+from aether_guard.importer import ImportFileError
 from aether_guard.importer.document import MEMORY_LIMIT_BYTES, SIZE_LIMIT_BYTES, Document, read_document
 from aether_guard.importer.loading import Reader
 from aether_guard.importer.registry import format_names
@@ -26,7 +26,7 @@ LAUGHS = b"""<?xml version="1.0"?>
 
 def problem_of(form: str, path: Path, data: bytes) -> str:
     path.write_bytes(data)
-    with pytest.raises(ImportProblem) as caught:
+    with pytest.raises(ImportFileError) as caught:
         Reader(form).read(str(path))
     assert len(str(caught.value).splitlines()) == 1
     return str(caught.value)
@@ -49,7 +49,7 @@ def test_a_gzip_is_unpacked_member_by_member(tmp_path: Path) -> None:
 
 
 def test_a_gzip_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImportProblem, match="unpacks to more than the limit"):
+    with pytest.raises(ImportFileError, match="unpacks to more than the limit"):
         read(tmp_path / "a", bomb(SIZE_LIMIT_BYTES + 2**21))
 
 
@@ -59,7 +59,7 @@ def test_a_gzip_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
     ids=["cut", "damaged", "garbage"],
 )
 def test_a_gzip_that_is_cut_off_or_damaged_is_refused(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(ImportProblem, match="gzip"):
+    with pytest.raises(ImportFileError, match="gzip"):
         read(tmp_path / "a", data)
 
 
@@ -182,18 +182,18 @@ def test_a_small_gzip_never_takes_more_memory_than_the_limit(tmp_path: Path, bom
 
 
 def test_what_is_no_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ImportProblem, match="no such file"):
+    with pytest.raises(ImportFileError, match="no such file"):
         read_document(str(tmp_path / "nowhere"))
-    with pytest.raises(ImportProblem, match="a folder, not a file"):
+    with pytest.raises(ImportFileError, match="a folder, not a file"):
         Reader("hyperfine").read(str(tmp_path))
-    with pytest.raises(ImportProblem, match="not a regular file"):
+    with pytest.raises(ImportFileError, match="not a regular file"):
         read_document(os.devnull)
 
 
 def test_a_file_over_the_limit_is_refused_without_being_read(tmp_path: Path) -> None:
     with (tmp_path / "large.json").open("wb") as file:
         file.truncate(SIZE_LIMIT_BYTES + 1)
-    with pytest.raises(ImportProblem, match=r"^268,435,457 bytes, over the limit of 268,435,456$"):
+    with pytest.raises(ImportFileError, match=r"^268,435,457 bytes, over the limit of 268,435,456$"):
         read_document(str(tmp_path / "large.json"))
 
 
@@ -207,5 +207,5 @@ def test_a_text_may_come_as_utf_16_from_a_shell_on_windows() -> None:
 
 def test_a_criterion_folder_that_goes_on_for_ever_is_left(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path)
-    with pytest.raises(ImportProblem, match="no new/sample"):
+    with pytest.raises(ImportFileError, match="no new/sample"):
         Reader("criterion").read(str(tmp_path))

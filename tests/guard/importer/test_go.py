@@ -8,7 +8,7 @@ import pytest
 
 from aether_guard.importer import Document
 from aether_guard.importer.loading import Reader
-from aether_guard.importer.registry import all_importers, recognise
+from aether_guard.importer.registry import all_importers, detect_format
 
 if TYPE_CHECKING:
     import subprocess
@@ -164,4 +164,4 @@ def test_code_that_became_slower_is_found(guard: Guard, made: Path) -> None:
     ids=["on a later line", "behind a word", "failed", "after events of a build"],
 )
 def test_output_without_a_line_of_name_and_figures_is_recognised(text: str) -> None:
-    assert recognise(Document("a.txt", text.encode()), all_importers())[0] == "go"
+    assert detect_format(Document("a.txt", text.encode()), all_importers())[0] == "go"

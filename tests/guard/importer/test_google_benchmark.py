@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.importer import ImportProblem
+from aether_guard.importer import ImportFileError
 from aether_guard.importer.loading import Reader
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def test_aggregates_without_a_median_are_their_mean(made: Path, tmp_path: Path) 
 def test_deviations_alone_are_no_times(made: Path, tmp_path: Path) -> None:
     document = json.loads((made / "google-benchmark" / "aggregates.json").read_text(encoding="utf-8"))
     lines = [line for line in document["benchmarks"] if line.get("aggregate_name") in {"stddev", "cv"}]
-    with pytest.raises(ImportProblem, match=r"^no bench in it$"):
+    with pytest.raises(ImportFileError, match=r"^no bench in it$"):
         read(tmp_path, lines)
 
 

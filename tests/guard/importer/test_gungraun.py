@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.importer import ImportProblem
+from aether_guard.importer import ImportFileError
 from aether_guard.importer.loading import Reader
 
 if TYPE_CHECKING:
@@ -74,5 +74,5 @@ def test_code_that_takes_more_instructions_is_found(guard: Guard, made: Path) ->
 def test_figures_of_the_older_run_alone_are_none(made: Path, tmp_path: Path) -> None:
     text = (made / "gungraun" / "old.json").read_text(encoding="utf-8").replace('"Left"', '"Right"')
     (tmp_path / "a.json").write_text(text, encoding="utf-8")
-    with pytest.raises(ImportProblem, match=r"^no bench in it$"):
+    with pytest.raises(ImportFileError, match=r"^no bench in it$"):
         Reader("gungraun").read(str(tmp_path / "a.json"))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.importer import ImportProblem
+from aether_guard.importer import ImportFileError
 from aether_guard.importer.loading import Reader
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_statistics_over_failed_runs_are_not_judged(tmp_path: Path) -> None:
 
 
 def test_exit_codes_of_other_runs_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImportProblem, match=r"^job: 1 exit codes for 2 times$"):
+    with pytest.raises(ImportFileError, match=r"^job: 1 exit codes for 2 times$"):
         read(tmp_path / "a.json", exit_codes=[1], times=[0.1, 0.2])
 
 

@@ -12,7 +12,7 @@ import pytest
 from aether_guard.importer import Document
 from aether_guard.importer.loading import Reader, import_document
 from aether_guard.importer.registry import load_importer
-from aether_guard.importer.series import PLAIN_WISHES
+from aether_guard.importer.series import DEFAULT_OPTIONS
 
 if TYPE_CHECKING:
     import subprocess
@@ -36,7 +36,7 @@ def read(form: str, path: str) -> Imported:
 
 
 def of_text(form: str, text: str) -> Imported:
-    return import_document(Document("a", text.encode()), load_importer(form), PLAIN_WISHES)
+    return import_document(Document("a", text.encode()), load_importer(form), DEFAULT_OPTIONS)
 
 
 def figures(found: Imported) -> dict[str, tuple[tuple[str, ...] | None, float, int]]:
@@ -122,8 +122,8 @@ def test_vitest_5_file_that_did_not_load_is_an_error() -> None:
         {"assertionResults": [], "status": "failed", "message": "bench is not a function", "name": "/a/b.bench.js"}
     ]
     document = Document("a", json.dumps(report).encode())
-    assert load_importer("vitest").recognises(document)
-    (failure,) = import_document(document, load_importer("vitest"), PLAIN_WISHES).failed
+    assert load_importer("vitest").matches(document)
+    (failure,) = import_document(document, load_importer("vitest"), DEFAULT_OPTIONS).failed
     assert failure == ("b.bench.js", "the test failed: bench is not a function; nothing is left to judge")
 
 

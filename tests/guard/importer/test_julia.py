@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.importer import ImportProblem
+from aether_guard.importer import ImportFileError
 from aether_guard.importer.loading import Reader
 
 if TYPE_CHECKING:
@@ -70,5 +70,5 @@ def test_code_that_became_slower_is_found(guard: Guard, made: Path) -> None:
 )
 def test_files_without_a_run_are_refused(tmp_path: Path, saved: object, problem: str) -> None:
     (tmp_path / "a.json").write_text(json.dumps([{"BenchmarkTools": "1.0.0"}, [saved]]), encoding="utf-8")
-    with pytest.raises(ImportProblem, match=f"^{problem}"):
+    with pytest.raises(ImportFileError, match=f"^{problem}"):
         Reader("auto").read(str(tmp_path / "a.json"))

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from aether_guard.importer import ImportProblem
+from aether_guard.importer import ImportFileError
 from aether_guard.importer.loading import Reader
 
 if TYPE_CHECKING:
@@ -133,5 +133,5 @@ def test_commas_between_thousands_are_read(tmp_path: Path, text: str, time_ms: f
 
 @pytest.mark.parametrize("text", ["0,123", "1,234", "1,5", "1234,567.8", "1.234,5", "12,34.5", ",5", "0,123.4"])
 def test_a_comma_that_may_be_decimal_is_an_error(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ImportProblem, match=rf"^a: time: '{text}' is no number: a comma may be decimal"):
+    with pytest.raises(ImportFileError, match=rf"^a: time: '{text}' is no number: a comma may be decimal"):
         read(tmp_path, f'<testsuite><testcase name="a" time="{text}"/></testsuite>')

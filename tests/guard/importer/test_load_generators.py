@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.importer import ImportProblem, Wishes
+from aether_guard.importer import ImportFileError, ImportOptions
 from aether_guard.importer.loading import Reader
-from aether_guard.importer.series import PLAIN_WISHES
+from aether_guard.importer.series import DEFAULT_OPTIONS
 from aether_schema import Phase
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Import = Callable[..., dict[str, Summary]]
 
 MADE = Path(__file__).parents[3] / "fixtures" / "import"
-TOLERANT = Wishes(allow_failures=1.0)
+TOLERANT = ImportOptions(allow_failures=1.0)
 
 
 def held(summary: Summary) -> dict[str, float]:
@@ -33,7 +33,7 @@ def held(summary: Summary) -> dict[str, float]:
     return {name: round(value, 9) for name, value in found.items() if value is not None}
 
 
-def failed(form: str, path: Path | str, wishes: Wishes = PLAIN_WISHES) -> dict[str, str]:
+def failed(form: str, path: Path | str, wishes: ImportOptions = DEFAULT_OPTIONS) -> dict[str, str]:
     return dict(Reader(form, wishes).read(str(path)).failed)
 
 
@@ -74,7 +74,7 @@ def test_k6_holds_the_statistics_that_its_file_has(
 
 
 def test_k6_counts_the_samples_of_a_trend(imported: Import) -> None:
-    found = imported("k6", MADE / "k6" / "trend_stats.json", PLAIN_WISHES)
+    found = imported("k6", MADE / "k6" / "trend_stats.json", DEFAULT_OPTIONS)
     assert {name: item.n for name, item in found.items()} == {
         "http_req_duration": 1200,
         "http_req_duration{expected_response:true}": 1200,
@@ -94,7 +94,7 @@ def test_k6_trend_without_a_usable_statistic_is_skipped() -> None:
 
 @pytest.mark.parametrize("name", ["summary_export", "handle_summary"])
 def test_k6_in_both_its_older_forms(imported: Import, name: str) -> None:
-    found = imported("k6", MADE / "k6" / f"{name}.json", Wishes(allow_failures=0.02))
+    found = imported("k6", MADE / "k6" / f"{name}.json", ImportOptions(allow_failures=0.02))
     assert (found["http_reqs"].p50, found["http_reqs"].unit, found["http_reqs"].n) == (40.0, "req/s", 1200)
     assert (found["iterations"].p50, found["iterations"].unit) == (20.0, "iterations/s")
     assert ("my_own_wait" in found) is (name == "handle_summary")
@@ -116,7 +116,7 @@ def test_k6_machine_readable_has_rates_from_its_counts() -> None:
 
 @pytest.mark.parametrize("name", ["summary_export", "handle_summary", "machine_readable_failing"])
 def test_k6_failures_are_errors_of_every_bench(name: str) -> None:
-    found = Reader("k6", Wishes(unit="ms")).read(str(MADE / "k6" / f"{name}.json"))
+    found = Reader("k6", ImportOptions(unit="ms")).read(str(MADE / "k6" / f"{name}.json"))
     problems = {problem.partition("; --allow-failures")[0] for _, problem in found.failed}
     assert found.summaries == ()
     assert len(problems) == 1
@@ -124,7 +124,7 @@ def test_k6_failures_are_errors_of_every_bench(name: str) -> None:
 
 
 def test_k6_names_the_checks_that_failed() -> None:
-    problems = failed("k6", MADE / "k6" / "machine_readable_failing.json", Wishes(unit="ms"))
+    problems = failed("k6", MADE / "k6" / "machine_readable_failing.json", ImportOptions(unit="ms"))
     expected = (
         "12 of 1200 requests failed; 12 of 1200 checks failed (status is 200); --allow-failures 1% judges it anyway"
     )
@@ -176,7 +176,7 @@ def test_locust_rows_with_failures_are_errors() -> None:
 
 def test_locust_judges_a_row_within_the_allowed_share(imported: Import) -> None:
     rows = list(csv.DictReader((MADE / "locust" / "load_stats.csv").read_text(encoding="utf-8").splitlines()))
-    found = imported("locust", MADE / "locust" / "load_stats.csv", Wishes(allow_failures=0.34))
+    found = imported("locust", MADE / "locust" / "load_stats.csv", ImportOptions(allow_failures=0.34))
     page, everything = rows[1], rows[2]
     figures = {name: (item.p50, item.p95, item.n) for name, item in found.items() if item.metric == "duration_ms"}
     assert figures == {
@@ -219,7 +219,7 @@ def test_oha_statuses_and_errors_are_failures_though_its_rate_is_1(tmp_path: Pat
 
 
 def test_oha_requests_cut_off_at_the_end_are_no_failures(imported: Import) -> None:
-    found = imported("oha", MADE / "oha" / "deadline.json", PLAIN_WISHES)
+    found = imported("oha", MADE / "oha" / "deadline.json", DEFAULT_OPTIONS)
     assert {name: (round(item.p50, 9), item.n) for name, item in found.items()} == {
         "oha response time": (4.0, 1000),
         "oha req/s": (400.0, 1000),
@@ -227,7 +227,7 @@ def test_oha_requests_cut_off_at_the_end_are_no_failures(imported: Import) -> No
 
 
 def test_oha_times_of_failures_are_left_out_where_it_tells_them_apart(imported: Import) -> None:
-    found = imported("oha", MADE / "oha" / "breakdown.json", Wishes(allow_failures=0.1))
+    found = imported("oha", MADE / "oha" / "breakdown.json", ImportOptions(allow_failures=0.1))
     assert held(found["oha response time"]) == {"p50": 4.5, "p95": 9.5}
     assert found["oha response time"].notes == "100 of 1000 requests failed (503: 100)"
 
@@ -256,7 +256,7 @@ def test_vegeta_report_with_failures_is_an_error_that_names_one(imported: Import
     path = MADE / "vegeta" / "failing.json"
     problem = "25 of 1000 requests failed (500 Internal Server Error); --allow-failures 3% judges it anyway"
     assert failed("vegeta", path) == {"vegeta latency": problem, "vegeta throughput": problem}
-    assert imported("vegeta", path, Wishes(allow_failures=0.03))["vegeta latency"].p50 == 3.5
+    assert imported("vegeta", path, ImportOptions(allow_failures=0.03))["vegeta latency"].p50 == 3.5
 
 
 def test_vegeta_success_below_1_is_a_failure_without_statuses(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_vegeta_samples_of_failed_requests_are_left_out(imported: Import) -> Non
     path = MADE / "vegeta" / "requests.json"
     problem = "1 of 6 requests failed (status 500) and are left out; --allow-failures 17% judges it anyway"
     assert failed("vegeta", path) == {"vegeta latency": problem}
-    (summary,) = imported("vegeta", path, Wishes(allow_failures=0.17)).values()
+    (summary,) = imported("vegeta", path, ImportOptions(allow_failures=0.17)).values()
     assert summary.samples == (tuple((10**6 * (i + 1) + i) / 10**6 for i in (0, 1, 2, 4, 5)),)
 
 
@@ -287,7 +287,7 @@ def test_an_empty_oha_run_is_refused(tmp_path: Path) -> None:
     def change(document: Any) -> None:
         document |= {"statusCodeDistribution": {}, "latencyPercentiles": {"p50": None, "p95": None}}
 
-    with pytest.raises(ImportProblem, match=r"^latencyPercentiles.p50: no response was timed$"):
+    with pytest.raises(ImportFileError, match=r"^latencyPercentiles.p50: no response was timed$"):
         Reader("oha").read(str(edited(tmp_path, "oha/report.json", change)))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.importer import ImportProblem
+from aether_guard.importer import ImportFileError
 from aether_guard.importer.loading import Reader
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def test_counted_files_of_another_tool_are_all_read(tmp_path: Path) -> None:
 def test_a_file_without_a_bench_is_named(tmp_path: Path) -> None:
     report = json.loads(OLD.read_text(encoding="utf-8"))
     (tmp_path / "a.json").write_text(json.dumps({**report, "benchmarks": []}), encoding="utf-8")
-    with pytest.raises(ImportProblem, match=r"^no bench in it"):
+    with pytest.raises(ImportFileError, match=r"^no bench in it"):
         Reader("auto").read(str(tmp_path / "a.json"))
 
 

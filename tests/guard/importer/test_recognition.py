@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aether_guard.error import GuardError
-from aether_guard.importer import Document, ImportProblem
+from aether_guard.importer import Document, ImportFileError
 from aether_guard.importer.document import read_document
 from aether_guard.importer.loading import Reader
-from aether_guard.importer.registry import Importer, all_importers, format_names, load_importer, recognise
+from aether_guard.importer.registry import Importer, all_importers, detect_format, format_names, load_importer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ def files() -> list[Path]:
 @pytest.mark.parametrize("path", [*files(), MADE / "criterion"], ids=lambda path: path.relative_to(MADE).as_posix())
 def test_every_file_is_recognised_as_what_it_is_and_as_nothing_else(path: Path) -> None:
     document = read_document(str(path))
-    recognised = [name for name in format_names() if load_importer(name).recognises(document)]
+    recognised = [name for name in format_names() if load_importer(name).matches(document)]
     assert recognised == [path.relative_to(MADE).parts[0]]
 
 
@@ -83,7 +83,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "from aether_guard.importer import Series\n"
         "ABOUT = 'a stopwatch'\n"
         "SUFFIXES = ('.watch',)\n"
-        "def recognises(document):\n"
+        "def matches(document):\n"
         "    return document.head.startswith('WATCH ')\n"
         "def read(document, wishes):\n"
         "    yield Series(name='lap', unit='s', rounds=(tuple(map(float, document.text.split()[1:])),))\n"
@@ -110,5 +110,5 @@ def test_an_importer_that_cannot_be_imported_is_one_line() -> None:
 
 def test_what_may_be_two_formats_has_to_be_named() -> None:
     text = b"BenchmarkA 1 5 ns/op\ntest a ... bench: 1 ns/iter (+/- 0)\n"
-    with pytest.raises(ImportProblem, match=r"^may be go or libtest: name the format$"):
-        recognise(Document("a.txt", text), all_importers())
+    with pytest.raises(ImportFileError, match=r"^may be go or libtest: name the format$"):
+        detect_format(Document("a.txt", text), all_importers())

@@ -10,10 +10,10 @@ import pytest
 
 from aether_guard.error import GuardError
 from aether_guard.exporter import bmf, github_action_benchmark, openmetrics, pytest_benchmark
-from aether_guard.importer import Document, ImportProblem, Wishes
+from aether_guard.importer import Document, ImportFileError, ImportOptions
 from aether_guard.importer.loading import Reader, import_document
 from aether_guard.importer.registry import load_importer
-from aether_guard.importer.series import PLAIN_WISHES
+from aether_guard.importer.series import DEFAULT_OPTIONS
 from aether_schema import Summary
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ MADE = Path(__file__).parents[3] / "fixtures" / "import"
 STORED = MADE / "github-action-benchmark"
 
 
-def of_text(form: str, text: str, wishes: Wishes = PLAIN_WISHES) -> Imported:
+def of_text(form: str, text: str, wishes: ImportOptions = DEFAULT_OPTIONS) -> Imported:
     return import_document(Document("a", text.encode()), load_importer(form), wishes)
 
 
@@ -67,7 +67,7 @@ def test_stored_results_are_the_same_without_the_script() -> None:
     script = (STORED / "data.js").read_bytes()
     expected = Reader("auto").read(str(STORED / "data.js"))
     for text in (script.partition(b" = ")[2], script + b";\n"):
-        found = import_document(Document("a", text), load_importer("github-action-benchmark"), PLAIN_WISHES)
+        found = import_document(Document("a", text), load_importer("github-action-benchmark"), DEFAULT_OPTIONS)
         assert found == expected
 
 
@@ -105,7 +105,7 @@ def test_a_custom_result_in_an_unknown_unit_is_listed() -> None:
 
 @pytest.mark.parametrize("text", ["window.BENCHMARK_DATA = {", "window.BENCHMARK_DATA = 3", "window.BENCHMARK_DATA ="])
 def test_a_damaged_history_is_one_line(text: str) -> None:
-    with pytest.raises(ImportProblem):
+    with pytest.raises(ImportFileError):
         of_text("github-action-benchmark", text)
 
 
@@ -130,7 +130,7 @@ def test_the_measures_of_bencher_have_units_and_directions() -> None:
 
 def test_a_measure_of_ones_own_takes_the_unit_that_is_given() -> None:
     text = '{"page": {"load": {"value": 7}, "latency": {"value": 5000000}}}'
-    found = of_text("bmf", text, Wishes(unit="s"))
+    found = of_text("bmf", text, ImportOptions(unit="s"))
     assert {item.bench_id: item.p50 for item in found.summaries} == {"page load": 7000.0, "page latency": 5.0}
 
 

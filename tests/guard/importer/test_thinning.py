@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.importer import ImportProblem
+from aether_guard.importer import ImportFileError
 from aether_guard.importer.document import SIZE_LIMIT_BYTES, read_document
 from aether_guard.importer.loading import Reader
 from aether_guard.importer.thinning import MOST_KEPT, thin, thinned_length
@@ -98,7 +98,7 @@ def test_a_file_of_another_tool_over_the_limit_is_refused(tmp_path: Path) -> Non
         file.write(b'{"results": [')
         file.truncate(SIZE_LIMIT_BYTES + 1)
     for form in ("hyperfine", "auto"):
-        with pytest.raises(ImportProblem, match="over the limit of 268,435,456"):
+        with pytest.raises(ImportFileError, match="over the limit of 268,435,456"):
             Reader(form).read(str(path))
 
 
@@ -107,5 +107,5 @@ def test_a_thinned_array_is_no_run_of_another_tool(tmp_path: Path) -> None:
     report = json.loads('{"results": [{"command": "a", "mean": 1.0}]}')
     path.write_text(json.dumps({"data": [0] * 10_000_000, **report}), encoding="utf-8")
     assert read_document(str(path), ["data"]).is_thinned
-    with pytest.raises(ImportProblem, match="over 1 GiB of memory"):
+    with pytest.raises(ImportFileError, match="over 1 GiB of memory"):
         Reader("auto").read(str(path))

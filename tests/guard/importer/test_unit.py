@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.importer.unit import conversion
+from aether_guard.importer.unit import conversion_for
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ from aether_guard.importer.unit import conversion
     ],
 )
 def test_a_unit_says_what_it_is_of(unit: str, metric: str, becomes: str, factor: Fraction, better: str | None) -> None:
-    known = conversion(unit)
+    known = conversion_for(unit)
     assert (known.metric, known.unit, known.better) == (metric, becomes, better)
     assert Fraction(known.multiply, known.divide) == factor
 
@@ -53,5 +53,5 @@ def test_a_unit_says_what_it_is_of(unit: str, metric: str, becomes: str, factor:
     st.sampled_from(["s", "us", "ns", "ps", "min", "GB/s", "kB/s", "B/s", "KiB/s", "GiB/s", "Mbit/s", "ops/us"]),
 )
 def test_a_conversion_is_the_number_nearest_to_the_exact_one(value: float, unit: str) -> None:
-    known = conversion(unit)
-    assert known.one(value) == float(Fraction(value) * known.multiply / known.divide)
+    known = conversion_for(unit)
+    assert known.convert(value) == float(Fraction(value) * known.multiply / known.divide)

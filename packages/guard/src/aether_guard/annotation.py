@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aether_guard.figure import figure
+from aether_guard.figure import format_value
 from aether_schema import printable
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def render_annotations(report: Report) -> str:
         file = "" if path is None else f",file={escaped_property(printable(path))}"
         message = (
             f"{name}: {printable(judgement.reason)}: "
-            f"{figure(judgement.baseline, unit)} in the baseline, {figure(judgement.current, unit)} now"
+            f"{format_value(judgement.baseline, unit)} in the baseline, {format_value(judgement.current, unit)} now"
         )
         lines.append(f"::warning title={title}{file}::{escaped_message(message)}")
     if len(lines) > MOST_LINES:

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from aether_guard.__about__ import __version__
-from aether_guard.command.form import EXIT_STATUSES, Parser, complain
+from aether_guard.command.form import EXIT_STATUSES, Parser, print_error
 from aether_guard.error import GuardError, explain
 from aether_guard.verdict import EXIT_ERROR
 from aether_schema import SchemaError
@@ -51,19 +51,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except (GuardError, SchemaError) as error:
         for line in str(error).splitlines():
-            complain(line)
+            print_error(line)
         return EXIT_ERROR
     except KeyboardInterrupt:
-        complain("interrupted")
+        print_error("interrupted")
         return 130
     except BrokenPipeError:
         # Whoever read the output has gone; the verdict has not been delivered.
         return EXIT_ERROR
     except Exception as error:  # noqa: BLE001 - the interpreter's own status for it, 1, would mean a regression
         if isinstance(error, OSError) and error.filename is None:
-            complain(f"the output cannot be written: {(error.strerror or str(error)).lower()}")
+            print_error(f"the output cannot be written: {(error.strerror or str(error)).lower()}")
         else:
-            complain(explain(error))
+            print_error(explain(error))
         return EXIT_ERROR
     finally:
         settle_streams()

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from aether_guard.assessment import Assessment
-from aether_guard.estimate import BOUNDED_SAMPLES, INTERVAL_LEVEL, Estimate, estimate
+from aether_guard.estimate import INTERVAL_LEVEL, MIN_SAMPLES_FOR_P95, Estimate, estimate
 from aether_guard.policy import Policy, waiver_expired
 from aether_guard.reason import explain
 from aether_guard.retaken import note_on_retaken, retaken_samples
-from aether_guard.ruler import VERSION_KEYS, differing_keys, read_ruler, uncertainty
+from aether_guard.ruler import VERSION_KEYS, correction_std_error, environment_differences, reference_shift
 from aether_guard.statistic import Choice, choose_statistic
 from aether_guard.verdict import TOLERANCE, Judgement, judge
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: What must be shown of a regression is not that it is beyond the gate, which the estimate says, but that it
 #: is no accident: that more than this part of the gate is real.
-REAL_PART = 0.25
+NULL_GATE_FRACTION = 0.25
 
 
 def assess(baseline: Summary, current: Summary, policy: Policy, today: date) -> Assessment:
@@ -38,18 +38,18 @@ def assess(baseline: Summary, current: Summary, policy: Policy, today: date) -> 
     The worsening is `current / baseline - 1` where lower is better and `1 - current / baseline` where
     higher is.
     """
-    known = Assessment(baseline=baseline, current=current, policy=policy, gate=policy.gate_in_force)
-    problem = incomparable(baseline, current) or _policy_problem(policy, today)
+    assessment = Assessment(baseline=baseline, current=current, policy=policy, gate=policy.gate_in_force)
+    problem = incompatibility(baseline, current) or _policy_problem(policy, today)
     if problem is not None:
-        return replace(known, problem=problem)
+        return replace(assessment, problem=problem)
     chosen = choose_statistic(baseline, current, policy)
     if isinstance(chosen, str):
-        return replace(known, problem=chosen)
+        return replace(assessment, problem=chosen)
     before, after = chosen.baseline, chosen.current
     if before == 0 or not math.isfinite(after / before):
-        return replace(known, problem=f"{chosen.name}: {before:g} in the baseline, and there is no ratio to it")
+        return replace(assessment, problem=f"{chosen.name}: {before:g} in the baseline, and there is no ratio to it")
     change = worsening(before, after, lower_is_better=baseline.lower_is_better)
-    return _with_evidence(replace(known, chosen=chosen, change=change), chosen)
+    return _with_evidence(replace(assessment, chosen=chosen, change=change), chosen)
 
 
 def judge_all(assessments: Sequence[Assessment], level: float) -> list[Judgement]:
@@ -61,15 +61,15 @@ def judge_all(assessments: Sequence[Assessment], level: float) -> list[Judgement
     several runs. The plain rule, for figures alone, has no such bound.
     """
     chances = {
-        index: known.deciding.chance_of_worse(known.gate * REAL_PART)
+        index: known.decisive.p_value_worse(known.gate * NULL_GATE_FRACTION)
         for index, known in enumerate(assessments)
-        if known.problem is None and known.deciding is not None and not known.undecidable
+        if known.problem is None and known.decisive is not None and not known.undecidable
     }
-    real = significant(chances, level)
+    real = holm_rejections(chances, level)
     return [_judgement(known, real=index in real, level=level) for index, known in enumerate(assessments)]
 
 
-def significant(chances: dict[int, float], level: float) -> set[int]:
+def holm_rejections(chances: dict[int, float], level: float) -> set[int]:
     """Return the keys whose p-values stand at the family-wise `level`, by Holm's procedure."""
     found: set[int] = set()
     for rank, index in enumerate(sorted(chances, key=chances.__getitem__)):
@@ -79,7 +79,7 @@ def significant(chances: dict[int, float], level: float) -> set[int]:
     return found
 
 
-def incomparable(baseline: Summary, current: Summary) -> str | None:
+def incompatibility(baseline: Summary, current: Summary) -> str | None:
     """Return why the two cannot be compared at all, or None."""
     for key in ("bench_id", "metric", "unit"):
         theirs, ours = getattr(baseline, key), getattr(current, key)
@@ -111,13 +111,13 @@ def worsening(before: float, after: float, *, lower_is_better: bool) -> float:
     return ratio - 1 if lower_is_better else 1 - ratio
 
 
-def decide(known: Assessment, *, real: bool, level: float) -> Verdict:
+def decide(assessment: Assessment, *, real: bool, level: float) -> Verdict:
     """Return the verdict on one bench of which it is known whether chance alone could have made it worse."""
-    if known.undecidable:
+    if assessment.undecidable:
         return "inconclusive"
-    if known.deciding is None:
-        return judge(known.change, known.gate)
-    return judge_estimate(known.deciding, known.gate, real=real, level=level)
+    if assessment.decisive is None:
+        return judge(assessment.change, assessment.gate)
+    return judge_estimate(assessment.decisive, assessment.gate, real=real, level=level)
 
 
 def judge_estimate(found: Estimate, gate: float, *, real: bool, level: float) -> Verdict:
@@ -125,7 +125,7 @@ def judge_estimate(found: Estimate, gate: float, *, real: bool, level: float) ->
     verdict = judge(found.change, gate)
     if verdict == "regression":
         return "regression" if real else "inconclusive"
-    if verdict == "improvement" and found.chance_of_better(gate * REAL_PART) <= level:
+    if verdict == "improvement" and found.p_value_better(gate * NULL_GATE_FRACTION) <= level:
         return "improvement"
     return "inconclusive" if found.interval[1] > gate + TOLERANCE else "pass"
 
@@ -136,21 +136,21 @@ def _policy_problem(policy: Policy, today: date) -> str | None:
     return None
 
 
-def _with_evidence(known: Assessment, chosen: Choice) -> Assessment:
+def _with_evidence(assessment: Assessment, chosen: Choice) -> Assessment:
     """Add the estimates, and the reasons against letting them decide."""
-    baseline, current, policy = known.baseline, known.current, known.policy
-    differing = differing_keys(baseline, current)
+    baseline, current, policy = assessment.baseline, assessment.current, assessment.policy
+    differing = environment_differences(baseline, current)
     machine = [key for key in differing if key not in VERSION_KEYS] if policy.host_mismatch != "ignore" else []
     if machine and policy.host_mismatch == "error":
-        return replace(known, problem=f"the machines differ in {', '.join(machine)}")
+        return replace(assessment, problem=f"the machines differ in {', '.join(machine)}")
     raw = estimate(baseline, current, chosen.name, by_ruler=False)
-    ruler = read_ruler(baseline, current) if raw is not None else None
+    ruler = reference_shift(baseline, current) if raw is not None else None
     ruled = estimate(baseline, current, chosen.name, by_ruler=True) if ruler is not None else None
-    has_samples = raw is not None and raw.units > 0
+    has_samples = raw is not None and raw.sample_size > 0
     lacking = (policy.evidence != "any" and not has_samples) or (policy.evidence == "ruler" and ruled is None)
     if lacking:
         what = "samples on both sides" if not has_samples else "the same ruler on both sides"
-        return replace(known, problem=f"the policy asks for {what}")
+        return replace(assessment, problem=f"the policy asks for {what}")
     doubt = None
     notes = [note for note in (chosen.note, note_on_retaken(baseline, current)) if note is not None]
     if raw is None and baseline.samples and current.samples:
@@ -158,56 +158,62 @@ def _with_evidence(known: Assessment, chosen: Choice) -> Assessment:
     if raw is not None and ruled is not None and ruler is not None:
         # The slow tail of a throughput goes with the slow tail of the reference, which is a time.
         slow = chosen.probability if baseline.lower_is_better else 1 - chosen.probability
-        correction = uncertainty(baseline, current, slow)
+        correction = correction_std_error(baseline, current, slow)
         ruled = ruled.with_fixed_error(correction)
         if machine and ruler.disagreement is None:
             doubt = "and no second kernel says whether the ruler holds between them"
-        ruled = replace(ruled, widened=ruler.doubt(same_machine=not machine))
+        ruled = replace(ruled, extra_half_width=ruler.shift_uncertainty(same_machine=not machine))
     elif machine:
         doubt = "and no reference was timed on both"
     return replace(
-        known,
+        assessment,
         raw=raw,
-        ruled=ruled,
+        normalized=ruled,
         ruler=ruler,
         machine=tuple(machine),
         versions=tuple(key for key in differing if key in VERSION_KEYS),
         notes=tuple(notes),
-        doubt=doubt,
+        blocking_doubt=doubt,
     )
 
 
-def _judgement(known: Assessment, *, real: bool, level: float) -> Judgement:
-    policy, chosen = known.policy, known.chosen
-    if known.problem is not None or chosen is None:
-        return Judgement(bench_id=known.current.bench_id, verdict="error", reason=known.problem or "nothing to judge")
-    found = known.deciding
-    verdict = decide(known, real=real, level=level)
+def _judgement(assessment: Assessment, *, real: bool, level: float) -> Judgement:
+    policy, chosen = assessment.policy, assessment.chosen
+    if assessment.problem is not None or chosen is None:
+        return Judgement(
+            bench_id=assessment.current.bench_id, verdict="error", reason=assessment.problem or "nothing to judge"
+        )
+    found = assessment.decisive
+    verdict = decide(assessment, real=real, level=level)
     needed = None
-    if found is not None and verdict == "inconclusive" and not known.undecidable:
-        needed = found.samples_needed(known.gate)
+    if found is not None and verdict == "inconclusive" and not assessment.undecidable:
+        needed = found.samples_needed(assessment.gate)
         if chosen.is_tail and needed is not None:
-            needed = max(needed, BOUNDED_SAMPLES)
-    moved = _moved_phase(known.baseline, known.current, verdict) if verdict in {"regression", "improvement"} else None
+            needed = max(needed, MIN_SAMPLES_FOR_P95)
+    moved = (
+        _moved_phase(assessment.baseline, assessment.current, verdict)
+        if verdict in {"regression", "improvement"}
+        else None
+    )
     return Judgement(
-        bench_id=known.current.bench_id,
+        bench_id=assessment.current.bench_id,
         verdict=verdict,
-        metric=known.current.metric,
-        unit=known.current.unit,
+        metric=assessment.current.metric,
+        unit=assessment.current.unit,
         quantile=chosen.name,
         baseline=chosen.baseline,
         current=chosen.current,
-        change=known.change,
-        change_adjusted=None if known.ruled is None else known.ruled.change,
-        change_decisive=known.change_decisive,
+        change=assessment.change,
+        change_adjusted=None if assessment.normalized is None else assessment.normalized.change,
+        change_decisive=assessment.change_decisive,
         interval=None if found is None else found.interval,
         interval_level=None if found is None else INTERVAL_LEVEL,
-        processes=known.processes,
+        processes=assessment.processes,
         runs=None if found is None else found.runs,
-        retaken=retaken_samples(known.baseline, known.current),
+        retaken=retaken_samples(assessment.baseline, assessment.current),
         samples_needed=needed,
-        reason=explain(known, needed=needed, moved=moved),
-        gate=known.gate,
+        reason=explain(assessment, needed=needed, moved=moved),
+        gate=assessment.gate,
         warn_only=policy.warn_only,
         moved_phase=moved,
     )

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from aether_guard.error import GuardError
 from aether_guard.figure import parse_percentage
-from aether_guard.policy import Evidence, HostMismatch, PolicyBook, Waiver, Wishes
+from aether_guard.policy import EvidenceRequirement, HostMismatch, PolicyOverrides, PolicySet, Waiver
 from aether_guard.verdict import Quantile
 from aether_schema import printable
 
@@ -23,21 +23,21 @@ INTEGER_DIGITS = 4300
 _LARGE_INTEGER = re.compile(rb"[\d_]{%d,}" % INTEGER_DIGITS)
 
 
-class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+class TomlTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
     """A table of the file: keys with dashes, and none that it does not know."""
 
 
-class BenchTable(Table, frozen=True, kw_only=True):
+class BenchTable(TomlTable, frozen=True, kw_only=True):
     """The table `[guard.bench."<glob>"]`: the policy of the benches that match."""
 
     gate: str | float | None = None
     quantile: Quantile | None = None
     warn_only: bool | None = None
-    evidence: Evidence | None = None
+    evidence: EvidenceRequirement | None = None
     host_mismatch: HostMismatch | None = None
 
 
-class WaiverTable(Table, frozen=True, kw_only=True):
+class WaiverTable(TomlTable, frozen=True, kw_only=True):
     """A table `[[guard.waiver]]`: a larger gate for a while."""
 
     bench: str
@@ -57,13 +57,13 @@ class GuardTable(BenchTable, frozen=True, kw_only=True):
     waiver: tuple[WaiverTable, ...] = ()
 
 
-class AbTable(Table, frozen=True, kw_only=True):
+class AbTable(TomlTable, frozen=True, kw_only=True):
     """The table `[ab]`: the commands that make a revision ready to be measured."""
 
     setup: str | tuple[str, ...] = ()
 
 
-class Document(Table, frozen=True, kw_only=True):
+class Document(TomlTable, frozen=True, kw_only=True):
     """The whole file."""
 
     guard: GuardTable = GuardTable()
@@ -91,7 +91,7 @@ class Config(Struct, frozen=True, kw_only=True):
     path: str | None = None
     baseline: tuple[str, ...] = ()
     current: tuple[str, ...] = ()
-    book: PolicyBook = PolicyBook()
+    book: PolicySet = PolicySet()
     ab_setup: tuple[str, ...] = ()
 
 
@@ -138,21 +138,21 @@ def _config(path: str, document: Document) -> Config:
     table, setup = document.guard, document.ab.setup
     base = os.path.relpath(os.path.dirname(path))
 
-    def placed(paths: tuple[str, ...]) -> tuple[str, ...]:
+    def relative_to_config(paths: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(os.path.normpath(os.path.join(base, item)) for item in paths)
 
     if any("\0" in item for item in (*table.baseline, *table.current)):
         raise GuardError(f"{_shown(path)}: guard: a path cannot hold a zero byte")
     return Config(
         path=path,
-        baseline=placed(table.baseline),
-        current=placed(table.current),
-        book=_book(path, table),
+        baseline=relative_to_config(table.baseline),
+        current=relative_to_config(table.current),
+        book=_policies(path, table),
         ab_setup=(setup,) if isinstance(setup, str) else setup,
     )
 
 
-def _book(path: str, table: GuardTable) -> PolicyBook:
+def _policies(path: str, table: GuardTable) -> PolicySet:
     source = _shown(path)
 
     def fraction(value: str | float, key: str) -> float:
@@ -162,8 +162,8 @@ def _book(path: str, table: GuardTable) -> PolicyBook:
         except GuardError as error:
             raise GuardError(f"{source}: {key}: {error}") from None
 
-    def wishes(part: BenchTable, key: str) -> Wishes:
-        return Wishes(
+    def wishes(part: BenchTable, key: str) -> PolicyOverrides:
+        return PolicyOverrides(
             gate=None if part.gate is None else fraction(part.gate, f"{key}.gate"),
             quantile=part.quantile,
             warn_only=part.warn_only,
@@ -171,14 +171,14 @@ def _book(path: str, table: GuardTable) -> PolicyBook:
             host_mismatch=part.host_mismatch,
         )
 
-    def by_glob(pattern: str, part: BenchTable) -> tuple[str, str, Wishes]:
+    def by_glob(pattern: str, part: BenchTable) -> tuple[str, str, PolicyOverrides]:
         key = f'guard.bench."{printable(pattern)}"'
         return f"{source} [{key}]", pattern, wishes(part, key)
 
-    level = PolicyBook().level if table.level is None else fraction(table.level, "guard.level")
+    level = PolicySet().level if table.level is None else fraction(table.level, "guard.level")
     if not level:
         raise GuardError(f"{source}: guard.level: at 0 no evidence would make a regression; the usual is 5%")
-    return PolicyBook(
+    return PolicySet(
         general=((f"{source} [guard]", wishes(table, "guard")),),
         by_glob=tuple(by_glob(pattern, part) for pattern, part in table.bench.items()),
         waivers=tuple(
@@ -237,7 +237,7 @@ def _converts(table: object) -> bool:
     return True
 
 
-def _table_at(place: str) -> type[Table]:
+def _table_at(place: str) -> type[TomlTable]:
     if place.startswith("guard.waiver"):
         return WaiverTable
     if place.startswith("guard.bench"):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aether_guard.student import quantile_of_t, upper_tail
+from aether_guard.student import t_ppf, t_sf
 from aether_guard.units import compared_units
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 INTERVAL_LEVEL = 0.9
 ONE_SIDED = (1 + INTERVAL_LEVEL) / 2
 #: A one-sided 95 % bound on a p95 is finite from this many samples on: 0.95^59 < 0.05.
-BOUNDED_SAMPLES = 59
+MIN_SAMPLES_FOR_P95 = 59
 #: No more samples than these are asked for.
 MOST_SAMPLES = 10_000
 #: A fall by all but this of it, which still has a logarithm.
-_ALL_GONE = -1 + 1e-12
+_MIN_CHANGE = -1 + 1e-12
 _LEAST_RUNS = 2
 #: Degrees of freedom at which a t distribution is normal for every purpose here.
 _NORMAL = 1e6
@@ -43,73 +43,73 @@ _NORMAL = 1e6
 class Estimate(Struct, frozen=True, kw_only=True):
     """The worsening in logarithms: its centre and standard error, with the degrees of freedom of the latter.
 
-    A positive centre is worse for every metric. `fixed` is the part of `error` that no number of samples makes
-    smaller. `piece` is the length of the pieces compared, `units` the number of independent pieces on the smaller
+    A positive centre is worse for every metric. `fixed` is the part of `std_error` that no number of samples makes
+    smaller. `chunk_length` is the length of the pieces compared, `sample_size` the number of independent pieces on the smaller
     side; both are 0 where samples gave no error. `runs` counts the baseline runs whose variance is in the error: with
     one, the differences between runs are not in it. With `single_process` a side came from one process: its pieces are
     the units, and the difference between processes is not in the error.
     """
 
-    centre: float
-    error: float
-    freedom: float
+    log_change: float
+    std_error: float
+    dof: float
     lower_is_better: bool
-    piece: int
-    units: int
+    chunk_length: int
+    sample_size: int
     single_process: bool = False
-    widened: float = 0.0
+    extra_half_width: float = 0.0
     fixed: float = 0.0
     runs: int = 1
 
     @property
     def change(self) -> float:
         """The worsening as a fraction."""
-        return as_change(self.centre, lower_is_better=self.lower_is_better)
+        return from_log(self.log_change, lower_is_better=self.lower_is_better)
 
     @property
-    def reach(self) -> float:
+    def half_width(self) -> float:
         """How far the interval reaches to either side of the centre, in logarithms."""
-        return quantile_of_t(ONE_SIDED, self.freedom) * self.error + self.widened
+        return t_ppf(ONE_SIDED, self.dof) * self.std_error + self.extra_half_width
 
     @property
     def interval(self) -> tuple[float, float]:
         """The worsening's bounds as fractions, at INTERVAL_LEVEL: each one-sided at 95 %."""
-        bounds = (self.centre - self.reach, self.centre + self.reach)
+        bounds = (self.log_change - self.half_width, self.log_change + self.half_width)
         return (
-            as_change(bounds[0], lower_is_better=self.lower_is_better),
-            as_change(bounds[1], lower_is_better=self.lower_is_better),
+            from_log(bounds[0], lower_is_better=self.lower_is_better),
+            from_log(bounds[1], lower_is_better=self.lower_is_better),
         )
 
-    def chance_of_worse(self, null: float) -> float:
+    def p_value_worse(self, null: float) -> float:
         """Return the p-value against a true worsening of at most `null`, a fraction."""
-        return self._tail(self.centre - as_log(null, lower_is_better=self.lower_is_better))
+        return self._tail(self.log_change - to_log(null, lower_is_better=self.lower_is_better))
 
-    def chance_of_better(self, null: float) -> float:
+    def p_value_better(self, null: float) -> float:
         """Return the p-value against a true improvement of at most `null`, a fraction."""
-        return self._tail(as_log(-null, lower_is_better=self.lower_is_better) - self.centre)
+        return self._tail(to_log(-null, lower_is_better=self.lower_is_better) - self.log_change)
 
-    def with_fixed_error(self, error: float) -> Estimate:
+    def with_fixed_error(self, std_error: float) -> Estimate:
         """Return the estimate with a further standard error that no number of samples makes smaller."""
-        return replace(self, error=math.hypot(self.error, error), fixed=math.hypot(self.fixed, error))
+        return replace(self, std_error=math.hypot(self.std_error, std_error), fixed=math.hypot(self.fixed, std_error))
 
     def samples_needed(self, gate: float) -> int | None:
         """Return how many samples, in rounds as they are, would bring the interval to one side of `gate`.
 
         None where no number would. At most MOST_SAMPLES: where it takes more, the figure is as good as on the gate.
         """
-        distance = max(abs(self.centre - as_log(gate, lower_is_better=self.lower_is_better)), 0.01)
-        allowed = (distance - self.widened) / quantile_of_t(ONE_SIDED, self.freedom)
-        if not self.units or allowed <= self.fixed:
+        distance = max(abs(self.log_change - to_log(gate, lower_is_better=self.lower_is_better)), 0.01)
+        allowed = (distance - self.extra_half_width) / t_ppf(ONE_SIDED, self.dof)
+        if not self.sample_size or allowed <= self.fixed:
             return None
-        excess = (self.error**2 - self.fixed**2) / (allowed**2 - self.fixed**2)
-        rounds = self.units * max(1.0, excess) + 1
-        return min(MOST_SAMPLES, math.ceil(min(rounds, MOST_SAMPLES)) * self.piece)
+        excess = (self.std_error**2 - self.fixed**2) / (allowed**2 - self.fixed**2)
+        rounds = self.sample_size * max(1.0, excess) + 1
+        return min(MOST_SAMPLES, math.ceil(min(rounds, MOST_SAMPLES)) * self.chunk_length)
 
     def _tail(self, distance: float) -> float:
-        distance -= self.widened
-        if self.error == 0:
+        distance -= self.extra_half_width
+        if self.std_error == 0:
             return 0.0 if distance > 0 else 1.0
-        return upper_tail(distance / self.error, self.freedom)
+        return t_sf(distance / self.std_error, self.dof)
 
 
 class _Side(Struct, frozen=True):
@@ -117,7 +117,7 @@ class _Side(Struct, frozen=True):
 
     level: float
     variance: float = 0.0
-    freedom: float = 1.0
+    dof: float = 1.0
 
 
 def estimate(baseline: Summary, current: Summary, name: Statistic, *, by_ruler: bool) -> Estimate | None:
@@ -125,20 +125,20 @@ def estimate(baseline: Summary, current: Summary, name: Statistic, *, by_ruler: 
 
     `by_ruler` needs references of the same kernel on both sides.
     """
-    units = compared_units(baseline, current, name, by_ruler=by_ruler)
+    sample_size = compared_units(baseline, current, name, by_ruler=by_ruler)
     levels = run_levels(baseline, name, by_ruler=by_ruler)
-    if units is not None:
-        before, after = map(_side, units.sides)
-        if units.paired and len(levels) < _LEAST_RUNS:
+    if sample_size is not None:
+        before, after = map(_side, sample_size.sides)
+        if sample_size.paired and len(levels) < _LEAST_RUNS:
             # The effect of a layout is in both rounds that had it, and drops out of their difference.
-            differences = _side([new - old for old, new in zip(*units.sides, strict=True)])
+            differences = _side([new - old for old, new in zip(*sample_size.sides, strict=True)])
             before = replace(before, variance=0.0)
             after = replace(differences, level=after.level)
     elif (sides := _intervals(baseline, current, name) or _figures(baseline, current, name, levels)) is not None:
         before, after = sides
     else:
         return None
-    parts = [(before.variance, before.freedom), (after.variance, after.freedom)]
+    parts = [(before.variance, before.dof), (after.variance, after.dof)]
     moved, fixed, several = 0.0, 0.0, len(levels) >= _LEAST_RUNS
     if several:
         # The baseline is the mean of its runs, and the current run one more draw of the same run effects.
@@ -146,19 +146,19 @@ def estimate(baseline: Summary, current: Summary, name: Statistic, *, by_ruler: 
         draws = 1 + 1 / len(levels)
         between = _variance(levels)
         # The variance between runs includes the one within a run; the excess of a noisier current run is added.
-        parts = [(between * draws, len(levels) - 1.0), (max(0.0, after.variance - before.variance), after.freedom)]
+        parts = [(between * draws, len(levels) - 1.0), (max(0.0, after.variance - before.variance), after.dof)]
         fixed = math.sqrt(max(0.0, between - before.variance) * draws)
-    freedom = _freedom(parts)
+    dof = _freedom(parts)
     lower_is_better = baseline.lower_is_better
     return Estimate(
-        centre=(after.level - before.level - moved) * (1 if lower_is_better else -1),
-        error=math.sqrt(math.fsum(variance for variance, _ in parts)),
+        log_change=(after.level - before.level - moved) * (1 if lower_is_better else -1),
+        std_error=math.sqrt(math.fsum(variance for variance, _ in parts)),
         # The part that is added can only raise the error, so it must not lend it degrees of freedom.
-        freedom=min(freedom, parts[0][1]) if several else freedom,
+        dof=min(dof, parts[0][1]) if several else dof,
         lower_is_better=lower_is_better,
-        piece=0 if units is None else units.piece,
-        units=0 if units is None else units.count,
-        single_process=units is not None and units.single and not several,
+        chunk_length=0 if sample_size is None else sample_size.piece,
+        sample_size=0 if sample_size is None else sample_size.count,
+        single_process=sample_size is not None and sample_size.single and not several,
         fixed=fixed,
         runs=max(1, len(levels)),
     )
@@ -176,9 +176,9 @@ def level(summary: Summary, name: Statistic, *, by_ruler: bool) -> float | None:
 
     None where the summary does not hold it, or it is 0; normalized, also without samples.
     """
-    units = compared_units(summary, summary, name, by_ruler=by_ruler)
-    if units is not None:
-        return math.exp(max(-700.0, min(_side(units.sides[0]).level, 700.0)))
+    sample_size = compared_units(summary, summary, name, by_ruler=by_ruler)
+    if sample_size is not None:
+        return math.exp(max(-700.0, min(_side(sample_size.sides[0]).level, 700.0)))
     return None if by_ruler else summary.statistic(name) or None
 
 
@@ -189,8 +189,8 @@ def _intervals(baseline: Summary, current: Summary, name: Statistic) -> tuple[_S
         interval = summary.interval
         if name != "p50" or summary.samples or interval is None or interval.low <= 0:
             return None
-        error = math.log(interval.high / interval.low) / 2 / quantile_of_t((1 + interval.level) / 2, _NORMAL)
-        sides.append(_Side(math.log(summary.p50), error**2, _NORMAL))
+        std_error = math.log(interval.high / interval.low) / 2 / t_ppf((1 + interval.level) / 2, _NORMAL)
+        sides.append(_Side(math.log(summary.p50), std_error**2, _NORMAL))
     return sides[0], sides[1]
 
 
@@ -206,14 +206,14 @@ def _figures(
     return _Side(math.log(before)), _Side(math.log(after))
 
 
-def as_change(logarithm: float, *, lower_is_better: bool) -> float:
+def from_log(logarithm: float, *, lower_is_better: bool) -> float:
     """Return a worsening in logarithms as a fraction: of the baseline's cost, or of its throughput."""
     return math.expm1(min(logarithm, 700.0)) if lower_is_better else -math.expm1(min(-logarithm, 700.0))
 
 
-def as_log(change: float, *, lower_is_better: bool) -> float:
+def to_log(change: float, *, lower_is_better: bool) -> float:
     """Return a worsening as a logarithm; neither a cost nor a throughput can fall by more than all of it."""
-    return math.log1p(max(change, _ALL_GONE)) if lower_is_better else -math.log1p(max(-change, _ALL_GONE))
+    return math.log1p(max(change, _MIN_CHANGE)) if lower_is_better else -math.log1p(max(-change, _MIN_CHANGE))
 
 
 def _side(values: Sequence[float]) -> _Side:

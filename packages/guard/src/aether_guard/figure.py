@@ -18,24 +18,24 @@ LARGEST_GATE = 1.0
 _MOST_DIGITS = 7
 
 
-def percentage(fraction: float) -> str:
+def format_percent(fraction: float) -> str:
     """Return `20 %` for 0.2, with as many digits as it needs up to four."""
     return f"{fraction * 100:.4g} %"
 
 
-def signed_percentage(fraction: float, limit: float | None = None) -> str:
+def format_signed_percent(fraction: float, limit: float | None = None) -> str:
     """Return `+25.0 %` for 0.25; what rounds to nothing has no sign, and what is not `limit` does not round to it."""
     text = _percents(fraction, limit)
     return f"{text.lstrip('-') if float(text) == 0 else f'+{text}' if fraction > 0 else text} %"
 
 
-def worse_or_better(change: float, limit: float | None = None) -> str:
+def format_change(change: float, limit: float | None = None) -> str:
     """Return `25.0 % worse` for 0.25 and `10.0 % better` for -0.1; what is not `limit` does not round to it."""
     size = _percents(abs(change), limit)
     return f"{size} % {'worse' if change > 0 else 'better'}" if float(size) else "unchanged"
 
 
-def figure(value: float, unit: str) -> str:
+def format_value(value: float, unit: str) -> str:
     """Return a figure with its unit, to four significant digits, whole from a thousand on."""
     text = f"{value:,.0f}" if THOUSAND <= value < BILLION else f"{value:.4g}"
     return f"{text} {printable(unit)}"
@@ -46,7 +46,7 @@ def described_figures(summary: Summary) -> str:
     names: tuple[Statistic, ...] = ("mean", "p50", "p95")
     listed = [name for name in names if name in (summary.statistics or ("p50", "p95"))]
     held = [(name, summary.statistic(name)) for name in listed]
-    return ", ".join(f"{name} {figure(value, summary.unit)}" for name, value in held if value is not None)
+    return ", ".join(f"{name} {format_value(value, summary.unit)}" for name, value in held if value is not None)
 
 
 def _percents(fraction: float, limit: float | None = None) -> str:

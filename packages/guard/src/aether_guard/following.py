@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from aether_guard.estimate import run_levels
-from aether_guard.student import upper_tail
+from aether_guard.student import t_sf
 from aether_guard.units import compared_units
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def read_following(baseline: Summary, current: Summary) -> Following | None:
     return Following(
         correlation=correlation,
         part=bench / reference,
-        chance=upper_tail(correlation * math.sqrt(freedom / rest), freedom) if rest > 0 else float(correlation < 0),
+        chance=t_sf(correlation * math.sqrt(freedom / rest), freedom) if rest > 0 else float(correlation < 0),
         count=len(moves),
     )
 

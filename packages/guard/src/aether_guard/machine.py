@@ -53,10 +53,10 @@ def generate_check_schema() -> bytes:
 
 def generate_ab_schema() -> bytes:
     """Return the JSON Schema (draft 2020-12) of `ab --format json`, of one bench or of several."""
-    from aether_guard.ab.outcome import Outcome, Outcomes
+    from aether_guard.ab.outcome import ComparisonResult, ComparisonResults
     from aether_schema.json_schema import render_json_schema
 
-    return render_json_schema("aether-guard ab --format json", Outcome, Outcomes)
+    return render_json_schema("aether-guard ab --format json", ComparisonResult, ComparisonResults)
 
 
 def published_check_schema() -> bytes:

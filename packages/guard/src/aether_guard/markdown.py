@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from aether_guard.text import HEAD, caveats, conclusion, described, label, table_row, worth_a_reason
+from aether_guard.text import HEAD, caveats, needs_reason, reason_line, summary_line, table_row, verdict_label
 
 if TYPE_CHECKING:
     from aether_guard.verdict import Report
@@ -29,7 +29,7 @@ def render_markdown(report: Report) -> str:
     lines = [
         "### Performance guard",
         "",
-        escaped(conclusion(report)),
+        escaped(summary_line(report)),
         "",
         "| " + " | ".join(HEAD) + " |",
         "|:---|---:|---:|---:|:---|",
@@ -44,9 +44,9 @@ def render_markdown(report: Report) -> str:
             break
         lines.append(row)
     reasons = [
-        f"- **{label(judgement)}** {escaped(described(judgement))}"
+        f"- **{verdict_label(judgement)}** {escaped(reason_line(judgement))}"
         for judgement in report.benches[:MOST_REASONS]
-        if worth_a_reason(judgement)
+        if needs_reason(judgement)
     ]
     if reasons:
         lines += ["", *reasons]

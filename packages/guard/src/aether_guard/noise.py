@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aether_guard.compare import REAL_PART, assess, decide
+from aether_guard.compare import NULL_GATE_FRACTION, assess, decide
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 GATES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class ErrorRates(Struct, frozen=True, kw_only=True):
     """What became of the pairs, one side slowed down by `slowdown`: shares of regressions and of no answer.
 
     Of the pairs, that is, which can be compared.
@@ -47,12 +47,12 @@ class NoiseReport(Struct, frozen=True, kw_only=True):
     pairs: int
     errors: int
     problem: str | None
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ErrorRates, ...]
     wished_rate: float
     tightest_gate: float | None
 
 
-class Question(Struct, frozen=True, kw_only=True):
+class StudySpec(Struct, frozen=True, kw_only=True):
     """What is asked of a policy: to find `slowdowns`, and to cry wolf in no more than the share `wished_rate`."""
 
     slowdowns: Sequence[float]
@@ -60,7 +60,7 @@ class Question(Struct, frozen=True, kw_only=True):
     level: float
 
 
-def measure_policy(runs: Sequence[Summary], policy: Policy, question: Question, today: date) -> NoiseReport:
+def evaluate_policy(runs: Sequence[Summary], policy: Policy, question: StudySpec, today: date) -> NoiseReport:
     """Return how the policy does on at least two runs of unchanged code, as they are and slowed down."""
     assessed = [assess(before, after, policy, today) for before, after in permutations(runs, 2)]
     known = [item for item in assessed if item.problem is None]
@@ -73,7 +73,7 @@ def measure_policy(runs: Sequence[Summary], policy: Policy, question: Question, 
     for slowdown in (0.0, *question.slowdowns):
         verdicts = _verdicts(known, policy.gate_in_force, slowdown, level)
         outcomes.append(
-            Outcome(
+            ErrorRates(
                 slowdown=slowdown,
                 regressions=_share("regression", verdicts),
                 inconclusive=_share("inconclusive", verdicts),
@@ -102,12 +102,14 @@ def verdict_when_slowed(known: Assessment, gate: float, slowdown: float, level: 
     else:
         change = 1 - (1 - known.change) / (1 + slowdown)
     raw, ruled = (
-        None if found is None else replace(found, centre=found.centre + math.log1p(slowdown))
-        for found in (known.raw, known.ruled)
+        None if found is None else replace(found, log_change=found.log_change + math.log1p(slowdown))
+        for found in (known.raw, known.normalized)
     )
-    slowed = replace(known, gate=gate, change=change, raw=raw, ruled=ruled)
-    found = slowed.deciding
-    return decide(slowed, real=found is not None and found.chance_of_worse(gate * REAL_PART) <= level, level=level)
+    slowed = replace(known, gate=gate, change=change, raw=raw, normalized=ruled)
+    found = slowed.decisive
+    return decide(
+        slowed, real=found is not None and found.p_value_worse(gate * NULL_GATE_FRACTION) <= level, level=level
+    )
 
 
 def _share(verdict: Verdict, verdicts: Sequence[Verdict]) -> float:

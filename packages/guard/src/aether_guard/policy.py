@@ -11,18 +11,18 @@ from msgspec import Struct
 from aether_guard.verdict import Quantile
 
 #: What evidence a bench must bring: any, samples on both sides, or samples and the same ruler on both.
-Evidence = Literal["any", "samples", "ruler"]
+EvidenceRequirement = Literal["any", "samples", "ruler"]
 #: What to do when two environments differ: nothing, take care and say so, or refuse.
 HostMismatch = Literal["ignore", "warn", "error"]
 
 
-class Wishes(Struct, frozen=True, kw_only=True):
+class PolicyOverrides(Struct, frozen=True, kw_only=True):
     """What one source asks for; None where it says nothing."""
 
     gate: float | None = None
     quantile: Quantile | None = None
     warn_only: bool | None = None
-    evidence: Evidence | None = None
+    evidence: EvidenceRequirement | None = None
     host_mismatch: HostMismatch | None = None
 
 
@@ -41,7 +41,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     gate: float = 0.2
     quantile: Quantile = "p95"
     warn_only: bool = False
-    evidence: Evidence = "any"
+    evidence: EvidenceRequirement = "any"
     host_mismatch: HostMismatch = "warn"
     waiver: Waiver | None = None
     sources: dict[str, str] = {}
@@ -52,29 +52,29 @@ class Policy(Struct, frozen=True, kw_only=True):
         return self.gate if self.waiver is None else max(self.gate, self.waiver.gate)
 
 
-class PolicyBook(Struct, frozen=True, kw_only=True):
+class PolicySet(Struct, frozen=True, kw_only=True):
     """Every wish by its source, the weakest first; those for a glob apply to the benches that match it.
 
     `level` bounds the chance that a build without any regression goes red, over all its benches.
     """
 
-    general: tuple[tuple[str, Wishes], ...] = ()
-    by_glob: tuple[tuple[str, str, Wishes], ...] = ()
-    overriding: tuple[tuple[str, Wishes], ...] = ()
+    general: tuple[tuple[str, PolicyOverrides], ...] = ()
+    by_glob: tuple[tuple[str, str, PolicyOverrides], ...] = ()
+    cli_overrides: tuple[tuple[str, PolicyOverrides], ...] = ()
     waivers: tuple[Waiver, ...] = ()
     expected: tuple[str, ...] = ()
     level: float = 0.05
 
 
-KEYS = tuple(Wishes.__struct_fields__)
+KEYS = tuple(PolicyOverrides.__struct_fields__)
 
 
-def policy_for(bench_id: str, book: PolicyBook) -> Policy:
+def policy_for(bench_id: str, book: PolicySet) -> Policy:
     """Return the policy of a bench: each key from the strongest source that says anything about it."""
     matching = [(source, wishes) for source, pattern, wishes in book.by_glob if fnmatch.fnmatchcase(bench_id, pattern)]
     values: dict[str, Any] = {}
     sources = dict.fromkeys(KEYS, "default")
-    for source, wishes in (*book.general, *matching, *book.overriding):
+    for source, wishes in (*book.general, *matching, *book.cli_overrides):
         for key in KEYS:
             if (value := getattr(wishes, key)) is not None:
                 values[key], sources[key] = value, source

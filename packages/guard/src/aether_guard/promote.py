@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from aether_guard.error import GuardError
 from aether_guard.runs import keep_runs
-from aether_guard.source import Loaded, is_single, load_all
+from aether_guard.source import LoadedSummary, is_single_file, load_all
 from aether_schema import Summary, printable, write_summary
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def plan_promotions(
         for items in current_by_id.values():
             _only(items, "; --runs 5 keeps several")
     # A file that is not there yet is where a first baseline goes.
-    there = [path for path in baseline if not is_single(path) or os.path.lexists(path)]
+    there = [path for path in baseline if not is_single_file(path) or os.path.lexists(path)]
     baseline_by_id = {key: _only(items) for key, items in _by_id(_loaded(there, required=False)).items()}
     for bench_id in benches:
         if bench_id not in current_by_id:
@@ -67,7 +67,7 @@ def plan_promotions(
     return promotions
 
 
-def beaten(judgements: Iterable[Judgement]) -> list[str]:
+def improved_benches(judgements: Iterable[Judgement]) -> list[str]:
     """Return the benches that are better than their baseline beyond what chance explains, by however much."""
     return [
         judgement.bench_id
@@ -91,7 +91,7 @@ def write_promotions(promotions: Iterable[Promotion]) -> None:
 
 
 def _promotion(
-    current: Sequence[Loaded], replaced: Loaded | None, baseline: Sequence[str], reason: str, runs: int
+    current: Sequence[LoadedSummary], replaced: LoadedSummary | None, baseline: Sequence[str], reason: str, runs: int
 ) -> Promotion:
     summary = keep_runs(current, None if replaced is None else replaced.summary, runs)
     notes = "; ".join(filter(None, (f"promoted: {reason}", summary.notes)))
@@ -102,8 +102,8 @@ def _promotion(
     )
 
 
-def _place(current: Loaded, baseline: Sequence[str]) -> str:
-    if len(baseline) != 1 or (not is_single(baseline[0]) and not os.path.isdir(baseline[0])):
+def _place(current: LoadedSummary, baseline: Sequence[str]) -> str:
+    if len(baseline) != 1 or (not is_single_file(baseline[0]) and not os.path.isdir(baseline[0])):
         raise GuardError(
             f"{printable(current.summary.bench_id)}: it has no baseline yet, and there is not one place for it to go "
             "to: name a folder or a file with --baseline"
@@ -112,25 +112,25 @@ def _place(current: Loaded, baseline: Sequence[str]) -> str:
     return path if path.endswith(".json") else os.path.join(path, os.path.basename(current.path))
 
 
-def _loaded(paths: Sequence[str], *, required: bool) -> list[Loaded]:
+def _loaded(paths: Sequence[str], *, required: bool) -> list[LoadedSummary]:
     if required and not paths:
         raise GuardError("no current files: name them with --current, or in aether.toml")
     loaded, problems = load_all(paths)
     # A baseline folder or glob that finds nothing yet is where the first baseline goes.
-    invalid = [problem for problem in problems if required or is_single(problem.path)]
+    invalid = [problem for problem in problems if required or is_single_file(problem.path)]
     if invalid:
         raise GuardError("\n".join(problem.message for problem in invalid))
     return loaded
 
 
-def _by_id(side: Iterable[Loaded]) -> dict[str, list[Loaded]]:
-    by_id: dict[str, list[Loaded]] = {}
+def _by_id(side: Iterable[LoadedSummary]) -> dict[str, list[LoadedSummary]]:
+    by_id: dict[str, list[LoadedSummary]] = {}
     for item in side:
         by_id.setdefault(item.summary.bench_id, []).append(item)
     return by_id
 
 
-def _only(items: Sequence[Loaded], hint: str = "") -> Loaded:
+def _only(items: Sequence[LoadedSummary], hint: str = "") -> LoadedSummary:
     """Return the only file of a bench."""
     first, *others = items
     for item in others:

@@ -113,9 +113,9 @@ def _judged(config: pytest.Config, gate: float | None) -> Report:
     from aether_guard.error import GuardError
     from aether_guard.importer import pytest_benchmark
     from aether_guard.importer.loading import Reader, import_document
-    from aether_guard.pairing import Sides, judge_sides
-    from aether_guard.policy import Wishes
-    from aether_guard.source import Loaded, Problem
+    from aether_guard.pairing import InputPaths, judge_sides
+    from aether_guard.policy import PolicyOverrides
+    from aether_guard.source import LoadedSummary, LoadError
     from aether_guard.verdict import build_report
     from aether_schema import printable
 
@@ -128,24 +128,24 @@ def _judged(config: pytest.Config, gate: float | None) -> Report:
     if not attempted:
         raise GuardError(f"no bench was measured: {_why_none(session)}")
     failed = [
-        Problem(
+        LoadError(
             "this session", f"{printable(bench.fullname)}: it failed while it was measured", bench_id=bench.fullname
         )
         for bench in attempted
         if bench.has_error
     ]
-    measured: list[Loaded] = []
+    measured: list[LoadedSummary] = []
     if benches := [bench for bench in attempted if bench and not bench.has_error]:
         imported = import_document(_document(config, session, benches), pytest_benchmark)
-        measured = [Loaded("this session", summary) for summary in imported.summaries]
+        measured = [LoadedSummary("this session", summary) for summary in imported.summaries]
     reader = Reader("pytest-benchmark")
 
-    def import_all(paths: Any) -> tuple[list[Loaded], list[Problem]]:  # noqa: ANN401 - as the two sides have them
+    def import_all(paths: Any) -> tuple[list[LoadedSummary], list[LoadError]]:  # noqa: ANN401 - as the two sides have them
         return (measured, failed) if paths is sides.current else reader.load_all(paths)
 
     baseline = tuple(_of_this_machine(path, session) for path in baseline)
-    sides = Sides(baseline=baseline, current=("this session",))
-    book = replace(found.book, overriding=(("command line", Wishes(gate=gate)),))
+    sides = InputPaths(baseline=baseline, current=("this session",))
+    book = replace(found.book, cli_overrides=(("command line", PolicyOverrides(gate=gate)),))
     judgements = judge_sides(sides, book, datetime.now(UTC).date(), import_all)
     return build_report(judgements, strict=False, level=book.level)
 

@@ -24,14 +24,14 @@ LINE_LIMIT_BYTES = 64 * 2**20
 Numbers = tuple[tuple[float, ...], ...]
 
 
-class Kept(Struct, frozen=True):
+class KeptSamples(Struct, frozen=True):
     """The samples that were kept after disturbed ones were retaken, and the ruler beside them."""
 
     samples: Numbers
     reference: Numbers
 
 
-class Run(Struct, frozen=True, kw_only=True):
+class RecordedRun(Struct, frozen=True, kw_only=True):
     """One line: samples as they came, an array a round, the ruler beside them, and the evidence against them.
 
     `cross_reference` is the second kernel's value a round, in an array of its own.
@@ -41,7 +41,7 @@ class Run(Struct, frozen=True, kw_only=True):
     reference: Numbers | None = None
     cross_reference: Numbers | None = None
     involuntary_switches: tuple[tuple[int | None, ...], ...] | None = None
-    kept: Kept | None = None
+    kept: KeptSamples | None = None
     bench_id: str | None = None
     metric: Metric = "duration_ms"
 
@@ -61,14 +61,14 @@ def read_recording(path: str) -> list[Summary]:
     return list(_runs(path))
 
 
-def summary_of(run: Run, name: str) -> Summary:
+def summary_of(run: RecordedRun, name: str) -> Summary:
     """Return one run as a summary, without the samples during which the CPU was taken away.
 
     Raises:
         SchemaError: its figures are none a summary can hold.
 
     """
-    samples, reference = _kept(run)
+    samples, reference = _undisturbed(run)
     flat = [value for values in samples for value in values]
     return Summary(
         bench_id=run.bench_id or name,
@@ -90,7 +90,7 @@ def _as_ruler(samples: Numbers | None, kernel: str) -> Reference | None:
 
 def _runs(path: str) -> Iterator[Summary]:
     name = os.path.splitext(os.path.basename(path))[0]
-    decode = msgspec.json.Decoder(Run).decode
+    decode = msgspec.json.Decoder(RecordedRun).decode
     values = 0
     try:
         # A pipe might never say anything, and a device never stop.
@@ -115,7 +115,7 @@ def _runs(path: str) -> Iterator[Summary]:
         raise GuardError(f"{printable(path)}: {(error.strerror or str(error)).lower()}") from None
 
 
-def _kept(run: Run) -> tuple[Numbers, Numbers | None]:
+def _undisturbed(run: RecordedRun) -> tuple[Numbers, Numbers | None]:
     if run.kept is not None:
         return run.kept.samples, run.kept.reference
     if run.involuntary_switches is None:

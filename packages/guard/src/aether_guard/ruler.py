@@ -18,7 +18,7 @@ USUAL_DISAGREEMENT = 0.1
 #: A correction by the ruler is itself uncertain by this part of its size: no kernel is slowed by a busy
 #: machine exactly as the bench is. Found on recordings of unchanged code, where it makes the interval hold
 #: what it promises although the machine's speed differs from run to run.
-UNCERTAIN_PART = 0.125
+CORRECTION_UNCERTAINTY = 0.125
 #: Keys of the environment with the version of the measured code, its language or its build. A bench that changes
 #: with them has changed: they are shown and judged. The other keys describe the machine.
 VERSION_KEYS = frozenset(
@@ -41,7 +41,7 @@ VERSION_KEYS = frozenset(
 )
 
 
-class Ruler(Struct, frozen=True, kw_only=True):
+class ReferenceShift(Struct, frozen=True, kw_only=True):
     """What the references say about the two machines, or about one at two times.
 
     `shift` is by how much the current one is slower, `disagreement` how far the second kernel says otherwise,
@@ -56,7 +56,7 @@ class Ruler(Struct, frozen=True, kw_only=True):
         """The fraction by which the current machine is slower."""
         return math.expm1(min(self.shift, 700.0))
 
-    def doubt(self, *, same_machine: bool) -> float:
+    def shift_uncertainty(self, *, same_machine: bool) -> float:
         """Return how far off the ruler may be, in logarithms: what the second kernel says, or nothing without one.
 
         Of one and the same machine only what is unusual is counted.
@@ -65,22 +65,22 @@ class Ruler(Struct, frozen=True, kw_only=True):
         return max(0.0, (self.disagreement or 0.0) - usual)
 
 
-def read_ruler(baseline: Summary, current: Summary) -> Ruler | None:
+def reference_shift(baseline: Summary, current: Summary) -> ReferenceShift | None:
     """Return what the rulers say, or None where the two sides do not carry the same one."""
     moved = _log_ratio(baseline.reference, current.reference)
     if moved is None or baseline.metric == "value":
         return None
     crossed = _log_ratio(baseline.cross_reference, current.cross_reference)
-    return Ruler(shift=moved, disagreement=None if crossed is None else abs(moved - crossed))
+    return ReferenceShift(shift=moved, disagreement=None if crossed is None else abs(moved - crossed))
 
 
-def uncertainty(baseline: Summary, current: Summary, probability: float) -> float:
+def correction_std_error(baseline: Summary, current: Summary, probability: float) -> float:
     """Return the standard error, in logarithms, that correcting a quantile by the ruler brings with it."""
     moved = _log_ratio(baseline.reference, current.reference, probability)
-    return UNCERTAIN_PART * abs(moved or 0.0)
+    return CORRECTION_UNCERTAINTY * abs(moved or 0.0)
 
 
-def differing_keys(baseline: Summary, current: Summary) -> list[str]:
+def environment_differences(baseline: Summary, current: Summary) -> list[str]:
     """Return the keys of the environment in which the two differ; none where a side has no environment."""
     before, after = baseline.environment, current.environment
     if not before or not after:

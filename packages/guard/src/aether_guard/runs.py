@@ -6,23 +6,23 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from aether_guard.compare import incomparable
+from aether_guard.compare import incompatibility
 from aether_guard.error import GuardError
 from aether_guard.estimate import level
-from aether_guard.ruler import VERSION_KEYS, differing_keys
+from aether_guard.ruler import VERSION_KEYS, environment_differences
 from aether_schema import Levels, RunLevels, Summary, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aether_guard.source import Loaded
+    from aether_guard.source import LoadedSummary
     from aether_schema import Statistic
 
 #: As many digits as samples are written with, and some more.
 _DIGITS = 9
 
 
-def keep_runs(current: Sequence[Loaded], replaced: Summary | None, most: int) -> Summary:
+def keep_runs(current: Sequence[LoadedSummary], replaced: Summary | None, most: int) -> Summary:
     """Return the newest current summary with the last `most` runs, the older ones of the replaced baseline first.
 
     The baseline's runs are left out where they measured something else: other parameters, versions or reference.
@@ -64,9 +64,9 @@ def _levels(summary: Summary, names: Sequence[Statistic], *, by_ruler: bool) -> 
 
 def _differs(summary: Summary, newest: Summary) -> str | None:
     """Return why two summaries cannot be runs of the same code, or None."""
-    if (problem := incomparable(summary, newest)) is not None:
+    if (problem := incompatibility(summary, newest)) is not None:
         return problem
-    if versions := VERSION_KEYS.intersection(differing_keys(summary, newest)):
+    if versions := VERSION_KEYS.intersection(environment_differences(summary, newest)):
         return f"environment.{min(versions)} differs"
     kernels = [side.reference and side.reference.kernel for side in (summary, newest)]
     return None if kernels[0] == kernels[1] else f"reference.kernel differs: {kernels[0]!r} and {kernels[1]!r}"

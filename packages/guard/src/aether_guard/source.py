@@ -22,14 +22,14 @@ _SEPARATORS = re.escape(os.sep + (os.altsep or ""))
 _ANY_FOLDERS = re.compile(rf"(?:^|(?<=[{_SEPARATORS}]))(?:\*\*(?:[{_SEPARATORS}]+|$))+")
 
 
-class Loaded(Struct, frozen=True):
+class LoadedSummary(Struct, frozen=True):
     """A summary and the file it came from."""
 
     path: str
     summary: Summary
 
 
-class Problem(Struct, frozen=True):
+class LoadError(Struct, frozen=True):
     """A file, or a bench in it, without a usable figure; the message is one line that names the file.
 
     With `is_error` false the bench is listed as not judged, and the build does not fail for it. `is_missing` says that
@@ -43,12 +43,12 @@ class Problem(Struct, frozen=True):
     is_missing: bool = False
 
 
-def is_single(path: str) -> bool:
+def is_single_file(path: str) -> bool:
     """Return whether `path` stands for one file, there or not, rather than for a folder or a glob."""
     return not os.path.isdir(path) and (os.path.lexists(path) or not glob.has_magic(path))
 
 
-def expand(path: str, *, folders_limit: int = FOLDERS_LIMIT) -> list[str]:
+def expand_path(path: str, *, folders_limit: int = FOLDERS_LIMIT) -> list[str]:
     """Return the files that `path` stands for, in order: itself, or a folder's `*.json`, or a glob's.
 
     In a glob `**` stands for any number of folders; links to folders are not followed there, for they may lead back.
@@ -57,7 +57,7 @@ def expand(path: str, *, folders_limit: int = FOLDERS_LIMIT) -> list[str]:
         ValueError: `**` stands for more than `folders_limit` folders.
 
     """
-    if is_single(path):
+    if is_single_file(path):
         return [path]
     if os.path.isdir(path):
         with os.scandir(path) as entries:
@@ -91,35 +91,35 @@ def _matches(pattern: str, limit: int, visited: set[tuple[str, str]]) -> Iterato
             ]
 
 
-def load(path: str) -> Loaded | Problem:
+def load(path: str) -> LoadedSummary | LoadError:
     """Return the summary in the file `path`, or what is wrong with it."""
     try:
-        return Loaded(path, read_summary(path))
+        return LoadedSummary(path, read_summary(path))
     except SummaryFileError as error:
-        return Problem(path, str(error), is_missing=error.missing)
+        return LoadError(path, str(error), is_missing=error.missing)
 
 
-def load_all(paths: Iterable[str]) -> tuple[list[Loaded], list[Problem]]:
+def load_all(paths: Iterable[str]) -> tuple[list[LoadedSummary], list[LoadError]]:
     """Return every summary that `paths` stand for, each file once, and every problem met on the way."""
-    loaded: list[Loaded] = []
-    problems: list[Problem] = []
+    loaded: list[LoadedSummary] = []
+    problems: list[LoadError] = []
     seen: set[str] = set()
     for path in paths:
         try:
-            files = expand(path)
+            files = expand_path(path)
         except (OSError, ValueError) as error:
             problem = (getattr(error, "strerror", None) or str(error)).lower()
-            problems.append(Problem(path, f"{printable(path)}: {problem}"))
+            problems.append(LoadError(path, f"{printable(path)}: {problem}"))
             continue
         if not files:
             what = "no summary (*.json) in this folder" if os.path.isdir(path) else "no file matches"
-            problems.append(Problem(path, f"{printable(path)}: {what}", is_missing=True))
+            problems.append(LoadError(path, f"{printable(path)}: {what}", is_missing=True))
         for file in files:
             if (real := os.path.realpath(file)) in seen:
                 continue
             seen.add(real)
             item = load(file)
-            if isinstance(item, Loaded):
+            if isinstance(item, LoadedSummary):
                 loaded.append(item)
             else:
                 problems.append(item)

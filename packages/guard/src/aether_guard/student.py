@@ -14,7 +14,7 @@ _PRECISION = 1e-14
 _MOST_STEPS = 500
 
 
-def upper_tail(t: float, freedom: float) -> float:
+def t_sf(t: float, freedom: float) -> float:
     """Return the chance that a t variable with `freedom` degrees of freedom exceeds `t`."""
     total = freedom + t * t
     half = _incomplete_beta(freedom / 2, 0.5, freedom / total, t * t / total) / 2
@@ -22,16 +22,16 @@ def upper_tail(t: float, freedom: float) -> float:
 
 
 @lru_cache(maxsize=4096)
-def quantile_of_t(probability: float, freedom: float) -> float:
+def t_ppf(probability: float, freedom: float) -> float:
     """Return the value that a t variable stays below with `probability`, between 0 and 1 exclusively."""
     if probability < 0.5:
-        return -quantile_of_t(1 - probability, freedom)
+        return -t_ppf(1 - probability, freedom)
     low, high = 0.0, 1.0
-    while upper_tail(high, freedom) > 1 - probability:
+    while t_sf(high, freedom) > 1 - probability:
         high *= 2
     while high - low > 1e-12 * high:
         middle = (low + high) / 2
-        if upper_tail(middle, freedom) > 1 - probability:
+        if t_sf(middle, freedom) > 1 - probability:
             low = middle
         else:
             high = middle

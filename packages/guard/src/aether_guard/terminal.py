@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from aether_guard.figure import figure
+from aether_guard.figure import format_value
 from aether_guard.verdict import SEVERITY
 from aether_schema import printable
 
@@ -24,7 +24,7 @@ _FIGURE_WIDTH = 16
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 
 
-class Terminal(Struct, frozen=True, kw_only=True):
+class TerminalCapabilities(Struct, frozen=True, kw_only=True):
     """What the terminal at the other end can show. `blocks`: the characters that bars are drawn with."""
 
     width: int
@@ -32,29 +32,29 @@ class Terminal(Struct, frozen=True, kw_only=True):
     blocks: bool
 
 
-def terminal_of_stdout() -> Terminal | None:
+def stdout_capabilities() -> TerminalCapabilities | None:
     """Return what the standard output's terminal can do, or None where it is no terminal."""
     if not sys.stdout.isatty():
         return None
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    return Terminal(
+    return TerminalCapabilities(
         width=os.get_terminal_size(sys.stdout.fileno()).columns,
         colour=not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
         blocks=encoding.startswith("utf"),
     )
 
 
-def adorn(text: str, report: Report, terminal: Terminal) -> str:
+def decorate(text: str, report: Report, terminal: TerminalCapabilities) -> str:
     """Return the report's text as the terminal shows it: its table coloured, a plot of the worst before its end."""
     table, *others, conclusion = text.split("\n\n")
-    plot = draw(report, terminal)
+    plot = bar_chart(report, terminal)
     if terminal.colour:
         table = re.sub(rf"({'|'.join(_COLOURS)})$", _coloured, table, flags=re.MULTILINE)
         conclusion = re.sub(rf"^({'|'.join(_COLOURS)})", _coloured, conclusion)
     return "\n\n".join([table, *([plot] if plot else []), *others, conclusion])
 
 
-def draw(report: Report, terminal: Terminal) -> str:
+def bar_chart(report: Report, terminal: TerminalCapabilities) -> str:
     """Return two bars a bench, baseline and current, for the worst few; nothing where there is no room."""
     shown = [item for item in report.benches if item.baseline and item.current is not None][:_PLOTTED]
     shown = [item for item in shown if SEVERITY[item.verdict] < SEVERITY["error"]]
@@ -71,7 +71,7 @@ def _bars(item: Judgement, room: int) -> list[str]:
     name = name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "…"
     largest = max(item.baseline, item.current)
     return [
-        f"{label:{_NAME_WIDTH}}  {side:8} {_bar(value / largest * room)} {figure(value, item.unit or '')}"
+        f"{label:{_NAME_WIDTH}}  {side:8} {_bar(value / largest * room)} {format_value(value, item.unit or '')}"
         for label, side, value in ((name, "baseline", item.baseline), ("", "current", item.current))
     ]
 

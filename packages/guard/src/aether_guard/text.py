@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from aether_guard.figure import figure, percentage, signed_percentage
+from aether_guard.figure import format_percent, format_signed_percent, format_value
 from aether_guard.verdict import SEVERITY
 from aether_schema import printable
 
@@ -31,21 +31,21 @@ def render_text(report: Report, *, with_errors: bool = True) -> str:
     Without `with_errors` the reasons of errors are left out, because the error stream has them.
     """
     rows = [table_row(judgement) for judgement in report.benches]
-    telling = [item for item in report.benches if worth_a_reason(item) and (with_errors or item.verdict != "error")]
-    reasons = [f"{label(judgement)}: {described(judgement)}" for judgement in telling]
+    telling = [item for item in report.benches if needs_reason(item) and (with_errors or item.verdict != "error")]
+    reasons = [f"{verdict_label(judgement)}: {reason_line(judgement)}" for judgement in telling]
     parts = [render_table(HEAD, rows)]
     if reasons:
         parts.append("\n".join(reasons))
-    parts += [*caveats(report), conclusion(report)]
+    parts += [*caveats(report), summary_line(report)]
     return "\n\n".join(parts) + "\n"
 
 
-def worth_a_reason(judgement: Judgement) -> bool:
+def needs_reason(judgement: Judgement) -> bool:
     """Return whether there is more to say of a bench than the table does: evidence, or no plain pass."""
     return judgement.verdict != "pass" or judgement.baseline is None or judgement.interval is not None
 
 
-def label(judgement: Judgement) -> str:
+def verdict_label(judgement: Judgement) -> str:
     """Return the word for a verdict; a bench without a baseline is `new`, and one without a verdict `unjudged`."""
     if not judgement.judged:
         return "unjudged"
@@ -59,10 +59,10 @@ def table_row(judgement: Judgement) -> tuple[str, str, str, str, str]:
     unchanged = judgement.verdict == "pass" and judgement.interval is not None and spans_zero(judgement.interval)
     return (
         printable(judgement.bench_id or judgement.current_path or NOTHING),
-        NOTHING if judgement.baseline is None else figure(judgement.baseline, unit),
-        NOTHING if judgement.current is None else figure(judgement.current, unit),
-        NOTHING if change is None else UNCHANGED if unchanged else signed_percentage(change, judgement.gate),
-        label(judgement),
+        NOTHING if judgement.baseline is None else format_value(judgement.baseline, unit),
+        NOTHING if judgement.current is None else format_value(judgement.current, unit),
+        NOTHING if change is None else UNCHANGED if unchanged else format_signed_percent(change, judgement.gate),
+        verdict_label(judgement),
     )
 
 
@@ -71,7 +71,7 @@ def spans_zero(interval: tuple[float, float]) -> bool:
     return interval[0] <= 0 <= interval[1]
 
 
-def described(judgement: Judgement) -> str:
+def reason_line(judgement: Judgement) -> str:
     """Return the reason with the bench it is about, unless it names a file, which says more."""
     if judgement.verdict == "error":
         return judgement.reason
@@ -83,7 +83,7 @@ def caveats(report: Report) -> list[str]:
     return [ONE_RUN] if any(judgement.runs == 1 for judgement in report.benches) else []
 
 
-def conclusion(report: Report) -> str:
+def summary_line(report: Report) -> str:
     """Return the last line: how many of each verdict, the worst one, the gate, and how sure the whole is."""
     counts = Counter(judgement.verdict for judgement in report.benches)
     listed = ", ".join(
@@ -92,11 +92,11 @@ def conclusion(report: Report) -> str:
     )
     gates = {judgement.gate for judgement in report.benches if judgement.gate is not None}
     statistics = sorted({judgement.quantile for judgement in report.benches if judgement.quantile is not None})
-    said = [f"gate {percentage(gate)} on {' and '.join(statistics)}" for gate in gates] if len(gates) == 1 else []
+    said = [f"gate {format_percent(gate)} on {' and '.join(statistics)}" for gate in gates] if len(gates) == 1 else []
     if len(gates) > 1:
         said.append("gates as each bench's policy says")
     if report.level is not None:
-        said.append(f"false-alarm risk at most {percentage(report.level)} per build")
+        said.append(f"false-alarm risk at most {format_percent(report.level)} per build")
     return f"{report.verdict}: {listed}" + (f" ({'; '.join(said)})" if said else "")
 
 

@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from aether_harness.error import BenchError, HarnessError, RoundError, UsageError
     from aether_harness.function import bench
     from aether_harness.parameter import ByteCount
-    from aether_harness.plugin import Benchmark, Place, Sampled, Session
+    from aether_harness.plugin import Benchmark, RoundContext, SampleResult, Session
 
 __all__ = [
     "BenchError",
     "Benchmark",
     "ByteCount",
     "HarnessError",
-    "Place",
+    "RoundContext",
     "RoundError",
-    "Sampled",
+    "SampleResult",
     "Session",
     "UsageError",
     "__version__",
@@ -34,17 +34,20 @@ _MODULES = {
     "Benchmark": "plugin",
     "ByteCount": "parameter",
     "HarnessError": "error",
-    "Place": "plugin",
+    "RoundContext": "plugin",
     "RoundError": "error",
-    "Sampled": "plugin",
+    "SampleResult": "plugin",
     "Session": "plugin",
     "UsageError": "error",
     "bench": "function",
 }
+#: Names of version 0.1.0, which plugins may still import.
+_FORMER_NAMES = {"Place": "RoundContext", "Sampled": "SampleResult"}
 
 
 def __getattr__(name: str) -> object:
     """Import a name when it is used."""
+    name = _FORMER_NAMES.get(name, name)
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

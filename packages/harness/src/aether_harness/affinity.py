@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 #: The least nice a process can be to others.
-_FIRST = -20
+_MIN_NICE = -20
 
 
-class Assignment(Struct, frozen=True, kw_only=True):
+class CpuAssignment(Struct, frozen=True, kw_only=True):
     """The CPUs of a run. Both empty: this system cannot pin. `note` says what a reader should know."""
 
     worker_cpus: tuple[int, ...] = ()
@@ -32,7 +32,7 @@ class Assignment(Struct, frozen=True, kw_only=True):
     note: str | None = None
 
 
-def assign_cpus(allowed: Sequence[int] | None, wanted: Sequence[int] = ()) -> Assignment:
+def assign_cpus(allowed: Sequence[int] | None, wanted: Sequence[int] = ()) -> CpuAssignment:
     """Give the worker one CPU of its own and everything else the others.
 
     `allowed` are the CPUs this process may use, None where the system does not say. Of `wanted`, which
@@ -46,7 +46,7 @@ def assign_cpus(allowed: Sequence[int] | None, wanted: Sequence[int] = ()) -> As
     if allowed is None:
         if wanted:
             raise UsageError("--cpus: this system cannot pin a process to a CPU")
-        return Assignment(note="not pinned: this system cannot pin a process to a CPU")
+        return CpuAssignment(note="not pinned: this system cannot pin a process to a CPU")
     for cpu in wanted:
         if cpu not in allowed:
             raise UsageError(f"--cpus: CPU {cpu} is not one this process may use ({_listed(allowed)})")
@@ -57,12 +57,12 @@ def assign_cpus(allowed: Sequence[int] | None, wanted: Sequence[int] = ()) -> As
     if not others and wanted:
         others = [cpu for cpu in sorted(allowed) if cpu != worker]
     if not others:
-        return Assignment(
+        return CpuAssignment(
             worker_cpus=(worker,),
             companion_cpus=(worker,),
             note=f"one CPU only: the worker shares CPU {worker} with everything it starts",
         )
-    return Assignment(worker_cpus=(worker,), companion_cpus=tuple(others))
+    return CpuAssignment(worker_cpus=(worker,), companion_cpus=tuple(others))
 
 
 def allowed_cpus(pid: int | None = None) -> list[int] | None:
@@ -107,7 +107,7 @@ def pin_thread(cpus: Sequence[int]) -> None:
             os.sched_setaffinity(0, cpus)
 
 
-def go_first(pid: int | None = None) -> None:
+def raise_priority(pid: int | None = None) -> None:
     """Have a process, by default this one, get the CPU before others: what runs beside it takes less from it.
 
     It takes a privilege on most systems, and a run without it is only noisier.
@@ -116,13 +116,13 @@ def go_first(pid: int | None = None) -> None:
     import psutil
 
     with suppress(*not_told()):
-        psutil.Process(pid).nice(getattr(psutil, "HIGH_PRIORITY_CLASS", _FIRST))
+        psutil.Process(pid).nice(getattr(psutil, "HIGH_PRIORITY_CLASS", _MIN_NICE))
     with suppress(AttributeError, OSError):
         # Where Linux groups processes by session, niceness counts within a group only. A session that the process
         # does not lead belongs to another one, such as a terminal, and would keep the niceness.
         if os.getsid(pid) == pid:
             with open(f"/proc/{pid}/autogroup", "w", encoding="ascii") as group:
-                group.write(str(_FIRST))
+                group.write(str(_MIN_NICE))
 
 
 def _listed(cpus: Sequence[int]) -> str:

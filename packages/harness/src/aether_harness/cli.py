@@ -47,11 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - a defect of this program is one line too
         return _fail(f"unexpected error, please report it: {described_error(error)}", EXIT_USAGE)
     finally:
-        settle_streams()
+        discard_unwritable_streams()
     return status
 
 
-def settle_streams() -> None:
+def discard_unwritable_streams() -> None:
     """Give up what a stream could not take: tried again at exit, it would make the status another one."""
     for stream in (sys.stdout, sys.stderr):
         try:

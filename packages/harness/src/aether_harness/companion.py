@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 from aether_harness.affinity import pin
 from aether_harness.error import BenchError
-from aether_harness.system import has_one_thread
+from aether_harness.system import is_single_threaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,17 +28,17 @@ _STANDARD_STREAMS = (0, 1, 2)
 
 
 @contextmanager
-def companion(
+def helper_process(
     module: str,
     *arguments: str,
     cpus: Sequence[int] = (),
-    meanwhile: Callable[[], object] | None = None,
+    while_starting: Callable[[], object] | None = None,
     name: str | None = None,
     main: Callable[[Sequence[str]], object] | None = None,
 ) -> Iterator[bytes]:
     """Start `python -m module`, yield the line it greets with, and stop it at the end. Errors call it `name`.
 
-    It comes up on `cpus` if there are any, else on this process's own; `meanwhile` is called before it is waited for.
+    It comes up on `cpus` if there are any, else on this process's own; `while_starting` is called before it is waited for.
     Who has imported the module may say what its `main` is, which takes the arguments: where processes fork that is
     sooner there, in a fork of this one, as long as this one has no other thread.
 
@@ -51,8 +51,8 @@ def companion(
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            if meanwhile is not None:
-                meanwhile()
+            if while_starting is not None:
+                while_starting()
             greeting = process.stdout.readline()
             if not greeting:
                 raise BenchError(f"{name or module} did not start: status {process.wait()}")
@@ -70,14 +70,14 @@ def companion(
 
 def _started(
     module: str, arguments: Sequence[str], main: Callable[[Sequence[str]], object] | None
-) -> subprocess.Popen[bytes] | _Fork:
-    if main is not None and has_one_thread():
-        return _Fork(lambda: main(arguments))
+) -> subprocess.Popen[bytes] | _ForkedHelper:
+    if main is not None and is_single_threaded():
+        return _ForkedHelper(lambda: main(arguments))
     command = [sys.executable, "-P", "-m", module, *arguments]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-class _Fork:
+class _ForkedHelper:
     """A fork of this process: as much of `subprocess.Popen` as a companion needs."""
 
     def __init__(self, run: Callable[[], object]) -> None:

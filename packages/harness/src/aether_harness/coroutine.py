@@ -11,25 +11,25 @@ import anyio
 from greenlet import getcurrent, greenlet
 
 from aether_harness.error import BenchError, UsageError
-from aether_harness.plugin import Sampled
+from aether_harness.plugin import SampleResult
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
 #: A sample, or what it raised; nothing, where only the set-up is done.
-Taken = Sampled | Exception | None
+SampleOutcome = SampleResult | Exception | None
 #: Hands over what was taken and returns whether one more is wanted.
-HandOver = Callable[[Taken], bool]
+YieldSample = Callable[[SampleOutcome], bool]
 
 
-class CoroutineSession:
+class AsyncSession:
     """A coroutine function, awaited by every sample, always in the same task, so that its set-up stays valid.
 
     The event loop has a stack of its own in this thread, for it is this thread's counters that are a sample's
     evidence. Between samples it stands still in the middle of that task.
     """
 
-    def __init__(self, serve: Callable[[HandOver], Awaitable[None]], backend: str) -> None:
+    def __init__(self, serve: Callable[[YieldSample], Awaitable[None]], backend: str) -> None:
         """Set up by running `serve` on anyio's `backend` until it first hands over.
 
         Raises:
@@ -42,10 +42,10 @@ class CoroutineSession:
         self._loop = greenlet(partial(anyio.run, serve, self._hand_over, backend=backend))
         self._loop.switch()
 
-    def sample(self) -> Sampled:
+    def sample(self) -> SampleResult:
         """Run the loop until the next sample is taken."""
         # One that has ended hands back what it is given.
-        taken: Taken = None if self._loop.dead else self._loop.switch(True)
+        taken: SampleOutcome = None if self._loop.dead else self._loop.switch(True)
         if taken is None:
             raise BenchError("the bench's set-up ended before its samples did")
         if isinstance(taken, Exception):
@@ -60,6 +60,6 @@ class CoroutineSession:
         if not self._loop.dead:
             self._loop.switch(False)
 
-    def _hand_over(self, taken: Taken) -> bool:
+    def _hand_over(self, taken: SampleOutcome) -> bool:
         wanted: Any = self._caller.switch(taken)
         return bool(wanted)

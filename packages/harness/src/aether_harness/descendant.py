@@ -33,9 +33,9 @@ _MOST = 10_000
 def descendants(pid: int) -> list[psutil.Process]:
     """Return the processes that the process `pid` and those it started have started and that are still there."""
     try:
-        pids = _listed(pid)
+        pids = _from_proc(pid)
     except OSError:
-        return _searched(pid)
+        return _from_psutil(pid)
     if not pids:
         return []
     import psutil
@@ -54,12 +54,12 @@ def other_children(pid: int, known: int | None) -> list[int] | None:
     None where the system does not list them.
     """
     try:
-        return [child for child in _listed(pid) if child != known]
+        return [child for child in _from_proc(pid) if child != known]
     except OSError:
         return None
 
 
-def end_descendants(pid: int) -> None:
+def kill_descendants(pid: int) -> None:
     """Kill them, and what they start meanwhile."""
     held: set[psutil.Process] = set()
     # One that is stopped starts no other, and ends at no other's end, which would hide its siblings from a listing.
@@ -78,7 +78,7 @@ def end_tree(process: Tree) -> None:
     if process.returncode is None:
         # It starts nothing any more, and until it is dead what its children leave behind is its own.
         _signal_group(process.pid, "SIGSTOP")
-        end_descendants(process.pid)
+        kill_descendants(process.pid)
     # A group keeps its number from others while there is any of it.
     _signal_group(process.pid, "SIGKILL")
     process.kill()
@@ -97,7 +97,7 @@ def _signal(child: psutil.Process, how: str) -> None:
         getattr(child, how)()
 
 
-def _listed(pid: int) -> list[int]:
+def _from_proc(pid: int) -> list[int]:
     """Return their numbers as Linux lists them a process, which takes a hundredth of a search among all processes.
 
     Raises:
@@ -110,11 +110,11 @@ def _listed(pid: int) -> list[int]:
             found += [int(child) for child in children.read().split()]
     for child in tuple(found):
         with suppress(OSError):  # it has ended meanwhile
-            found += _listed(child)
+            found += _from_proc(child)
     return found
 
 
-def _searched(pid: int) -> list[psutil.Process]:
+def _from_psutil(pid: int) -> list[psutil.Process]:
     import psutil
 
     try:

@@ -16,22 +16,22 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from aether_harness.error import HarnessError, UsageError
-from aether_harness.lifeline import die_with_parent, hold_on
+from aether_harness.lifeline import die_with_parent, watch_parent
 from aether_harness.parameter import parse_settings, suggestion
 from aether_harness.registry import installed_benches, select_benches
-from aether_harness.script import find_in_file
-from aether_harness.sweep import points_of
-from aether_harness.target import Target, check_distinct, target_of
+from aether_harness.script import locate_benches
+from aether_harness.sweep import expand_sweep
+from aether_harness.target import RunTarget, check_distinct, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aether_harness.target import Found
+    from aether_harness.target import LocatedBench
 
 EXIT_USAGE = 2
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class BenchSelection(Struct, frozen=True, kw_only=True):
     """Which benches, and the parameters to set for them; all installed ones where none is named.
 
     A name is a bench's id or short name, or a Python file that defines benches (`FILE.py`, `FILE.py::ID`). The plugins
@@ -55,7 +55,7 @@ class Importing(Struct, frozen=True, tag=True):
 class Benches(Struct, frozen=True, tag=True):
     """The benches that are wanted, and a line for each installed plugin that could not be loaded."""
 
-    targets: tuple[Target, ...]
+    targets: tuple[RunTarget, ...]
     errors: tuple[str, ...]
 
 
@@ -65,7 +65,7 @@ class Refused(Struct, frozen=True, tag=True):
     problem: str
 
 
-def describe(wanted: Wanted, announce: Callable[[Importing], object]) -> Benches:
+def describe(wanted: BenchSelection, announce: Callable[[Importing], object]) -> Benches:
     """Return the wanted benches of this environment.
 
     Raises:
@@ -74,11 +74,11 @@ def describe(wanted: Wanted, announce: Callable[[Importing], object]) -> Benches
     """
     settings = parse_settings(wanted.params)
     files = [name for name in wanted.names if name.partition("::")[0].endswith(".py")]
-    selected: list[Found] = []
+    selected: list[LocatedBench] = []
     errors: list[str] = []
     for file in files:
         announce(Importing(file.partition("::")[0], is_plugin=False))
-        selected += find_in_file(file)
+        selected += locate_benches(file)
     if len(files) < len(wanted.names) or not wanted.names:
         found, problems = installed_benches(lambda name: announce(Importing(name, is_plugin=True)), wanted.left_out)
         errors += map(str, problems)
@@ -91,13 +91,13 @@ def describe(wanted: Wanted, announce: Callable[[Importing], object]) -> Benches
     return Benches(tuple(targets), tuple(errors))
 
 
-def _with_defaults(found: Found) -> Target:
+def _with_defaults(found: LocatedBench) -> RunTarget:
     """Return the target of a bench under its defaults, those included that a summary leaves out."""
     params = found.bench.params_type()
     return replace(target_of(found, params), params=msgspec.to_builtins(asdict(params)))
 
 
-def _with_params(selected: Sequence[Found], settings: dict[str, dict[str, str]]) -> list[Target]:
+def _with_params(selected: Sequence[LocatedBench], settings: dict[str, dict[str, str]]) -> list[RunTarget]:
     """Return the targets of a run, every setting given to its bench; one a point where a setting is a list.
 
     Raises:
@@ -108,11 +108,11 @@ def _with_params(selected: Sequence[Found], settings: dict[str, dict[str, str]])
     for name in settings:
         if name not in known:
             raise UsageError(f"-p {name}.…: no such bench in this run{suggestion(name, known)}")
-    targets: list[Target] = []
+    targets: list[RunTarget] = []
     for item in selected:
         bench = item.bench
         mine = {**settings.get(bench.bench_id, {}), **settings.get(bench.name, {})}
-        targets += points_of(item, mine)
+        targets += expand_sweep(item, mine)
     return targets
 
 
@@ -131,7 +131,7 @@ def main() -> int:
 
     in_lines = False
     try:
-        wanted = msgspec.json.decode(sys.stdin.buffer.read(), type=Wanted)
+        wanted = msgspec.json.decode(sys.stdin.buffer.read(), type=BenchSelection)
         in_lines = wanted.in_lines
         benches = describe(wanted, say if in_lines else lambda _: None)
         if benches.errors and not (wanted.names or in_lines):
@@ -147,5 +147,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     die_with_parent()
-    hold_on()
+    watch_parent()
     sys.exit(main())

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aether_harness.described import Benches, Importing, Refused, Wanted
+from aether_harness.described import Benches, BenchSelection, Importing, Refused
 from aether_harness.error import HarnessError, UsageError, in_a_line
 from aether_harness.process import START_LIMIT_S, Child, WorkerError
 from aether_harness.target import Described
@@ -17,7 +17,7 @@ from aether_harness.target import Described
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aether_harness.target import Target
+    from aether_harness.target import RunTarget
 
 
 class Interpreter(Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class _ImportError(HarnessError):
         super().__init__(f"{in_a_line(importing.name)}: cannot be imported: {problem}")
 
 
-def benches_of(wanted: Wanted, limit_s: float, interpreter: Interpreter | None = None) -> Sequence[Described]:
+def benches_of(wanted: BenchSelection, limit_s: float, interpreter: Interpreter | None = None) -> Sequence[Described]:
     """Return the wanted benches of an interpreter, by default this one. Each import may take up to `limit_s` seconds.
 
     The benches are `Target`s, unless the interpreter's aether-harness predates that type.
@@ -51,23 +51,23 @@ def benches_of(wanted: Wanted, limit_s: float, interpreter: Interpreter | None =
     return answer
 
 
-def targets_of(names: Sequence[str], params: Sequence[str], limit_s: float) -> list[Target]:
+def targets_of(names: Sequence[str], params: Sequence[str], limit_s: float) -> list[RunTarget]:
     """Return the benches in `names`, or all installed benches if it is empty, with their parameters set.
 
     Raises:
         UsageError: see `benches_of`.
 
     """
-    wanted = Wanted(names=tuple(names), params=tuple(params))
+    wanted = BenchSelection(names=tuple(names), params=tuple(params))
     return benches_of(wanted, limit_s)  # type: ignore[return-value]
 
 
-def installed_targets(limit_s: float) -> tuple[list[Target], list[str]]:
+def installed_targets(limit_s: float) -> tuple[list[RunTarget], list[str]]:
     """Return every installed bench with all its parameters, and one line per plugin that could not be loaded."""
-    return _asked(Wanted(all_params=True), limit_s, Interpreter())  # type: ignore[return-value]
+    return _asked(BenchSelection(all_params=True), limit_s, Interpreter())  # type: ignore[return-value]
 
 
-def _asked(wanted: Wanted, limit_s: float, interpreter: Interpreter) -> tuple[Sequence[Described], list[str]]:
+def _asked(wanted: BenchSelection, limit_s: float, interpreter: Interpreter) -> tuple[Sequence[Described], list[str]]:
     """Ask for the benches, each time without the plugins whose import has failed."""
     left_out: dict[str, str] = {}
     while True:
@@ -85,7 +85,7 @@ def _asked(wanted: Wanted, limit_s: float, interpreter: Interpreter) -> tuple[Se
         return answer, []
 
 
-def _ask(wanted: Wanted, limit_s: float, interpreter: Interpreter) -> Benches | Refused | list[Described]:
+def _ask(wanted: BenchSelection, limit_s: float, interpreter: Interpreter) -> Benches | Refused | list[Described]:
     command = [interpreter.python, "-P", "-m", "aether_harness.described"]
     importing: Importing | None = None
     try:

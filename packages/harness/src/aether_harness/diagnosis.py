@@ -37,12 +37,12 @@ class Finding(Struct, frozen=True, kw_only=True):
 
     what: str
     consequence: str
-    mend: str
+    fix: str
 
 
 def diagnose(facts: MachineFacts) -> list[Finding]:
     """Return what about the machine disturbs measurements, the worst first."""
-    findings = [*_processors(facts), *_clock(facts), *_company(facts), *_interpreter(facts)]
+    findings = [*_processors(facts), *_clock(facts), *_load_findings(facts), *_interpreter(facts)]
     return [finding for finding in findings if finding is not None]
 
 
@@ -53,28 +53,28 @@ def _processors(facts: MachineFacts) -> list[Finding | None]:
         Finding(
             what="this system cannot pin a process to a CPU",
             consequence="the scheduler moves the worker between CPUs, and every move costs it its caches",
-            mend="measure on Linux, or compare only with interleaved pairs",
+            fix="measure on Linux, or compare only with interleaved pairs",
         )
         if facts.allowed_cpus is None
         else None,
         Finding(
             what="one CPU only",
             consequence="servers, the terminal and the worker take turns: nearly every longer sample is disturbed",
-            mend="give this machine or container a second CPU (docker run --cpuset-cpus 0,1)",
+            fix="give this machine or container a second CPU (docker run --cpuset-cpus 0,1)",
         )
         if facts.allowed_cpus is not None and facts.allowed_cpus < _LEAST_CPUS
         else None,
         Finding(
             what=f"a quota of {facts.cpu_quota:g} CPUs",
             consequence="the kernel stops the whole group for the rest of a period once the quota is used up",
-            mend="run the container without --cpus, or with --cpuset-cpus in its place",
+            fix="run the container without --cpus, or with --cpuset-cpus in its place",
         )
         if facts.cpu_quota is not None and facts.cpu_quota < _LEAST_CPUS
         else None,
         Finding(
             what=f"CPU {cpu} shares its core with CPU {siblings} (SMT)",
             consequence="work on the sibling slows the worker by up to a third, and no counter tells of it",
-            mend="echo off | sudo tee /sys/devices/system/cpu/smt/control",
+            fix="echo off | sudo tee /sys/devices/system/cpu/smt/control",
         )
         if siblings
         else None,
@@ -86,14 +86,14 @@ def _clock(facts: MachineFacts) -> list[Finding | None]:
         Finding(
             what=f"the frequency governor is {facts.governor}",
             consequence="the first samples after a pause run at a lower frequency than the later ones",
-            mend="sudo cpupower frequency-set --governor performance",
+            fix="sudo cpupower frequency-set --governor performance",
         )
         if facts.governor not in {None, "performance"}
         else None,
         Finding(
             what="turbo is on",
             consequence="the frequency depends on how warm the machine is and what its other cores do",
-            mend="echo 1 | sudo tee /sys/devices/system/cpu/intel_pstate/no_turbo"
+            fix="echo 1 | sudo tee /sys/devices/system/cpu/intel_pstate/no_turbo"
             " || echo 0 | sudo tee /sys/devices/system/cpu/cpufreq/boost",
         )
         if facts.turbo
@@ -101,42 +101,42 @@ def _clock(facts: MachineFacts) -> list[Finding | None]:
         Finding(
             what="the machine runs on its battery",
             consequence="power saving lowers the frequency when it likes",
-            mend="plug it in",
+            fix="plug it in",
         )
         if facts.on_battery
         else None,
     ]
 
 
-def _company(facts: MachineFacts) -> list[Finding | None]:
+def _load_findings(facts: MachineFacts) -> list[Finding | None]:
     load, cpus = facts.load_1min, facts.allowed_cpus or 1
     busiest = f", most of it {facts.busiest}" if facts.busiest else ""
     return [
         Finding(
             what=f"other work is running: load {load:g} on {cpus} CPUs{busiest}",
             consequence="samples are disturbed and retaken, and a run takes longer",
-            mend="wait, or stop the other work; `top` shows it",
+            fix="wait, or stop the other work; `top` shows it",
         )
         if load is not None and load > BUSY_LOAD_A_CPU * cpus
         else None,
         Finding(
             what=f"the hypervisor takes {facts.steal_percent:g} % of the time (steal)",
             consequence="a neighbour on the same host is at work; the ruler tells, but figures spread",
-            mend="measure at another hour, or on a machine with dedicated CPUs",
+            fix="measure at another hour, or on a machine with dedicated CPUs",
         )
         if facts.steal_percent is not None and facts.steal_percent > MUCH_STEAL_PERCENT
         else None,
         Finding(
             what=f"this is no machine of its own: {facts.virtualization}",
             consequence="neighbours share caches, memory and perhaps the core, and no counter here tells of it",
-            mend="trust figures by the ruler, or interleaved pairs; `aether-bench noise` tells how far",
+            fix="trust figures by the ruler, or interleaved pairs; `aether-bench noise` tells how far",
         )
         if facts.virtualization is not None
         else None,
         Finding(
             what="the system does not count involuntary context switches of a thread",
             consequence="disturbed samples are told by the whole process's switches, which is coarser",
-            mend="measure on Linux",
+            fix="measure on Linux",
         )
         if not facts.counts_switches
         else None,
@@ -149,21 +149,21 @@ def _interpreter(facts: MachineFacts) -> list[Finding | None]:
         Finding(
             what="this Python is a debug build",
             consequence="everything in Python is several times slower, and not by the same factor",
-            mend="use a release build of Python",
+            fix="use a release build of Python",
         )
         if facts.debug_build
         else None,
         Finding(
             what=f"set in the environment: {names}",
             consequence="the interpreter checks or traces what it otherwise would not",
-            mend=f"unset {' '.join(facts.debug_environment)}",
+            fix=f"unset {' '.join(facts.debug_environment)}",
         )
         if facts.debug_environment
         else None,
         Finding(
             what="address space layout randomization is off",
             consequence="every process has the same layout, so rounds no longer average out a lucky or unlucky one",
-            mend="echo 2 | sudo tee /proc/sys/kernel/randomize_va_space",
+            fix="echo 2 | sudo tee /proc/sys/kernel/randomize_va_space",
         )
         if facts.aslr == "0"
         else None,

@@ -30,7 +30,7 @@ def tune_for_loopback(connection: socket.socket) -> None:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
 
 
-def drain(connection: socket.socket) -> None:
+def discard_and_acknowledge(connection: socket.socket) -> None:
     """Read until the other side closes, acknowledging each whole burst."""
     buffer = bytearray(RECEIVE_BYTES)
     pending = 0
@@ -53,7 +53,7 @@ def main() -> None:
 def _accept_one(listener: socket.socket) -> None:
     connection, _ = listener.accept()
     with connection, contextlib.suppress(OSError):
-        drain(connection)
+        discard_and_acknowledge(connection)
 
 
 if __name__ == "__main__":

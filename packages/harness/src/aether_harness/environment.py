@@ -13,10 +13,10 @@ import psutil
 from aether_harness import system
 
 if TYPE_CHECKING:
-    from aether_harness.affinity import Assignment
+    from aether_harness.affinity import CpuAssignment
 
 
-def fingerprint(assignment: Assignment) -> dict[str, Any]:
+def fingerprint(assignment: CpuAssignment) -> dict[str, Any]:
     """Return what makes figures comparable and does not drift; what a system does not tell is left out."""
     worker = assignment.worker_cpus[0] if assignment.worker_cpus else 0
     facts = {
@@ -52,7 +52,7 @@ def python_build() -> dict[str, Any]:
     }
 
 
-def readings() -> dict[str, Any]:
+def machine_state() -> dict[str, Any]:
     """Return the machine's state at this moment. It drifts, so it is never compared."""
     state: dict[str, Any] = {"memory_free_gib": round(psutil.virtual_memory().available / 2**30, 1)}
     if hasattr(os, "getloadavg"):

@@ -20,10 +20,10 @@ TOLERATED_LOSS = 0.01
 #: in between (a neighbour on the same core began or ended something), and no ruler fits the sample.
 TOLERATED_DRIFT = 0.15
 #: How many attempts a kept sample may cost on average before a round makes do with what it has.
-ATTEMPTS_A_SAMPLE = 3
+MAX_ATTEMPTS_PER_SAMPLE = 3
 
 
-class Evidence(Struct, frozen=True, kw_only=True):
+class DisturbanceEvidence(Struct, frozen=True, kw_only=True):
     """What the kernel says about one sample.
 
     `involuntary_switches` counts how often a CPU was taken from the sampling thread, from the processes it
@@ -51,7 +51,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     reference_drift: float | None = None
 
 
-class Usual(Struct, frozen=True, kw_only=True):
+class TypicalDisturbance(Struct, frozen=True, kw_only=True):
     """What is the operation's own doing, and so no evidence against one of its samples.
 
     It inflicts `involuntary_switches` and `delay_ns` on itself, and leaves caches in a state that makes the reference
@@ -63,10 +63,10 @@ class Usual(Struct, frozen=True, kw_only=True):
     reference_drift: float = 1.0
 
 
-NOTHING_USUAL = Usual()
+NONE_TYPICAL = TypicalDisturbance()
 
 
-def lost_ns(evidence: Evidence, usual: Usual = NOTHING_USUAL) -> int:
+def preempted_ns(evidence: DisturbanceEvidence, usual: TypicalDisturbance = NONE_TYPICAL) -> int:
     """Return how long the CPUs that the sample needed were demonstrably doing something else.
 
     A thread that never waited of its own accord and yet had less CPU time than time passed was robbed of
@@ -88,7 +88,7 @@ def lost_ns(evidence: Evidence, usual: Usual = NOTHING_USUAL) -> int:
     return max(known, missing)
 
 
-def usual_of(taken: Sequence[Evidence]) -> Usual:
+def typical_disturbance(taken: Sequence[DisturbanceEvidence]) -> TypicalDisturbance:
     """Return what is usual for an operation, judged by all samples taken so far.
 
     A command takes the CPU from the worker that started it, every time. Disturbance comes and goes, so what
@@ -99,22 +99,22 @@ def usual_of(taken: Sequence[Evidence]) -> Usual:
     drifts = sorted(evidence.reference_drift for evidence in taken if evidence.reference_drift is not None)
     delays = sorted(evidence.delay_ns or 0 for evidence in taken)
     switches = counts[len(counts) // 4] if counts else 0
-    return Usual(
+    return TypicalDisturbance(
         delay_ns=2 * delays[len(delays) // 4] if delays else 0,
         involuntary_switches=switches + 1 if switches else 0,
         reference_drift=drifts[len(drifts) // 2] if drifts else 1.0,
     )
 
 
-def is_disturbed(evidence: Evidence, usual: Usual = NOTHING_USUAL) -> bool:
+def is_disturbed(evidence: DisturbanceEvidence, usual: TypicalDisturbance = NONE_TYPICAL) -> bool:
     """Return whether the CPU was taken from the sample to an extent that its figure must not be trusted."""
     return severity(evidence, usual) > 0
 
 
-def severity(evidence: Evidence, usual: Usual = NOTHING_USUAL) -> float:
+def severity(evidence: DisturbanceEvidence, usual: TypicalDisturbance = NONE_TYPICAL) -> float:
     """Return how badly the sample was disturbed: 0 for not at all, and comparable between samples."""
     tolerated_switches = max(usual.involuntary_switches, evidence.elapsed_ns // TOLERATED_EVERY_NS)
-    loss = lost_ns(evidence, usual) / max(evidence.elapsed_ns, 1)
+    loss = preempted_ns(evidence, usual) / max(evidence.elapsed_ns, 1)
     if evidence.own_others_ns > TOLERATED_LOSS * evidence.elapsed_ns:
         # The bench's own threads take the CPU from one another, and from the reference beside the sample.
         return 100 * loss if loss > TOLERATED_LOSS else 0.0
@@ -124,7 +124,7 @@ def severity(evidence: Evidence, usual: Usual = NOTHING_USUAL) -> float:
     return switches + (100 * loss if loss > TOLERATED_LOSS else 0.0) + (drift if drift > TOLERATED_DRIFT else 0.0)
 
 
-def excess_drift(evidence: Evidence, usual: Usual) -> float:
+def excess_drift(evidence: DisturbanceEvidence, usual: TypicalDisturbance) -> float:
     """Return by which fraction the ruler changed during the sample, beyond what is usual."""
     if not evidence.reference_drift:
         return 0.0
@@ -134,7 +134,7 @@ def excess_drift(evidence: Evidence, usual: Usual) -> float:
 
 def attempts_limit(wanted: int) -> int:
     """Return how many samples a round takes at most to keep `wanted`."""
-    return wanted * ATTEMPTS_A_SAMPLE
+    return wanted * MAX_ATTEMPTS_PER_SAMPLE
 
 
 def keep_least_disturbed(

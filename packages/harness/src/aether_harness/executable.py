@@ -15,16 +15,16 @@ from typing import IO, TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from aether_harness.error import BenchError, UsageError
-from aether_harness.plugin import Sampled
-from aether_harness.target import CommandAddress, Found, target_of
+from aether_harness.plugin import SampleResult
+from aether_harness.target import CommandAddress, LocatedBench, target_of
 from aether_schema import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from resource import struct_rusage
 
-    from aether_harness.plugin import Place
-    from aether_harness.target import Target
+    from aether_harness.plugin import RoundContext
+    from aether_harness.target import RunTarget
     from aether_schema import Metric
 
 Measure = Literal["wall", "cpu", "memory"]
@@ -68,23 +68,23 @@ class CommandSession:
     def prepare(self) -> None:
         """Run the command that comes before every sample."""
         if self._params.prepare:
-            self._run_beside(self._params.prepare)
+            self._run_untimed(self._params.prepare)
 
-    def sample(self) -> Sampled:
+    def sample(self) -> SampleResult:
         """Start the command and wait for its end; then clean up, which is not counted."""
         elapsed_ns, usage = self._run(self._params.command)
         if self._params.cleanup:
-            self._run_beside(self._params.cleanup)
+            self._run_untimed(self._params.cleanup)
         if self._params.measure == "wall" or usage is None:
-            return Sampled(elapsed_ns=elapsed_ns)
+            return SampleResult(elapsed_ns=elapsed_ns)
         if self._params.measure == "cpu":
-            return Sampled(elapsed_ns=round((usage.ru_utime + usage.ru_stime) * 1e9))
-        return Sampled(cost=_peak_mb(usage.ru_maxrss * _MAXRSS_BYTES))
+            return SampleResult(elapsed_ns=round((usage.ru_utime + usage.ru_stime) * 1e9))
+        return SampleResult(cost=_peak_mb(usage.ru_maxrss * _MAXRSS_BYTES))
 
     def verify(self) -> None:
         """The exit status of every sample was checked already."""
 
-    def _run_beside(self, command: str) -> None:
+    def _run_untimed(self, command: str) -> None:
         self._run(command, must_succeed=True)
 
     def _run(self, command: str, *, must_succeed: bool = False) -> tuple[int, struct_rusage | None]:
@@ -95,7 +95,7 @@ class CommandSession:
 
         """
         shell = self._params.shell
-        words: str | list[str] = command if shell else words_of(command, system=os.name)
+        words: str | list[str] = command if shell else split_command(command, system=os.name)
         name = command if shell else words[0]
         usage = None
         try:
@@ -116,10 +116,10 @@ class CommandSession:
         except OSError as error:
             raise BenchError(f"{name}: {(error.strerror or str(error)).lower()}") from None
         if status and (must_succeed or not self._params.ignore_exit_code):
-            raise BenchError(f"{name}: exit status {status}{self._last_words()}")
+            raise BenchError(f"{name}: exit status {status}{self._stderr_tail()}")
         return elapsed_ns, usage
 
-    def _last_words(self) -> str:
+    def _stderr_tail(self) -> str:
         self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - _SHOWN_BYTES))
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
         return f": {printable(lines[-1])}" if lines else ""
@@ -159,13 +159,13 @@ class CommandBench:
         self.bench_id = self.name = name
 
     @contextmanager
-    def open(self, params: CommandParams, place: Place) -> Iterator[CommandSession]:
+    def open(self, params: CommandParams, place: RoundContext) -> Iterator[CommandSession]:
         """Yield the session."""
         with tempfile.TemporaryFile(dir=place.folder) as errors:
             yield CommandSession(params, errors)
 
 
-def words_of(command: str, *, system: str) -> list[str]:
+def split_command(command: str, *, system: str) -> list[str]:
     r"""Return the words of a command as a shell of `system`, an `os.name`, would split them.
 
     Quotes of both kinds hold a word together. A backslash escapes, but for Windows (`nt`), where it divides folders.
@@ -182,7 +182,7 @@ def words_of(command: str, *, system: str) -> list[str]:
     return list(splitter)
 
 
-def command_targets(commands: Sequence[str], names: Sequence[str]) -> list[Target]:
+def command_targets(commands: Sequence[str], names: Sequence[str]) -> list[RunTarget]:
     """Return a target a command, named in turn by `names`, and by their programs where those run out.
 
     Raises:
@@ -194,13 +194,13 @@ def command_targets(commands: Sequence[str], names: Sequence[str]) -> list[Targe
     targets = []
     for index, command in enumerate(commands):
         try:
-            words = words_of(command, system=os.name)
+            words = split_command(command, system=os.name)
         except ValueError as error:
             raise UsageError(f"--exec {command}: {str(error).lower()}") from None
         if not words or not words[0]:
             raise UsageError("--exec: an empty command")
         program = re.sub(r"[^A-Za-z0-9._-]+", "-", os.path.basename(words[0])).strip("-._")
         bench = CommandBench(names[index] if index < len(names) else program or "command")
-        found = Found(bench=bench, address=CommandAddress(bench.name))
+        found = LocatedBench(bench=bench, address=CommandAddress(bench.name))
         targets.append(target_of(found, CommandParams(command=command)))
     return targets

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
+def pareto_mask(points: Sequence[tuple[float, float]]) -> list[bool]:
     """Say of every point whether it is on the Pareto front, both its figures being better when smaller.
 
     A point is on it unless another is as good in both and better in one. Equal points are on it together.

@@ -31,13 +31,13 @@ from msgspec import Struct
 
 from aether_harness.error import BenchError, UsageError
 from aether_harness.kernel import DEFAULT_KERNEL
-from aether_harness.plugin import Place, Sampled
+from aether_harness.plugin import RoundContext, SampleResult
 from aether_schema import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
 
-    from aether_harness.coroutine import HandOver, Taken
+    from aether_harness.coroutine import SampleOutcome, YieldSample
     from aether_harness.plugin import Session
 
 
@@ -88,20 +88,20 @@ class FunctionBench:
         return self._function(*arguments, **named)
 
     @contextmanager
-    def open(self, params: NoParams, place: Place) -> Iterator[Session]:  # noqa: ARG002 - the interface's
+    def open(self, params: NoParams, place: RoundContext) -> Iterator[Session]:  # noqa: ARG002 - the interface's
         """Set up, and yield the session."""
         if inspect.iscoroutinefunction(self._function):
             # An event loop's machinery takes long to import, and most benches have no use for it.
-            from aether_harness.coroutine import CoroutineSession
+            from aether_harness.coroutine import AsyncSession
 
-            session = CoroutineSession(self._serve, self._backend)
+            session = AsyncSession(self._serve, self._backend)
             try:
                 yield session
             finally:
                 session.close()
             return
         with ExitStack() as stack:
-            given = () if self._setup is None else (stack.enter_context(as_context(self._setup)),)
+            given = () if self._setup is None else (stack.enter_context(setup_context(self._setup)),)
             call = self._call(given)
             yield FunctionSession(partial(_with_bytes, call) if self.metric == "throughput_mbs" else call)
 
@@ -112,16 +112,16 @@ class FunctionBench:
             raise BenchError(f"{self.bench_id}() takes an argument, and there is no setup to give it one")
         return partial(self._function, *given) if takes else self._function
 
-    async def _serve(self, hand_over: HandOver) -> None:
+    async def _serve(self, hand_over: YieldSample) -> None:
         async with AsyncExitStack() as stack:
             given: tuple[Any, ...] = ()
             if self._setup is not None:
                 if inspect.isasyncgenfunction(self._setup):
                     given = (await stack.enter_async_context(asynccontextmanager(self._setup)()),)
                 else:
-                    given = (stack.enter_context(as_context(self._setup)),)
+                    given = (stack.enter_context(setup_context(self._setup)),)
             call: Callable[[], Awaitable[Any]] = self._call(given)
-            taken: Taken = None
+            taken: SampleOutcome = None
             while hand_over(taken):
                 try:
                     started = perf_counter_ns()
@@ -130,8 +130,8 @@ class FunctionBench:
                 except Exception as error:  # noqa: BLE001 - handed to whoever asked for the sample
                     taken = error
                 else:
-                    moved = _moved(result) if self.metric == "throughput_mbs" else None
-                    taken = Sampled(elapsed_ns=ended - started, moved_bytes=moved)
+                    moved = _bytes_moved(result) if self.metric == "throughput_mbs" else None
+                    taken = SampleResult(elapsed_ns=ended - started, moved_bytes=moved)
 
 
 class FunctionOptions(Struct, frozen=True, kw_only=True):
@@ -171,7 +171,7 @@ def bench(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     return partial(FunctionBench, options=FunctionOptions(**options))
 
 
-def as_context(setup: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the set-up yields
+def setup_context(setup: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the set-up yields
     """Return the context manager of a set-up, which may be a generator function or return one.
 
     Raises:
@@ -187,9 +187,9 @@ def as_context(setup: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the 
     return context
 
 
-def _with_bytes(call: Callable[[], Any]) -> Sampled:
-    return Sampled(moved_bytes=_moved(call()))
+def _with_bytes(call: Callable[[], Any]) -> SampleResult:
+    return SampleResult(moved_bytes=_bytes_moved(call()))
 
 
-def _moved(result: object) -> int | None:
+def _bytes_moved(result: object) -> int | None:
     return result if isinstance(result, int) else None

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from aether_harness.error import BenchError, UsageError
 from aether_harness.parameter import suggestion
-from aether_harness.plugin import Place
+from aether_harness.plugin import RoundContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 DEFAULT_KERNEL = "interpreter-1"
 #: What cross-checks a ruler of a bench's own, unless it brings another.
-CROSS_OF_OWN = "memory-1"
+DEFAULT_CROSS_KERNEL = "memory-1"
 PIECE_BYTES = 128 * 1024
 _MASK = 0xFFFF_FFFF
 
 
-class Kernel(Struct, frozen=True, kw_only=True):
+class ReferenceKernel(Struct, frozen=True, kw_only=True):
     """A kernel by its id, what it resembles, and a second one that cross-checks it.
 
     `open` yields the work. What the work returns proves that it was done, and is the same everywhere. It is not asked
@@ -43,10 +43,10 @@ class Kernel(Struct, frozen=True, kw_only=True):
     kernel_id: str
     about: str
     cross_kernel_id: str
-    open: Callable[[Place], AbstractContextManager[Callable[[], int]]]
+    open: Callable[[RoundContext], AbstractContextManager[Callable[[], int]]]
 
 
-def spin(steps: int) -> int:
+def interpreter_work(steps: int) -> int:
     """Do what Python programs mostly do: look names up, index, add, branch."""
     table = dict.fromkeys(range(64), 1)
     total = 1
@@ -59,12 +59,12 @@ def spin(steps: int) -> int:
 
 
 @contextmanager
-def _interpreter(_place: Place) -> Iterator[Callable[[], int]]:
-    yield lambda: spin(1500)
+def _interpreter(_place: RoundContext) -> Iterator[Callable[[], int]]:
+    yield lambda: interpreter_work(1500)
 
 
 @contextmanager
-def _deflate(_place: Place) -> Iterator[Callable[[], int]]:
+def _deflate(_place: RoundContext) -> Iterator[Callable[[], int]]:
     import hashlib
     import random
 
@@ -76,13 +76,13 @@ def _deflate(_place: Place) -> Iterator[Callable[[], int]]:
         # Decompressed again, since two zlibs may compress to different bytes but never to different contents.
         packed = zlib.compress(data, 6)
         digest = hashlib.sha256(hashed).digest()
-        return (spin(1000) ^ zlib.crc32(digest) ^ zlib.crc32(zlib.decompress(packed))) & _MASK
+        return (interpreter_work(1000) ^ zlib.crc32(digest) ^ zlib.crc32(zlib.decompress(packed))) & _MASK
 
     yield work
 
 
 @contextmanager
-def _archive(place: Place) -> Iterator[Callable[[], int]]:
+def _archive(place: RoundContext) -> Iterator[Callable[[], int]]:
     """Read small files, hash them, make tar headers, compress: a packer in little, a few files further each time."""
     import hashlib
     import random
@@ -117,7 +117,7 @@ def _archive(place: Place) -> Iterator[Callable[[], int]]:
 
 
 @contextmanager
-def _memory(_place: Place) -> Iterator[Callable[[], int]]:
+def _memory(_place: RoundContext) -> Iterator[Callable[[], int]]:
     import random
 
     source = bytearray(random.Random(20260102).randbytes(2**18))  # noqa: S311 - fixed data, not a secret
@@ -133,7 +133,7 @@ def _memory(_place: Place) -> Iterator[Callable[[], int]]:
 
 
 @contextmanager
-def _filesystem(place: Place) -> Iterator[Callable[[], int]]:
+def _filesystem(place: RoundContext) -> Iterator[Callable[[], int]]:
     import random
 
     path = os.path.join(place.folder, "reference.bin")
@@ -160,7 +160,7 @@ def _loopback(drain_cpus: Sequence[int], /) -> Iterator[Callable[[], int]]:
     import random
     import socket
 
-    from aether_harness.companion import companion
+    from aether_harness.companion import helper_process
     from aether_harness.drain import ACKNOWLEDGEMENT, BURST_BYTES, tune_for_loopback
 
     # Several bursts' worth, sent in turn: what any upload sends is not in the first caches.
@@ -168,7 +168,7 @@ def _loopback(drain_cpus: Sequence[int], /) -> Iterator[Callable[[], int]]:
     pieces = [data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES)]
     a_burst = BURST_BYTES // PIECE_BYTES
     bursts = cycle([pieces[start : start + a_burst] for start in range(0, len(pieces), a_burst)])
-    drained = companion("aether_harness.drain", *map(str, drain_cpus), cpus=drain_cpus)
+    drained = helper_process("aether_harness.drain", *map(str, drain_cpus), cpus=drain_cpus)
     with drained as port, socket.socket() as connection:
         tune_for_loopback(connection)
         connection.connect(("127.0.0.1", int(port)))
@@ -186,43 +186,43 @@ def _loopback(drain_cpus: Sequence[int], /) -> Iterator[Callable[[], int]]:
 KERNELS = {
     kernel.kernel_id: kernel
     for kernel in (
-        Kernel(
+        ReferenceKernel(
             kernel_id="interpreter-1",
             about="a loop in the Python interpreter",
             cross_kernel_id="deflate-1",
             open=_interpreter,
         ),
-        Kernel(
+        ReferenceKernel(
             kernel_id="deflate-1",
             about="compression, hashing and some interpreter",
             cross_kernel_id="interpreter-1",
             open=_deflate,
         ),
-        Kernel(
+        ReferenceKernel(
             kernel_id="archive-1",
             about="reading, hashing and compressing small files",
             cross_kernel_id="deflate-1",
             open=_archive,
         ),
-        Kernel(
+        ReferenceKernel(
             kernel_id="memory-1",
             about="copying in memory",
             cross_kernel_id="interpreter-1",
             open=_memory,
         ),
-        Kernel(
+        ReferenceKernel(
             kernel_id="filesystem-1",
             about="writing, reading and looking at a small file",
             cross_kernel_id="interpreter-1",
             open=_filesystem,
         ),
-        Kernel(
+        ReferenceKernel(
             kernel_id="loopback-1",
             about="sending to a process on another CPU",
             cross_kernel_id="memory-1",
             open=lambda place: _loopback(place.companion_cpus),
         ),
-        Kernel(
+        ReferenceKernel(
             kernel_id="loopback-one-cpu-1",
             about="sending to a process on the same CPU",
             cross_kernel_id="memory-1",
@@ -232,7 +232,7 @@ KERNELS = {
 }
 
 
-def kernel_of(bench: Benchmark, params: Struct) -> Kernel:
+def kernel_for(bench: Benchmark, params: Struct) -> ReferenceKernel:
     """Return what resembles `bench` under `params`: what it names as `reference`, or the interpreter.
 
     Raises:
@@ -243,19 +243,21 @@ def kernel_of(bench: Benchmark, params: Struct) -> Kernel:
     kernel_id = named(params) if callable(named) else named
     if kernel_id in KERNELS:
         return KERNELS[kernel_id]
-    cross_kernel_id = getattr(bench, "cross_reference", CROSS_OF_OWN)
+    cross_kernel_id = getattr(bench, "cross_reference", DEFAULT_CROSS_KERNEL)
     for named_id in (kernel_id, cross_kernel_id):
         if named_id not in KERNELS and not str(named_id).startswith(f"{bench.bench_id}/"):
             hint = suggestion(str(named_id), KERNELS)
             raise UsageError(f"{bench.bench_id}: reference {named_id!r}: no such kernel{hint}")
-    return Kernel(kernel_id=kernel_id, about="the bench's own", cross_kernel_id=cross_kernel_id, open=_brought)
+    return ReferenceKernel(
+        kernel_id=kernel_id, about="the bench's own", cross_kernel_id=cross_kernel_id, open=_session_provided
+    )
 
 
-def _brought(_place: Place) -> AbstractContextManager[Callable[[], int]]:
+def _session_provided(_place: RoundContext) -> AbstractContextManager[Callable[[], int]]:
     raise NotImplementedError("it is the session's")
 
 
-def work_of(kernel_id: str, session: Session) -> Callable[[], int]:
+def session_kernel(kernel_id: str, session: Session) -> Callable[[], int]:
     """Return the work of a kernel that a session brings.
 
     Raises:

@@ -31,7 +31,7 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def hold_on() -> int | None:
+def watch_parent() -> int | None:
     """Start the process that waits, in this process's group, and return its number; None if nothing was handed over."""
     text = os.environ.pop(VARIABLE, None)
     if text is None or sys.platform == "win32":
@@ -49,24 +49,24 @@ def hold_on() -> int | None:
     return waiting
 
 
-class Lifeline:
+class ParentDeathPipe:
     """The parent's side. Where there are no process groups, there is no pipe."""
 
     def __init__(self) -> None:
         """Open the pipe."""
         ends = os.pipe() if os.name == "posix" else ()
-        self.handed_over, self._kept = ends[:1], ends[1:]
+        self.child_fds, self._kept = ends[:1], ends[1:]
         self.env = {VARIABLE: f"{ends[0]:06d}"} if ends else {}
 
-    def started(self) -> None:
+    def close_child_end(self) -> None:
         """Keep the parent's end alone, now that the worker has inherited what is handed over."""
-        for end in self.handed_over:
+        for end in self.child_fds:
             os.close(end)
-        self.handed_over = ()
+        self.child_fds = ()
 
-    def let_go(self) -> None:
+    def close(self) -> None:
         """Close what is open."""
-        self.started()
+        self.close_child_end()
         for end in self._kept:
             os.close(end)
         self._kept = ()

@@ -10,20 +10,20 @@ import math
 from itertools import permutations
 from typing import TYPE_CHECKING, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from aether_schema import quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aether_harness.run import RoundRecord
+    from aether_harness.run import RoundResult
 
-Rule = Literal["raw", "rejected", "ruled"]
+Treatment = Literal["raw", "rejected", "ruled"]
 
 GATES = (0.01, 0.02, 0.05, 0.1, 0.2)
 QUANTILES = {"p50": 0.5, "p95": 0.95}
-RULES: dict[Rule, str] = {
+RULES: dict[Treatment, str] = {
     "raw": "every sample as it came",
     "rejected": "disturbed samples retaken",
     "ruled": "retaken, and measured by the ruler",
@@ -42,7 +42,7 @@ class Rate(Struct, frozen=True, kw_only=True):
     """The share of pairs in which a worsening of `quantile` beyond `gate` was seen, and with a slowdown put in."""
 
     quantile: str
-    rule: Rule
+    rule: Treatment
     gate: float
     false_alarms: float
     power: float
@@ -51,7 +51,7 @@ class Rate(Struct, frozen=True, kw_only=True):
 class NoiseReport(Struct, frozen=True, kw_only=True):
     """What a machine's noise does to gates, for one bench.
 
-    `smallest_gates` are by quantile and rule the smallest that cry wolf in at most the share `wished_rate`
+    `smallest_gates` are by quantile and rule the smallest that cry wolf in at most the share `target_rate`
     of pairs. `reference_share` is the share of the rulers in the time of sampling.
     """
 
@@ -59,34 +59,34 @@ class NoiseReport(Struct, frozen=True, kw_only=True):
     runs: int
     pairs: int
     slowdown: float
-    wished_rate: float
+    target_rate: float = field(name="wished_rate")
     rates: tuple[Rate, ...]
-    smallest_gates: dict[str, dict[Rule, float]]
+    smallest_gates: dict[str, dict[Treatment, float]]
     reference_share: float
     cross_check_spread: float
 
 
-def record(rounds: Sequence[RoundRecord]) -> Recording:
+def record(rounds: Sequence[RoundResult]) -> Recording:
     """Return what is to be kept of one run."""
     return Recording(
         raw=tuple(tuple(taken.value for taken in round_.attempts[: round_.wanted]) for round_ in rounds),
         samples=tuple(tuple(taken.value for taken in round_.samples) for round_ in rounds),
-        reference=tuple(tuple(taken.ruler_ms for taken in round_.samples) for round_ in rounds),
+        reference=tuple(tuple(taken.required_reference_ms for taken in round_.samples) for round_ in rounds),
     )
 
 
 def assess(
-    bench_id: str, runs: Sequence[Sequence[RoundRecord]], *, lower_is_better: bool, slowdown: float, wished_rate: float
+    bench_id: str, runs: Sequence[Sequence[RoundResult]], *, lower_is_better: bool, slowdown: float, target_rate: float
 ) -> NoiseReport:
     """Return the noise report of at least two runs."""
     recordings = [record(rounds) for rounds in runs]
     rates = []
-    smallest: dict[str, dict[Rule, float]] = {}
+    smallest: dict[str, dict[Treatment, float]] = {}
     for name, probability in QUANTILES.items():
         for rule in RULES:
-            figures = [figure(run, rule, probability, lower_is_better=lower_is_better) for run in recordings]
+            figures = [run_cost(run, rule, probability, lower_is_better=lower_is_better) for run in recordings]
             worsenings = pair_worsenings(figures)
-            smallest.setdefault(name, {})[rule] = smallest_gate(worsenings, wished_rate)
+            smallest.setdefault(name, {})[rule] = smallest_gate(worsenings, target_rate)
             rates += [
                 Rate(
                     quantile=name,
@@ -102,7 +102,7 @@ def assess(
         runs=len(runs),
         pairs=len(runs) * (len(runs) - 1),
         slowdown=slowdown,
-        wished_rate=wished_rate,
+        target_rate=target_rate,
         rates=tuple(rates),
         smallest_gates=smallest,
         reference_share=reference_share(runs),
@@ -110,7 +110,7 @@ def assess(
     )
 
 
-def figure(recording: Recording, rule: Rule, probability: float, *, lower_is_better: bool) -> float:
+def run_cost(recording: Recording, rule: Treatment, probability: float, *, lower_is_better: bool) -> float:
     """Return the quantile of a run by a rule, as a cost: the figure itself, or 1 over a throughput.
 
     By the ruler every sample is divided by the reference beside it, which a throughput is multiplied by.
@@ -136,21 +136,21 @@ def share_beyond(worsenings: Sequence[float], gate: float) -> float:
     return sum(change > gate for change in worsenings) / len(worsenings)
 
 
-def smallest_gate(worsenings: Sequence[float], wished_rate: float) -> float:
-    """Return the smallest gate, in steps of 0.1 %, beyond which at most the share `wished_rate` lies."""
+def smallest_gate(worsenings: Sequence[float], target_rate: float) -> float:
+    """Return the smallest gate, in steps of 0.1 %, beyond which at most the share `target_rate` lies."""
     ordered = sorted(worsenings, reverse=True)
-    boundary = ordered[min(math.floor(wished_rate * len(ordered)), len(ordered) - 1)]
+    boundary = ordered[min(math.floor(target_rate * len(ordered)), len(ordered) - 1)]
     return max(0, math.ceil(boundary * 1000 - 1e-9)) / 1000
 
 
-def reference_share(runs: Sequence[Sequence[RoundRecord]]) -> float:
+def reference_share(runs: Sequence[Sequence[RoundResult]]) -> float:
     """Return the share of both kernels in the time spent on samples and kernels together."""
     taken = [taken for rounds in runs for round_ in rounds for taken in round_.attempts]
-    rulers_ns = sum(sample.rulers_ns for sample in taken)
+    rulers_ns = sum(sample.reference_total_ns for sample in taken)
     return rulers_ns / max(1, rulers_ns + sum(sample.evidence.elapsed_ns for sample in taken))
 
 
-def cross_check_spread(runs: Sequence[Sequence[RoundRecord]]) -> float:
+def cross_check_spread(runs: Sequence[Sequence[RoundResult]]) -> float:
     """Return how far the two kernels disagree on the machine's speed: the widest run from the median run.
 
     Each round has a median ruler and a time of the second kernel; their ratio is the same in every run if both see the
@@ -159,7 +159,7 @@ def cross_check_spread(runs: Sequence[Sequence[RoundRecord]]) -> float:
     ratios = [
         quantile(
             (
-                quantile((taken.ruler_ms for taken in round_.samples), 0.5) / round_.usage.cross_ruler_ms
+                quantile((taken.required_reference_ms for taken in round_.samples), 0.5) / round_.usage.cross_ruler_ms
                 for round_ in rounds
             ),
             0.5,

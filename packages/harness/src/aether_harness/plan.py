@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from aether_harness.affinity import Assignment
+from aether_harness.affinity import CpuAssignment
 from aether_harness.error import UsageError
 
 
@@ -26,7 +26,7 @@ PROFILES = {
 DEFAULT_PROFILE = "ci"
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class RunPlan(Struct, frozen=True, kw_only=True):
     """Everything that decides how a run goes, apart from the benches themselves.
 
     `timeout_s` bounds each step of a worker: its set-up, one sample, its verification. Each round takes its layout in
@@ -35,7 +35,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     profile: Profile
     seed: int
-    assignment: Assignment
+    assignment: CpuAssignment
     timeout_s: float = 60.0
     layout_seed: int = 0
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from aether_harness.noise import Recording
-    from aether_harness.sweep import Picture
+    from aether_harness.sweep import SweepPlot
 
 #: An axis whose largest value is so many times its smallest is logarithmic.
-WIDE = 16
+LOG_SCALE_RATIO = 16
 
 
-def check_picture(path: str) -> None:
+def check_plot_path(path: str) -> None:
     """Make sure, before anything is measured, that a picture can be drawn into the file `path`.
 
     Raises:
@@ -61,7 +61,7 @@ def plot_runs(path: str, bench_id: str, unit: str, recordings: Sequence[Recordin
     _save(figure, path)
 
 
-def plot_sweep(path: str, picture: Picture) -> None:
+def plot_sweep(path: str, picture: SweepPlot) -> None:
     """Draw a sweep, a line for every combination of the parameters that are no axis, into the file `path`.
 
     Raises:
@@ -88,7 +88,7 @@ def plot_sweep(path: str, picture: Picture) -> None:
         axes.scatter(*zip(*picture.front, strict=True), **ring, label="Pareto front")  # type: ignore[arg-type]
     _scale_steps(axes, [step for line in picture.lines for step in line.x], picture.x_label)
     heights = [y for line in picture.lines for y in line.y]
-    if picture.front and min(heights) > 0 and max(heights) >= WIDE * min(heights):
+    if picture.front and min(heights) > 0 and max(heights) >= LOG_SCALE_RATIO * min(heights):
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:,.4g}")
     else:
@@ -110,7 +110,7 @@ def _scale_steps(axes: Axes, steps: Sequence[float | str], label: str) -> None:
     numbers = sorted({step for step in steps if not isinstance(step, str)})
     if any(isinstance(step, str) for step in steps):
         return
-    if min(numbers) > 0 and max(numbers) >= WIDE * min(numbers):
+    if min(numbers) > 0 and max(numbers) >= LOG_SCALE_RATIO * min(numbers):
         axes.set_xscale("log", base=2)
         axes.set_xticks(numbers, [f"{number:,.6g}" for number in numbers])
         axes.minorticks_off()

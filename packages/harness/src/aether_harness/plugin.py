@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "aether.benches"
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class RoundContext(Struct, frozen=True, kw_only=True):
     """Where a round takes place.
 
     `folder` is a scratch folder of the round's own, removed after it. `worker_cpus` are the CPUs the
@@ -34,7 +34,7 @@ class Place(Struct, frozen=True, kw_only=True):
     inputs: str | None = None
 
 
-class Sampled(Struct, frozen=True, kw_only=True):
+class SampleResult(Struct, frozen=True, kw_only=True):
     """What one sample did, beyond having taken its time.
 
     A bench whose metric is `throughput_mbs` says how many bytes it moved. `phases_ns` are parts of the
@@ -63,7 +63,7 @@ class Session(Protocol):
     compared; their medians over the rounds are in the summary's `readings`.
     """
 
-    def sample(self) -> Sampled | None:
+    def sample(self) -> SampleResult | None:
         """Do the operation once. The harness times exactly this call."""
 
     def verify(self) -> None:
@@ -115,7 +115,7 @@ class Benchmark(Protocol):
     def params_type(self) -> type[Struct]:
         """The parameters: a frozen Struct whose every field has a default."""
 
-    def open(self, params: Any, place: Place) -> AbstractContextManager[Session]:  # noqa: ANN401 - a params_type
+    def open(self, params: Any, place: RoundContext) -> AbstractContextManager[Session]:  # noqa: ANN401 - a params_type
         """Set the bench up in this process and return its session; leaving it tears everything down.
 
         Raises:

@@ -14,11 +14,11 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from aether_harness.affinity import go_first
+from aether_harness.affinity import raise_priority
 from aether_harness.descendant import end_tree
 from aether_harness.error import HarnessError, in_a_line
 from aether_harness.layout import start_with
-from aether_harness.lifeline import Lifeline
+from aether_harness.lifeline import ParentDeathPipe
 from aether_harness.protocol import (
     PROTOCOL_VERSION,
     Close,
@@ -49,7 +49,7 @@ CLOSE_LIMIT_S = 10.0
 END_LIMIT_S = 1.0
 _WATCH_INTERVAL_S = 0.2
 #: Who looks so much later than it wanted to had no machine to look with, as while a virtual one is paused.
-_STOOD_STILL_S = 1.0
+_SUSPEND_THRESHOLD_S = 1.0
 
 
 class WorkerError(HarnessError):
@@ -77,18 +77,18 @@ class Child:
         """
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._deadline: float | None = None
-        self._stood_still_s = 0.0
+        self._suspended_s = 0.0
         self._timed_out = False
         self._ended = threading.Event()
         self._lock = threading.Lock()
-        self._lifeline = Lifeline()
+        self._lifeline = ParentDeathPipe()
         try:
             self._process = self._start(command, env or {}, folder, layout)
         except OSError as error:
             self._log.close()
-            self._lifeline.let_go()
+            self._lifeline.close()
             raise WorkerError(f"{self.called} cannot be started: {error.strerror}") from None
-        self._lifeline.started()
+        self._lifeline.close_child_end()
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _start(
@@ -103,7 +103,7 @@ class Child:
                 stderr=self._log,
                 cwd=folder,
                 env=its_env,
-                pass_fds=self._lifeline.handed_over,
+                pass_fds=self._lifeline.child_fds,
                 # A group of its own: a Ctrl-C reaches this parent alone, and the group can be killed whole.
                 start_new_session=os.name == "posix",
             )
@@ -157,7 +157,7 @@ class Child:
 
     def _allow(self, limit_s: float) -> None:
         """Have the process killed after `limit_s`, by a clock that stands still when this process does."""
-        self._deadline = time.monotonic() - self._stood_still_s + limit_s
+        self._deadline = time.monotonic() - self._suspended_s + limit_s
 
     def kill(self) -> None:
         """End the process and everything it started, whatever they are doing."""
@@ -167,7 +167,7 @@ class Child:
             self._ended.set()
         end_tree(self._process)
         self._process.wait()
-        self._lifeline.let_go()
+        self._lifeline.close()
         for stream in (self._process.stdin, self._process.stdout, self._log):
             try:
                 if stream is not None:
@@ -181,13 +181,13 @@ class Child:
         while not self._ended.wait(_WATCH_INTERVAL_S):
             now_s = time.monotonic()
             late_s, looked_s = now_s - looked_s - _WATCH_INTERVAL_S, now_s
-            is_late = late_s > _STOOD_STILL_S
+            is_late = late_s > _SUSPEND_THRESHOLD_S
             # A machine that is late time and again is not standing still but slow, and that may be the worker's doing.
             if is_late and not was_late:
-                self._stood_still_s += late_s
+                self._suspended_s += late_s
             was_late = is_late
             deadline = self._deadline
-            if deadline is not None and now_s - self._stood_still_s > deadline:
+            if deadline is not None and now_s - self._suspended_s > deadline:
                 self._timed_out = True
                 end_tree(self._process)
                 return
@@ -209,7 +209,7 @@ class Child:
         return printable(lines[-1].strip()[:300]) if lines else ""
 
 
-class Worker(Child):
+class WorkerClient(Child):
     """The worker of one round. Entering its `with` waits for its greeting, and leaving it asks it to close."""
 
     called = "the worker"
@@ -229,7 +229,7 @@ class Worker(Child):
         """
         super().__init__(command or worker_command(sys.executable), env, folder, layout)
         # From outside, so that it comes up before others too.
-        go_first(self.pid)
+        raise_priority(self.pid)
 
     def __enter__(self) -> Self:
         """Wait for the worker's greeting.
@@ -258,11 +258,11 @@ class Worker(Child):
         """End the process: by asking, if all went well, and by force in any case."""
         try:
             if kind is None:
-                self.ask(Close(), Closed, CLOSE_LIMIT_S)
+                self.request(Close(), Closed, CLOSE_LIMIT_S)
         finally:
             self.kill()
 
-    def ask(self, request: Request, answer: type[ReplyT], limit_s: float) -> ReplyT:
+    def request(self, request: Request, answer: type[ReplyT], limit_s: float) -> ReplyT:
         """Send `request` and return the answer, which is of the type `answer`, waiting at most `limit_s`.
 
         Raises:
@@ -285,7 +285,7 @@ class Worker(Child):
         """Return the answer to the `request` that was sent, waiting at most `limit_s`.
 
         Raises:
-            WorkerError: as for `ask`.
+            WorkerError: as for `request`.
 
         """
         reply = self._receive(limit_s)

@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
     from aether_harness.error import RoundError
     from aether_harness.plan import Profile
-    from aether_harness.run import Observer, RoundRecord
+    from aether_harness.run import Observer, RoundResult
     from aether_schema import Summary
 
 
-class Silent:
+class NullObserver:
     """Says nothing."""
 
     def sample_taken(self, bench_id: str, round_number: int, kept: int) -> None:
         """Say nothing."""
 
-    def round_ended(self, bench_id: str, round_number: int, record: RoundRecord) -> None:
+    def round_ended(self, bench_id: str, round_number: int, record: RoundResult) -> None:
         """Say nothing."""
 
     def bench_failed(self, bench_id: str, error: RoundError) -> None:
         """Say nothing: the error is reported by whoever asked for the run."""
 
 
-class Lines(Silent):
+class LogObserver(NullObserver):
     """A line a round on the error stream, for logs."""
 
     def __init__(self, rounds: int, units: dict[str, str]) -> None:
@@ -41,7 +41,7 @@ class Lines(Silent):
         self._rounds = rounds
         self._units = units
 
-    def round_ended(self, bench_id: str, round_number: int, record: RoundRecord) -> None:
+    def round_ended(self, bench_id: str, round_number: int, record: RoundResult) -> None:
         """Say what the round found."""
         p50 = quantile((taken.value for taken in record.samples), 0.5)
         retaken = f", {record.retaken} disturbed and retaken" if record.retaken else ""
@@ -49,7 +49,7 @@ class Lines(Silent):
         print(said, file=sys.stderr, flush=True)  # noqa: T201 - a line is what was asked for
 
 
-class Bar(Silent):
+class BarObserver(NullObserver):
     """A progress bar a bench, on a terminal."""
 
     def __init__(self, progress: Progress, tasks: dict[str, TaskID], samples: int) -> None:
@@ -69,12 +69,12 @@ class Bar(Silent):
 
 
 @contextmanager
-def observing(profile: Profile, units: dict[str, str], *, quiet: bool) -> Iterator[Observer]:
+def progress_observer(profile: Profile, units: dict[str, str], *, quiet: bool) -> Iterator[Observer]:
     """Yield the observer that fits where the error stream goes. `units` are those of the benches by id."""
     if quiet:
-        yield Silent()
+        yield NullObserver()
     elif not sys.stderr.isatty():
-        yield Lines(profile.rounds, units)
+        yield LogObserver(profile.rounds, units)
     else:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -89,11 +89,11 @@ def observing(profile: Profile, units: dict[str, str], *, quiet: bool) -> Iterat
         # Drawn four times a second: drawing costs CPU time that a shared machine takes from the bench.
         with Progress(*columns, console=Console(stderr=True), refresh_per_second=4, transient=True) as progress:
             tasks = {bench_id: progress.add_task(bench_id, total=steps, round=1) for bench_id in units}
-            yield Bar(progress, tasks, profile.samples)
+            yield BarObserver(progress, tasks, profile.samples)
 
 
 @contextmanager
-def counting(what: str, total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
+def progress_counter(what: str, total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
     """Yield a function to be called when one of `total` is done: a bar on a terminal, lines elsewhere."""
     if quiet:
         yield lambda: None

@@ -9,8 +9,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from aether_harness.evidence import Evidence
-from aether_harness.target import Address
+from aether_harness.evidence import DisturbanceEvidence
+from aether_harness.target import BenchLocator
 
 PROTOCOL_VERSION = 1
 
@@ -23,28 +23,28 @@ class Open(Message, frozen=True):
     """Set the bench at `address` up with `params`, pinned to `worker_cpus`.
 
     `iterations` is how often its operation is done in one sample; None asks the worker to find out. Without
-    `ruler` no reference kernel is timed beside the samples, for whoever compares them with one another at once.
+    `time_reference` no reference kernel is timed beside the samples, for whoever compares them with one another at once.
     `inputs` is the folder for what the bench may keep from round to round, if there is one.
     """
 
-    address: Address
+    address: BenchLocator
     params: msgspec.Raw
     folder: str
     worker_cpus: tuple[int, ...]
     companion_cpus: tuple[int, ...]
     iterations: int | None = None
-    ruler: bool = True
+    time_reference: bool = True
     inputs: str | None = None
 
 
 class Preload(Struct, frozen=True, kw_only=True):
     """In a worker's command line: the bench to import before it greets, and the parameters it will be opened with."""
 
-    address: Address
+    address: BenchLocator
     params: msgspec.Raw
 
 
-class Sample(Message, frozen=True):
+class TakeSample(Message, frozen=True):
     """Take one sample (a warm-up is one whose answer is thrown away)."""
 
 
@@ -79,21 +79,21 @@ class Opened(Message, frozen=True):
     note: str | None = None
 
 
-class Taken(Message, frozen=True):
+class SampleTaken(Message, frozen=True):
     """One sample: its figure in the metric's unit, and its phases in nanoseconds, all per iteration.
 
-    `reference_ms` is the reference kernel's time beside it, where one is timed, and `rulers_ns` how long all
+    `reference_ms` is the reference kernel's time beside it, where one is timed, and `reference_total_ns` how long all
     kernels took that were timed for this sample.
     """
 
     value: float
     reference_ms: float | None
-    evidence: Evidence
-    rulers_ns: int = 0
+    evidence: DisturbanceEvidence
+    reference_total_ns: int = 0
     phases_ns: dict[str, int] = {}
 
     @property
-    def ruler_ms(self) -> float:
+    def required_reference_ms(self) -> float:
         """The reference kernel's time, of a worker that was asked to time it."""
         assert self.reference_ms is not None
         return self.reference_ms
@@ -131,8 +131,8 @@ class Failed(Message, frozen=True):
     problem: str
 
 
-Request = Open | Sample | Verify | Close
-Reply = Hello | Opened | Taken | Verified | Closed | Failed
+Request = Open | TakeSample | Verify | Close
+Reply = Hello | Opened | SampleTaken | Verified | Closed | Failed
 
 encode_message = msgspec.json.Encoder().encode
 decode_request = msgspec.json.Decoder(Request).decode

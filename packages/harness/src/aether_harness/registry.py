@@ -10,11 +10,11 @@ from aether_harness.error import HarnessError, UsageError, in_a_line
 from aether_harness.parameter import suggestion
 from aether_harness.plugin import ENTRY_POINT_GROUP, Benchmark
 from aether_harness.target import (
-    Address,
+    BenchLocator,
     CommandAddress,
     EntryPointAddress,
     FileAddress,
-    Found,
+    LocatedBench,
     check_bench,
     check_distinct,
 )
@@ -28,7 +28,7 @@ class PluginError(HarnessError):
     """A plugin names something that cannot be imported or is no bench."""
 
 
-def load_bench(address: Address) -> Benchmark:
+def load_bench(address: BenchLocator) -> Benchmark:
     """Return the bench at `address`.
 
     Raises:
@@ -40,9 +40,9 @@ def load_bench(address: Address) -> Benchmark:
 
         return CommandBench(address.name)
     if isinstance(address, FileAddress):
-        from aether_harness.script import benches_in_file
+        from aether_harness.script import load_benches
 
-        return next(bench for bench in benches_in_file(address.path) if bench.bench_id == address.bench_id)
+        return next(bench for bench in load_benches(address.path) if bench.bench_id == address.bench_id)
     if address.value is not None:
         return _load(address.name, address.value, partial(_named_object, address.value))
     # Takes long to import, as does looking through all that is installed.
@@ -56,14 +56,14 @@ def load_bench(address: Address) -> Benchmark:
 
 def installed_benches(
     announce: Callable[[str], object] = lambda _: None, left_out: Collection[str] = ()
-) -> tuple[list[Found], list[PluginError]]:
+) -> tuple[list[LocatedBench], list[PluginError]]:
     """Return every installed bench, by id, and an error for each plugin that could not be loaded.
 
     The name of a plugin is announced before it is imported; those `left_out` are not.
     """
     from importlib.metadata import entry_points
 
-    found: list[Found] = []
+    found: list[LocatedBench] = []
     errors: list[PluginError] = []
     for entry_point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
         if entry_point.name in left_out:
@@ -77,11 +77,11 @@ def installed_benches(
         except UsageError as error:
             errors.append(PluginError(f"{entry_point.value}: {error}"))
         else:
-            found.append(Found(bench=bench, address=EntryPointAddress(entry_point.name, entry_point.value)))
+            found.append(LocatedBench(bench=bench, address=EntryPointAddress(entry_point.name, entry_point.value)))
     return sorted(found, key=lambda item: item.bench.bench_id), errors
 
 
-def select_benches(found: Sequence[Found], wanted: Iterable[str]) -> list[Found]:
+def select_benches(found: Sequence[LocatedBench], wanted: Iterable[str]) -> list[LocatedBench]:
     """Return the benches whose id or short name is wanted, in that order.
 
     Raises:
@@ -89,7 +89,7 @@ def select_benches(found: Sequence[Found], wanted: Iterable[str]) -> list[Found]
 
     """
     by_name = {name: item for item in found for name in (item.bench.bench_id, item.bench.name)}
-    selected: dict[str, Found] = {}
+    selected: dict[str, LocatedBench] = {}
     for name in wanted:
         if name not in by_name:
             raise UsageError(f"{name}: no such bench{suggestion(name, by_name)}")

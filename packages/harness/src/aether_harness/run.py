@@ -10,41 +10,41 @@ from msgspec import Struct
 
 from aether_harness.error import RoundError
 from aether_harness.evidence import (
-    NOTHING_USUAL,
-    Usual,
+    NONE_TYPICAL,
+    TypicalDisturbance,
     attempts_limit,
     is_disturbed,
     keep_least_disturbed,
     severity,
-    usual_of,
+    typical_disturbance,
 )
 from aether_harness.layout import Layout, layout_of_round
-from aether_harness.process import Worker, WorkerError
-from aether_harness.protocol import Open, Opened, Sample, Taken, Verified, Verify
+from aether_harness.process import WorkerClient, WorkerError
+from aether_harness.protocol import Open, Opened, SampleTaken, TakeSample, Verified, Verify
 from aether_harness.scratch import scratch_folder
-from aether_harness.target import Target
+from aether_harness.target import RunTarget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aether_harness.evidence import Evidence
-    from aether_harness.plan import Plan
+    from aether_harness.evidence import DisturbanceEvidence
+    from aether_harness.plan import RunPlan
 
 
-class RoundRecord(Struct, frozen=True, kw_only=True):
+class RoundResult(Struct, frozen=True, kw_only=True):
     """What one round took: every attempt at a sample in order, disturbed or not, and what it cost.
 
     `usual` is what is the operation's own doing, and no evidence against its samples.
     """
 
-    attempts: tuple[Taken, ...]
+    attempts: tuple[SampleTaken, ...]
     wanted: int
     opened: Opened
     usage: Verified
-    usual: Usual = NOTHING_USUAL
+    usual: TypicalDisturbance = NONE_TYPICAL
 
     @property
-    def samples(self) -> list[Taken]:
+    def samples(self) -> list[SampleTaken]:
         """The samples kept: the undisturbed ones, and where they are too few, the least disturbed."""
         return keep_least_disturbed(self.attempts, self.wanted, lambda taken: severity(taken.evidence, self.usual))
 
@@ -59,11 +59,11 @@ class RoundRecord(Struct, frozen=True, kw_only=True):
         return sum(is_disturbed(taken.evidence, self.usual) for taken in self.samples)
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class BenchResult(Struct, frozen=True, kw_only=True):
     """How a bench's run went: its rounds, or the error that ended it."""
 
-    target: Target
-    rounds: tuple[RoundRecord, ...] = ()
+    target: RunTarget
+    rounds: tuple[RoundResult, ...] = ()
     error: RoundError | None = None
 
     @property
@@ -78,14 +78,14 @@ class Observer(Protocol):
     def sample_taken(self, bench_id: str, round_number: int, kept: int) -> None:
         """A warm-up or a sample is done; the round has `kept` undisturbed samples by now."""
 
-    def round_ended(self, bench_id: str, round_number: int, record: RoundRecord) -> None:
+    def round_ended(self, bench_id: str, round_number: int, record: RoundResult) -> None:
         """A round is done."""
 
     def bench_failed(self, bench_id: str, error: RoundError) -> None:
         """A round could not be finished; the bench gets no more rounds."""
 
 
-def run_targets(targets: Sequence[Target], plan: Plan, observer: Observer) -> list[Outcome]:
+def run_benches(targets: Sequence[RunTarget], plan: RunPlan, observer: Observer) -> list[BenchResult]:
     """Run every target by the plan and return an outcome each, in the order given.
 
     The benches take turns round by round, in an order drawn anew each time from the plan's seed, so that
@@ -93,7 +93,7 @@ def run_targets(targets: Sequence[Target], plan: Plan, observer: Observer) -> li
     """
     draw = random.Random(plan.seed)  # noqa: S311 - an order, not a secret
     iterations: dict[str, int] = {}
-    rounds: dict[str, list[RoundRecord]] = {target.bench_id: [] for target in targets}
+    rounds: dict[str, list[RoundResult]] = {target.bench_id: [] for target in targets}
     errors: dict[str, RoundError] = {}
     for round_number in range(1, plan.profile.rounds + 1):
         for target in draw.sample(targets, len(targets)):
@@ -101,7 +101,7 @@ def run_targets(targets: Sequence[Target], plan: Plan, observer: Observer) -> li
             if bench_id in errors:
                 continue
             try:
-                order = RoundOrder(
+                order = RoundSpec(
                     number=round_number,
                     layout=layout_of_round(plan.layout_seed, round_number),
                     iterations=iterations.get(bench_id),
@@ -117,12 +117,12 @@ def run_targets(targets: Sequence[Target], plan: Plan, observer: Observer) -> li
                 rounds[bench_id].append(record)
                 observer.round_ended(bench_id, round_number, record)
     return [
-        Outcome(target=target, rounds=tuple(rounds[target.bench_id]), error=errors.get(target.bench_id))
+        BenchResult(target=target, rounds=tuple(rounds[target.bench_id]), error=errors.get(target.bench_id))
         for target in targets
     ]
 
 
-class RoundOrder(Struct, frozen=True, kw_only=True):
+class RoundSpec(Struct, frozen=True, kw_only=True):
     """A round's number, its worker's memory layout, and what earlier rounds found: iterations a sample, readings."""
 
     number: int
@@ -131,7 +131,7 @@ class RoundOrder(Struct, frozen=True, kw_only=True):
     readings: tuple[dict[str, float], ...]
 
 
-def run_round(target: Target, plan: Plan, order: RoundOrder, observer: Observer) -> RoundRecord:
+def run_round(target: RunTarget, plan: RunPlan, order: RoundSpec, observer: Observer) -> RoundResult:
     """Run one round of `target` in a fresh worker.
 
     Raises:
@@ -143,10 +143,10 @@ def run_round(target: Target, plan: Plan, order: RoundOrder, observer: Observer)
     try:
         with (
             scratch_folder() as folder,
-            Worker(layout=order.layout) as worker,
+            WorkerClient(layout=order.layout) as worker,
         ):
             step = "set-up"
-            opened = worker.ask(
+            opened = worker.request(
                 Open(
                     address=target.address,
                     params=msgspec.Raw(msgspec.json.encode(target.params)),
@@ -158,28 +158,28 @@ def run_round(target: Target, plan: Plan, order: RoundOrder, observer: Observer)
                 Opened,
                 plan.timeout_s,
             )
-            taken_so_far: list[Evidence] = []
+            taken_so_far: list[DisturbanceEvidence] = []
             for number in range(1, plan.profile.warmups + 1):
                 step = f"warm-up {number}"
-                taken_so_far.append(worker.ask(Sample(), Taken, plan.timeout_s).evidence)
+                taken_so_far.append(worker.request(TakeSample(), SampleTaken, plan.timeout_s).evidence)
                 observer.sample_taken(bench_id, order.number, 0)
-            attempts: list[Taken] = []
+            attempts: list[SampleTaken] = []
             wanted = plan.profile.samples
             undisturbed = 0
-            usual = NOTHING_USUAL
+            usual = NONE_TYPICAL
             while undisturbed < wanted and len(attempts) < attempts_limit(wanted):
                 step = f"sample {len(attempts) + 1}"
-                taken = worker.ask(Sample(), Taken, plan.timeout_s)
+                taken = worker.request(TakeSample(), SampleTaken, plan.timeout_s)
                 attempts.append(taken)
                 taken_so_far.append(taken.evidence)
-                usual = usual_of(taken_so_far)
+                usual = typical_disturbance(taken_so_far)
                 undisturbed = sum(not is_disturbed(attempt.evidence, usual) for attempt in attempts)
                 observer.sample_taken(bench_id, order.number, min(undisturbed, wanted))
             step = "verification"
-            usage = worker.ask(Verify(readings=order.readings), Verified, plan.timeout_s)
+            usage = worker.request(Verify(readings=order.readings), Verified, plan.timeout_s)
             step = "tear-down"
     except WorkerError as error:
         raise RoundError(bench_id, order.number, step, str(error)) from None
     except OSError as error:
         raise RoundError(bench_id, order.number, step, f"no scratch folder: {error}") from None
-    return RoundRecord(attempts=tuple(attempts), wanted=wanted, opened=opened, usage=usage, usual=usual)
+    return RoundResult(attempts=tuple(attempts), wanted=wanted, opened=opened, usage=usage, usual=usual)

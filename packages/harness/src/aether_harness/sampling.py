@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct
 
 from aether_harness.error import BenchError
-from aether_harness.evidence import Evidence
-from aether_harness.plugin import Sampled
-from aether_harness.protocol import Taken
-from aether_harness.schedule import Scheduled
+from aether_harness.evidence import DisturbanceEvidence
+from aether_harness.plugin import SampleResult
+from aether_harness.protocol import SampleTaken
+from aether_harness.schedule import SchedStats
 from aether_harness.witness import Counters
 from aether_schema import quantile
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aether_harness.plugin import Session
-    from aether_harness.witness import Witness
+    from aether_harness.witness import CounterReader
     from aether_schema import Metric
 
 #: An operation shorter than this is done often enough in one sample that the sample takes BATCH_NS.
@@ -35,9 +35,9 @@ _CALIBRATIONS = 3
 #: The second kernel is timed beside every so many samples.
 CROSS_CHECK_EVERY = 2
 #: How many times the other one a timing of the ruler may be to count.
-ACCIDENT = 1.3
+OUTLIER_RATIO = 1.3
 #: A timing of the ruler that is no older stands for one taken now.
-FRESH_NS = 2_000_000
+REFERENCE_MAX_AGE_NS = 2_000_000
 #: What a call can return without having run: the words for it, and what runs it.
 _NOT_RUN = {
     GeneratorType: ("a generator", "iterate over it"),
@@ -46,14 +46,14 @@ _NOT_RUN = {
 }
 
 
-class Rulers(NamedTuple):
+class ReferenceWork(NamedTuple):
     """The work of the kernel beside every sample, and of the one that cross-checks it."""
 
     reference: Callable[[], int]
     cross_reference: Callable[[], int]
 
 
-class Timed(Struct, frozen=True, kw_only=True):
+class TimedCall(Struct, frozen=True, kw_only=True):
     """What the operation of one sample took and returned, and what was counted just before it and just after.
 
     `own` is of the sampling thread, `companions` None without any, `delay_ns` None of a thread that is not known to
@@ -61,17 +61,17 @@ class Timed(Struct, frozen=True, kw_only=True):
     """
 
     elapsed_ns: int
-    answers: list[Sampled]
+    answers: list[SampleResult]
     own: tuple[Counters, Counters]
     children_switches: int
-    companions: tuple[Scheduled | None, Scheduled | None]
+    companions: tuple[SchedStats | None, SchedStats | None]
     delay_ns: int | None
 
 
 class Sampler:
     """Takes the samples of one open session."""
 
-    def __init__(self, session: Session, metric: Metric, rulers: Rulers | None, witness: Witness) -> None:
+    def __init__(self, session: Session, metric: Metric, rulers: ReferenceWork | None, witness: CounterReader) -> None:
         """Sample `session`, timing the kernels `rulers`, if any, beside it and reading the counters of `witness`."""
         self._session = session
         self._rulers_ns: list[int] = []
@@ -86,14 +86,14 @@ class Sampler:
         self._wake: Callable[[], None] | None = getattr(session, "wake", None)
         self._children = witness.children_involuntary()
         self._forked = False
-        self._is_left_behind = False
+        self._is_stray_child = False
         self._keep_results = False
         # What waited once will wait again: its time between being woken and running is then evidence too, unless it
         # is a companion's turn.
-        self._waits = False
+        self._has_blocked = False
         self.iterations = 1
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_parent=self._note_fork, after_in_child=self._note_birth)
+            os.register_at_fork(after_in_parent=self._note_fork, after_in_child=self._on_fork_in_child)
 
     def calibrate(self, iterations: int | None) -> None:
         """Set how many iterations make a sample: as told, or so many that the clock can tell it from its noise."""
@@ -106,7 +106,7 @@ class Sampler:
         elif shortest_ns < SHORT_NS and self._prepare is None:
             self.iterations = min(MOST_ITERATIONS, 2 ** math.ceil(math.log2(BATCH_NS / shortest_ns)))
 
-    def take(self) -> Taken:
+    def take(self) -> SampleTaken:
         """Take one sample.
 
         Raises:
@@ -135,9 +135,9 @@ class Sampler:
             rulers.reference()
             started, ended = ended, perf_counter_ns()
             after = self._after_ns = ended - started
-            self._fresh_until = ended + FRESH_NS
+            self._fresh_until = ended + REFERENCE_MAX_AGE_NS
             rulers_ns += after
-            reference_ms, drift = ruler_ns(before, after) / 1e6, after / before
+            reference_ms, drift = reference_ns(before, after) / 1e6, after / before
             if len(self._rulers_ns) % CROSS_CHECK_EVERY == 0:
                 cross = time_ns(rulers.cross_reference)
                 rulers_ns += cross
@@ -145,10 +145,10 @@ class Sampler:
             self._rulers_ns.append(after)
         answers = timed.answers
         elapsed_ns = timed.elapsed_ns
-        return Taken(
-            value=figure_of(elapsed_ns, self.iterations, answers, self._metric),
+        return SampleTaken(
+            value=metric_value(elapsed_ns, self.iterations, answers, self._metric),
             reference_ms=reference_ms,
-            rulers_ns=rulers_ns,
+            reference_total_ns=rulers_ns,
             evidence=evidence_of(
                 timed, None if steal is None else steal.end(ended), drift, shared_cpu=self._witness.shared_cpu
             ),
@@ -165,7 +165,7 @@ class Sampler:
             return None
         return quantile(self._cross_ratios, 0.5) * quantile(self._rulers_ns, 0.5) / 1e6
 
-    def _timed(self) -> Timed:
+    def _timed(self) -> TimedCall:
         """Do the operation as often as a sample wants, and nothing else, between two readings of the clock."""
         sample, iterations = self._session.sample, self.iterations
         counters, read_companions = self._witness.counters, self._witness.companions
@@ -203,7 +203,7 @@ class Sampler:
                 counted_after = counters()
         finally:
             gc.enable()
-            if self._is_left_behind:
+            if self._is_stray_child:
                 os._exit(0)  # a child that the bench left behind must not go on as a second worker
         if self._forked:
             raise BenchError("sample() forked this process; start others with subprocess, or spawn them")
@@ -211,11 +211,11 @@ class Sampler:
         delay_after = self._own_delay_ns()
         # Who starts a child waits for it, once at least.
         if counted.voluntary != counted_after.voluntary:
-            self._waits = not self._witness.shared_cpu
+            self._has_blocked = not self._witness.shared_cpu
             children_switches = self._new_children_switches()
-        answers = [result for result in results if isinstance(result, Sampled)]
-        return Timed(
-            elapsed_ns=(own_ns(answers) if answers else 0) or ended - started,
+        answers = [result for result in results if isinstance(result, SampleResult)]
+        return TimedCall(
+            elapsed_ns=(self_reported_ns(answers) if answers else 0) or ended - started,
             answers=answers,
             own=(counted, counted_after),
             children_switches=children_switches,
@@ -225,7 +225,7 @@ class Sampler:
 
     def _own_delay_ns(self) -> int | None:
         """Return how long this thread was ready and had no CPU until now, None if it is not known to wait."""
-        return self._witness.own_schedule().delay_ns if self._waits else None
+        return self._witness.own_schedule().run_delay_ns if self._has_blocked else None
 
     def _new_children_switches(self) -> int:
         """Return how often the CPU was taken from children that ended since the last call."""
@@ -236,8 +236,8 @@ class Sampler:
     def _note_fork(self) -> None:
         self._forked = True
 
-    def _note_birth(self) -> None:
-        self._is_left_behind = True
+    def _on_fork_in_child(self) -> None:
+        self._is_stray_child = True
 
 
 def _require_run(result: object) -> None:
@@ -252,13 +252,13 @@ def _require_run(result: object) -> None:
         raise BenchError(f"sample() returned {kind}, whose code has not run: {remedy} in the bench")
 
 
-def ruler_ns(before: int, after: int) -> float:
+def reference_ns(before: int, after: int) -> float:
     """Return the ruler of a sample from its times on either side: their mean, or the smaller if they disagree.
 
     A timing far longer than the one beside it is an accident of its own, and tells nothing of the sample.
     """
     smaller, larger = (before, after) if before < after else (after, before)
-    return smaller if larger > ACCIDENT * smaller else (smaller + larger) / 2
+    return smaller if larger > OUTLIER_RATIO * smaller else (smaller + larger) / 2
 
 
 def time_ns(work: Callable[[], object]) -> int:
@@ -274,7 +274,9 @@ def freeze_heap() -> None:
     gc.freeze()
 
 
-def evidence_of(timed: Timed, steal_ns: int | None, reference_drift: float | None, *, shared_cpu: bool) -> Evidence:
+def evidence_of(
+    timed: TimedCall, steal_ns: int | None, reference_drift: float | None, *, shared_cpu: bool
+) -> DisturbanceEvidence:
     """Return the evidence on what was timed, with what the whole sample saw of steal and ruler."""
     before, after = timed.own
     others, others_after = timed.companions
@@ -283,8 +285,8 @@ def evidence_of(timed: Timed, steal_ns: int | None, reference_drift: float | Non
     if others is not None and others_after is not None:
         switches += others_after.involuntary - others.involuntary
         cpu_ns = _difference(others.cpu_ns, others_after.cpu_ns)
-        delay_ns = _difference(others.delay_ns, others_after.delay_ns)
-    return Evidence(
+        delay_ns = _difference(others.run_delay_ns, others_after.run_delay_ns)
+    return DisturbanceEvidence(
         elapsed_ns=timed.elapsed_ns,
         involuntary_switches=switches,
         voluntary_switches=after.voluntary - before.voluntary,
@@ -303,7 +305,7 @@ def _difference(before: int | None, after: int | None) -> int | None:
     return None if before is None or after is None else after - before
 
 
-def figure_of(elapsed_ns: int, iterations: int, answers: Sequence[Sampled], metric: Metric) -> float:
+def metric_value(elapsed_ns: int, iterations: int, answers: Sequence[SampleResult], metric: Metric) -> float:
     """Return the figure of a sample of `iterations` that took `elapsed_ns` in all, and of what it said of itself.
 
     Raises:
@@ -320,7 +322,7 @@ def figure_of(elapsed_ns: int, iterations: int, answers: Sequence[Sampled], metr
     return sum(moved_bytes) / max(elapsed_ns, 1) * 1e3
 
 
-def own_ns(answers: list[Sampled]) -> int:
+def self_reported_ns(answers: list[SampleResult]) -> int:
     """Return how long a bench itself says that its samples took, 0 if it does not.
 
     Raises:
@@ -340,7 +342,7 @@ def own_ns(answers: list[Sampled]) -> int:
     return total
 
 
-def mean_phases(results: list[Sampled]) -> dict[str, int]:
+def mean_phases(results: list[SampleResult]) -> dict[str, int]:
     """Return the phases per iteration."""
     totals: dict[str, int] = {}
     for result in results:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from aether_harness.error import HarnessError, UsageError, in_a_line
 from aether_harness.plugin import Benchmark
-from aether_harness.target import FileAddress, Found, check_bench, check_distinct
+from aether_harness.target import FileAddress, LocatedBench, check_bench, check_distinct
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 
-def find_in_file(text: str) -> list[Found]:
+def locate_benches(text: str) -> list[LocatedBench]:
     """Return the benches of `FILE.py`, or of `FILE.py::NAME` the one of that id.
 
     Raises:
@@ -24,11 +24,11 @@ def find_in_file(text: str) -> list[Found]:
     """
     path, _, wanted = text.partition("::")
     path = os.path.abspath(path)
-    benches = benches_in_file(path)
+    benches = load_benches(path)
     for bench in benches:
         check_bench(bench)
     check_distinct(benches)
-    found = [Found(bench=bench, address=FileAddress(path, bench.bench_id)) for bench in benches]
+    found = [LocatedBench(bench=bench, address=FileAddress(path, bench.bench_id)) for bench in benches]
     if wanted:
         found = [item for item in found if item.bench.bench_id == wanted]
     if not found:
@@ -37,14 +37,14 @@ def find_in_file(text: str) -> list[Found]:
     return found
 
 
-def benches_in_file(path: str) -> list[Benchmark]:
+def load_benches(path: str) -> list[Benchmark]:
     """Run the file `path` as a module and return the benches at its top level, in their order.
 
     Raises:
         UsageError: it cannot be read, or raises.
 
     """
-    module = _imported(path)
+    module = _import_file(path)
     distinct = {id(value): value for value in vars(module).values() if _is_bench(value)}
     return list(distinct.values())
 
@@ -53,7 +53,7 @@ def _is_bench(value: object) -> bool:
     return isinstance(value, Benchmark) and not isinstance(value, type)
 
 
-def _imported(path: str) -> ModuleType:
+def _import_file(path: str) -> ModuleType:
     if not os.path.isfile(path):
         raise UsageError(f"{path}: no such file")
     name = os.path.splitext(os.path.basename(path))[0]

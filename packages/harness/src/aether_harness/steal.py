@@ -27,27 +27,27 @@ class StealMeter:
         self._tick_ns = tick_ns
         self._stale_at = 0
         self._charged_ns: int | None = None
-        self._waits = False
+        self._has_pending_sample = False
         self._has_paused = True
 
     def begin(self, now_ns: int) -> None:
         """Begin a sample at `now_ns` of a clock that never goes back."""
         self._has_paused = now_ns >= self._stale_at
-        if self._has_paused and not self._waits:
+        if self._has_paused and not self._has_pending_sample:
             self._charged_ns = self._read_ns()
 
     def end(self, now_ns: int) -> int | None:
         """End it, and return the steal charged to it; None where the system does not tell."""
         if not self._has_paused and now_ns < self._stale_at:
-            self._waits = True
+            self._has_pending_sample = True
             return None if self._charged_ns is None else 0
         before, self._charged_ns = self._charged_ns, self._read_ns()
-        self._waits = False
+        self._has_pending_sample = False
         self._stale_at = now_ns + self._tick_ns
         return None if before is None or self._charged_ns is None else self._charged_ns - before
 
 
-class StealFile:
+class ProcStat:
     """Reads the steal column of some CPUs, for which it keeps the system's file open."""
 
     def __init__(self, cpus: Sequence[int]) -> None:

@@ -22,17 +22,17 @@ from aether_schema import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from aether_harness.plan import Plan
-    from aether_harness.protocol import Taken
-    from aether_harness.run import RoundRecord
-    from aether_harness.target import Target
+    from aether_harness.plan import RunPlan
+    from aether_harness.protocol import SampleTaken
+    from aether_harness.run import RoundResult
+    from aether_harness.target import RunTarget
 
 
 #: Clocks that are only kept on time drift from one another by far less in a run.
 CLOCK_STEP_S = 1.0
 
 
-class Circumstances(Struct, frozen=True, kw_only=True):
+class RunMetadata(Struct, frozen=True, kw_only=True):
     """What a summary says beside its figures."""
 
     ended: datetime
@@ -42,11 +42,11 @@ class Circumstances(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circumstances: Circumstances) -> Summary:
+def summarise(target: RunTarget, rounds: Sequence[RoundResult], plan: RunPlan, circumstances: RunMetadata) -> Summary:
     """Return the summary of `rounds`, of which there is at least one."""
     kept = [record.samples for record in rounds]
-    samples = tuple(tuple(rounded(taken.value) for taken in round_) for round_ in kept)
-    references = tuple(tuple(rounded(taken.ruler_ms) for taken in round_) for round_ in kept)
+    samples = tuple(tuple(round_significant(taken.value) for taken in round_) for round_ in kept)
+    references = tuple(tuple(round_significant(taken.required_reference_ms) for taken in round_) for round_ in kept)
     flat = [value for values in samples for value in values]
     versions = rounds[0].opened.versions
     own = median_readings([record.usage.readings for record in rounds])
@@ -54,19 +54,19 @@ def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circums
         bench_id=target.bench_id,
         metric=target.metric,
         unit=UNIT_OF_METRIC[target.metric],
-        p50=rounded(quantile(flat, 0.5), 9),
-        p95=rounded(quantile(flat, 0.95), 9),
-        p5=rounded(quantile(flat, 0.05), 9) if BETTER_OF_METRIC[target.metric] == "higher" else None,
+        p50=round_significant(quantile(flat, 0.5), 9),
+        p95=round_significant(quantile(flat, 0.95), 9),
+        p5=round_significant(quantile(flat, 0.05), 9) if BETTER_OF_METRIC[target.metric] == "higher" else None,
         n=len(flat),
         timestamp=circumstances.ended.isoformat(timespec="seconds"),
-        notes=combined_notes([notes_on(rounds, plan), *circumstances.notes, rounds[-1].usage.note]),
+        notes=join_notes([notes_on(rounds, plan), *circumstances.notes, rounds[-1].usage.note]),
         schema_version=SCHEMA_VERSION,
         samples=samples,
         reference=Reference(kernel=target.kernel_id, unit="ms", samples=references),
         cross_reference=Reference(
             kernel=target.cross_kernel_id,
             unit="ms",
-            samples=tuple((rounded(record.usage.cross_ruler_ms),) for record in rounds),
+            samples=tuple((round_significant(record.usage.cross_ruler_ms),) for record in rounds),
         ),
         disturbed=sum(record.retaken for record in rounds),
         environment={**(circumstances.environment or {}), **({"measured": versions} if versions else {})} or None,
@@ -88,14 +88,14 @@ def summarise(target: Target, rounds: Sequence[RoundRecord], plan: Plan, circums
     )
 
 
-def notes_on(rounds: Sequence[RoundRecord], plan: Plan) -> str | None:
+def notes_on(rounds: Sequence[RoundResult], plan: RunPlan) -> str | None:
     """Return what a reader of the figures should know, as one text."""
     kept_disturbed = sum(record.kept_disturbed for record in rounds)
     kept = sum(record.wanted for record in rounds)
     busy = f"busy machine: {kept_disturbed} of {kept} samples are disturbed, the least so of those taken"
     iterations = rounds[0].opened.iterations
     batched = f"each sample is {iterations} iterations, figures are per iteration"
-    return combined_notes(
+    return join_notes(
         [
             plan.assignment.note,
             *(record.opened.note for record in rounds),
@@ -123,27 +123,28 @@ def median_readings(readings: Sequence[Mapping[str, float]]) -> dict[str, float]
     names = dict.fromkeys(name for each in readings for name in each)
     values = {name: [each.get(name) for each in readings] for name in names}
     return {
-        name: rounded(quantile([value for value in each if value is not None], 0.5)) for name, each in values.items()
+        name: round_significant(quantile([value for value in each if value is not None], 0.5))
+        for name, each in values.items()
     }
 
 
-def rounded(figure: float, digits: int = 6) -> float:
+def round_significant(figure: float, digits: int = 6) -> float:
     """Return `figure` to `digits` significant digits: finer than any clock here resolves."""
     return float(f"{figure:.{digits}g}")
 
 
-def combined_notes(notes: Iterable[str | None]) -> str | None:
+def join_notes(notes: Iterable[str | None]) -> str | None:
     """Return the notes, each once, in their order, as one text."""
     return "; ".join(dict.fromkeys(filter(None, notes))) or None
 
 
-def summarise_phases(samples: Iterable[Taken]) -> dict[str, Phase] | None:
+def summarise_phases(samples: Iterable[SampleTaken]) -> dict[str, Phase] | None:
     """Return the quantiles in milliseconds of every phase that the samples name."""
     durations: dict[str, list[float]] = {}
     for taken in samples:
         for name, elapsed_ns in taken.phases_ns.items():
             durations.setdefault(name, []).append(elapsed_ns / 1e6)
     return {
-        name: Phase(p50=rounded(quantile(values, 0.5)), p95=rounded(quantile(values, 0.95)))
+        name: Phase(p50=round_significant(quantile(values, 0.5)), p95=round_significant(quantile(values, 0.95)))
         for name, values in durations.items()
     } or None

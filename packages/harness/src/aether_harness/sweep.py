@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, fields, replace
 
 from aether_harness.error import UsageError
-from aether_harness.front import pareto_front
+from aether_harness.front import pareto_mask
 from aether_harness.parameter import build_params
 from aether_harness.target import Point, target_of
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from aether_harness.plugin import Benchmark
-    from aether_harness.target import Found, Target
+    from aether_harness.target import LocatedBench, RunTarget
     from aether_schema import Scalar, Summary
 
     #: A point that was measured.
-    Measured = tuple[Target, Summary]
+    Measured = tuple[RunTarget, Summary]
 
 #: More points than anybody waits for; a slip of the pen should not start them.
-MOST_POINTS = 1000
+MAX_POINTS = 1000
 DEFAULT_FIGURE: Literal["p50"] = "p50"
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9.-]+")
 
 
-class Line(Struct, frozen=True, kw_only=True):
+class SweepLine(Struct, frozen=True, kw_only=True):
     """Points of a sweep that differ in one parameter only: what they have in common, and x, y at p50 and p95.
 
     `marks` is what that parameter is at each, where the picture's axes do not tell.
@@ -44,18 +44,18 @@ class Line(Struct, frozen=True, kw_only=True):
     marks: tuple[str, ...] = ()
 
 
-class Picture(Struct, frozen=True, kw_only=True):
+class SweepPlot(Struct, frozen=True, kw_only=True):
     """What is drawn of a sweep of one bench. `front` are the points that no other beats in both x and y."""
 
     bench_id: str
     name: str
     x_label: str
     y_label: str
-    lines: tuple[Line, ...]
+    lines: tuple[SweepLine, ...]
     front: tuple[tuple[float, float], ...] = ()
 
 
-def points_of(found: Found, settings: Mapping[str, str]) -> list[Target]:
+def expand_sweep(found: LocatedBench, settings: Mapping[str, str]) -> list[RunTarget]:
     """Return a target for every combination of the values that `settings` lists with commas.
 
     A value with commas is a list where it is, as a whole, none of the parameter's own: a path may hold commas.
@@ -71,8 +71,8 @@ def points_of(found: Found, settings: Mapping[str, str]) -> list[Target]:
     count = 1
     for key in varied:
         count *= len(lists[key])
-    if count > MOST_POINTS:
-        raise UsageError(f"{bench.bench_id}: a sweep of {count} points; at most {MOST_POINTS} are run")
+    if count > MAX_POINTS:
+        raise UsageError(f"{bench.bench_id}: a sweep of {count} points; at most {MAX_POINTS} are run")
     targets = []
     for combination in product(*(lists[key] for key in varied)):
         chosen = {**settings, **dict(zip(varied, combination, strict=True))}
@@ -84,9 +84,9 @@ def points_of(found: Found, settings: Mapping[str, str]) -> list[Target]:
     return targets
 
 
-def _at_point(target: Target, bench: Benchmark, varied: dict[str, Scalar]) -> Target:
+def _at_point(target: RunTarget, bench: Benchmark, varied: dict[str, Scalar]) -> RunTarget:
     """Return the target at one point of a sweep: what varies is part of its id and of its file's name."""
-    written = {key: text_of(value) for key, value in varied.items()}
+    written = {key: format_value(value) for key, value in varied.items()}
     parts = [_NOT_IN_A_NAME.sub("_", part) for item in written.items() for part in item]
     return replace(
         target,
@@ -112,7 +112,7 @@ def swept_benches(measured: Sequence[Measured]) -> list[list[Measured]]:
     return list(swept.values())
 
 
-def pictures_of(measured: Sequence[Measured]) -> list[Picture]:
+def build_plots(measured: Sequence[Measured]) -> list[SweepPlot]:
     """Return a picture for each bench that was swept, its axes as the bench names them (`axes`, `size`).
 
     Raises:
@@ -122,13 +122,13 @@ def pictures_of(measured: Sequence[Measured]) -> list[Picture]:
     return [_picture(points) for points in swept_benches(measured)]
 
 
-def point_of(target: Target) -> Point:
+def point_of(target: RunTarget) -> Point:
     """Return the point of a target that is at one."""
     assert target.point is not None
     return target.point
 
 
-def front_of(points: Sequence[Measured]) -> list[bool] | None:
+def pareto_flags(points: Sequence[Measured]) -> list[bool] | None:
     """Say of every point of a sweep whether no other has both a better median and a smaller `size`.
 
     None where the bench names no size, or one that a summary has not.
@@ -137,7 +137,7 @@ def front_of(points: Sequence[Measured]) -> list[bool] | None:
     if len(sizes) < len(points):
         return None
     medians = [-summary.p50 if summary.metric == "throughput_mbs" else summary.p50 for _, summary in points]
-    return pareto_front(list(zip(medians, sizes, strict=True)))
+    return pareto_mask(list(zip(medians, sizes, strict=True)))
 
 
 def _size(points: Sequence[Measured], summary: Summary) -> float | None:
@@ -145,7 +145,7 @@ def _size(points: Sequence[Measured], summary: Summary) -> float | None:
     return (summary.readings or {}).get(point_of(points[0][0]).size or "")
 
 
-def require_sweep(targets: Sequence[Target]) -> None:
+def require_sweep(targets: Sequence[RunTarget]) -> None:
     """Make sure, before anything is measured, that there is a sweep to be drawn.
 
     Raises:
@@ -168,7 +168,7 @@ def _values(bench: Benchmark, key: str, text: str) -> list[str]:
     return [text]
 
 
-def _check_distinct(targets: Sequence[Target]) -> None:
+def _check_distinct(targets: Sequence[RunTarget]) -> None:
     seen: set[str] = set()
     for target in targets:
         if target.bench_id in seen:
@@ -176,25 +176,25 @@ def _check_distinct(targets: Sequence[Target]) -> None:
         seen.add(target.bench_id)
 
 
-def _picture(points: Sequence[Measured]) -> Picture:
+def _picture(points: Sequence[Measured]) -> SweepPlot:
     point = point_of(points[0][0])
     size = point.size
     x, y = point.axes or (next(iter(point.varied)) if size is None else size, DEFAULT_FIGURE)
     others = [key for key in point.varied if key not in {x, y}]
-    along = None if x in point.varied else _last_number(point, others)
+    line_key = None if x in point.varied else _last_number(point, others)
     groups: dict[str, list[Measured]] = {}
     for target, summary in points:
         varied = point_of(target).varied
-        label = ", ".join(f"{key}={text_of(varied[key])}" for key in others if key != along)
+        label = ", ".join(f"{key}={format_value(varied[key])}" for key in others if key != line_key)
         groups.setdefault(label, []).append((target, summary))
-    front = front_of(points) if (x, y) == (size, DEFAULT_FIGURE) else None
+    front = pareto_flags(points) if (x, y) == (size, DEFAULT_FIGURE) else None
     on_it = [summary for (_, summary), on in zip(points, front or [], strict=bool(front)) if on]
-    return Picture(
+    return SweepPlot(
         bench_id=point.bench_id,
         name=point.name,
         x_label=_label(x, points[0][1]),
         y_label=_label(y, points[0][1]),
-        lines=tuple(_line(label, group, x, y, along) for label, group in groups.items()),
+        lines=tuple(_line(label, group, x, y, line_key) for label, group in groups.items()),
         front=tuple(sorted((_size(points, summary) or 0.0, summary.p50) for summary in on_it)),
     )
 
@@ -206,10 +206,12 @@ def _last_number(point: Point, keys: Sequence[str]) -> str | None:
     return numbers[-1] if numbers else None
 
 
-def _line(label: str, points: Sequence[Measured], x: str, y: str, along: str | None) -> Line:
-    found = [(figure(target, summary, x), figure(target, summary, y), target, summary) for target, summary in points]
-    if along is not None:
-        found.sort(key=lambda each: point_of(each[2]).varied[along])  # type: ignore[arg-type,return-value]
+def _line(label: str, points: Sequence[Measured], x: str, y: str, line_key: str | None) -> SweepLine:
+    found = [
+        (axis_value(target, summary, x), axis_value(target, summary, y), target, summary) for target, summary in points
+    ]
+    if line_key is not None:
+        found.sort(key=lambda each: point_of(each[2]).varied[line_key])  # type: ignore[arg-type,return-value]
     elif all(isinstance(each[0], (int, float)) for each in found):
         found.sort(key=lambda each: each[0])  # type: ignore[arg-type,return-value]
     numbers = []
@@ -217,16 +219,18 @@ def _line(label: str, points: Sequence[Measured], x: str, y: str, along: str | N
         if not isinstance(value, (int, float)):
             raise UsageError(f"--plot: {y} is {value!r}, which is no number")
         numbers.append(float(value))
-    return Line(
+    return SweepLine(
         label=label,
-        x=tuple(value if isinstance(value, (int, float)) else text_of(value) for value, _, _, _ in found),
+        x=tuple(value if isinstance(value, (int, float)) else format_value(value) for value, _, _, _ in found),
         y=tuple(numbers),
         y95=tuple(summary.p95 if y == DEFAULT_FIGURE else None for _, _, _, summary in found),
-        marks=() if along is None else tuple(f"{along} {text_of(point_of(each[2]).varied[along])}" for each in found),
+        marks=()
+        if line_key is None
+        else tuple(f"{line_key} {format_value(point_of(each[2]).varied[line_key])}" for each in found),
     )
 
 
-def figure(target: Target, summary: Summary, name: str) -> Scalar:
+def axis_value(target: RunTarget, summary: Summary, name: str) -> Scalar:
     """Return what `name` is at a point: a quantile, a parameter, a phase's p50 in ms, or a reading.
 
     Raises:
@@ -254,7 +258,7 @@ def _label(name: str, summary: Summary) -> str:
     return f"{name} (ms)" if name in (summary.phases or {}) else name
 
 
-def text_of(value: Scalar) -> str:
+def format_value(value: Scalar) -> str:
     """Return a parameter's value as `-p` takes it."""
     if value is None:
         return ""

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from aether_harness.progress import aligned_table
-from aether_harness.sweep import front_of, point_of, text_of
+from aether_harness.sweep import format_value, pareto_flags, point_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,15 +26,15 @@ def sweep_table(points: Sequence[Measured], folder: str) -> str:
     """
     point, summary = point_of(points[0][0]), points[0][1]
     size = point.size
-    told = [name for name in (size, *point.columns) if name is not None]
-    told = [name for name in told if any(name in (each.readings or {}) for _, each in points)]
-    front = front_of(points)
+    columns = [name for name in (size, *point.columns) if name is not None]
+    columns = [name for name in columns if any(name in (each.readings or {}) for _, each in points)]
+    front = pareto_flags(points)
     unit = f" ({summary.unit})"
-    head = [*point.varied, f"p50{unit}", f"p95{unit}", "n", *told, *([] if front is None else ["front"])]
+    head = [*point.varied, f"p50{unit}", f"p95{unit}", "n", *columns, *([] if front is None else ["front"])]
     rows = []
     for index, (target, each) in enumerate(points):
-        varied = [text_of(value) for value in point_of(target).varied.values()]
-        figures = [f"{each.p50:,.5g}", f"{each.p95:,.5g}", str(each.n), *(_told(each, name) for name in told)]
+        varied = [format_value(value) for value in point_of(target).varied.values()]
+        figures = [f"{each.p50:,.5g}", f"{each.p95:,.5g}", str(each.n), *(_told(each, name) for name in columns)]
         rows.append([*varied, *figures, *([] if front is None else [MARK if front[index] else ""])])
     words = {column for column in range(len(point.varied)) if not all(row[column].isdigit() for row in rows)}
     right = [column for column in range(len(head) - (front is not None)) if column not in words]
@@ -43,10 +43,10 @@ def sweep_table(points: Sequence[Measured], folder: str) -> str:
     return "\n".join(lines if front is None else [*lines, f"{MARK} {FRONT.format(size=size)}"])
 
 
-def note_beside(measured: Measured, own: str | None) -> str | None:
+def notes_not_in_table(measured: Measured, own: str | None) -> str | None:
     """Return a summary's notes without `own`, the bench's on its readings, if the sweep's table tells those."""
     _, summary = measured
-    if not own or front_of([measured]) is None or not summary.notes:
+    if not own or pareto_flags([measured]) is None or not summary.notes:
         return summary.notes
     return summary.notes.removesuffix(own).removesuffix("; ") or None
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 CPU_ROOT = "/sys/devices/system/cpu"
 #: How long the system may still count a thread that has ended, about.
-_GOING_S = 0.02
+_THREAD_EXIT_GRACE_S = 0.02
 
 
 def not_told() -> tuple[type[Exception], ...]:
@@ -137,12 +137,12 @@ def on_battery() -> bool | None:
     return None if battery is None else not battery.power_plugged
 
 
-def has_one_thread() -> bool:
+def is_single_threaded() -> bool:
     """Return whether this process is known to have no thread but one: so that a fork of it is whole.
 
     One that was joined may be there for another moment.
     """
-    until_s = monotonic() + _GOING_S
+    until_s = monotonic() + _THREAD_EXIT_GRACE_S
     try:
         while len(os.listdir("/proc/self/task")) > 1:
             if threading.active_count() > 1 or monotonic() > until_s:

@@ -9,7 +9,7 @@ from msgspec import NODEFAULT, Struct
 from msgspec.structs import fields
 
 from aether_harness.error import UsageError, in_a_line
-from aether_harness.kernel import kernel_of
+from aether_harness.kernel import kernel_for
 from aether_harness.parameter import params_as_scalars
 from aether_harness.plugin import Benchmark
 from aether_schema import UNIT_OF_METRIC, Metric, Scalar
@@ -46,14 +46,14 @@ class CommandAddress(Struct, frozen=True, tag="command"):
     name: str
 
 
-Address = EntryPointAddress | FileAddress | CommandAddress
+BenchLocator = EntryPointAddress | FileAddress | CommandAddress
 
 
-class Found(Struct, frozen=True, kw_only=True):
+class LocatedBench(Struct, frozen=True, kw_only=True):
     """A bench that this process has imported, and where it came from."""
 
     bench: Benchmark
-    address: Address
+    address: BenchLocator
 
 
 class Described(Struct, frozen=True, kw_only=True):
@@ -62,7 +62,7 @@ class Described(Struct, frozen=True, kw_only=True):
     bench_id: str
     name: str
     metric: Metric
-    address: Address
+    address: BenchLocator
     params: dict[str, Any]
 
 
@@ -80,7 +80,7 @@ class Point(Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...] = ()
 
 
-class Target(Described, frozen=True, kw_only=True):
+class RunTarget(Described, frozen=True, kw_only=True):
     """A bench to run with its parameters. `kernel_id` and `cross_kernel_id` are the kernels timed beside it."""
 
     about: str
@@ -89,7 +89,7 @@ class Target(Described, frozen=True, kw_only=True):
     point: Point | None = None
 
 
-def target_of(found: Found, params: Struct) -> Target:
+def target_of(found: LocatedBench, params: Struct) -> RunTarget:
     """Return the target of an imported bench under `params`.
 
     Raises:
@@ -97,8 +97,8 @@ def target_of(found: Found, params: Struct) -> Target:
 
     """
     bench = found.bench
-    kernel = kernel_of(bench, params)
-    return Target(
+    kernel = kernel_for(bench, params)
+    return RunTarget(
         bench_id=bench.bench_id,
         name=bench.name,
         metric=bench.metric,
@@ -153,4 +153,4 @@ def check_bench(bench: Benchmark) -> None:
     for field in fields(bench.params_type):
         if field.default is NODEFAULT and field.default_factory is NODEFAULT:
             raise UsageError(f"{bench.bench_id}: params_type: {field.name} has no default")
-    kernel_of(bench, bench.params_type())
+    kernel_for(bench, bench.params_type())

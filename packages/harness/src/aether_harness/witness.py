@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from aether_harness.affinity import allowed_cpus
-from aether_harness.schedule import schedule_of, total
-from aether_harness.steal import StealFile, StealMeter
+from aether_harness.schedule import open_reader, total
+from aether_harness.steal import ProcStat, StealMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import Self
 
-    from aether_harness.schedule import Schedule, Scheduled
+    from aether_harness.schedule import SchedStats, SchedStatsReader
 
 if sys.platform != "win32":
     import resource
 
-SEES_THREADS = hasattr(sys.modules.get("resource"), "RUSAGE_THREAD")
+HAS_THREAD_RUSAGE = hasattr(sys.modules.get("resource"), "RUSAGE_THREAD")
 
 
 class Counters(Struct, frozen=True):
@@ -36,7 +36,7 @@ class Counters(Struct, frozen=True):
     process_cpu_ns: int
 
 
-class Witness:
+class CounterReader:
     """Reads the counters of the calling thread, its children, and the bench's companion processes.
 
     Use it as a context manager: leaving it closes the system's files that it reads.
@@ -50,8 +50,8 @@ class Witness:
         companion runs on the same CPUs. `steal` is None where the system does not tell it.
         """
         self._opened = ExitStack()
-        self.own_schedule = schedule_of(os.getpid(), self._opened).read
-        self.companions = companions_reader([schedule_of(pid, self._opened) for pid in companions])
+        self.own_schedule = open_reader(os.getpid(), self._opened).read
+        self.companions = companions_reader([open_reader(pid, self._opened) for pid in companions])
         self.shared_cpu = bool(cpus) and any(allowed_cpus(pid) == sorted(cpus) for pid in companions)
         self.steal = self._steal_meter(cpus)
 
@@ -59,7 +59,7 @@ class Witness:
         if sys.platform != "linux" or not cpus:
             return None
         try:
-            file = StealFile(cpus)
+            file = ProcStat(cpus)
         except OSError:
             return None
         self._opened.callback(file.close)
@@ -77,7 +77,7 @@ class Witness:
 
     def counters(self) -> Counters:
         """Return the thread's counters and its process's CPU time: three system calls, about a microsecond."""
-        if SEES_THREADS:
+        if HAS_THREAD_RUSAGE:
             own = resource.getrusage(resource.RUSAGE_THREAD)
             return Counters(own.ru_nivcsw, own.ru_nvcsw, thread_time_ns(), process_time_ns())
         import psutil
@@ -93,7 +93,7 @@ class Witness:
         return resource.getrusage(resource.RUSAGE_CHILDREN).ru_nivcsw if sys.platform != "win32" else 0
 
 
-def companions_reader(schedules: Sequence[Schedule]) -> Callable[[], Scheduled] | None:
+def companions_reader(schedules: Sequence[SchedStatsReader]) -> Callable[[], SchedStats] | None:
     """Return what reads what is counted of all companions, or None if there are none."""
     if len(schedules) == 1:
         return schedules[0].read

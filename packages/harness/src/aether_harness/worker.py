@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 import msgspec
 
 from aether_harness.affinity import allowed_cpus, pin
-from aether_harness.descendant import end_descendants, other_children
+from aether_harness.descendant import kill_descendants, other_children
 from aether_harness.error import BenchError, described_error, in_a_line
-from aether_harness.kernel import KERNELS, kernel_of, work_of
+from aether_harness.kernel import KERNELS, kernel_for, session_kernel
 from aether_harness.layout import restore_limits
-from aether_harness.lifeline import die_with_parent, hold_on
-from aether_harness.plugin import Place
+from aether_harness.lifeline import die_with_parent, watch_parent
+from aether_harness.plugin import RoundContext
 from aether_harness.protocol import (
     PROTOCOL_VERSION,
     Close,
@@ -33,33 +33,33 @@ from aether_harness.protocol import (
     Preload,
     Reply,
     Request,
-    Sample,
+    TakeSample,
     Verified,
     decode_request,
     encode_message,
 )
 from aether_harness.registry import load_bench
-from aether_harness.sampling import Rulers, Sampler, freeze_heap
-from aether_harness.witness import Witness, peak_memory_bytes
+from aether_harness.sampling import ReferenceWork, Sampler, freeze_heap
+from aether_harness.witness import CounterReader, peak_memory_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aether_harness.plugin import Benchmark, Session
-    from aether_harness.target import Address
+    from aether_harness.target import BenchLocator
 
 
-class Loaded(NamedTuple):
+class PreloadedBench(NamedTuple):
     """A bench that was imported before, and where."""
 
-    address: Address
+    address: BenchLocator
     bench: Benchmark
 
 
-class Round:
+class RoundServer:
     """The worker's side of a round: one bench, opened once and sampled as asked."""
 
-    def __init__(self, stack: ExitStack, loaded: Loaded | None = None, waiting: int | None = None) -> None:
+    def __init__(self, stack: ExitStack, loaded: PreloadedBench | None = None, waiting: int | None = None) -> None:
         """Tear the bench down when `stack` is left; that of `loaded` need not be looked for.
 
         `waiting` is the process that ends this one with its parent.
@@ -81,10 +81,10 @@ class Round:
             return self._close()
         if self._sampler is None or self._session is None:
             return Failed(problem="nothing is open")
-        if isinstance(request, Sample):
+        if isinstance(request, TakeSample):
             return self._sampler.take()
         self._session.verify()
-        self._check_manners()
+        self._check_side_effects()
         readings = self._readings(self._session)
         return _usage(self._sampler.cross_reference_ms(), readings, self._note((*request.readings, readings)))
 
@@ -93,23 +93,27 @@ class Round:
         self._pinned = allowed_cpus()
         bench = self._bench = self._load(request.address)
         params = msgspec.json.decode(request.params, type=bench.params_type)
-        place = Place(
+        place = RoundContext(
             folder=request.folder,
             worker_cpus=request.worker_cpus,
             companion_cpus=request.companion_cpus,
             inputs=request.inputs,
         )
-        kernel = kernel_of(bench, params)
-        kernel_ids = (kernel.kernel_id, kernel.cross_kernel_id) if request.ruler else ()
+        kernel = kernel_for(bench, params)
+        kernel_ids = (kernel.kernel_id, kernel.cross_kernel_id) if request.time_reference else ()
         works = {each: self._stack.enter_context(KERNELS[each].open(place)) for each in kernel_ids if each in KERNELS}
         own = os.getpid()
         session = self._stack.enter_context(bench.open(params, place))
         if os.getpid() != own:
             os._exit(0)  # a child that the set-up left behind must not go on as a second worker
-        rulers = Rulers(*(works.get(each) or work_of(each, session) for each in kernel_ids)) if kernel_ids else None
+        rulers = (
+            ReferenceWork(*(works.get(each) or session_kernel(each, session) for each in kernel_ids))
+            if kernel_ids
+            else None
+        )
         # A bench need not name the processes that it has started.
         companions = getattr(session, "companion_pids", ()) or other_children(own, self._waiting) or ()
-        witness = self._stack.enter_context(Witness(companions, request.worker_cpus))
+        witness = self._stack.enter_context(CounterReader(companions, request.worker_cpus))
         sampler = Sampler(session, bench.metric, rulers, witness)
         freeze_heap()
         sampler.calibrate(request.iterations)
@@ -127,15 +131,15 @@ class Round:
         """Tear down in any case, and only then complain of samples that nobody had verified."""
         try:
             if self._sampler is not None:
-                self._check_manners()
+                self._check_side_effects()
         finally:
             self._stack.close()
             # Processes that the bench has left behind too, in sessions and groups of their own.
             if other_children(os.getpid(), self._waiting) != []:
-                end_descendants(os.getpid())
+                kill_descendants(os.getpid())
         return Closed()
 
-    def _load(self, address: Address) -> Benchmark:
+    def _load(self, address: BenchLocator) -> Benchmark:
         if self._loaded is not None and self._loaded.address == address:
             return self._loaded.bench
         return load_bench(address)
@@ -165,7 +169,7 @@ class Round:
         sentence = note(median_readings(readings))
         return None if sentence is None else in_a_line(str(sentence))
 
-    def _check_manners(self) -> None:
+    def _check_side_effects(self) -> None:
         """Refuse figures that the bench itself has spoilt.
 
         Raises:
@@ -192,7 +196,9 @@ def _usage(cross_reference_ms: float | None, readings: dict[str, float], note: s
     )
 
 
-def serve(requests: BinaryIO, replies: BinaryIO, loaded: Loaded | None = None, waiting: int | None = None) -> None:
+def serve(
+    requests: BinaryIO, replies: BinaryIO, loaded: PreloadedBench | None = None, waiting: int | None = None
+) -> None:
     """Answer requests until told to close, or until the parent is gone; `loaded` was imported before."""
 
     def say(message: Message) -> None:
@@ -202,7 +208,7 @@ def serve(requests: BinaryIO, replies: BinaryIO, loaded: Loaded | None = None, w
     own = os.getpid()
     say(Hello(protocol=PROTOCOL_VERSION, pid=own))
     with ExitStack() as stack:
-        current = Round(stack, loaded, waiting)
+        current = RoundServer(stack, loaded, waiting)
         for line in requests:
             request = decode_request(line)
             try:
@@ -218,7 +224,7 @@ def serve(requests: BinaryIO, replies: BinaryIO, loaded: Loaded | None = None, w
                 return
 
 
-def take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
+def claim_stdio() -> tuple[BinaryIO, BinaryIO]:
     """Return the streams the parent speaks through; leave the bench an empty input, and a file as output."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing, _temporary_file() as printed:
@@ -238,7 +244,7 @@ def _temporary_file() -> BinaryIO:
     return tempfile.TemporaryFile(buffering=0)
 
 
-def preloaded(arguments: Sequence[str]) -> Loaded | None:
+def preloaded(arguments: Sequence[str]) -> PreloadedBench | None:
     """Import the bench in the command line, if any, and return it; an error is reported when it is opened."""
     if not arguments:
         return None
@@ -247,13 +253,13 @@ def preloaded(arguments: Sequence[str]) -> Loaded | None:
         bench = load_bench(ahead.address)
         if (preload := getattr(bench, "preload", None)) is not None:
             preload(msgspec.json.decode(ahead.params, type=bench.params_type))
-        return Loaded(ahead.address, bench)
+        return PreloadedBench(ahead.address, bench)
     return None
 
 
 if __name__ == "__main__":
     die_with_parent()
     restore_limits()
-    its_end = hold_on()
-    streams = take_standard_streams()
+    its_end = watch_parent()
+    streams = claim_stdio()
     serve(*streams, preloaded(sys.argv[1:]), its_end)

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 #: files does.
 BATCH = 128
 
-GivenT = TypeVar("GivenT")
-MadeT = TypeVar("MadeT")
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 
 
 @contextmanager
-def in_order(
-    given: Sequence[GivenT], work: Callable[[Sequence[GivenT]], MadeT], threads: int
-) -> Iterator[Iterator[MadeT]]:
+def map_ordered(
+    given: Sequence[ItemT], work: Callable[[Sequence[ItemT]], ResultT], threads: int
+) -> Iterator[Iterator[ResultT]]:
     """Yield an iterator over what `work` makes of one batch of `given` after the other.
 
     With several threads they are that many batches and one ahead of what was taken, never more.
@@ -40,9 +40,9 @@ def in_order(
 
 
 def _ahead(
-    batches: Iterator[Sequence[GivenT]], work: Callable[[Sequence[GivenT]], MadeT], pool: ThreadPoolExecutor, most: int
-) -> Iterator[MadeT]:
-    pending: deque[Future[MadeT]] = deque()
+    batches: Iterator[Sequence[ItemT]], work: Callable[[Sequence[ItemT]], ResultT], pool: ThreadPoolExecutor, most: int
+) -> Iterator[ResultT]:
+    pending: deque[Future[ResultT]] = deque()
     for batch in batches:
         pending.append(pool.submit(work, batch))
         if len(pending) == most:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from aether_harness import BenchError
-from aether_pack_bench.ahead import in_order
+from aether_pack_bench.ahead import map_ordered
 from aether_pack_bench.deflate import gzip_packer
-from aether_pack_bench.header import end_of_archive, header_of, padding
-from aether_pack_bench.manifest import Item, Manifest, item_of, link_target, manifest_of, write_manifest
-from aether_pack_bench.output import overwriting, write_all
-from aether_pack_bench.packer import level_of
-from aether_pack_bench.reading import Content, LargeFile, Raw, is_executable, read_whole, status_of
-from aether_pack_bench.record import Record
-from aether_pack_bench.tree import Entry, as_utf8, reason, walk
+from aether_pack_bench.header import end_of_archive, padding, tar_header
+from aether_pack_bench.manifest import Manifest, ManifestEntry, link_target, manifest_entry, manifest_of, write_manifest
+from aether_pack_bench.output import replace_file, write_all
+from aether_pack_bench.packer import resolve_level
+from aether_pack_bench.reading import FileData, HashedFile, LargeFile, is_executable, read_whole, status_of
+from aether_pack_bench.record import StatCache
+from aether_pack_bench.tree import Entry, decode_name, os_error_text, walk
 
 if TYPE_CHECKING:
     import os
@@ -39,7 +39,7 @@ class Packed(Struct, frozen=True, kw_only=True):
 
     manifest: Manifest
     phases_ns: dict[str, int]
-    record: Record | None = None
+    record: StatCache | None = None
 
 
 def pack(  # noqa: PLR0913 - from where, to where, and how
@@ -51,8 +51,8 @@ def pack(  # noqa: PLR0913 - from where, to where, and how
     level: int | None = None,
     threads: int = 1,
     ignore: str | None = None,
-    since: Record | None = None,
-    remember: bool = False,
+    previous: StatCache | None = None,
+    keep_stats: bool = False,
 ) -> Packed:
     """Pack the folder `root` into the file `artifact`, a compressed tar, and write its manifest.
 
@@ -60,39 +60,39 @@ def pack(  # noqa: PLR0913 - from where, to where, and how
     may be executed. The bytes of the compression itself are those of the packer's library. Threads read and hash
     ahead, others compress behind, and neither gets further from the other than some blocks.
 
-    Files that have not changed `since` an earlier packing are not read: the manifest says of them what it said then,
+    Files that have not changed `previous` an earlier packing are not read: the manifest says of them what it said then,
     and the artifact leaves them out. Unpacked over the earlier one's, it gives the tree of the manifest, but for what
-    is gone from it. With `remember` the packing can be gone on from: it is told what was seen of each file.
+    is gone from it. With `keep_stats` the packing can be gone on from: it is told what was seen of each file.
 
     Raises:
         BenchError: something in the tree cannot be read, or changed while it was; the artifact or the manifest
             cannot be written; the packer has no such level. The message names which. No file is left behind.
 
     """
-    level = level_of(packer, level)
-    record = Record(time_ns()) if remember else None
+    level = resolve_level(packer, level)
+    record = StatCache(time_ns()) if keep_stats else None
     started = perf_counter_ns()
     entries = walk(root, ignore)
     walked = perf_counter_ns()
     try:
         with (
-            overwriting(artifact) as raw,
+            replace_file(artifact) as raw,
             closing(packer.open(partial(write_all, raw), level=level, threads=threads)) as compressor,
         ):
-            archive = _Archive(compressor, packer.block_bytes, record)
-            turn = Lock() if threads > 1 else nullcontext()
-            with in_order(entries, partial(_read_all, since, turn), threads) as batches:
+            archive = _TarWriter(compressor, packer.block_bytes, record)
+            read_lock = Lock() if threads > 1 else nullcontext()
+            with map_ordered(entries, partial(_read_all, previous, read_lock), threads) as batches:
                 for batch in batches:
                     archive.add_all(batch)
             archive.finish()
     except OSError as error:
-        raise BenchError(f"{artifact}: {reason(error)}") from None
+        raise BenchError(f"{artifact}: {os_error_text(error)}") from None
     archived = perf_counter_ns()
     manifest = manifest_of(archive.items)
     try:
         write_manifest(manifest_path, manifest)
     except OSError as error:
-        raise BenchError(f"{manifest_path}: {reason(error)}") from None
+        raise BenchError(f"{manifest_path}: {os_error_text(error)}") from None
     phases_ns = {
         "walk": walked - started,
         "read": archive.read_ns,
@@ -106,47 +106,49 @@ def pack(  # noqa: PLR0913 - from where, to where, and how
 
 
 #: A small file's contents, the item of a file that has not changed, or nothing.
-Seen = Content | Item | None
+Seen = HashedFile | ManifestEntry | None
 #: An entry, with what was seen of one that is a file.
-Looked = tuple[Entry, Seen]
-TURN_BYTES = 512 * 2**10
+ReadEntry = tuple[Entry, Seen]
+READ_BATCH_BYTES = 512 * 2**10
 
 
-def _read_all(since: Record | None, turn: AbstractContextManager[object], entries: Sequence[Entry]) -> list[Looked]:
+def _read_all(
+    previous: StatCache | None, read_lock: AbstractContextManager[object], entries: Sequence[Entry]
+) -> list[ReadEntry]:
     """Read a batch of files and hash them.
 
     Threads read one at a time and hash side by side: a small file is a handful of system calls, after each of which two
     threads would only wake one another up. So many bytes a turn are hashed while the processor's cache has them.
     """
-    looked: list[Looked] = []
+    looked: list[ReadEntry] = []
     left = iter(entries)
     while True:
-        held: list[tuple[Entry, Raw | Item | None]] = []
-        with turn:
+        held: list[tuple[Entry, FileData | ManifestEntry | None]] = []
+        with read_lock:
             held_bytes = 0
             for entry in left:
-                raw = _seen(since, entry) if entry.kind == "file" else None
+                raw = _seen(previous, entry) if entry.kind == "file" else None
                 held.append((entry, raw))
-                if isinstance(raw, Raw):
+                if isinstance(raw, FileData):
                     held_bytes += len(raw.data)
-                    if held_bytes >= TURN_BYTES:
+                    if held_bytes >= READ_BATCH_BYTES:
                         break
         if not held:
             return looked
-        looked += [(entry, raw.hashed() if isinstance(raw, Raw) else raw) for entry, raw in held]
+        looked += [(entry, raw.hashed() if isinstance(raw, FileData) else raw) for entry, raw in held]
 
 
-def _seen(since: Record | None, entry: Entry) -> Raw | Item | None:
-    if since is not None and (unchanged := since.unchanged(entry.path, status_of(entry.location))) is not None:
+def _seen(previous: StatCache | None, entry: Entry) -> FileData | ManifestEntry | None:
+    if previous is not None and (unchanged := previous.lookup(entry.path, status_of(entry.location))) is not None:
         return unchanged
     return read_whole(entry.location)
 
 
-class _Archive:
+class _TarWriter:
     """A tar that goes to a compressor in blocks of its size."""
 
-    def __init__(self, compressor: Compressor, block_bytes: int, record: Record | None) -> None:
-        self.items: list[Item] = []
+    def __init__(self, compressor: Compressor, block_bytes: int, record: StatCache | None) -> None:
+        self.items: list[ManifestEntry] = []
         self.read_ns = 0
         self.hash_ns = 0
         self.tar_ns = 0
@@ -157,10 +159,10 @@ class _Archive:
         self._held_bytes = 0
         self._size = 0
 
-    def add_all(self, entries: Iterable[Looked]) -> None:
+    def add_all(self, entries: Iterable[ReadEntry]) -> None:
         """Add entries, with what was seen of those that are files."""
         for entry, content in entries:
-            if isinstance(content, Item):
+            if isinstance(content, ManifestEntry):
                 self.items.append(content)
                 continue
             if entry.kind == "file" and content is None:
@@ -168,14 +170,14 @@ class _Archive:
                 continue
             started = perf_counter_ns()
             if content is None:
-                link = as_utf8(link_target(entry.location)) if entry.kind == "link" else ""
-                handed_ns = self._put(header_of(entry.path, entry.kind, link=link))
-                self.items.append(item_of(entry))
+                link = decode_name(link_target(entry.location)) if entry.kind == "link" else ""
+                handed_ns = self._put(tar_header(entry.path, entry.kind, link=link))
+                self.items.append(manifest_entry(entry))
             else:
                 size = len(content.data)
-                header = header_of(entry.path, "file", size=size, executable=is_executable(content.status))
+                header = tar_header(entry.path, "file", size=size, executable=is_executable(content.status))
                 handed_ns = self._put(header, content.data, padding(size))
-                self._add_item(entry, content.status, item_of(entry, size=size, sha256=content.sha256))
+                self._add_item(entry, content.status, manifest_entry(entry, size=size, sha256=content.sha256))
                 self.read_ns += content.read_ns
                 self.hash_ns += content.hash_ns
             self.tar_ns += perf_counter_ns() - started - handed_ns
@@ -188,16 +190,16 @@ class _Archive:
     def _add_large(self, entry: Entry) -> None:
         started = perf_counter_ns()
         with closing(LargeFile(entry.location)) as file:
-            handed_ns = self._put(header_of(entry.path, "file", size=file.size, executable=is_executable(file.status)))
+            handed_ns = self._put(tar_header(entry.path, "file", size=file.size, executable=is_executable(file.status)))
             for piece in file.pieces():
                 handed_ns += self._put(piece)
             handed_ns += self._put(padding(file.size))
-            self._add_item(entry, file.status, item_of(entry, size=file.size, sha256=file.sha256))
+            self._add_item(entry, file.status, manifest_entry(entry, size=file.size, sha256=file.sha256))
         self.read_ns += file.read_ns
         self.hash_ns += file.hash_ns
         self.tar_ns += perf_counter_ns() - started - handed_ns - file.read_ns - file.hash_ns
 
-    def _add_item(self, entry: Entry, status: os.stat_result, item: Item) -> None:
+    def _add_item(self, entry: Entry, status: os.stat_result, item: ManifestEntry) -> None:
         self.items.append(item)
         if self._record is not None:
             self._record.remember(entry.path, status, item)

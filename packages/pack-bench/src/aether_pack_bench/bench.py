@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from aether_harness import BenchError, ByteCount, Place
+from aether_harness import BenchError, ByteCount, RoundContext
 from aether_harness.parameter import suggestion
 from aether_pack_bench.__about__ import __version__
-from aether_pack_bench.cache import require_eviction
+from aether_pack_bench.cache import check_evictable
 from aether_pack_bench.outside import PYTHON, command_packer, python_packer
-from aether_pack_bench.packer import find_packer, level_of
+from aether_pack_bench.packer import find_packer, resolve_level
 from aether_pack_bench.profile import PROFILES, plan_tree
-from aether_pack_bench.seeded import write_planned_tree, write_seeded_tree
-from aether_pack_bench.session import Cold, IncrementalSession, OutsideSession, PackSession, Source
-from aether_pack_bench.spread import on_cpus
+from aether_pack_bench.seeded import write_seeded_tree, write_tree
+from aether_pack_bench.session import ColdCacheSession, ExternalSession, IncrementalSession, PackSession, TreeSource
+from aether_pack_bench.spread import unpinned_executor
 from aether_pack_bench.tree import walk
 
 if TYPE_CHECKING:
@@ -80,16 +80,16 @@ class PackagingBench:
             find_packer(params.packer)
 
     @contextmanager
-    def open(self, params: PackParams, place: Place) -> Iterator[Session]:
+    def open(self, params: PackParams, place: RoundContext) -> Iterator[Session]:
         """Write the seeded tree, or take the user's own, and yield the session."""
-        source = _source(params, place)
+        source = _prepare_tree(params, place)
         if params.cache == "cold":
-            require_eviction(walk(source.root, source.ignore))
+            check_evictable(walk(source.root, source.ignore))
         cpus = (*place.worker_cpus, *place.companion_cpus) if params.threads > 1 else ()
         with ExitStack() as stack:
-            run: Any = stack.enter_context(on_cpus(cpus)) if params.threads > 1 else _at_once
-            session: PackSession | OutsideSession = self._session(params, source, place, run)
-            yield Cold(session, source) if params.cache == "cold" else session
+            run: Any = stack.enter_context(unpinned_executor(cpus)) if params.threads > 1 else _run_inline
+            session: PackSession | ExternalSession = self._session(params, source, place, run)
+            yield ColdCacheSession(session, source) if params.cache == "cold" else session
 
     def note(self, readings: Mapping[str, float]) -> str:
         """Return a sentence about a round's readings."""
@@ -100,20 +100,22 @@ class PackagingBench:
             f" {readings['files_per_s']:,.0f} files a second, {_short(readings['cpu_s'] * 1e3)} ms of CPU time"
         )
 
-    def _session(self, params: PackParams, source: Source, place: Place, run: Any) -> PackSession | OutsideSession:  # noqa: ANN401
+    def _session(
+        self, params: PackParams, source: TreeSource, place: RoundContext, run: Any
+    ) -> PackSession | ExternalSession:  # noqa: ANN401
         if params.changed and not params.incremental:
             raise BenchError(f"pack.changed={params.changed}: goes with pack.incremental=true")
         if params.incremental and (params.packer == "command" or params.packer.startswith(PYTHON)):
             raise BenchError(f"pack.incremental=true: pack.packer={params.packer} packs everything")
         if params.packer == "command":
-            return OutsideSession(source, place.folder, command_packer(params.command, params.level), run)
+            return ExternalSession(source, place.folder, command_packer(params.command, params.level), run)
         if params.command is not None:
             raise BenchError("pack.command: goes with pack.packer=command")
         if params.packer.startswith(PYTHON):
-            return OutsideSession(source, place.folder, python_packer(params.packer, params.level), run)
+            return ExternalSession(source, place.folder, python_packer(params.packer, params.level), run)
         packer = find_packer(params.packer)
         self.versions = {**self.versions, **packer.versions()}
-        arguments = (source, place.folder, packer, level_of(packer, params.level), params.threads, run)
+        arguments = (source, place.folder, packer, resolve_level(packer, params.level), params.threads, run)
         if params.incremental:
             return IncrementalSession(*arguments, changed=params.changed)
         return PackSession(*arguments)
@@ -127,11 +129,11 @@ def _short(figure: float) -> str:
     return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
 
 
-def _at_once(work: Any) -> Any:  # noqa: ANN401 - whatever the work returns
+def _run_inline(work: Any) -> Any:  # noqa: ANN401 - whatever the work returns
     return work()
 
 
-def _source(params: PackParams, place: Place) -> Source:
+def _prepare_tree(params: PackParams, place: RoundContext) -> TreeSource:
     """Return the folder to pack, which is written here if it is a seeded one.
 
     Raises:
@@ -143,14 +145,14 @@ def _source(params: PackParams, place: Place) -> Source:
         root = os.path.realpath(params.tree)
         if not os.path.isdir(root):
             raise BenchError(f"pack.tree={params.tree}: not a folder")
-        return Source(root, params.ignore)
+        return TreeSource(root, params.ignore)
     _refuse_others(params, "a seeded tree", "ignore")
     # A tree that samples write to is the round's own.
     folder = place.folder if params.changed or place.inputs is None else place.inputs
     if params.profile == TINY:
         _refuse_others(params, "pack.profile=tiny", "scale")
         tiny = partial(write_seeded_tree, files=params.files, size=params.size, seed=params.seed)
-        return Source(_written_once(folder, tiny))
+        return TreeSource(_written_once(folder, tiny))
     _refuse_others(params, f"pack.profile={params.profile}", "files", "size")
     if params.profile not in PROFILES:
         hint = suggestion(params.profile, (TINY, *PROFILES))
@@ -158,7 +160,7 @@ def _source(params: PackParams, place: Place) -> Source:
     profile = PROFILES[params.profile]
     files = max(1, round(profile.files * params.scale))
     planned = partial(plan_tree, profile, files=files, seed=params.seed)
-    return Source(_written_once(folder, lambda root: write_planned_tree(root, planned())))
+    return TreeSource(_written_once(folder, lambda root: write_tree(root, planned())))
 
 
 def _written_once(folder: str, write: Callable[[str], None]) -> str:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
 #: How many blocks wait beside those being compressed, so that a thread finds one when it is done.
-WAITING = 2
+QUEUED_BLOCKS = 2
 
 
 class BlockCompressor:
@@ -34,7 +34,7 @@ class BlockCompressor:
         self._write = write
         self._compress = compress
         self._pool = _pool_of(threads) if threads > 1 else None
-        self._most = threads + WAITING
+        self._most = threads + QUEUED_BLOCKS
         self._pending: deque[Future[tuple[bytes, int]]] = deque()
         self._before: bytes | memoryview = b""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aether_harness import BenchError
 from aether_pack_bench.manifest import open_file
-from aether_pack_bench.tree import reason
+from aether_pack_bench.tree import os_error_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from aether_pack_bench.tree import Entry
 
 #: So many files are looked at to see whether they went.
-LOOKED_AT = 16
+PROBED_FILES = 16
 
 
-def require_eviction(entries: Sequence[Entry]) -> None:
+def check_evictable(entries: Sequence[Entry]) -> None:
     """Flush the files, take them out of the cache, and make sure that they went.
 
     Raises:
@@ -32,7 +32,7 @@ def require_eviction(entries: Sequence[Entry]) -> None:
         raise BenchError("pack.cache=cold: only Linux drops single files from its cache")
     evict(entries, flush=True)
     files = [entry.location for entry in entries if entry.kind == "file"]
-    for location in files[:: max(1, len(files) // LOOKED_AT)]:
+    for location in files[:: max(1, len(files) // PROBED_FILES)]:
         if cached_pages(location):
             raise BenchError(f"pack.cache=cold: {location} stays in the cache: is its file system in memory?")
 
@@ -55,7 +55,7 @@ def evict(entries: Sequence[Entry], *, flush: bool = False) -> None:
                 os.fsync(descriptor)
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         except OSError as error:
-            raise BenchError(f"{entry.location}: {reason(error)}") from None
+            raise BenchError(f"{entry.location}: {os_error_text(error)}") from None
         finally:
             os.close(descriptor)
 
@@ -82,6 +82,6 @@ def cached_pages(location: str) -> int:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         return sum(page & 1 for page in pages)
     except OSError as error:
-        raise BenchError(f"{location}: {reason(error)}") from None
+        raise BenchError(f"{location}: {os_error_text(error)}") from None
     finally:
         os.close(descriptor)

@@ -25,7 +25,7 @@ _SLICE_BITS = 9
 _SEPARATORS = (" ", " ", " ", ", ", "(", ") ", ".", " = ", "_", ": ", '"', "-")
 
 
-def pieces_of(kind: ContentKind, size: int, seed: int) -> Iterator[bytes]:
+def generate(kind: ContentKind, size: int, seed: int) -> Iterator[bytes]:
     """Yield the contents of one file, at most 64 KiB at a time.
 
     Each piece is slices of one region of a pool that all files share, its bytes exchanged by one of 64 tables: so

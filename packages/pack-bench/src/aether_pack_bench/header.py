@@ -21,7 +21,7 @@ SIZE_LIMIT = 8**11
 _TYPES: dict[Kind, bytes] = {"file": tarfile.REGTYPE, "folder": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}
 
 
-def header_of(path: str, kind: Kind, *, size: int = 0, executable: bool = False, link: str = "") -> bytes:
+def tar_header(path: str, kind: Kind, *, size: int = 0, executable: bool = False, link: str = "") -> bytes:
     """Return the header of one member, in the pax format (POSIX.1-2001), its own extended header before it.
 
     Times, owners and modes are fixed, but for whether a file may be executed. What fits the plain form is filled
@@ -30,8 +30,8 @@ def header_of(path: str, kind: Kind, *, size: int = 0, executable: bool = False,
     if kind != "link" and size < SIZE_LIMIT and path.isascii():
         name = path.encode() + (b"/" if kind == "folder" else b"")
         if len(name) <= NAME_BYTES:
-            return _filled(_TEMPLATES[kind, executable], name, size)
-    return _made(path, kind, size=size, executable=executable, link=link)
+            return _from_template(_TEMPLATES[kind, executable], name, size)
+    return _generic_header(path, kind, size=size, executable=executable, link=link)
 
 
 def end_of_archive(size: int) -> bytes:
@@ -45,7 +45,7 @@ def padding(size: int) -> bytes:
     return bytes(-size % tarfile.BLOCKSIZE)
 
 
-def _made(path: str, kind: Kind, *, size: int, executable: bool, link: str) -> bytes:
+def _generic_header(path: str, kind: Kind, *, size: int, executable: bool, link: str) -> bytes:
     member = tarfile.TarInfo(path)
     member.mtime = FIXED_TIME
     member.type = _TYPES[kind]
@@ -55,7 +55,7 @@ def _made(path: str, kind: Kind, *, size: int, executable: bool, link: str) -> b
     return member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
 
-def _filled(template: tuple[bytes, bytes, bytes, int], name: bytes, size: int) -> bytes:
+def _from_template(template: tuple[bytes, bytes, bytes, int], name: bytes, size: int) -> bytes:
     owner, times, rest, total = template
     length = b"%011o\0" % size
     # The checksum is the sum of all bytes, those of its own field taken as blanks (POSIX.1-1988, 10.1.1).
@@ -64,7 +64,7 @@ def _filled(template: tuple[bytes, bytes, bytes, int], name: bytes, size: int) -
 
 
 def _template(kind: Kind, *, executable: bool) -> tuple[bytes, bytes, bytes, int]:
-    made = _made("", kind, size=0, executable=executable, link="")
+    made = _generic_header("", kind, size=0, executable=executable, link="")
     owner, times, rest = made[100:124], made[136:148], made[156:]
     return owner, times, rest, sum(owner) + sum(times) + sum(rest) + 8 * ord(" ")
 

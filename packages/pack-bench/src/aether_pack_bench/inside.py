@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, BinaryIO
 
 from aether_harness import BenchError
-from aether_pack_bench.tree import as_utf8
+from aether_pack_bench.tree import decode_name
 from aether_schema import printable
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Destination:
             raise self.error("is in the artifact twice")
         self._members.add(path)
         if self._sizes is not None and path:
-            known = as_utf8(path)
+            known = decode_name(path)
             if known not in self._sizes or size not in {None, self._sizes[known]}:
                 raise BenchError(printable(f"the artifact differs from the tree at {shortened(known)}"))
         return path

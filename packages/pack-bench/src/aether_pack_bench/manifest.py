@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from aether_harness import BenchError
-from aether_pack_bench.ahead import in_order
-from aether_pack_bench.output import overwriting, write_all
-from aether_pack_bench.tree import Entry, as_utf8, reason, walk
+from aether_pack_bench.ahead import map_ordered
+from aether_pack_bench.output import replace_file, write_all
+from aether_pack_bench.tree import Entry, decode_name, os_error_text, walk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY"
 CHUNK_BYTES = 64 * 2**10
 
 
-class Item(Struct, frozen=True, omit_defaults=True, gc=False):
+class ManifestEntry(Struct, frozen=True, omit_defaults=True, gc=False):
     """One entry: a file has a size and a digest, a link its target, a folder neither.
 
     Where a path or a target is not UTF-8, `raw_path` or `raw_link` is its bytes in base64, and the text beside
@@ -44,7 +44,7 @@ class Manifest(Struct, frozen=True):
     """The items of a tree in walking order, and the SHA-256 of their encoding, which covers all contents."""
 
     tree_sha256: str
-    items: tuple[Item, ...]
+    items: tuple[ManifestEntry, ...]
     encoded_items: msgspec.Raw
 
 
@@ -55,11 +55,11 @@ def hash_tree(root: str, *, ignore: str | None = None, threads: int = 1) -> Mani
         BenchError: something in the tree cannot be read; the message names it.
 
     """
-    with in_order(walk(root, ignore), _hashed_all, threads) as batches:
+    with map_ordered(walk(root, ignore), _hashed_all, threads) as batches:
         return manifest_of(list(chain.from_iterable(batches)))
 
 
-def manifest_of(items: Sequence[Item]) -> Manifest:
+def manifest_of(items: Sequence[ManifestEntry]) -> Manifest:
     """Return the manifest of `items`, with the digest of the whole."""
     encoded = msgspec.json.encode(items)
     return Manifest(hashlib.sha256(encoded).hexdigest(), tuple(items), msgspec.Raw(encoded))
@@ -67,20 +67,20 @@ def manifest_of(items: Sequence[Item]) -> Manifest:
 
 def write_manifest(path: str, manifest: Manifest) -> None:
     """Write the manifest to the file `path`, as a JSON object of `tree_sha256` and `items`."""
-    with overwriting(path) as file:
+    with replace_file(path) as file:
         write_all(file, msgspec.json.encode({"tree_sha256": manifest.tree_sha256, "items": manifest.encoded_items}))
 
 
-def item_of(entry: Entry, *, size: int | None = None, sha256: str | None = None) -> Item:
+def manifest_entry(entry: Entry, *, size: int | None = None, sha256: str | None = None) -> ManifestEntry:
     """Return the item of an entry; the target of a link is read here."""
-    path, raw_path = _legible(entry.path)
+    path, raw_path = _json_path(entry.path)
     if entry.kind != "link":
-        return Item(path, size, sha256, None, raw_path)
-    target, raw_link = _legible(as_utf8(link_target(entry.location)))
-    return Item(path, None, None, target, raw_path, raw_link)
+        return ManifestEntry(path, size, sha256, None, raw_path)
+    target, raw_link = _json_path(decode_name(link_target(entry.location)))
+    return ManifestEntry(path, None, None, target, raw_path, raw_link)
 
 
-def path_of(item: Item) -> str:
+def path_of(item: ManifestEntry) -> str:
     """Return the path of an item as `walk` has it."""
     return item.path if item.raw_path is None else base64.b64decode(item.raw_path).decode(errors="surrogateescape")
 
@@ -95,7 +95,7 @@ def link_target(location: str) -> str:
     try:
         return os.readlink(location)
     except OSError as error:
-        raise BenchError(f"{location}: {reason(error)}") from None
+        raise BenchError(f"{location}: {os_error_text(error)}") from None
 
 
 def open_file(location: str) -> int:
@@ -108,16 +108,16 @@ def open_file(location: str) -> int:
     try:
         return os.open(location, OPEN_FLAGS)
     except OSError as error:
-        raise BenchError(f"{location}: {reason(error)}") from None
+        raise BenchError(f"{location}: {os_error_text(error)}") from None
 
 
-def _hashed_all(entries: Sequence[Entry]) -> list[Item]:
+def _hashed_all(entries: Sequence[Entry]) -> list[ManifestEntry]:
     return [_hashed(entry) for entry in entries]
 
 
-def _hashed(entry: Entry) -> Item:
+def _hashed(entry: Entry) -> ManifestEntry:
     if entry.kind != "file":
-        return item_of(entry)
+        return manifest_entry(entry)
     descriptor = open_file(entry.location)
     try:
         chunk = os.read(descriptor, CHUNK_BYTES)
@@ -127,13 +127,13 @@ def _hashed(entry: Entry) -> Item:
             size += len(chunk)
             digest.update(chunk)
     except OSError as error:
-        raise BenchError(f"{entry.location}: {reason(error)}") from None
+        raise BenchError(f"{entry.location}: {os_error_text(error)}") from None
     finally:
         os.close(descriptor)
-    return item_of(entry, size=size, sha256=digest.hexdigest())
+    return manifest_entry(entry, size=size, sha256=digest.hexdigest())
 
 
-def _legible(path: str) -> tuple[str, str | None]:
+def _json_path(path: str) -> tuple[str, str | None]:
     """Return the path as JSON can hold it, and its bytes in base64 where that is not the whole truth."""
     if path.isascii():
         return path, None

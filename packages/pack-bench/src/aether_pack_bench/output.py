@@ -15,7 +15,7 @@ PART_SUFFIX = ".part"
 
 
 @contextmanager
-def overwriting(path: str) -> Iterator[BinaryIO]:
+def replace_file(path: str) -> Iterator[BinaryIO]:
     """Open a file for writing, unbuffered; at the end it is as long as what was written.
 
     What is there under this name is first renamed, written over, and renamed back when it is whole: whoever

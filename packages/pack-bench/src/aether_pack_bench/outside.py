@@ -9,21 +9,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from aether_harness import BenchError
-from aether_harness.executable import words_of
+from aether_harness.executable import split_command
 from aether_pack_bench.output import PART_SUFFIX
-from aether_pack_bench.tree import reason
+from aether_pack_bench.tree import os_error_text
 from aether_schema import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     #: Is given the folder to pack and the file to write.
-    OutsidePacker = Callable[[str, str], object]
+    ExternalPacker = Callable[[str, str], object]
 
 PYTHON = "python:"
 
 
-def command_packer(command: str | None, level: int | None) -> OutsidePacker:
+def command_packer(command: str | None, level: int | None) -> ExternalPacker:
     """Return a packer that runs `command`, its `{tree}`, `{output}` and `{level}` filled in; no shell is between.
 
     Raises:
@@ -34,7 +34,7 @@ def command_packer(command: str | None, level: int | None) -> OutsidePacker:
     if not command:
         raise BenchError("pack.packer=command: say which, as in -p 'pack.command=tar -cf {output} -C {tree} .'")
     try:
-        words = words_of(command, system=os.name)
+        words = split_command(command, system=os.name)
     except ValueError as error:
         raise BenchError(f"pack.command={command}: {str(error).lower()}") from None
     for place, needed in (("{tree}", True), ("{output}", True), ("{level}", level is not None)):
@@ -50,7 +50,7 @@ def command_packer(command: str | None, level: int | None) -> OutsidePacker:
     return run
 
 
-def python_packer(name: str, level: int | None) -> OutsidePacker:
+def python_packer(name: str, level: int | None) -> ExternalPacker:
     """Return the function that `python:module.function` names, of an installed module or one in the working folder.
 
     Raises:
@@ -79,7 +79,7 @@ def python_packer(name: str, level: int | None) -> OutsidePacker:
     return run
 
 
-def pack_outside(packer: OutsidePacker, root: str, artifact: str) -> None:
+def run_external(packer: ExternalPacker, root: str, artifact: str) -> None:
     """Have a packer make the file `artifact`, which stands there under its name only when it is whole.
 
     Raises:
@@ -93,7 +93,7 @@ def pack_outside(packer: OutsidePacker, root: str, artifact: str) -> None:
     except FileNotFoundError:
         raise BenchError(f"the packer ended well but wrote no {part}") from None
     except OSError as error:
-        raise BenchError(f"{artifact}: {reason(error)}") from None
+        raise BenchError(f"{artifact}: {os_error_text(error)}") from None
     finally:
         remove(part)
 
@@ -116,7 +116,7 @@ def _run(words: list[str]) -> None:
             words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
         )
     except OSError as error:
-        raise BenchError(f"{words[0]}: {reason(error)}") from None
+        raise BenchError(f"{words[0]}: {os_error_text(error)}") from None
     if ended.returncode:
         last = ended.stderr.decode(errors="replace").strip().splitlines()[-1:]
         raise BenchError(": ".join([f"{words[0]}: exit status {ended.returncode}", *map(printable, last)]))

@@ -96,7 +96,7 @@ def find_packer(name: str) -> Packer:
     return _load(installed[name])
 
 
-def level_of(packer: Packer, level: int | None) -> int:
+def resolve_level(packer: Packer, level: int | None) -> int:
     """Return the level to pack at: the one asked for, or the packer's own default.
 
     Raises:

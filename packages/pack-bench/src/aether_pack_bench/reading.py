@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from aether_harness import BenchError
 from aether_pack_bench.manifest import open_file
-from aether_pack_bench.tree import reason
+from aether_pack_bench.tree import os_error_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ WHOLE_BYTES = 64 * 2**10
 PIECE_BYTES = 128 * 2**10
 
 
-class Content(Struct, frozen=True):
+class HashedFile(Struct, frozen=True):
     """A file that was read whole, and how long that took. Its times are added up over threads."""
 
     data: bytes
@@ -32,21 +32,21 @@ class Content(Struct, frozen=True):
     hash_ns: int
 
 
-class Raw(Struct, frozen=True):
+class FileData(Struct, frozen=True):
     """A file that was read whole and is not hashed yet."""
 
     data: bytes
     status: os.stat_result
     read_ns: int
 
-    def hashed(self) -> Content:
+    def hashed(self) -> HashedFile:
         """Hash it."""
         started = perf_counter_ns()
         sha256 = hashlib.sha256(self.data).hexdigest()
-        return Content(self.data, sha256, self.status, self.read_ns, perf_counter_ns() - started)
+        return HashedFile(self.data, sha256, self.status, self.read_ns, perf_counter_ns() - started)
 
 
-def read_whole(location: str) -> Raw | None:
+def read_whole(location: str) -> FileData | None:
     """Read a file; return None where it is too large to be read in one go.
 
     Raises:
@@ -61,12 +61,12 @@ def read_whole(location: str) -> Raw | None:
             return None
         # A byte more than there is: that the file ends where it should is seen without another look.
         data = os.read(descriptor, before.st_size + 1)
-        check_still(location, before, os.fstat(descriptor), len(data))
+        check_unchanged(location, before, os.fstat(descriptor), len(data))
     except OSError as error:
-        raise BenchError(f"{location}: {reason(error)}") from None
+        raise BenchError(f"{location}: {os_error_text(error)}") from None
     finally:
         os.close(descriptor)
-    return Raw(data, before, perf_counter_ns() - started)
+    return FileData(data, before, perf_counter_ns() - started)
 
 
 class LargeFile:
@@ -111,11 +111,11 @@ class LargeFile:
                 piece = os.read(self._descriptor, min(PIECE_BYTES, self.size + 1 - taken))
                 taken += len(piece)
                 if not piece or taken > self.size:
-                    check_still(self._location, self.status, os.fstat(self._descriptor), taken)
+                    check_unchanged(self._location, self.status, os.fstat(self._descriptor), taken)
                     self.read_ns += perf_counter_ns() - started
                     return
             except OSError as error:
-                raise BenchError(f"{self._location}: {reason(error)}") from None
+                raise BenchError(f"{self._location}: {os_error_text(error)}") from None
             read = perf_counter_ns()
             self._digest.update(piece)
             self.read_ns += read - started
@@ -123,7 +123,7 @@ class LargeFile:
             yield piece
 
 
-def check_still(location: str, before: os.stat_result, after: os.stat_result, read_bytes: int) -> None:
+def check_unchanged(location: str, before: os.stat_result, after: os.stat_result, read_bytes: int) -> None:
     """Make sure that what was read is what was there when the file was opened.
 
     Raises:
@@ -148,7 +148,7 @@ def status_of(location: str) -> os.stat_result:
     try:
         return os.lstat(location)
     except OSError as error:
-        raise BenchError(f"{location}: {reason(error)}") from None
+        raise BenchError(f"{location}: {os_error_text(error)}") from None
 
 
 def is_executable(status: os.stat_result) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from aether_pack_bench.manifest import Item
+from aether_pack_bench.manifest import ManifestEntry
 
 if TYPE_CHECKING:
     import os
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TICK_NS = 20_000_000
 
 
-class Stamp(Struct, frozen=True, gc=False):
+class FileStamp(Struct, frozen=True, gc=False):
     """By what a file is known again: its size, its times (contents, and anything about it), and its inode."""
 
     size: int
@@ -25,24 +25,24 @@ class Stamp(Struct, frozen=True, gc=False):
     inode: int
 
 
-class Record(Struct, frozen=True):
+class StatCache(Struct, frozen=True):
     """The files of a tree by path, as they were when the packing began at `started_ns` after the epoch."""
 
     started_ns: int
-    files: dict[str, tuple[Stamp, Item]] = {}
+    files: dict[str, tuple[FileStamp, ManifestEntry]] = {}
 
-    def remember(self, path: str, status: os.stat_result, item: Item) -> None:
+    def remember(self, path: str, status: os.stat_result, item: ManifestEntry) -> None:
         """Keep what was seen of a file, unless it is too young to be told from a later one."""
         stamp = stamp_of(status)
         if max(stamp.mtime_ns, stamp.ctime_ns) < self.started_ns - TICK_NS:
             self.files[path] = (stamp, item)
 
-    def unchanged(self, path: str, status: os.stat_result) -> Item | None:
+    def lookup(self, path: str, status: os.stat_result) -> ManifestEntry | None:
         """Return a file's item if it is the file that was packed."""
         known = self.files.get(path)
         return known[1] if known is not None and known[0] == stamp_of(status) else None
 
 
-def stamp_of(status: os.stat_result) -> Stamp:
+def stamp_of(status: os.stat_result) -> FileStamp:
     """Return the stamp of a file with this status."""
-    return Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    return FileStamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)

@@ -7,14 +7,14 @@ import random
 from typing import TYPE_CHECKING
 
 from aether_harness import BenchError
-from aether_pack_bench.content import pieces_of
+from aether_pack_bench.content import generate
 from aether_pack_bench.header import EXECUTABLE_MODE
-from aether_pack_bench.tree import reason
+from aether_pack_bench.tree import os_error_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aether_pack_bench.profile import Planned
+    from aether_pack_bench.profile import PlannedEntry
 
 FILES_A_FOLDER = 100
 CHANGED_BYTES = 16
@@ -37,7 +37,7 @@ def write_seeded_tree(root: str, *, files: int, size: int, seed: int) -> None:
             file.writelines(draw.randbytes(min(DRAWN_AT_ONCE, size - start)) for start in range(0, size, DRAWN_AT_ONCE))
 
 
-def write_planned_tree(root: str, planned: Iterable[Planned]) -> None:
+def write_tree(root: str, planned: Iterable[PlannedEntry]) -> None:
     """Fill the new folder `root` with what was planned.
 
     Raises:
@@ -50,7 +50,7 @@ def write_planned_tree(root: str, planned: Iterable[Planned]) -> None:
         try:
             _write(location, each)
         except OSError as error:
-            raise BenchError(f"{location}: {reason(error)}") from None
+            raise BenchError(f"{location}: {os_error_text(error)}") from None
 
 
 def change_files(locations: Iterable[str], *, seed: int) -> None:
@@ -60,13 +60,13 @@ def change_files(locations: Iterable[str], *, seed: int) -> None:
             file.write(random.Random(seed).randbytes(min(CHANGED_BYTES, os.path.getsize(location))))  # noqa: S311
 
 
-def _write(location: str, planned: Planned) -> None:
+def _write(location: str, planned: PlannedEntry) -> None:
     if planned.target is not None:
         os.symlink(planned.target, location)
     elif planned.sort is None:
         os.mkdir(location)
     else:
         with open(location, "wb") as file:
-            file.writelines(pieces_of(planned.sort.content, planned.size, planned.seed))
+            file.writelines(generate(planned.sort.content, planned.size, planned.seed))
         if planned.sort.executable:
             os.chmod(location, EXECUTABLE_MODE)

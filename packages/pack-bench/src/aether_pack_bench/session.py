@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
-from aether_harness import BenchError, Sampled
+from aether_harness import BenchError, SampleResult
 from aether_pack_bench.archive import Packed, pack
 from aether_pack_bench.cache import evict
 from aether_pack_bench.manifest import Manifest, hash_tree
-from aether_pack_bench.outside import pack_outside, remove
-from aether_pack_bench.record import TICK_NS, Record
+from aether_pack_bench.outside import remove, run_external
+from aether_pack_bench.record import TICK_NS, StatCache
 from aether_pack_bench.seeded import change_files
 from aether_pack_bench.tree import walk
 from aether_pack_bench.verify import verify_artifact
@@ -24,7 +24,7 @@ from aether_schema import quantile
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from aether_pack_bench.outside import OutsidePacker
+    from aether_pack_bench.outside import ExternalPacker
     from aether_pack_bench.packer import Packer
 
     Run = Callable[[Callable[[], Any]], Any]
@@ -35,14 +35,14 @@ if sys.platform != "win32":
 ResultT = TypeVar("ResultT")
 
 
-class Source(Struct, frozen=True):
+class TreeSource(Struct, frozen=True):
     """The folder that is packed, without what its ignore files of the name `ignore` leave out."""
 
     root: str
     ignore: str | None = None
 
 
-class Costs:
+class SampleCosts:
     """What the samples of a round took, beside what the harness measures of it."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class PackSession:
     """A tree, packed by a built-in packer, or one that an entry point names."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what the parameters say
-        self, source: Source, folder: str, packer: Packer, level: int, threads: int, run: Run
+        self, source: TreeSource, folder: str, packer: Packer, level: int, threads: int, run: Run
     ) -> None:
         """Pack the source into `folder`, by what `run` does with the work."""
         self._source = source
@@ -90,13 +90,13 @@ class PackSession:
         self._threads = threads
         self._artifact = os.path.join(folder, f"artifact{packer.suffix}")
         self._packed: Packed | None = None
-        self._costs = Costs()
+        self._costs = SampleCosts()
         self._run = run
 
-    def sample(self) -> Sampled:
+    def sample(self) -> SampleResult:
         """Walk, read, hash, archive, and write artifact and manifest."""
         self._packed = self._costs.timed(lambda: self._run(lambda: self._pack_to(self._artifact)))
-        return Sampled(phases_ns=self._packed.phases_ns)
+        return SampleResult(phases_ns=self._packed.phases_ns)
 
     def verify(self) -> None:
         """Unpack the last artifact and compare it with the tree; pack again and compare the bytes."""
@@ -122,7 +122,7 @@ class PackSession:
         return self._costs.readings(self._last().manifest, self._artifact)
 
     @property
-    def _base(self) -> tuple[str, Record] | None:
+    def _base(self) -> tuple[str, StatCache] | None:
         """The artifact that an incremental one goes on from, and the record of its packing."""
         return None
 
@@ -140,8 +140,8 @@ class PackSession:
             level=self._level,
             threads=self._threads,
             ignore=self._source.ignore,
-            since=self._base[1] if self._base else None,
-            remember=remember,
+            previous=self._base[1] if self._base else None,
+            keep_stats=remember,
         )
 
 
@@ -156,7 +156,7 @@ class IncrementalSession(PackSession):
 
         """
         super().__init__(*arguments)
-        self._known: tuple[str, Record] | None = None
+        self._known: tuple[str, StatCache] | None = None
         self._samples = 0
         files = [entry.location for entry in walk(self._source.root) if entry.kind == "file"]
         self._changed = [location for location in files if os.path.getsize(location)][:changed]
@@ -168,7 +168,7 @@ class IncrementalSession(PackSession):
         self._known = (base, packed.record)
 
     @property
-    def _base(self) -> tuple[str, Record] | None:
+    def _base(self) -> tuple[str, StatCache] | None:
         return self._known
 
     def prepare(self) -> None:
@@ -177,27 +177,27 @@ class IncrementalSession(PackSession):
         change_files(self._changed, seed=self._samples)
 
 
-class OutsideSession:
+class ExternalSession:
     """A tree, packed by a command or a function, whose artifact is unpacked and compared all the same."""
 
-    def __init__(self, source: Source, folder: str, packer: OutsidePacker, run: Run) -> None:
+    def __init__(self, source: TreeSource, folder: str, packer: ExternalPacker, run: Run) -> None:
         """Pack the source into `folder`, by what `run` does with the work."""
         self._source = source
         self._folder = folder
         self._packer = packer
         self._artifact = os.path.join(folder, "artifact")
         self._manifest: Manifest | None = None
-        self._costs = Costs()
+        self._costs = SampleCosts()
         self._run = run
 
     def prepare(self) -> None:
         """Remove the last artifact: a program that adds to what it finds is not to find it."""
         remove(self._artifact)
 
-    def sample(self) -> Sampled:
+    def sample(self) -> SampleResult:
         """Have the artifact made."""
-        self._costs.timed(lambda: self._run(lambda: pack_outside(self._packer, self._source.root, self._artifact)))
-        return Sampled()
+        self._costs.timed(lambda: self._run(lambda: run_external(self._packer, self._source.root, self._artifact)))
+        return SampleResult()
 
     def verify(self) -> None:
         """Unpack the last artifact and compare it with the tree."""
@@ -212,10 +212,10 @@ class OutsideSession:
         return self._costs.readings(self._manifest or hash_tree(self._source.root), self._artifact)
 
 
-class Cold:
+class ColdCacheSession:
     """A session before each of whose samples the tree's files leave the cache."""
 
-    def __init__(self, session: PackSession | OutsideSession, source: Source) -> None:
+    def __init__(self, session: PackSession | ExternalSession, source: TreeSource) -> None:
         """Do otherwise what `session` does."""
         self._session = session
         self._source = source
@@ -225,7 +225,7 @@ class Cold:
 
     def prepare(self) -> None:
         """Take the tree's files out of the cache."""
-        if isinstance(self._session, (OutsideSession, IncrementalSession)):
+        if isinstance(self._session, (ExternalSession, IncrementalSession)):
             self._session.prepare()
         evict(walk(self._source.root, self._source.ignore))
 

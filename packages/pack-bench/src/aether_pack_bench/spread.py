@@ -14,7 +14,7 @@ ResultT = TypeVar("ResultT")
 
 
 @contextmanager
-def on_cpus(cpus: Sequence[int]) -> Iterator[Callable[[Callable[[], ResultT]], ResultT]]:
+def unpinned_executor(cpus: Sequence[int]) -> Iterator[Callable[[Callable[[], ResultT]], ResultT]]:
     """Yield what does work in a thread that may run on all of `cpus`, as may all that it starts.
 
     The worker itself is pinned, and stays so: a thread begins where the one that starts it may run.

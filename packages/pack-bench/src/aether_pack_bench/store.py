@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 
-class StorePacker:
+class TarPacker:
     """A packer that compresses nothing, and so has one level and no use for threads."""
 
     name = "store"
@@ -36,4 +36,4 @@ class StorePacker:
             yield stream
 
 
-store_packer = StorePacker()
+store_packer = TarPacker()

@@ -42,7 +42,7 @@ def walk(root: str, ignore: str | None = None) -> list[Entry]:
     return entries
 
 
-def reason(error: OSError) -> str:
+def os_error_text(error: OSError) -> str:
     """Return the system's words for an error, without the path."""
     return (error.strerror or str(error)).lower()
 
@@ -59,14 +59,14 @@ def _push(
             with open(where, encoding="utf-8", errors="surrogateescape") as file:
                 rules = rules_of(file.read(), where, prefix, rules)
         for child in children:
-            path = prefix + as_utf8(child.name)
+            path = prefix + decode_name(child.name)
             if rules is None or not is_ignored(rules, path, folder=child.is_dir(follow_symlinks=False)):
                 pending.append((Entry(path, child.path, _kind(child)), rules))
     except OSError as error:
-        raise BenchError(f"{error.filename or location}: {reason(error)}") from None
+        raise BenchError(f"{error.filename or location}: {os_error_text(error)}") from None
 
 
-def as_utf8(name: str) -> str:
+def decode_name(name: str) -> str:
     """Return the name as UTF-8 reads its bytes, whatever this process takes its file names to be written in."""
     return name if name.isascii() else os.fsencode(name).decode("utf-8", "surrogateescape")
 

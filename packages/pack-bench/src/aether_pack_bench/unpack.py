@@ -12,7 +12,7 @@ from aether_harness import BenchError
 from aether_pack_bench.deflate import read_gzip
 from aether_pack_bench.inside import Destination, shortened
 from aether_pack_bench.store import store_packer
-from aether_pack_bench.tree import reason
+from aether_pack_bench.tree import os_error_text
 from aether_pack_bench.xz import xz_packer
 from aether_pack_bench.zstd import zstd_packer
 
@@ -92,7 +92,7 @@ def _unpack(artifact: str, destination: Destination, read: Read | None, limit_by
     except BenchError:
         raise
     except Exception as error:  # noqa: BLE001 - other people's readers, of bytes that may be anything
-        problem = reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__
+        problem = os_error_text(error) if isinstance(error, OSError) else str(error) or type(error).__name__
         raise destination.error(f"cannot be unpacked: {shortened(problem)}") from None
 
 

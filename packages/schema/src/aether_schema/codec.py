@@ -35,7 +35,7 @@ def decode_summary(data: bytes) -> Summary:
         try:
             return _DECODER.decode(data)
         except msgspec.ValidationError as error:
-            if not _is_number_of_another_kind(error):
+            if not _is_int_float_mismatch(error):
                 raise
         return _decode_whole_numbers(data)
     except UnicodeDecodeError as error:
@@ -108,7 +108,7 @@ def _decode_whole_numbers(data: bytes) -> Summary:
     return msgspec.convert(fields, Summary)
 
 
-def _is_number_of_another_kind(error: msgspec.ValidationError) -> bool:
+def _is_int_float_mismatch(error: msgspec.ValidationError) -> bool:
     return "Expected `int" in str(error) and "got `float`" in str(error)
 
 

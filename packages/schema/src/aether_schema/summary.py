@@ -31,10 +31,10 @@ BETTER_OF_METRIC: dict[str, Better] = {"duration_ms": "lower", "throughput_mbs":
 BENCH_ID_LENGTH = 200
 #: The most levels of lists and objects within one another, in the keys that take any value.
 DEPTH_LIMIT = 100
-CONTROL_FREE = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+NO_CONTROL_CHARS = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
 
 # How far a written quantile may lie from the one its own samples give: writers round to six digits.
-AGREEMENT = 1e-6
+QUANTILE_TOLERANCE = 1e-6
 
 Figure = Annotated[float, Meta(ge=0, description="A finite number, not negative.")]
 Rounds = Annotated[
@@ -124,7 +124,7 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
         Meta(
             min_length=1,
             max_length=BENCH_ID_LENGTH,
-            extra_json_schema={"pattern": CONTROL_FREE},
+            extra_json_schema={"pattern": NO_CONTROL_CHARS},
             description="Which bench this is; figures are compared only under one id.",
         ),
     ]
@@ -136,7 +136,7 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
         str,
         Meta(
             min_length=1,
-            extra_json_schema={"pattern": CONTROL_FREE},
+            extra_json_schema={"pattern": NO_CONTROL_CHARS},
             description="`ms`, `MB/s` (10^6 bytes), or any with `value`.",
         ),
     ]
@@ -319,7 +319,9 @@ def _check_samples(summary: Summary, rounds: tuple[tuple[float, ...], ...]) -> N
     kept.sort()
     for key, probability in PROBABILITY.items():
         written = getattr(summary, key)
-        if written is not None and not math.isclose(written, own := quantile(kept, probability), rel_tol=AGREEMENT):
+        if written is not None and not math.isclose(
+            written, own := quantile(kept, probability), rel_tol=QUANTILE_TOLERANCE
+        ):
             raise InvalidSummaryError(f"is {written}, but the samples give {own:.9g}", key=key)
 
 

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta, field
 from msgspec.structs import asdict, fields
 
-from aether_harness import BenchError, ByteCount, Place
+from aether_harness import BenchError, ByteCount, RoundContext
 from aether_stream_bench.__about__ import __version__
 from aether_stream_bench.client.interface import DEFAULT_UPLOADER, Endpoint, load_uploader
 from aether_stream_bench.command import CommandUpload
-from aether_stream_bench.kind import Kind, Uploading
-from aether_stream_bench.load import Crew
+from aether_stream_bench.kind import Kind, Uploader
+from aether_stream_bench.load import UploadThreads
 from aether_stream_bench.payload import Payload, drawn_bytes
-from aether_stream_bench.place import endpoint_of
-from aether_stream_bench.process import Setting, running_server
-from aether_stream_bench.ruler import CROSS_RULER_ID, RULER_ID, Raw, Rulers
-from aether_stream_bench.server.condition import Conditions
-from aether_stream_bench.session import CommandSession, CrewSession, Server, StreamSession
+from aether_stream_bench.place import parse_endpoint
+from aether_stream_bench.process import ServerConfig, running_server
+from aether_stream_bench.ruler import CROSS_RULER_ID, RULER_ID, BurstReferences, RawConnection
+from aether_stream_bench.server.condition import FaultConfig
+from aether_stream_bench.session import CommandSession, ConcurrentSession, ServerClient, StreamSession
 from aether_stream_bench.wire import LOOPBACK
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ MOST_CONNECTIONS = 4096
 SCHEDULED_UPLOADS = 64
 
 
-class StreamParams(Conditions, frozen=True, kw_only=True, omit_defaults=True):
+class StreamParams(FaultConfig, frozen=True, kw_only=True, omit_defaults=True):
     """What is uploaded, how, by what, and under which conditions: `payload` seeded bytes, in chunks of `chunk` bytes.
 
     The server has CPUs of its own, and neither end sleeps while the other works; with `one_cpu` it runs on the
@@ -100,7 +100,7 @@ class StreamingBench:
 
     def reference(self, params: StreamParams) -> str:
         """Return the ruler of an upload over one connection, else the kernel that sends from and to the same CPUs."""
-        if brings_rulers(params):
+        if has_own_reference(params):
             return RULER_ID
         return "loopback-one-cpu-1" if params.one_cpu else "loopback-1"
 
@@ -120,7 +120,9 @@ class StreamingBench:
         return ", ".join(parts) or None
 
     @contextmanager
-    def open(self, params: StreamParams, place: Place) -> Iterator[StreamSession | CrewSession | CommandSession]:
+    def open(
+        self, params: StreamParams, place: RoundContext
+    ) -> Iterator[StreamSession | ConcurrentSession | CommandSession]:
         """Start the server, connect, and yield the session."""
         check(params)
         draw = cache(lambda: Payload(size=params.payload, chunk=params.chunk, seed=params.seed))
@@ -137,44 +139,44 @@ class StreamingBench:
                 clients.append(opener(endpoint))
                 stack.callback(clients[-1].close)
             uploadings = [
-                Uploading(client, endpoint, payload, kind=params.kind, retries=params.retries) for client in clients
+                Uploader(client, endpoint, payload, kind=params.kind, retries=params.retries) for client in clients
             ]
             rulers = None
-            if brings_rulers(params) and server is not None:
-                raw = stack.enter_context(Raw(endpoint, server.greeting.raw_port))
-                rulers = Rulers(raw, payload)
+            if has_own_reference(params) and server is not None:
+                raw = stack.enter_context(RawConnection(endpoint, server.greeting.raw_port))
+                rulers = BurstReferences(raw, payload)
             sessions = [
                 StreamSession(client, uploading, payload, server, endpoint, reuse=params.reuse, rulers=rulers)
                 for client, uploading in zip(clients, uploadings, strict=True)
             ]
-            if is_single(params):
+            if is_one_upload(params):
                 yield sessions[0]
                 return
-            crew = stack.enter_context(Crew([session.upload for session in sessions]))
+            crew = stack.enter_context(UploadThreads([session.upload for session in sessions]))
             number = params.uploads or (SCHEDULED_UPLOADS if params.rate else params.connections)
-            yield CrewSession(crew, sessions, uploads=number, rate=params.rate)
+            yield ConcurrentSession(crew, sessions, uploads=number, rate=params.rate)
 
     def _destination(
-        self, params: StreamParams, place: Place, stack: ExitStack, meanwhile: Callable[[], object]
-    ) -> tuple[Endpoint, Server | None]:
+        self, params: StreamParams, place: RoundContext, stack: ExitStack, meanwhile: Callable[[], object]
+    ) -> tuple[Endpoint, ServerClient | None]:
         """Return where to upload to, and the server if it is ours; `meanwhile` is called while that comes up."""
         if params.url is not None:
-            return endpoint_of(params.url, remote=params.remote), None
+            return parse_endpoint(params.url, remote=params.remote), None
         cpus = place.worker_cpus if params.one_cpu else place.companion_cpus
         # Whoever has a CPU of its own need not sleep on it; a machine may have one for both, whatever is asked for.
         one_cpu = not set(cpus).isdisjoint(place.worker_cpus)
-        is_busy = bool(cpus) and not one_cpu and brings_rulers(params)
-        setting = Setting(tls=params.tls, is_busy=is_busy, one_cpu=one_cpu, conditions=conditions_of(params))
+        is_busy = bool(cpus) and not one_cpu and has_own_reference(params)
+        setting = ServerConfig(tls=params.tls, is_busy=is_busy, one_cpu=one_cpu, conditions=conditions_of(params))
         greeting = stack.enter_context(running_server(cpus, setting, meanwhile, self._server_main))
         endpoint = Endpoint(
             host=LOOPBACK,
             port=greeting.port,
             tls=params.tls,
             certificate=greeting.certificate,
-            is_busy=is_busy,
+            spin=is_busy,
             one_cpu=one_cpu,
         )
-        server = Server(endpoint, greeting)
+        server = ServerClient(endpoint, greeting)
         stack.callback(server.close)
         return endpoint, server
 
@@ -182,20 +184,20 @@ class StreamingBench:
 streaming = StreamingBench()
 
 
-def is_single(params: StreamParams) -> bool:
+def is_one_upload(params: StreamParams) -> bool:
     """Return whether a sample is one upload."""
     return params.connections == 1 and params.rate is None and params.uploads is None
 
 
-def brings_rulers(params: StreamParams) -> bool:
+def has_own_reference(params: StreamParams) -> bool:
     """Return whether rulers of its own fit: an upload at a time to the mock server."""
-    return is_single(params) and params.url is None and params.command is None
+    return is_one_upload(params) and params.url is None and params.command is None
 
 
-def conditions_of(params: StreamParams) -> Conditions:
+def conditions_of(params: StreamParams) -> FaultConfig:
     """Return the conditions among the parameters."""
     values = asdict(params)
-    return Conditions(**{each.name: values[each.name] for each in fields(Conditions)})
+    return FaultConfig(**{each.name: values[each.name] for each in fields(FaultConfig)})
 
 
 def check(params: StreamParams) -> None:
@@ -206,7 +208,7 @@ def check(params: StreamParams) -> None:
 
     """
     if params.url is not None:
-        if params.tls or params.one_cpu or conditions_of(params) != Conditions():
+        if params.tls or params.one_cpu or conditions_of(params) != FaultConfig():
             raise BenchError("-p stream.url: a server of your own has the TLS, CPUs and conditions that it has")
         if params.kind in {"two-phase", "resumable"}:
             raise BenchError(f"-p stream.kind={params.kind}: is the mock server's own; leave stream.url out")

@@ -15,9 +15,9 @@ from msgspec.structs import fields
 from aether_harness import HarnessError
 from aether_harness.parameter import ParamsT, build_params
 from aether_stream_bench.__about__ import __version__
-from aether_stream_bench.server.condition import Conditions
+from aether_stream_bench.server.condition import FaultConfig
 from aether_stream_bench.server.limit import Limits
-from aether_stream_bench.server.listen import mock_server, take_all_descriptors
+from aether_stream_bench.server.listen import mock_server, raise_fd_limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        conditions = _from_options(Conditions, options)
+        conditions = _from_options(FaultConfig, options)
         limits = _from_options(Limits, options)
         return EXIT_INTERRUPTED if anyio.run(serve, options, conditions, limits) else EXIT_OK
     except HarnessError as error:
@@ -63,9 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-async def serve(options: argparse.Namespace, conditions: Conditions, limits: Limits) -> bool:
+async def serve(options: argparse.Namespace, conditions: FaultConfig, limits: Limits) -> bool:
     """Serve until interrupted, or for as long as was asked for; then tell what was done. Return whether it was."""
-    take_all_descriptors()
+    raise_fd_limit()
     interrupted = False
     async with (
         mock_server(port=options.port, tls=options.tls, conditions=conditions, limits=limits) as server,
@@ -122,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--tls", action="store_true", help="with a certificate made now (needs the extra `tls`)")
     serving.add_argument("--authority", metavar="FILE", help="where to write what vouches for the certificate")
     serving.add_argument("--time", type=float, metavar="S", help="stop after so many seconds")
-    for title, params_type in (("conditions", Conditions), ("limits", Limits)):
+    for title, params_type in (("conditions", FaultConfig), ("limits", Limits)):
         text = textwrap.fill(" ".join((params_type.__doc__ or "").replace("`", "").split()), 78)
         group = serving.add_argument_group(title, text)
         for field in fields(params_type):

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from aether_stream_bench.client.interface import Body, Reply, UploadError
-from aether_stream_bench.pace import Pace
+from aether_stream_bench.pace import ChunkTimer
 from aether_stream_bench.wire import DIGEST_HEADER, Receipt
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _SIZE = re.compile(rb"<Size>(\d+)</Size>")
 _DRAIN = re.compile(r"drain;dur=([\d.]+)")
 
 
-class Uploaded(Struct, frozen=True, kw_only=True):
+class UploadResult(Struct, frozen=True, kw_only=True):
     """An upload that went well: the server's receipt, None from a server that gives none, and where the time went."""
 
     receipt: Receipt | None
@@ -51,7 +51,7 @@ class Uploaded(Struct, frozen=True, kw_only=True):
     retries: int = 0
 
 
-class Uploading:
+class Uploader:
     """Uploads of one payload by one client to the path `target`."""
 
     def __init__(
@@ -65,20 +65,20 @@ class Uploading:
         self._target = endpoint.target
         self._retries = retries
         #: How long the chunks have taken, of all uploads so far.
-        self.pace = Pace()
+        self.pace = ChunkTimer()
         self._kinds: dict[Kind, Callable[[dict[str, str]], Receipt | None]] = {
-            "chunked": self._whole,
-            "length": self._whole,
-            "expect": self._whole,
-            "post": self._whole,
+            "chunked": self._single_request,
+            "length": self._single_request,
+            "expect": self._single_request,
+            "post": self._single_request,
             "form": self._form,
             "two-phase": self._two_phase,
             "resumable": self._resumable,
             "s3": self._s3,
         }
-        self._begin_anew()
+        self._reset()
 
-    def _begin_anew(self) -> None:
+    def _reset(self) -> None:
         """Forget how far an upload of several requests has come."""
         self._phases: dict[str, int] = {}
         self._reached = 0
@@ -88,26 +88,26 @@ class Uploading:
         self._put: Receipt | None = None
         self._parts: list[str] = []
 
-    def upload(self, *, digest: bool = False) -> Uploaded:
+    def upload(self, *, digest: bool = False) -> UploadResult:
         """Upload once, with a digest from the server where one is wanted.
 
         Raises:
             UploadError: it failed, and again as often as it was tried.
 
         """
-        self._begin_anew()
+        self._reset()
         fields = {DIGEST_HEADER: "sha256"} if digest else {}
         for attempt in range(self._retries + 1):
             try:
                 receipt = self._kinds[self._kind](fields)
             except UploadError as error:
-                if not error.is_passing or attempt == self._retries:
+                if not error.is_transient or attempt == self._retries:
                     raise
                 self._failed_ns = self._failed_ns or perf_counter_ns()
                 time.sleep(min(error.retry_after_s, MOST_WAIT_S))
             else:
                 self._note_recovery()
-                return Uploaded(receipt=receipt, phases_ns=self._phases, retries=attempt)
+                return UploadResult(receipt=receipt, phases_ns=self._phases, retries=attempt)
         raise AssertionError  # the last attempt returned or raised
 
     def _note_recovery(self) -> None:
@@ -115,7 +115,7 @@ class Uploading:
             self._phases["recover"] = self._phases.get("recover", 0) + perf_counter_ns() - self._failed_ns
             self._failed_ns = None
 
-    def _watched(self, pieces: Iterator[memoryview], at: int) -> Iterator[memoryview]:
+    def _track_progress(self, pieces: Iterator[memoryview], at: int) -> Iterator[memoryview]:
         """Pass pieces on, noting how far they come, and when that is as far as before a failure."""
         for piece in pieces:
             if at >= self._reached:
@@ -127,9 +127,9 @@ class Uploading:
     def _pieces(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
         chunked = self._kind in {"chunked", "expect", "post", "two-phase", "resumable"}
         pieces = self._payload.pieces(self._payload.chunk if chunked else PIECE_BYTES, start, stop)
-        return self._watched(pieces, start) if self._retries else pieces
+        return self._track_progress(pieces, start) if self._retries else pieces
 
-    def _ask(self, method: str, target: str, fields: Mapping[str, str], body: Body | None = None) -> Reply:
+    def _request(self, method: str, target: str, fields: Mapping[str, str], body: Body | None = None) -> Reply:
         """Send a request and return its answer, if it is a good one; add its phases to the upload's.
 
         Raises:
@@ -149,13 +149,13 @@ class Uploading:
             later = max(0.0, float(reply.fields.get("retry-after", "0")))
         raise UploadError(
             f"{self._endpoint.authority}: the server answered {reply.status}",
-            is_passing=reply.status == _BUSY or reply.status in _FAILED,
+            is_transient=reply.status == _BUSY or reply.status in _FAILED,
             retry_after_s=later,
         )
 
     def _receipt(self, reply: Reply) -> Receipt | None:
         """Return the receipt that an answer holds, None from a server that gives none."""
-        return self._decoded(reply, Receipt) if self._endpoint.gives_receipts else None
+        return self._decoded(reply, Receipt) if self._endpoint.is_mock_server else None
 
     def _decoded(self, reply: Reply, kind: type[T]) -> T:
         try:
@@ -168,10 +168,10 @@ class Uploading:
         pace = self.pace if chunked else None
         return Body(pieces=self._pieces(), size=self._payload.size, chunked=chunked, pace=pace)
 
-    def _whole(self, fields: dict[str, str]) -> Receipt | None:
+    def _single_request(self, fields: dict[str, str]) -> Receipt | None:
         expecting = {"Expect": "100-continue"} if self._kind == "expect" else {}
         method = "POST" if self._kind == "post" else "PUT"
-        return self._receipt(self._ask(method, self._target, {**fields, **expecting}, self._body()))
+        return self._receipt(self._request(method, self._target, {**fields, **expecting}, self._body()))
 
     def _form(self, fields: dict[str, str]) -> Receipt | None:
         disposition = 'Content-Disposition: form-data; name="file"; filename="payload"'
@@ -185,36 +185,38 @@ class Uploading:
 
         body = Body(pieces=pieces(), size=len(head) + self._payload.size + len(tail), chunked=False)
         media_type = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-        return self._receipt(self._ask("POST", self._target, {**fields, **media_type}, body))
+        return self._receipt(self._request("POST", self._target, {**fields, **media_type}, body))
 
     def _two_phase(self, fields: dict[str, str]) -> Receipt | None:
         if not self._places:
-            self._places = self._decoded(self._ask("POST", "/two-phase", fields), dict[str, str])
+            self._places = self._decoded(self._request("POST", "/two-phase", fields), dict[str, str])
         if self._put is None:
-            self._put = self._receipt(self._ask("PUT", self._places["place"], {}, self._body()))
+            self._put = self._receipt(self._request("PUT", self._places["place"], {}, self._body()))
         said = msgspec.json.encode(self._put)
         body = Body(pieces=[memoryview(said)], size=len(said), chunked=False)
-        return self._receipt(self._ask("POST", self._places["complete"], {"Content-Type": "application/json"}, body))
+        return self._receipt(
+            self._request("POST", self._places["complete"], {"Content-Type": "application/json"}, body)
+        )
 
     def _resumable(self, fields: dict[str, str]) -> Receipt | None:
         tus = {"Tus-Resumable": "1.0.0"}
         size, offset = self._payload.size, 0
         if not self._places:
-            begun = self._ask("POST", "/resumable", {**fields, **tus, "Upload-Length": str(size)})
+            begun = self._request("POST", "/resumable", {**fields, **tus, "Upload-Length": str(size)})
             self._places = {"place": begun.fields["location"]}
         else:
-            at = self._ask("HEAD", self._places["place"], tus).fields.get("upload-offset", "")
+            at = self._request("HEAD", self._places["place"], tus).fields.get("upload-offset", "")
             if not at.isdigit() or int(at) > size:
                 raise UploadError(f"{self._endpoint.authority}: the server says that it is at byte {at!r} of {size}")
             offset = int(at)
         patch = {**tus, "Content-Type": "application/offset+octet-stream", "Upload-Offset": str(offset)}
         body = Body(pieces=self._pieces(offset), size=size - offset, pace=self.pace)
-        return self._receipt(self._ask("PATCH", self._places["place"], patch, body))
+        return self._receipt(self._request("PATCH", self._places["place"], patch, body))
 
     def _s3(self, fields: dict[str, str]) -> Receipt | None:
         target = self._target
         if not self._places:
-            begun = _UPLOAD_ID.search(self._ask("POST", f"{target}?uploads", {}).body)
+            begun = _UPLOAD_ID.search(self._request("POST", f"{target}?uploads", {}).body)
             if begun is None:
                 raise UploadError(f"{self._endpoint.authority}: the server began no upload of several parts")
             self._places = {"key": begun[1].decode()}
@@ -223,14 +225,14 @@ class Uploading:
             number = len(self._parts) + 1
             stop = min(start + PART_BYTES, self._payload.size)
             body = Body(pieces=self._pieces(start, stop), size=stop - start, chunked=False)
-            part = self._ask("PUT", f"{target}?partNumber={number}&uploadId={key}", fields, body)
+            part = self._request("PUT", f"{target}?partNumber={number}&uploadId={key}", fields, body)
             tag = part.fields.get("etag", "")
             if fields and tag.strip('"') != self._payload.sha256(start, stop):
                 raise UploadError(f"{self._endpoint.authority}: took in another part {number} than was sent: {tag}")
             self._parts.append(f"<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag></Part>")
         said = f"<CompleteMultipartUpload>{''.join(self._parts)}</CompleteMultipartUpload>".encode()
         body = Body(pieces=[memoryview(said)], size=len(said), chunked=False)
-        done = self._ask("POST", f"{target}?uploadId={key}", {"Content-Type": "application/xml"}, body)
+        done = self._request("POST", f"{target}?uploadId={key}", {"Content-Type": "application/xml"}, body)
         size = _SIZE.search(done.body)
         # The digests of all parts in their order are as good as that of the whole.
         return Receipt(bytes=int(size[1]), sha256=self._payload.sha256() if fields else None) if size else None

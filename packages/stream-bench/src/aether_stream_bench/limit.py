@@ -6,7 +6,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from aether_schema import quantile
-from aether_stream_bench.ruler import Raw
+from aether_stream_bench.ruler import RawConnection
 
 if TYPE_CHECKING:
     from aether_stream_bench.client.interface import Endpoint
@@ -19,7 +19,7 @@ MOST_BYTES = 2**23
 LEAST_BYTES = 2**20
 
 
-def limit_mbs(endpoint: Endpoint, raw_port: int, payload: Payload) -> float:
+def raw_throughput_mbs(endpoint: Endpoint, raw_port: int, payload: Payload) -> float:
     """Return the best figure of a raw socket, in MB/s: the median of some sends, at the fastest size of a piece.
 
     It sends about as much at once as an upload does, over TLS where uploads go over it.
@@ -31,11 +31,11 @@ def limit_mbs(endpoint: Endpoint, raw_port: int, payload: Payload) -> float:
     size = min(max(payload.size, LEAST_BYTES), MOST_BYTES)
     data = memoryview(b"".join(payload.pieces(MOST_BYTES, 0, size)))
     data = data if len(data) == size else memoryview((bytes(data) * (size // len(data) + 1))[:size])
-    with Raw(endpoint, raw_port) as raw:
+    with RawConnection(endpoint, raw_port) as raw:
         return max(size / quantile([_send(raw, data, piece) for _ in range(SENDS)], 0.5) * 1e3 for piece in PIECE_BYTES)
 
 
-def _send(raw: Raw, data: memoryview, piece: int) -> int:
+def _send(raw: RawConnection, data: memoryview, piece: int) -> int:
     started = perf_counter_ns()
     raw.burst(len(data), (data[start : start + piece] for start in range(0, len(data), piece)))
     return perf_counter_ns() - started

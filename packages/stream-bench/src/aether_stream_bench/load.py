@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from aether_schema import quantile
-from aether_stream_bench.kind import Uploaded
+from aether_stream_bench.kind import UploadResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,19 +30,19 @@ _NS = 1e9
 SPIN_S = 0.0002
 
 
-class Timed(Struct, frozen=True):
+class TimedUpload(Struct, frozen=True):
     """One upload: when it was due, began and ended, in nanoseconds of one clock, and how it went."""
 
     due_ns: int
     began_ns: int
     ended_ns: int
-    uploaded: Uploaded
+    uploaded: UploadResult
 
 
-class Crew:
+class UploadThreads:
     """Threads that upload, a connection each."""
 
-    def __init__(self, uploads: Sequence[Callable[[], Uploaded]]) -> None:
+    def __init__(self, uploads: Sequence[Callable[[], UploadResult]]) -> None:
         """Have a thread for each of `uploads`, a function that uploads once."""
         from concurrent.futures import ThreadPoolExecutor
 
@@ -68,13 +68,13 @@ class Crew:
         """End the threads."""
         self._pool.shutdown(cancel_futures=True)
 
-    def run(self, number: int, rate: float | None = None) -> list[Timed]:
+    def run(self, number: int, rate: float | None = None) -> list[TimedUpload]:
         """Upload `number` times in all, at `rate` a second or as fast as it goes; the first failure ends it."""
         numbers = count()
         began = perf_counter_ns()
         failed = threading.Event()
 
-        def work(upload: Callable[[], Uploaded]) -> list[Timed]:
+        def work(upload: Callable[[], UploadResult]) -> list[TimedUpload]:
             done = []
             while not failed.is_set() and (turn := next(numbers)) < number:
                 due = began + int(turn / rate * _NS) if rate else perf_counter_ns()
@@ -85,7 +85,7 @@ class Crew:
                 except BaseException:
                     failed.set()
                     raise
-                done.append(Timed(due, started, perf_counter_ns(), uploaded))
+                done.append(TimedUpload(due, started, perf_counter_ns(), uploaded))
             return done
 
         futures = [self._pool.submit(work, upload) for upload in self._uploads]
@@ -99,7 +99,7 @@ def wait_until(due_ns: int) -> None:
             time.sleep(left_s - SPIN_S)
 
 
-def phases_of(timed: Sequence[Timed], *, scheduled: bool) -> dict[str, int]:
+def aggregate_phases(timed: Sequence[TimedUpload], *, scheduled: bool) -> dict[str, int]:
     """Return the phases of a sample of several uploads: the means of theirs, and the median and tail of the whole.
 
     `upload` is from the beginning of one to its end; by a schedule, `latency` is from when it was due.

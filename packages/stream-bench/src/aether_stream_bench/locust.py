@@ -29,9 +29,9 @@ from locust.exception import StopUser
 from aether_harness import BenchError, HarnessError
 from aether_schema import SCHEMA_VERSION, Phase, Summary, quantile, write_summary
 from aether_stream_bench.client.interface import DEFAULT_UPLOADER, Endpoint, load_uploader
-from aether_stream_bench.kind import Kind, Uploading
+from aether_stream_bench.kind import Kind, Uploader
 from aether_stream_bench.payload import Payload
-from aether_stream_bench.place import endpoint_of
+from aether_stream_bench.place import parse_endpoint
 from aether_stream_bench.session import check_count, check_digest
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class StreamUser(User):
             endpoint = self._endpoint()
             self._payload = self._shared_payload()
             self._client = load_uploader(self.uploader)(endpoint)
-            self._uploading = Uploading(self._client, endpoint, self._payload, kind=self.kind, retries=self.retries)
+            self._uploading = Uploader(self._client, endpoint, self._payload, kind=self.kind, retries=self.retries)
             uploaded = self._uploading.upload(digest=self.receipts)
             if self.receipts:
                 check_count(uploaded.receipt, self._payload)
@@ -159,7 +159,7 @@ class StreamUser(User):
     def _endpoint(self) -> Endpoint:
         if not self.host:
             raise BenchError("no host: give --host, or set it on the class")
-        found = endpoint_of(self.host, remote=self.remote)
+        found = parse_endpoint(self.host, remote=self.remote)
         certificate = None
         if self.authority is not None:
             with open(self.authority, encoding="ascii") as file:
@@ -170,7 +170,7 @@ class StreamUser(User):
             tls=found.tls,
             target=found.target,
             certificate=certificate,
-            gives_receipts=self.receipts,
+            is_mock_server=self.receipts,
         )
 
     @classmethod

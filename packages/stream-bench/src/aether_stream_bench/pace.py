@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 #: What is handed over by the piece is timed in stretches of at least so much.
 STRETCH_BYTES = 2**16
 #: Of more stretches than these every second is kept, and so on: memory is bounded whatever is uploaded.
-MOST_STRETCHES = 1024
+MAX_SPANS = 1024
 
 
-class Pace:
+class ChunkTimer:
     """Stretches of bodies that went out in chunks: how many bytes, and how long they took."""
 
     def __init__(self) -> None:
         """Begin with none."""
-        self.stretches: list[tuple[int, int]] = []
+        self.spans: list[tuple[int, int]] = []
         self._every = self._due = 1
 
     def add(self, sent_bytes: int, elapsed_ns: int) -> None:
@@ -31,18 +31,18 @@ class Pace:
         self._due -= 1
         if self._due:
             return
-        self.stretches.append((sent_bytes, elapsed_ns))
-        if len(self.stretches) >= MOST_STRETCHES:
-            del self.stretches[::2]
+        self.spans.append((sent_bytes, elapsed_ns))
+        if len(self.spans) >= MAX_SPANS:
+            del self.spans[::2]
             self._every *= 2
         self._due = self._every
 
 
-def chunk_times_ms(paces: Iterable[Pace], chunk_bytes: int, probabilities: Iterable[float]) -> list[float]:
+def chunk_times_ms(paces: Iterable[ChunkTimer], chunk_bytes: int, probabilities: Iterable[float]) -> list[float]:
     """Return quantiles over the chunks of all paces of how long a chunk took, in ms; none where none was timed."""
     values: list[float] = []
     for pace in paces:
-        for sent_bytes, elapsed_ns in pace.stretches:
+        for sent_bytes, elapsed_ns in pace.spans:
             # What is less than half a chunk is the end of a body, which is nobody's chunk.
             values += [elapsed_ns * chunk_bytes / sent_bytes / 1e6] * round(sent_bytes / chunk_bytes)
     return [quantile(values, probability) for probability in probabilities] if values else []

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 #: How long is asked before sleeping: longer than what lies between two requests of a sample and its rulers, and
 #: short enough that whatever else wants the CPU is not kept from it.
-PATIENCE_NS = 500_000
+SPIN_NS = 500_000
 #: What both ends may hold of a connection on one CPU, in bytes: little enough to be still in its caches when its turn
 #: comes. On two, the ends run at once and it is the more the better.
 ONE_CPU_BUFFER_BYTES = 2**19
@@ -27,22 +27,22 @@ ONE_CPU_BUFFER_BYTES = 2**19
 Buffer = bytes | bytearray | memoryview
 
 
-class BusySelector(selectors.DefaultSelector):
+class SpinSelector(selectors.DefaultSelector):
     """A selector for an event loop that asks for PATIENCE_NS before it sleeps."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready, as any selector does."""
-        ends = perf_counter_ns() + PATIENCE_NS
+        ends = perf_counter_ns() + SPIN_NS
         if timeout is not None:
             ends = min(ends, perf_counter_ns() + max(0, int(timeout * 1e9)))
         while not (ready := super().select(0)) and perf_counter_ns() < ends:
             pass
-        if ready or (timeout is not None and timeout * 1e9 <= PATIENCE_NS):
+        if ready or (timeout is not None and timeout * 1e9 <= SPIN_NS):
             return ready
-        return super().select(None if timeout is None else timeout - PATIENCE_NS / 1e9)
+        return super().select(None if timeout is None else timeout - SPIN_NS / 1e9)
 
 
-class BusySocket:
+class SpinSocket:
     """A connected socket whose user asks again and again before it sleeps. It has what an uploader needs of one."""
 
     def __init__(self, connection: socket.socket, time_limit_s: float) -> None:
@@ -66,7 +66,7 @@ class BusySocket:
             TimeoutError: none came in time.
 
         """
-        return self._patiently(lambda: self._socket.recv(limit), selectors.EVENT_READ)
+        return self._spin(lambda: self._socket.recv(limit), selectors.EVENT_READ)
 
     def send(self, data: Buffer) -> int:
         """Send some of `data` and return how many bytes that was.
@@ -75,11 +75,11 @@ class BusySocket:
             TimeoutError: none was taken in time.
 
         """
-        return self._patiently(lambda: self._socket.send(data), selectors.EVENT_WRITE)
+        return self._spin(lambda: self._socket.send(data), selectors.EVENT_WRITE)
 
     def sendmsg(self, pieces: Sequence[Buffer]) -> int:
         """Send some of `pieces`, as many as the connection takes, and return how many bytes that was; likewise."""
-        return self._patiently(lambda: self._socket.sendmsg(pieces), selectors.EVENT_WRITE)
+        return self._spin(lambda: self._socket.sendmsg(pieces), selectors.EVENT_WRITE)
 
     def sendall(self, data: Buffer) -> None:
         """Send all of `data`; likewise."""
@@ -87,14 +87,14 @@ class BusySocket:
         while rest:
             rest = rest[self.send(rest) :]
 
-    def _patiently(self, do: Callable[[], T], event: int) -> T:
+    def _spin(self, do: Callable[[], T], event: int) -> T:
         ends = 0
         while True:
             try:
                 return do()
             except BlockingIOError:
                 now = perf_counter_ns()
-                ends = ends or now + PATIENCE_NS
+                ends = ends or now + SPIN_NS
                 if now > ends:
                     self._sleep(event)
 
@@ -105,7 +105,7 @@ class BusySocket:
                 raise TimeoutError
 
 
-def shrink_for_one_cpu(connection: socket.socket) -> None:
+def set_shared_cpu_buffers(connection: socket.socket) -> None:
     """Have both ends of a connection, or of all that a listener accepts, hold no more than one CPU's caches."""
     for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
         connection.setsockopt(socket.SOL_SOCKET, option, ONE_CPU_BUFFER_BYTES)

@@ -12,7 +12,7 @@ MOST_UPLOADS = 1000
 MOST_S = 300.0
 
 
-def endpoint_of(url: str, *, remote: bool) -> Endpoint:
+def parse_endpoint(url: str, *, remote: bool) -> Endpoint:
     """Return the endpoint of the user's own address.
 
     Raises:
@@ -38,7 +38,7 @@ def endpoint_of(url: str, *, remote: bool) -> Endpoint:
         )
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     tls = parts.scheme == "https"
-    return Endpoint(host=host, port=port or (443 if tls else 80), tls=tls, target=target, gives_receipts=False)
+    return Endpoint(host=host, port=port or (443 if tls else 80), tls=tls, target=target, is_mock_server=False)
 
 
 def is_loopback(host: str) -> bool:

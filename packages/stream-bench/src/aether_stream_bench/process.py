@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from aether_harness.companion import companion
-from aether_stream_bench.server.condition import Conditions
+from aether_harness.companion import helper_process
+from aether_stream_bench.server.condition import FaultConfig
 from aether_stream_bench.server.limit import Limits
 from aether_stream_bench.wire import Greeting
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 
-class Setting(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ServerConfig(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How the server is to be; `is_busy` if it keeps its CPU while it waits, `one_cpu` if its client shares it."""
 
     tls: bool = False
     is_busy: bool = False
     one_cpu: bool = False
-    conditions: Conditions = Conditions()
+    conditions: FaultConfig = FaultConfig()
     limits: Limits = Limits()
 
 
 @contextmanager
 def running_server(
     cpus: Sequence[int],
-    setting: Setting | None = None,
-    meanwhile: Callable[[], object] | None = None,
+    setting: ServerConfig | None = None,
+    while_starting: Callable[[], object] | None = None,
     main: Callable[[Sequence[str]], object] | None = None,
 ) -> Iterator[Greeting]:
     """Start the mock server in a process of its own and yield its greeting; stop it at the end.
 
-    While it comes up, `meanwhile` is called. Who has imported the server says what its `main` is, which may be forked.
+    While it comes up, `while_starting` is called. Who has imported the server says what its `main` is, which may be forked.
 
     Raises:
         BenchError: the server did not come up.
@@ -50,8 +50,13 @@ def running_server(
     arguments = ["--cpus", *map(str, cpus)]
     if setting is not None:
         arguments += ["--setting", msgspec.json.encode(setting).decode()]
-    server = companion(
-        "aether_stream_bench.server", *arguments, cpus=cpus, meanwhile=meanwhile, name="the mock server", main=main
+    server = helper_process(
+        "aether_stream_bench.server",
+        *arguments,
+        cpus=cpus,
+        while_starting=while_starting,
+        name="the mock server",
+        main=main,
     )
     with server as greeting:
         yield msgspec.json.decode(greeting, type=Greeting)

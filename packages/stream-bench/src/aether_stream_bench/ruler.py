@@ -12,9 +12,9 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from aether_harness import BenchError
-from aether_harness.kernel import spin
+from aether_harness.kernel import interpreter_work
 from aether_stream_bench.client.builtin import send
-from aether_stream_bench.client.dial import dial
+from aether_stream_bench.client.dial import connect
 from aether_stream_bench.wire import RAW_LENGTH_BYTES
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ MOST_PIECES = 256
 CROSS_SHARE = 1 / 4
 CROSS_PIECE_BYTES = 2**15
 #: So many bytes go with a step of the loop.
-SPUN_BYTES = 6 * 2**10
+BYTES_PER_STEP = 6 * 2**10
 
 
-class Raw:
+class RawConnection:
     """A raw connection to the server, for one burst after another."""
 
     def __init__(self, endpoint: Endpoint, raw_port: int) -> None:
@@ -52,7 +52,7 @@ class Raw:
 
         """
         try:
-            self._connection: Connection = dial(endpoint, raw_port)
+            self._connection: Connection = connect(endpoint, raw_port)
         except OSError as error:
             raise BenchError(f"no connection to {endpoint.host}:{raw_port}: {error.strerror or error}") from None
 
@@ -83,10 +83,10 @@ class Raw:
         return length
 
 
-class Rulers:
+class BurstReferences:
     """Both rulers, over one connection."""
 
-    def __init__(self, raw: Raw, payload: Payload) -> None:
+    def __init__(self, raw: RawConnection, payload: Payload) -> None:
         """Send `payload` by `raw` from where it lies, burst by burst."""
         self._raw = raw
         length = burst_bytes(payload.size)
@@ -107,7 +107,7 @@ class Rulers:
 
     def _send(self, bursts: Iterator[tuple[int, Sequence[memoryview]]]) -> int:
         sent = self._raw.burst(*next(bursts))
-        spin(sent // SPUN_BYTES)
+        interpreter_work(sent // BYTES_PER_STEP)
         return sent
 
 

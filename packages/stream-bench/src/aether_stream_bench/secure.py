@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable
 
-    from aether_stream_bench.patience import Buffer, BusySocket
+    from aether_stream_bench.patience import Buffer, SpinSocket
 
-    Plain = socket.socket | BusySocket
+    Plain = socket.socket | SpinSocket
 
 #: As much as a record holds (RFC 8446, 5.1).
 RECORD_BYTES = 2**14
@@ -25,10 +25,10 @@ SENT_BYTES = 2**16
 #: So many bytes of records are received at once.
 RECORDS_BYTES = 2**16
 #: What the other side may have this one owe it: refusals of handshakes that it asks for again and again.
-MOST_OWED_BYTES = 2**16
+MAX_PENDING_BYTES = 2**16
 
 
-class SecureSocket:
+class MemoryTlsSocket:
     """A connected socket with TLS over it; it blocks if `connection` does, and else raises BlockingIOError."""
 
     def __init__(self, connection: Plain, context: ssl.SSLContext, *, server_hostname: str | None) -> None:
@@ -55,7 +55,7 @@ class SecureSocket:
         return agreed[0] if agreed else ""
 
     def handshake(self) -> bool:
-        """Take the next step of the handshake, after which what is `due` is to be sent; return whether it was the last.
+        """Take the next step of the handshake, after which what is `pending_records` is to be sent; return whether it was the last.
 
         Raises:
             OSError: the other side has closed, or it failed; what tells the other side why is due.
@@ -66,11 +66,11 @@ class SecureSocket:
             return True
         return False
 
-    def due(self) -> bytes:
+    def pending_records(self) -> bytes:
         """Return the records that are to be sent by now."""
         return self._outgoing.read()
 
-    def sealed(self, data: Buffer) -> bytes:
+    def encrypt(self, data: Buffer) -> bytes:
         """Return the records to be sent for `data`, behind those that are due anyway."""
         if data:
             self._tls.write(data)
@@ -100,7 +100,7 @@ class SecureSocket:
             except ssl.SSLWantReadError:
                 if filled:
                     break
-                if self._outgoing.pending > MOST_OWED_BYTES:
+                if self._outgoing.pending > MAX_PENDING_BYTES:
                     raise ConnectionAbortedError from None
                 # Whoever closes without saying so in TLS has closed all the same; lengths say whether all has come.
                 self._is_at_end = not self.receive_records()
@@ -115,7 +115,7 @@ class SecureSocket:
         return bytes(memoryview(buffer)[: self.recv_into(memoryview(buffer))])
 
     def send(self, records: Buffer) -> int:
-        """Send some of what `sealed` or `due` returned, and return how many bytes that was."""
+        """Send some of what `encrypt` or `pending_records` returned, and return how many bytes that was."""
         return self._socket.send(records)
 
     def sendall(self, data: Buffer) -> None:
@@ -138,20 +138,20 @@ class SecureSocket:
         self._send_due()
 
 
-def connected(connection: Plain, context: ssl.SSLContext, server_hostname: str) -> SecureSocket:
+def tls_connect(connection: Plain, context: ssl.SSLContext, server_hostname: str) -> MemoryTlsSocket:
     """Return a client's end of TLS behind its handshake, on a socket that blocks.
 
     Raises:
         OSError: it failed, or the other side has closed.
 
     """
-    secure = SecureSocket(connection, context, server_hostname=server_hostname)
+    secure = MemoryTlsSocket(connection, context, server_hostname=server_hostname)
     try:
         while not secure.handshake():
-            connection.sendall(secure.due())
+            connection.sendall(secure.pending_records())
             if not secure.receive_records():
                 raise ConnectionResetError("closed amid the handshake of TLS")
     finally:
         with suppress(OSError):
-            connection.sendall(secure.due())
+            connection.sendall(secure.pending_records())
     return secure

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aether_harness import BenchError, Sampled
+from aether_harness import BenchError, SampleResult
 from aether_harness.witness import peak_memory_bytes
 from aether_schema import quantile
 from aether_stream_bench.client.builtin import BuiltinClient
-from aether_stream_bench.limit import limit_mbs
-from aether_stream_bench.load import phases_of
+from aether_stream_bench.limit import raw_throughput_mbs
+from aether_stream_bench.load import aggregate_phases
 from aether_stream_bench.pace import chunk_times_ms
 from aether_stream_bench.place import MOST_S, MOST_UPLOADS
 from aether_stream_bench.ruler import CROSS_RULER_ID, RULER_ID
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from aether_stream_bench.client.interface import Client, Endpoint
     from aether_stream_bench.command import CommandUpload
-    from aether_stream_bench.kind import Uploaded, Uploading
-    from aether_stream_bench.load import Crew
-    from aether_stream_bench.pace import Pace
+    from aether_stream_bench.kind import Uploader, UploadResult
+    from aether_stream_bench.load import UploadThreads
+    from aether_stream_bench.pace import ChunkTimer
     from aether_stream_bench.payload import Payload
-    from aether_stream_bench.ruler import Rulers
+    from aether_stream_bench.ruler import BurstReferences
     from aether_stream_bench.wire import Greeting, Receipt
 
 GB = 1e9
@@ -36,7 +36,7 @@ COSTED_UPLOADS = 3
 CHUNK_QUANTILES = {"chunk_p50_ms": 0.5, "chunk_p95_ms": 0.95}
 
 
-class Server:
+class ServerClient:
     """The mock server as the bench sees it: its process, its counters, its raw port."""
 
     def __init__(self, endpoint: Endpoint, greeting: Greeting) -> None:
@@ -55,10 +55,10 @@ class Server:
         return msgspec.json.decode(reply.body, type=Statistics)
 
 
-class Ledger:
+class RoundTotals:
     """What the samples of a round have moved and cost, from the first of them to the last."""
 
-    def __init__(self, payload: Payload, server: Server | None) -> None:
+    def __init__(self, payload: Payload, server: ServerClient | None) -> None:
         """Begin with nothing."""
         self._payload = payload
         self._server = server
@@ -67,7 +67,7 @@ class Ledger:
         self._cpu_s = 0.0
         self._figures: list[float] = []
         #: How long the chunks of the samples took, where that is known.
-        self.paces: list[Pace] = []
+        self.paces: list[ChunkTimer] = []
         self._began = monotonic()
         self._readings: dict[str, float] = {}
 
@@ -119,7 +119,9 @@ class Ledger:
             readings["server_cpu_s_per_gb"] = (after.cpu_s - before.cpu_s) / moved_bytes * GB
             if after.peak_memory_bytes is not None:
                 readings["server_peak_memory_bytes"] = after.peak_memory_bytes
-            readings["limit_mbs"] = limit_mbs(self._server.endpoint, self._server.greeting.raw_port, self._payload)
+            readings["limit_mbs"] = raw_throughput_mbs(
+                self._server.endpoint, self._server.greeting.raw_port, self._payload
+            )
             readings["limit_share"] = quantile(self._figures, 0.5) / readings["limit_mbs"]
         self._readings = readings
 
@@ -134,13 +136,13 @@ class StreamSession:
     def __init__(  # noqa: PLR0913 - what a session is made of
         self,
         client: Client,
-        uploading: Uploading,
+        uploading: Uploader,
         payload: Payload,
-        server: Server | None,
+        server: ServerClient | None,
         endpoint: Endpoint,
         *,
         reuse: bool = True,
-        rulers: Rulers | None = None,
+        rulers: BurstReferences | None = None,
     ) -> None:
         """Upload `payload` as `uploading` does it by `client`, on a fresh connection each time unless `reuse`."""
         self._has_rulers = rulers is not None
@@ -149,14 +151,14 @@ class StreamSession:
             self.rulers = {RULER_ID: rulers.burst, CROSS_RULER_ID: rulers.cross_burst}
         self.companion_pids = () if server is None else (server.greeting.pid,)
         self.payload = payload
-        self.ledger = Ledger(payload, server)
+        self.ledger = RoundTotals(payload, server)
         self.ledger.paces.append(uploading.pace)
         self._client = client
         self._uploading = uploading
         self._endpoint = endpoint
         self._reuse = reuse
 
-    def upload(self) -> Uploaded:
+    def upload(self) -> UploadResult:
         """Upload once and check that all came."""
         if not self._reuse:
             self._client.close()
@@ -164,19 +166,19 @@ class StreamSession:
         self._check_count(uploaded.receipt)
         return uploaded
 
-    def sample(self) -> Sampled:
+    def sample(self) -> SampleResult:
         """Upload once and wait for the receipt."""
         self.ledger.begin()
         cpu_s, started = process_time(), perf_counter_ns()
         uploaded = self.upload()
         elapsed = perf_counter_ns() - started
         self.ledger.note(self.payload.size, elapsed, process_time() - cpu_s, uploaded.retries)
-        return Sampled(moved_bytes=self.payload.size, phases_ns=uploaded.phases_ns)
+        return SampleResult(moved_bytes=self.payload.size, phases_ns=uploaded.phases_ns)
 
     def verify(self) -> None:
         """Upload once more and have the server hash what it gets; then time what a raw socket reaches."""
         self.ledger.close(self.upload if self._has_rulers else None)
-        if not self._endpoint.gives_receipts:
+        if not self._endpoint.is_mock_server:
             return
         receipt = self._uploading.upload(digest=True).receipt
         self._check_count(receipt)
@@ -188,14 +190,16 @@ class StreamSession:
         return {**self.ledger.readings(), **opening}
 
     def _check_count(self, receipt: Receipt | None) -> None:
-        if self._endpoint.gives_receipts:
+        if self._endpoint.is_mock_server:
             check_count(receipt, self.payload)
 
 
-class CrewSession:
+class ConcurrentSession:
     """Several connections at once, or a schedule; a sample is a number of uploads."""
 
-    def __init__(self, crew: Crew, sessions: Sequence[StreamSession], *, uploads: int, rate: float | None) -> None:
+    def __init__(
+        self, crew: UploadThreads, sessions: Sequence[StreamSession], *, uploads: int, rate: float | None
+    ) -> None:
         """Upload `uploads` times a sample, at `rate` a second or as fast as it goes; the first session verifies."""
         first = sessions[0]
         first.ledger.paces = [pace for session in sessions for pace in session.ledger.paces]
@@ -205,7 +209,7 @@ class CrewSession:
         self._uploads = uploads
         self._rate = rate
 
-    def sample(self) -> Sampled:
+    def sample(self) -> SampleResult:
         """Upload as often as a sample has it, and wait for all receipts."""
         self._first.ledger.begin()
         cpu_s, started = process_time(), perf_counter_ns()
@@ -214,7 +218,7 @@ class CrewSession:
         moved = self._uploads * self._first.payload.size
         retries = sum(each.uploaded.retries for each in timed)
         self._first.ledger.note(moved, elapsed, process_time() - cpu_s, retries)
-        return Sampled(moved_bytes=moved, phases_ns=phases_of(timed, scheduled=self._rate is not None))
+        return SampleResult(moved_bytes=moved, phases_ns=aggregate_phases(timed, scheduled=self._rate is not None))
 
     def verify(self) -> None:
         """Check one more upload."""
@@ -228,21 +232,21 @@ class CrewSession:
 class CommandSession:
     """A command that uploads a file; what came of it, the mock server says."""
 
-    def __init__(self, upload: CommandUpload, payload: Payload, server: Server | None) -> None:
+    def __init__(self, upload: CommandUpload, payload: Payload, server: ServerClient | None) -> None:
         """Upload `payload` by `upload` to `server`, None for the user's own."""
         self.companion_pids = () if server is None else (server.greeting.pid,)
         self._upload = upload
         self._payload = payload
         self._server = server
-        self._ledger = Ledger(payload, server)
+        self._ledger = RoundTotals(payload, server)
 
-    def sample(self) -> Sampled:
+    def sample(self) -> SampleResult:
         """Run the command once; its start is part of it."""
         self._ledger.begin()
         cpu_s = children_cpu_s()
         elapsed = self._run()
         self._ledger.note(self._payload.size, elapsed, children_cpu_s() - cpu_s, 0)
-        return Sampled(moved_bytes=self._payload.size, elapsed_ns=elapsed)
+        return SampleResult(moved_bytes=self._payload.size, elapsed_ns=elapsed)
 
     def verify(self) -> None:
         """Run it once more and have the server hash what it gets."""

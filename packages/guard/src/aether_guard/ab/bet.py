@@ -46,16 +46,16 @@ if TYPE_CHECKING:
 
 #: The most of each bet's wealth that is staked: a lost one must not cost all. The first keeps half: what is rarely
 #: wrong, but then wholly, ruins the others.
-MOST_STAKES = (0.5, 0.8, 0.9)
+MAX_STAKES = (0.5, 0.8, 0.9)
 #: How many lives have more of one side in the tail is not known beforehand: shares of every size are staked.
 TAIL_STAKES = (0.1, 0.3, 0.6, 0.9)
 #: No bound is looked for beyond a factor of a thousand.
-_FARTHEST = math.log(1000)
+_MAX_LOG_RATIO = math.log(1000)
 _FIRST_STEP = 0.01
 _CLOSE_ENOUGH = 1e-6
 
 
-class Pair(Struct, frozen=True, kw_only=True):
+class CostPair(Struct, frozen=True, kw_only=True):
     """What one operation cost in the old code and in the new, and which came first; above 0, larger is worse."""
 
     old: float
@@ -68,25 +68,25 @@ class Pair(Struct, frozen=True, kw_only=True):
         return math.log(self.new / self.old)
 
 
-class Scored(Protocol):
+class BlockScore(Protocol):
     """A block's pairs in terms of what was known before."""
 
-    def gains(self, bound: float) -> tuple[float, ...]:
+    def payoffs(self, bound: float) -> tuple[float, ...]:
         """Return what bets on a change above `bound`, a logarithm, win or lose by it: from -1 to 1, falling in it."""
 
 
-class ShiftScore(Struct, frozen=True):
+class LocationScore(Struct, frozen=True):
     """Of the middle: a block's log ratios, how far off a bound one counts, and by how much each bet grows with them."""
 
     log_ratios: tuple[float, ...]
-    reach: float
+    clip: float
     slopes: tuple[float, ...]
 
-    def gains(self, bound: float) -> tuple[float, ...]:
+    def payoffs(self, bound: float) -> tuple[float, ...]:
         """Return shares that grow with the distance from `bound`, and come to an end."""
-        distance = clipped_mean(self.log_ratios, bound, self.reach)
+        distance = clipped_mean(self.log_ratios, bound, self.clip)
         return tuple(
-            most * math.tanh(slope / most * distance) for most, slope in zip(MOST_STAKES, self.slopes, strict=True)
+            most * math.tanh(slope / most * distance) for most, slope in zip(MAX_STAKES, self.slopes, strict=True)
         )
 
 
@@ -99,61 +99,63 @@ class TailScore(Struct, frozen=True):
     log_excesses: tuple[float, ...]
     old_over: int
 
-    def gains(self, bound: float) -> tuple[float, ...]:
+    def payoffs(self, bound: float) -> tuple[float, ...]:
         """Return the stakes: won where more of the new ones are over the threshold, lost where more of the old are."""
         new_over = sum(excess > bound for excess in self.log_excesses)
         sign = (new_over > self.old_over) - (new_over < self.old_over)
         return tuple(stake * sign for stake in TAIL_STAKES)
 
 
-class Wager:
-    """Wealths that bet on a change above `bound` (`way` 1) or below it (`way` -1)."""
+class EProcess:
+    """Wealths that bet on a change above `bound` (`direction` 1) or below it (`direction` -1)."""
 
-    def __init__(self, bound: float, way: int, shares: Sequence[float]) -> None:
+    def __init__(self, bound: float, direction: int, shares: Sequence[float]) -> None:
         """Start with a wealth of 1, in parts as `shares` say."""
         self._bound = bound
-        self._way = way
+        self._way = direction
         self._wealths = list(shares)
-        self.peak = 1.0
+        self.max_wealth = 1.0
 
     @property
     def wealth(self) -> float:
         """What the wealths come to now."""
         return sum(self._wealths)
 
-    def add(self, block: Scored) -> None:
+    def add(self, block: BlockScore) -> None:
         """Bet on one more block."""
         # A wealth of more than any 1/alpha has said all; it need not grow past what a float can hold.
         self._wealths = [
             min(wealth * (1 + self._way * gain), 1e300)
-            for wealth, gain in zip(self._wealths, block.gains(self._bound), strict=True)
+            for wealth, gain in zip(self._wealths, block.payoffs(self._bound), strict=True)
         ]
-        self.peak = max(self.peak, self.wealth)
+        self.max_wealth = max(self.max_wealth, self.wealth)
 
 
-def refuted(blocks: Iterable[Scored], bound: float, way: int, shares: Sequence[float], alpha: float) -> bool:
+def is_rejected(
+    blocks: Iterable[BlockScore], bound: float, direction: int, shares: Sequence[float], alpha: float
+) -> bool:
     """Return whether betting that the change is beyond `bound` ever brought the wealth to 1/alpha."""
-    wager = Wager(bound, way, shares)
+    wager = EProcess(bound, direction, shares)
     for block in blocks:
         wager.add(block)
-        if wager.peak * alpha >= 1:
+        if wager.max_wealth * alpha >= 1:
             return True
     return False
 
 
-def edge_of_refuted(is_refuted: Callable[[float], bool], start: float, way: int) -> float:
-    """Return the last bound that is refuted: going up for `way` 1, going down for -1.
+def confidence_bound(is_refuted: Callable[[float], bool], start: float, direction: int) -> float:
+    """Return the last bound that is refuted: going up for `direction` 1, going down for -1.
 
     Infinite where within a factor of a thousand of `start` none is, or all are. That what is refuted lies all on
     one side is what makes a search by halves right. The edge lies on the side of `start` that `start` itself says.
     """
     at_start = is_refuted(start)
-    direction = way if at_start else -way
+    direction = direction if at_start else -direction
     alike, other = 0.0, _FIRST_STEP
     while is_refuted(start + direction * other) == at_start:
-        if other >= _FARTHEST:
+        if other >= _MAX_LOG_RATIO:
             return direction * math.inf
-        alike, other = other, min(2 * other, _FARTHEST)
+        alike, other = other, min(2 * other, _MAX_LOG_RATIO)
     while other - alike > _CLOSE_ENOUGH:
         middle = (alike + other) / 2
         if is_refuted(start + direction * middle) == at_start:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 #: So many entries are kept.
-KEPT = 10
+MAX_ENTRIES = 10
 _LOCK_SUFFIX = ".lock"
 _WAIT_INTERVAL_S = 0.1
 
@@ -32,14 +32,14 @@ def cache_folder(environ: Mapping[str, str] = os.environ, platform: str = sys.pl
 
 
 @contextmanager
-def entry(cache: str, key: str, on_wait: Callable[[], None]) -> Iterator[str]:
+def locked_entry(cache: str, key: str, on_wait: Callable[[], None]) -> Iterator[str]:
     """Give the entry of `key`, a folder, to this process alone; `on_wait` is called once if another has it.
 
     Raises:
         GuardError: the cache cannot be written.
 
     """
-    with storage(cache):
+    with translate_os_errors(cache):
         os.makedirs(cache, exist_ok=True)
         lock = acquire(_lock_path(cache, key))
         if lock is None:
@@ -49,14 +49,14 @@ def entry(cache: str, key: str, on_wait: Callable[[], None]) -> Iterator[str]:
             lock = acquire(_lock_path(cache, key))
     with lock:
         folder = os.path.join(cache, key)
-        with storage(cache):
+        with translate_os_errors(cache):
             os.makedirs(folder, exist_ok=True)
             os.utime(folder)
         yield folder
 
 
 @contextmanager
-def unused(cache: str, key: str) -> Iterator[bool]:
+def try_lock(cache: str, key: str) -> Iterator[bool]:
     """Say whether no process uses the entry of `key`; if so, none will until this is left."""
     lock = acquire(_lock_path(cache, key))
     if lock is None:
@@ -66,25 +66,25 @@ def unused(cache: str, key: str) -> Iterator[bool]:
         yield True
 
 
-def prune(cache: str, kept: int = KEPT) -> None:
+def prune(cache: str, kept: int = MAX_ENTRIES) -> None:
     """Remove the entries used longest ago, so that `kept` stay; those in use stay in any case."""
     with os.scandir(cache) as found:
         folders = sorted((item for item in found if item.is_dir()), key=lambda item: item.stat().st_mtime, reverse=True)
     for folder in folders[kept:]:
-        with unused(cache, folder.name) as is_free:
+        with try_lock(cache, folder.name) as is_free:
             if is_free:
                 shutil.rmtree(folder.path, ignore_errors=True)
     for name in os.listdir(cache):
         key = name.removesuffix(_LOCK_SUFFIX)
         if key == name or os.path.isdir(os.path.join(cache, key)):
             continue
-        with unused(cache, key) as is_free, suppress(OSError):  # an open file cannot be removed everywhere
+        with try_lock(cache, key) as is_free, suppress(OSError):  # an open file cannot be removed everywhere
             if is_free:
                 os.unlink(os.path.join(cache, name))
 
 
 @contextmanager
-def storage(cache: str) -> Iterator[None]:
+def translate_os_errors(cache: str) -> Iterator[None]:
     """Make an error of the file system the guard's own, in one line.
 
     Raises:

@@ -21,7 +21,7 @@ except ModuleNotFoundError:  # a history asks git without it, and holds nothing 
     held_back = nullcontext  # type: ignore[assignment]
 
 #: What a hook or an alias of git sets for its own repository, which would be taken for that of any other.
-_OF_A_HOOK = (
+_GIT_HOOK_VARIABLES = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
     "GIT_DIR",
@@ -38,12 +38,12 @@ _FULL_DISK = ("no space left on device", "not enough space on the disk", "unable
 _END_LIMIT_S = 5.0
 
 
-def environ(changes: Mapping[str, str]) -> dict[str, str]:
+def clean_environment(changes: Mapping[str, str]) -> dict[str, str]:
     """Return this process's environment with `changes`, without what a hook of git has put there."""
-    return {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK} | dict(changes)
+    return {name: value for name, value in os.environ.items() if name not in _GIT_HOOK_VARIABLES} | dict(changes)
 
 
-def run(
+def run_command(
     command: Sequence[str], *, folder: str, changes: Mapping[str, str], log: IO[bytes] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
     """Run `command` in `folder` with no input; return its status, and its output unless that goes to `log`.
@@ -52,7 +52,7 @@ def run(
         GuardError: there is no such program or folder, or it cannot be run.
 
     """
-    env = environ(changes)
+    env = clean_environment(changes)
     program = shutil.which(command[0], path=env.get("PATH"))
     if program is None and not os.path.dirname(command[0]):
         raise GuardError(f"{printable(command[0])}: there is no such program on the PATH")
@@ -72,7 +72,7 @@ def run(
         output, errors = process.communicate()
     except BaseException as error:
         if process is not None:
-            _end(process)
+            _terminate(process)
         elif isinstance(error, (OSError, ValueError)):
             # Of the two that can be missing, the error names the right one.
             name = getattr(error, "filename", None) or command[0]
@@ -81,7 +81,7 @@ def run(
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
-def last_words(output: bytes) -> str:
+def error_line(output: bytes) -> str:
     """Return the line of a failed program's output that says most: a full disk, git's own error, or the last one."""
     lines = [printable(line.strip()) for line in output.decode(errors="replace").splitlines() if line.strip()]
     full = [line for line in lines if any(sign in line.lower() for sign in _FULL_DISK)]
@@ -92,7 +92,7 @@ def last_words(output: bytes) -> str:
     return line.removeprefix("fatal: ").removeprefix("error: ")[:300]
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _terminate(process: subprocess.Popen[bytes]) -> None:
     """End a program and its group: by asking first, since git then takes its lock files away."""
     if os.name == "posix":
         with suppress(OSError):

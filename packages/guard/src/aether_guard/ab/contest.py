@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
-from aether_guard.ab.drawn import Drawn, pair_of
-from aether_guard.ab.trial import Rule, Trial
+from aether_guard.ab.drawn import SamplePair, to_costs
+from aether_guard.ab.trial import SequentialTest, TestSpec
 from aether_guard.error import GuardError
 from aether_schema import Metric
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from aether_guard.ab.bet import Pair
+    from aether_guard.ab.bet import CostPair
 
 
-class Question(Struct, frozen=True, kw_only=True):
+class ComparisonSpec(Struct, frozen=True, kw_only=True):
     """What is asked about one bench: the unit of its figures, the names of its two sides, and the rule."""
 
     bench_id: str
@@ -28,21 +28,21 @@ class Question(Struct, frozen=True, kw_only=True):
     unit: str
     old_side: str
     new_side: str
-    rule: Rule
+    rule: TestSpec
 
 
-class Opponents(Protocol):
+class PairSource(Protocol):
     """Where the pairs of one bench come from."""
 
     @property
     def bets_per_block(self) -> int:
         """How many bets are made of two workers before they make room for fresh ones."""
 
-    def open_block(self) -> AbstractContextManager[Callable[[], tuple[Drawn, ...]]]:
+    def open_block(self) -> AbstractContextManager[Callable[[], tuple[SamplePair, ...]]]:
         """Start both versions and yield a function that takes the pairs of one bet."""
 
 
-class Script:
+class ScriptedPairSource:
     """Opponents whose figures are written beforehand, each pair a bet: for tests of what takes part in a contest.
 
     A script that is over fails, as a version that crashes does.
@@ -62,7 +62,7 @@ class Script:
         self.blocks = 0
 
     @contextmanager
-    def open_block(self) -> Iterator[Callable[[], tuple[Drawn, ...]]]:
+    def open_block(self) -> Iterator[Callable[[], tuple[SamplePair, ...]]]:
         """Begin a block and yield a function that takes the next pair.
 
         Raises:
@@ -72,22 +72,22 @@ class Script:
         self.blocks += 1
         yield self._take
 
-    def _take(self) -> tuple[Drawn, ...]:
+    def _take(self) -> tuple[SamplePair, ...]:
         self._on_pair()
         self._bets += 1
         for old, new in self._figures:
-            return (Drawn(old=old, new=new, new_first=False, life=self._bets - 1),)
+            return (SamplePair(old=old, new=new, new_first=False, block=self._bets - 1),)
         raise GuardError("the script is over")
 
 
-class Contested:
+class Comparison:
     """One bench: the question, the pairs so far, and the trial they stand before."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: ComparisonSpec) -> None:
         """Begin without a pair."""
         self.question = question
-        self.trial = Trial(question.rule)
-        self.drawn: list[Drawn] = []
+        self.trial = SequentialTest(question.rule)
+        self.pairs: list[SamplePair] = []
         self.elapsed_s = 0.0
         self.problem: str | None = None
 
@@ -96,7 +96,7 @@ class Contested:
         """Whether no further pair is wanted."""
         return self.problem is not None or self.trial.verdict is not None
 
-    def add(self, bet: Sequence[Drawn]) -> None:
+    def add(self, bet: Sequence[SamplePair]) -> None:
         """Take the pairs of one more bet into account.
 
         Raises:
@@ -104,9 +104,9 @@ class Contested:
 
         """
         self.trial.add(*map(self.costs_of, bet))
-        self.drawn += bet
+        self.pairs += bet
 
-    def costs_of(self, drawn: Drawn) -> Pair:
+    def costs_of(self, pairs: SamplePair) -> CostPair:
         """Return what both versions cost by a pair.
 
         Raises:
@@ -115,28 +115,28 @@ class Contested:
         """
         question = self.question
         try:
-            return pair_of(drawn, question.metric, (question.old_side, question.new_side))
+            return to_costs(pairs, question.metric, (question.old_side, question.new_side))
         except GuardError as error:
             raise GuardError(f"{question.bench_id}: {error}") from None
 
 
-class Watcher(Protocol):
+class ComparisonObserver(Protocol):
     """Watches a contest go by."""
 
-    def bet_made(self, contested: Contested, left_s: float) -> None:
+    def pairs_added(self, contested: Comparison, left_s: float) -> None:
         """There are more pairs of a bench; so many seconds are left for all that is undecided."""
 
-    def decided(self, contested: Contested) -> None:
+    def decided(self, contested: Comparison) -> None:
         """A bench has its verdict, or failed."""
 
     def ended(self) -> None:
         """No more pairs are taken, for whatever reason."""
 
 
-def contest(
-    benches: Sequence[tuple[Contested, Opponents]],
+def run_comparisons(
+    benches: Sequence[tuple[Comparison, PairSource]],
     budget_s: float,
-    watcher: Watcher,
+    watcher: ComparisonObserver,
     clock: Callable[[], float] = monotonic,
 ) -> None:
     """Take pairs of every bench until it is decided or `budget_s` is over for all.
@@ -145,13 +145,16 @@ def contest(
     alone, and those that are decided early leave their time to the others. One that fails leaves the others be.
     """
     try:
-        _take_turns(benches, clock() + budget_s, watcher, clock)
+        _round_robin(benches, clock() + budget_s, watcher, clock)
     finally:
         watcher.ended()
 
 
-def _take_turns(
-    benches: Sequence[tuple[Contested, Opponents]], ends: float, watcher: Watcher, clock: Callable[[], float]
+def _round_robin(
+    benches: Sequence[tuple[Comparison, PairSource]],
+    ends: float,
+    watcher: ComparisonObserver,
+    clock: Callable[[], float],
 ) -> None:
     undecided = list(benches)
     while undecided and clock() < ends:
@@ -170,12 +173,12 @@ def _take_turns(
 
 
 def _run_block(
-    contested: Contested, opponents: Opponents, ends: float, watcher: Watcher, clock: Callable[[], float]
+    contested: Comparison, opponents: PairSource, ends: float, watcher: ComparisonObserver, clock: Callable[[], float]
 ) -> None:
     with opponents.open_block() as take:
         for _ in range(opponents.bets_per_block):
             contested.add(take())
             left_s = ends - clock()
-            watcher.bet_made(contested, left_s)
+            watcher.pairs_added(contested, left_s)
             if contested.decided or left_s <= 0:
                 return

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from aether_guard.ab.contest import Question
-from aether_guard.ab.side import Side
-from aether_guard.ab.terms import Contestant, Match
+from aether_guard.ab.contest import ComparisonSpec
+from aether_guard.ab.side import VariantEnvironment
+from aether_guard.ab.terms import Variant, VariantPair
 from aether_guard.error import GuardError
 from aether_harness.describing import Interpreter, benches_of
 from aether_harness.error import HarnessError
@@ -24,8 +24,8 @@ from aether_schema import UNIT_OF_METRIC, Metric, printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aether_guard.ab.trial import Rule
-    from aether_harness.described import Wanted
+    from aether_guard.ab.trial import TestSpec
+    from aether_harness.described import BenchSelection
 
 #: How long the import of a file may take.
 IMPORT_LIMIT_S = 60.0
@@ -34,10 +34,10 @@ _ANY_COMMAND = "command"
 _NO_BENCH_NAMED = re.compile(r"[^.=]+=.*", re.DOTALL)
 
 
-def question_of(match: Match, rule: Rule) -> Question:
+def comparison_spec(match: VariantPair, rule: TestSpec) -> ComparisonSpec:
     """Return what is asked about a match: by `rule`, in the direction of its metric."""
     old, new = match.sides
-    return Question(
+    return ComparisonSpec(
         bench_id=match.bench_id,
         metric=match.metric,
         unit=match.unit,
@@ -47,7 +47,9 @@ def question_of(match: Match, rule: Rule) -> Question:
     )
 
 
-def revisions(sides: tuple[Side, Side], wanted: Wanted, limit_s: float = IMPORT_LIMIT_S) -> list[Match]:
+def revision_pairs(
+    sides: tuple[VariantEnvironment, VariantEnvironment], wanted: BenchSelection, limit_s: float = IMPORT_LIMIT_S
+) -> list[VariantPair]:
     """Return a match for each bench that is wanted, all of the new side's where none is named.
 
     An import takes at most `limit_s`.
@@ -57,10 +59,10 @@ def revisions(sides: tuple[Side, Side], wanted: Wanted, limit_s: float = IMPORT_
 
     """
     old_side, new_side = sides
-    new = described_by(new_side, wanted, limit_s)
+    new = discover_benches(new_side, wanted, limit_s)
     # By the names that were asked for where there are any: they may be files, which each side has its own of.
     names = wanted.names or tuple(bench.bench_id for bench in new)
-    old = {bench.bench_id: bench for bench in described_by(old_side, replace(wanted, names=names), limit_s)}
+    old = {bench.bench_id: bench for bench in discover_benches(old_side, replace(wanted, names=names), limit_s)}
     matches = []
     for ours in new:
         theirs = old.get(ours.bench_id)
@@ -72,7 +74,9 @@ def revisions(sides: tuple[Side, Side], wanted: Wanted, limit_s: float = IMPORT_
     return matches
 
 
-def settings(wanted: Wanted, old: Sequence[str], new: Sequence[str], limit_s: float = IMPORT_LIMIT_S) -> list[Match]:
+def setting_pairs(
+    wanted: BenchSelection, old: Sequence[str], new: Sequence[str], limit_s: float = IMPORT_LIMIT_S
+) -> list[VariantPair]:
     """Return a match for each bench named, under two settings, `BENCH.KEY=VALUE` or of a single bench `KEY=VALUE`.
 
     An import takes at most `limit_s`.
@@ -93,23 +97,23 @@ def settings(wanted: Wanted, old: Sequence[str], new: Sequence[str], limit_s: fl
     return [_match(ours, theirs) for ours, theirs in zip(*sides, strict=True)]
 
 
-def commands(old: CommandParams, new: CommandParams) -> list[Match]:
+def command_pairs(old: CommandParams, new: CommandParams) -> list[VariantPair]:
     """Return the match of two commands.
 
     Raises:
         GuardError: one is empty, or its quotes do not match; names the option.
 
     """
-    programs = [_program_of(params, option) for params, option in ((old, "--exec-a"), (new, "--exec-b"))]
+    programs = [_program_name(params, option) for params, option in ((old, "--exec-a"), (new, "--exec-b"))]
     for option, command in (("--prepare", old.prepare), ("--cleanup", old.cleanup)):
         if command:
-            _program_of(replace(old, command=command), option)
+            _program_name(replace(old, command=command), option)
     names = list(dict.fromkeys(programs))
     metric: Metric = "value" if old.measure == "memory" else "duration_ms"
     unit = UNIT_OF_METRIC.get(metric, "MB")
     bench_id = " vs ".join(reversed(names))
     contestants = [
-        Contestant(
+        Variant(
             side=printable(params.command),
             python=sys.executable,
             folder=os.getcwd(),
@@ -118,10 +122,10 @@ def commands(old: CommandParams, new: CommandParams) -> list[Match]:
         )
         for params in (old, new)
     ]
-    return [Match(bench_id=bench_id, metric=metric, unit=unit, sides=(contestants[0], contestants[1]))]
+    return [VariantPair(bench_id=bench_id, metric=metric, unit=unit, sides=(contestants[0], contestants[1]))]
 
 
-def _described_here(wanted: Wanted, limit_s: float) -> Sequence[Described]:
+def _described_here(wanted: BenchSelection, limit_s: float) -> Sequence[Described]:
     """Return the wanted benches of this process's environment."""
     try:
         return benches_of(wanted, limit_s)
@@ -138,13 +142,13 @@ def _with_bench(text: str, option: str, benches: Sequence[Described]) -> str:
     return f"{benches[0].name}.{text}"
 
 
-def _settings_side(bench: Described, texts: Sequence[str]) -> Side:
-    settings = [text.partition(".") for text in texts]
-    name = " ".join(setting for owner, _, setting in settings if owner in {bench.name, bench.bench_id})
-    return Side(name=printable(name) or "default", python=sys.executable, folder=os.getcwd())
+def _settings_side(bench: Described, texts: Sequence[str]) -> VariantEnvironment:
+    setting_pairs = [text.partition(".") for text in texts]
+    name = " ".join(setting for owner, _, setting in setting_pairs if owner in {bench.name, bench.bench_id})
+    return VariantEnvironment(name=printable(name) or "default", python=sys.executable, folder=os.getcwd())
 
 
-def _program_of(params: CommandParams, option: str) -> str:
+def _program_name(params: CommandParams, option: str) -> str:
     """Return what the command is called, having made sure that it can be read.
 
     Raises:
@@ -159,7 +163,7 @@ def _program_of(params: CommandParams, option: str) -> str:
         raise GuardError(str(error).replace("--exec", option, 1)) from None
 
 
-def filled(command: str, input_path: str | None) -> str:
+def fill_placeholders(command: str, input_path: str | None) -> str:
     """Return the command with `{input}` replaced by the path, quoted for a shell.
 
     Raises:
@@ -173,14 +177,14 @@ def filled(command: str, input_path: str | None) -> str:
     return command.replace("{input}", shlex.quote(input_path))
 
 
-def described_by(side: Side, wanted: Wanted, limit_s: float) -> Sequence[Described]:
+def discover_benches(side: VariantEnvironment, wanted: BenchSelection, limit_s: float) -> Sequence[Described]:
     """Return the benches of a side's own environment.
 
     Raises:
         GuardError: it has no such bench, or a harness that does not describe benches; names the side.
 
     """
-    interpreter = Interpreter(python=side.python, folder=side.folder, changes=side.changes)
+    interpreter = Interpreter(python=side.python, folder=side.folder, changes=side.env_overrides)
     try:
         return benches_of(wanted, limit_s, interpreter)
     except HarnessError as error:
@@ -190,13 +194,13 @@ def described_by(side: Side, wanted: Wanted, limit_s: float) -> Sequence[Describ
         raise GuardError(f"{side.name}: {problem}") from None
 
 
-def _match(old: tuple[Described, Side], new: tuple[Described, Side]) -> Match:
+def _match(old: tuple[Described, VariantEnvironment], new: tuple[Described, VariantEnvironment]) -> VariantPair:
     contestants = [
-        Contestant(
+        Variant(
             side=side.name,
             python=side.python,
             folder=side.folder,
-            changes=side.changes,
+            changes=side.env_overrides,
             address=bench.address,
             params=msgspec.Raw(msgspec.json.encode(bench.params)),
         )
@@ -204,4 +208,4 @@ def _match(old: tuple[Described, Side], new: tuple[Described, Side]) -> Match:
     ]
     metric = new[0].metric
     unit = UNIT_OF_METRIC[metric]
-    return Match(bench_id=new[0].bench_id, metric=metric, unit=unit, sides=(contestants[0], contestants[1]))
+    return VariantPair(bench_id=new[0].bench_id, metric=metric, unit=unit, sides=(contestants[0], contestants[1]))

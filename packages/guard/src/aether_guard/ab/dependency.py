@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from aether_guard.ab.child import run
+from aether_guard.ab.child import run_command
 from aether_schema import printable
 
 if TYPE_CHECKING:
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 
-def installed(uv: str, python: str) -> dict[str, str]:
+def installed_versions(uv: str, python: str) -> dict[str, str]:
     """Return the version of every package in an environment; those that lie in a tree are not among them."""
-    done = run((uv, "pip", "freeze", "--python", python), folder=os.path.dirname(python), changes={})
+    done = run_command((uv, "pip", "freeze", "--python", python), folder=os.path.dirname(python), changes={})
     lines = done.stdout.decode(errors="replace").splitlines()
     return {name: version for name, mark, version in (line.partition("==") for line in lines) if mark}
 
 
-def difference(old: Mapping[str, str], new: Mapping[str, str]) -> str:
+def describe_difference(old: Mapping[str, str], new: Mapping[str, str]) -> str:
     """Return in a few words where the new side's packages differ from the old one's, or nothing."""
     changed = [
         f"{name} {old.get(name, 'none')} -> {new.get(name, 'none')}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
-from aether_guard.ab.bet import Pair
+from aether_guard.ab.bet import CostPair
 from aether_guard.error import GuardError
 
 if TYPE_CHECKING:
@@ -18,21 +18,21 @@ LEAST_FIGURE, LARGEST_FIGURE = 1e-100, 1e100
 Count = Annotated[int, Meta(ge=0, lt=2**31)]
 
 
-class Drawn(Struct, frozen=True, kw_only=True):
+class SamplePair(Struct, frozen=True, kw_only=True):
     """A pair as it was measured: the figures of both versions in the metric's unit, and which came first.
 
-    `life` counts the blocks, the pairs of processes that were measured, from 0. With `disturbed` the kernel took the
+    `block`, `block` in saved files, counts the blocks, the pairs of processes that were measured, from 0. With `disturbed` the kernel took the
     CPU from one of the samples; the pair counts all the same.
     """
 
     old: float
     new: float
     new_first: bool
-    life: Count
+    block: Count = field(name="life")
     disturbed: bool = False
 
 
-def pair_of(drawn: Drawn, metric: Metric, sides: tuple[str, str] = ("old", "new")) -> Pair:
+def to_costs(drawn: SamplePair, metric: Metric, sides: tuple[str, str] = ("old", "new")) -> CostPair:
     """Return the costs of both versions: a duration as it is, and of a throughput the time that a byte takes.
 
     Raises:
@@ -43,5 +43,5 @@ def pair_of(drawn: Drawn, metric: Metric, sides: tuple[str, str] = ("old", "new"
         if not LEAST_FIGURE < figure < LARGEST_FIGURE:
             raise GuardError(f"{side}: a sample of {figure:g} cannot be compared with anything")
     if metric == "throughput_mbs":
-        return Pair(old=1 / drawn.old, new=1 / drawn.new, new_first=drawn.new_first)
-    return Pair(old=drawn.old, new=drawn.new, new_first=drawn.new_first)
+        return CostPair(old=1 / drawn.old, new=1 / drawn.new, new_first=drawn.new_first)
+    return CostPair(old=drawn.old, new=drawn.new, new_first=drawn.new_first)

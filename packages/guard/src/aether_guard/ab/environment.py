@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from aether_guard.ab.cache import storage
-from aether_guard.ab.child import last_words, run
+from aether_guard.ab.cache import translate_os_errors
+from aether_guard.ab.child import error_line, run_command
 from aether_guard.ab.copied import Copied, copied_sources
 from aether_guard.ab.repository import untracked_files
 from aether_guard.ab.setup import LOCKED, UNLOCKED, Command, filled
@@ -26,13 +26,13 @@ TREE = "tree"
 _ENVIRONMENT = "environment"
 #: The folder in an environment for the byte code of its workers.
 BYTE_CODE = "byte-code"
-_MADE = "made"
-_MARKER = "whole"
+_GENERATED = "made"
+_COMPLETE_MARKER = "whole"
 _LOG = "setup.log"
 _CHECK = "import aether_harness.worker"
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class EnvironmentSpec(Struct, frozen=True, kw_only=True):
     """How a side is set up: its label, its tree, its entry of the cache, and the commands run in the tree.
 
     The tree goes away with the side, so that files which the set-up makes in it are kept apart. With `is_revision` its
@@ -46,7 +46,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     is_revision: bool
 
 
-class Environment(Struct, frozen=True, kw_only=True):
+class VirtualEnvironment(Struct, frozen=True, kw_only=True):
     """A virtual environment, by its folder."""
 
     folder: str
@@ -89,7 +89,7 @@ def find_uv() -> str:
         ) from None
 
 
-def provide(plan: Plan, uv: str, say: Callable[[str], object]) -> Environment:
+def ensure_environment(plan: EnvironmentSpec, uv: str, say: Callable[[str], object]) -> VirtualEnvironment:
     """Return the environment in the plan's entry, set up now unless it is whole already; `say` hears of the steps.
 
     What it holds is the code of the folders it was installed from as it is now, whatever was copied.
@@ -98,9 +98,9 @@ def provide(plan: Plan, uv: str, say: Callable[[str], object]) -> Environment:
         GuardError: the set-up fails, or leaves out aether-harness, or the disk is full.
 
     """
-    environment = Environment(folder=os.path.join(plan.entry, _ENVIRONMENT))
-    marker, made = os.path.join(plan.entry, _MARKER), os.path.join(plan.entry, _MADE)
-    with storage(plan.entry):
+    environment = VirtualEnvironment(folder=os.path.join(plan.entry, _ENVIRONMENT))
+    marker, made = os.path.join(plan.entry, _COMPLETE_MARKER), os.path.join(plan.entry, _GENERATED)
+    with translate_os_errors(plan.entry):
         # Those of a working tree may be no commit's either.
         own = set(untracked_files(plan.tree))
         if os.path.isfile(marker):
@@ -140,7 +140,7 @@ def _mark(marker: str) -> None:
         os.fsync(file.fileno())
 
 
-def _set_up(plan: Plan, environment: Environment, uv: str, say: Callable[[str], object]) -> None:
+def _set_up(plan: EnvironmentSpec, environment: VirtualEnvironment, uv: str, say: Callable[[str], object]) -> None:
     """Make the environment and run the commands."""
     _clear(os.path.join(plan.entry, _LOG))
     make = (uv, "venv", "--quiet", "--no-project", "--python", sys.executable, environment.folder)
@@ -150,7 +150,7 @@ def _set_up(plan: Plan, environment: Environment, uv: str, say: Callable[[str], 
         _run(plan, environment, uv, command)
 
 
-def _changeable(plan: Plan, environment: Environment) -> list[Copied]:
+def _changeable(plan: EnvironmentSpec, environment: VirtualEnvironment) -> list[Copied]:
     """Return what was copied from where it may have changed since: anywhere but in a tree that is a revision's."""
     inside = os.path.join(os.path.realpath(plan.tree), "")
     return [
@@ -160,7 +160,7 @@ def _changeable(plan: Plan, environment: Environment) -> list[Copied]:
     ]
 
 
-def _copy_again(plan: Plan, environment: Environment, uv: str, say: Callable[[str], object]) -> None:
+def _copy_again(plan: EnvironmentSpec, environment: VirtualEnvironment, uv: str, say: Callable[[str], object]) -> None:
     """Install what was copied once more: a folder that is named is always built again."""
     if not (sources := _changeable(plan, environment)):
         return
@@ -171,7 +171,7 @@ def _copy_again(plan: Plan, environment: Environment, uv: str, say: Callable[[st
     _remove_byte_code(environment)
 
 
-def _remove_byte_code(environment: Environment) -> None:
+def _remove_byte_code(environment: VirtualEnvironment) -> None:
     """Remove all byte code. The files of a wheel have one fixed time: of the same size, a change would not show."""
     caches = [os.path.join(environment.folder, BYTE_CODE)]
     for folder, names, _ in os.walk(environment.folder):
@@ -180,7 +180,7 @@ def _remove_byte_code(environment: Environment) -> None:
         _clear(cache)
 
 
-def _run(plan: Plan, environment: Environment, uv: str, command: Command) -> None:
+def _run(plan: EnvironmentSpec, environment: VirtualEnvironment, uv: str, command: Command) -> None:
     """Run a command of the set-up in the tree, its output going to the log.
 
     Raises:
@@ -201,7 +201,7 @@ def _run(plan: Plan, environment: Environment, uv: str, command: Command) -> Non
         log.flush()
         start = log.tell()
         try:
-            done = run(words, folder=plan.tree, changes=changes, log=log)
+            done = run_command(words, folder=plan.tree, changes=changes, log=log)
         except GuardError as error:
             raise GuardError(f"{plan.label}: cannot be set up: {error} ([ab] setup in aether.toml)") from None
         log.seek(start)
@@ -209,18 +209,20 @@ def _run(plan: Plan, environment: Environment, uv: str, command: Command) -> Non
     if done.returncode:
         hint = "; [ab] setup in aether.toml says how else" if command in {LOCKED, UNLOCKED} else ""
         raise GuardError(
-            f"{plan.label}: cannot be set up: {last_words(said)} "
+            f"{plan.label}: cannot be set up: {error_line(said)} "
             f"(`{printable(shlex.join(command))}`, status {done.returncode}; all it said: {printable(path)}){hint}"
         )
 
 
-def _import_problem(plan: Plan, environment: Environment) -> str | None:
+def _import_problem(plan: EnvironmentSpec, environment: VirtualEnvironment) -> str | None:
     """Return why the side cannot be measured, or None."""
     try:
-        done = run((environment.python, "-P", "-B", "-c", _CHECK), folder=plan.tree, changes=environment.changes)
+        done = run_command(
+            (environment.python, "-P", "-B", "-c", _CHECK), folder=plan.tree, changes=environment.changes
+        )
     except GuardError as error:
         return str(error)
-    return last_words(done.stderr) if done.returncode else None
+    return error_line(done.stderr) if done.returncode else None
 
 
 def _files_in(folder: str) -> list[str]:

@@ -9,30 +9,30 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aether_guard.ab.contest import Contested
-from aether_guard.ab.outcome import Outcome, Outcomes, versus
+from aether_guard.ab.contest import Comparison
+from aether_guard.ab.outcome import ComparisonResult, ComparisonResults, sides_label
 from aether_guard.machine import to_json
 from aether_guard.verdict import Report
 from aether_schema import SchemaError, Summary, quantile
 
 if TYPE_CHECKING:
-    from aether_guard.ab.drawn import Drawn
+    from aether_guard.ab.drawn import SamplePair
 
 
-class AbDocuments(Struct, frozen=True):
+class ComparisonReport(Struct, frozen=True):
     """The outcomes of a contest, the pairs behind them, and its report."""
 
-    outcomes: list[Outcome]
-    contested: list[Contested]
+    outcomes: list[ComparisonResult]
+    contested: list[Comparison]
     report: Report
 
     def json(self) -> str:
         """Return one bench's outcome as an object, and several in a list within one."""
-        document: Outcome | Outcomes = self.outcomes[0]
+        document: ComparisonResult | ComparisonResults = self.outcomes[0]
         if len(self.outcomes) > 1:
             places = {judgement.bench_id: place for place, judgement in enumerate(self.report.benches)}
             worst_first = sorted(self.outcomes, key=lambda outcome: places[outcome.bench_id])
-            document = Outcomes(
+            document = ComparisonResults(
                 verdict=self.report.verdict, exit_code=self.report.exit_code, benches=tuple(worst_first)
             )
         return to_json(document)
@@ -50,7 +50,7 @@ class AbDocuments(Struct, frozen=True):
             sides |= {path: summary_of(contested, side) for path, side in zip(paths, SIDES, strict=True)}
             placed[question.bench_id] = dict(zip(("baseline_path", "current_path"), paths, strict=True))
             # The page names them apart from the reason.
-            prefixes[question.bench_id] = versus(question)
+            prefixes[question.bench_id] = sides_label(question)
         benches = tuple(
             replace(item, reason=item.reason.removeprefix(prefixes[item.bench_id or ""]), **placed[item.bench_id or ""])
             for item in self.report.benches
@@ -61,14 +61,14 @@ class AbDocuments(Struct, frozen=True):
 SIDES = ("old", "new")
 
 
-def summary_of(contested: Contested, side: str) -> Summary | None:
+def summary_of(contested: Comparison, side: str) -> Summary | None:
     """Return one side's samples as a summary, a block a round; None where they do not make one."""
     question = contested.question
 
-    def figure(drawn: Drawn) -> float:
+    def figure(drawn: SamplePair) -> float:
         return float(getattr(drawn, side))
 
-    rounds = tuple(tuple(map(figure, block)) for _, block in groupby(contested.drawn, key=lambda drawn: drawn.life))
+    rounds = tuple(tuple(map(figure, block)) for _, block in groupby(contested.pairs, key=lambda drawn: drawn.block))
     flat = [value for values in rounds for value in values]
     if not flat:
         return None

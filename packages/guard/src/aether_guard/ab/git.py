@@ -6,7 +6,7 @@ import os
 
 from msgspec import Struct
 
-from aether_guard.ab.child import last_words, run
+from aether_guard.ab.child import error_line, run_command
 
 _ENVIRONMENT = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
 _SETTINGS = (
@@ -21,7 +21,7 @@ _SETTINGS = (
 )
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class GitResult(Struct, frozen=True, kw_only=True):
     """What git said: `text` with its trailing newline, and in `problem` one line where it failed, else nothing."""
 
     text: str
@@ -33,7 +33,7 @@ class Answer(Struct, frozen=True, kw_only=True):
         return "" if self.problem else self.text.removesuffix("\n")
 
 
-def ask(folder: str, *arguments: str) -> Answer:
+def run_git(folder: str, *arguments: str) -> GitResult:
     """Run git in `folder` and return its answer.
 
     Raises:
@@ -41,6 +41,6 @@ def ask(folder: str, *arguments: str) -> Answer:
 
     """
     settings = [word for setting in _SETTINGS for word in ("-c", setting)]
-    done = run(["git", *settings, *arguments], folder=folder, changes=_ENVIRONMENT)
-    problem = last_words(done.stderr or done.stdout) if done.returncode else ""
-    return Answer(text=os.fsdecode(done.stdout), problem=problem)
+    done = run_command(["git", *settings, *arguments], folder=folder, changes=_ENVIRONMENT)
+    problem = error_line(done.stderr or done.stdout) if done.returncode else ""
+    return GitResult(text=os.fsdecode(done.stdout), problem=problem)

@@ -12,7 +12,7 @@ import stat
 from contextlib import suppress
 
 
-class Inputs:
+class SharedInputs:
     """A folder for each version until both have filled theirs; then one for both, or none.
 
     If the versions fill theirs differently, each block makes its own: a file that one version kept for all blocks would
@@ -30,15 +30,15 @@ class Inputs:
         """Return the folder of the old (0) or the new (1) version, None if nothing is kept."""
         return self._folders[index]
 
-    def settle(self) -> None:
+    def share_if_identical(self) -> None:
         """Let the old version's be those of both from now on, if both have made the same; once both are set up."""
         if not self._settled:
             self._settled = True
             old, new = map(str, self._folders)
-            self._folders = [old, old] if os.listdir(old) and alike(old, new) else [None, None]
+            self._folders = [old, old] if os.listdir(old) and trees_equal(old, new) else [None, None]
 
 
-def alike(one: str, other: str) -> bool:
+def trees_equal(one: str, other: str) -> bool:
     """Return whether two folders hold the same names, and under them the same contents, links and modes."""
     with suppress(OSError):
         names = sorted(os.listdir(one))
@@ -55,5 +55,5 @@ def _entries_alike(one: str, other: str) -> bool:
     if stat.S_ISLNK(mode):
         return os.readlink(one) == os.readlink(other)
     if stat.S_ISDIR(mode):
-        return alike(one, other)
+        return trees_equal(one, other)
     return stat.S_ISREG(mode) and filecmp.cmp(one, other, shallow=False)

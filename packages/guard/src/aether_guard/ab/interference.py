@@ -13,7 +13,7 @@ from aether_schema import quantile
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from aether_guard.ab.bet import Pair
+    from aether_guard.ab.bet import CostPair
 
 #: The least number of blocks.
 MIN_BLOCKS = 6
@@ -31,7 +31,7 @@ class Interference(Struct, frozen=True, kw_only=True):
     standard_error: float
 
 
-def interference_of(blocks: Iterable[Sequence[Pair]]) -> Interference | None:
+def interference_of(blocks: Iterable[Sequence[CostPair]]) -> Interference | None:
     """Return the interference in blocks whose order turns round with each pair, None of too few.
 
     There a sample that is second in its pair comes after the other version, and one that is first after its own.
@@ -44,7 +44,7 @@ def interference_of(blocks: Iterable[Sequence[Pair]]) -> Interference | None:
     return Interference(log_difference=centre, standard_error=_MEDIAN_EFFICIENCY * spread / math.sqrt(len(differences)))
 
 
-def _difference(block: Sequence[Pair]) -> float | None:
+def _difference(block: Sequence[CostPair]) -> float | None:
     """Return by how much being second costs the new version more than the old, None of a block in one order."""
     new_first = [pair for pair in block if pair.new_first]
     old_first = [pair for pair in block if not pair.new_first]

@@ -6,24 +6,24 @@ from contextlib import ExitStack
 from random import Random
 from typing import TYPE_CHECKING
 
-from aether_guard.ab.contest import Contested, Watcher, contest
+from aether_guard.ab.contest import Comparison, ComparisonObserver, run_comparisons
 from aether_guard.ab.pair_sampler import PairSampler
-from aether_guard.ab.terms import Terms
+from aether_guard.ab.terms import MeasurementSettings
 from aether_guard.error import GuardError
-from aether_harness.affinity import allowed_cpus, assign_cpus, go_first, pin
+from aether_harness.affinity import allowed_cpus, assign_cpus, pin, raise_priority
 from aether_harness.error import HarnessError
 from aether_harness.interrupt import held_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aether_guard.ab.terms import Match
+    from aether_guard.ab.terms import VariantPair
 
 #: A block of a tail: enough for one version to be in it more often than the other.
 TAIL_PAIRS = 6
 
 
-def plan_terms(cpus: Sequence[int], timeout_s: float) -> Terms:
+def measurement_settings(cpus: Sequence[int], timeout_s: float) -> MeasurementSettings:
     """Return the terms both sides are measured on, and move this process off the workers' CPU.
 
     Raises:
@@ -31,17 +31,21 @@ def plan_terms(cpus: Sequence[int], timeout_s: float) -> Terms:
 
     """
     try:
-        terms = Terms(assignment=assign_cpus(allowed_cpus(), cpus), timeout_s=timeout_s)
+        terms = MeasurementSettings(assignment=assign_cpus(allowed_cpus(), cpus), timeout_s=timeout_s)
     except HarnessError as error:
         raise GuardError(str(error)) from None
     pin(terms.assignment.companion_cpus)
     # Between two samples the workers wait for this process.
-    go_first()
+    raise_priority()
     return terms
 
 
 def measure(
-    benches: Sequence[tuple[Contested, Match]], terms: Terms, seed: int, budget_s: float, watcher: Watcher
+    benches: Sequence[tuple[Comparison, VariantPair]],
+    terms: MeasurementSettings,
+    seed: int,
+    budget_s: float,
+    watcher: ComparisonObserver,
 ) -> None:
     """Take pairs of every bench until all are decided or the time is over."""
     draw = Random(seed)  # noqa: S311 - orders, not secrets
@@ -51,10 +55,10 @@ def measure(
                 (contested, stack.enter_context(pair_sampler(contested, match, terms, Random(draw.randrange(2**64)))))  # noqa: S311
                 for contested, match in benches
             ]
-        contest(samplers, budget_s, watcher)
+        run_comparisons(samplers, budget_s, watcher)
 
 
-def pair_sampler(contested: Contested, match: Match, terms: Terms, draw: Random) -> PairSampler:
+def pair_sampler(contested: Comparison, match: VariantPair, terms: MeasurementSettings, draw: Random) -> PairSampler:
     """Return where the pairs of a bench come from."""
     pairs_per_block = TAIL_PAIRS if contested.question.rule.quantile == "p95" else None
     return PairSampler(match, terms, draw, pairs_per_block)

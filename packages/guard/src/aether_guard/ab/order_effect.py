@@ -13,10 +13,10 @@ from aether_schema import quantile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aether_guard.ab.bet import Pair
+    from aether_guard.ab.bet import CostPair
 
 
-def second_costs(block: Sequence[Pair]) -> list[float]:
+def second_costs(block: Sequence[CostPair]) -> list[float]:
     """Return half of the difference of each two pairs in a row of opposite order: their version of the cost."""
     return [
         (one.log_ratio - other.log_ratio) / (-2 if one.new_first else 2)
@@ -25,7 +25,7 @@ def second_costs(block: Sequence[Pair]) -> list[float]:
     ]
 
 
-def log_ratios_without(block: Sequence[Pair], costs: Sequence[float]) -> tuple[float, ...]:
+def log_ratios_without(block: Sequence[CostPair], costs: Sequence[float]) -> tuple[float, ...]:
     """Return how many times more the new version cost in each pair, as logarithms, without the median of `costs`."""
     cost = quantile(costs, 0.5) if costs else 0.0
     return tuple(pair.log_ratio + (cost if pair.new_first else -cost) for pair in block)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from aether_guard.ab.interference import interference_of
-from aether_guard.figure import percentage, signed_percentage, worse_or_better
+from aether_guard.figure import format_change, format_percent, format_signed_percent
 from aether_guard.verdict import Judgement, Quantile, Report, Verdict, build_report
 from aether_schema import Metric, printable, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aether_guard.ab.contest import Contested, Question
+    from aether_guard.ab.contest import Comparison, ComparisonSpec
 
 #: Interference is reported where it is this number of standard errors off zero, and half of it this part of the gate.
 _CERTAIN = 4
@@ -25,7 +25,7 @@ _MATTERS = 0.25
 _MOST_PAIRS = 1_000_000
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class ComparisonResult(Struct, frozen=True, kw_only=True):
     """One bench compared: `change` is the worsening as a fraction, positive is worse.
 
     `interval` is its confidence sequence at the end, each bound wrong with a chance of at most `alpha`; None while
@@ -56,26 +56,26 @@ class Outcome(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Outcomes(Struct, frozen=True, kw_only=True):
+class ComparisonResults(Struct, frozen=True, kw_only=True):
     """Several benches compared, the worst first."""
 
     verdict: Verdict
     exit_code: int
-    benches: tuple[Outcome, ...]
+    benches: tuple[ComparisonResult, ...]
 
 
-def outcome_of(contested: Contested, seed: int, *, strict: bool, warn_only: bool = False) -> Outcome:
+def outcome_of(contested: Comparison, seed: int, *, strict: bool, warn_only: bool = False) -> ComparisonResult:
     """Return what came of one bench."""
     question, trial = contested.question, contested.trial
     rule = question.rule
-    verdict: Verdict = "error" if contested.problem is not None else trial.verdict_at_end
+    verdict: Verdict = "error" if contested.problem is not None else trial.final_verdict
     probability = {"p50": 0.5, "p95": 0.95}[rule.quantile]
-    old, new = ([getattr(drawn, side) for drawn in contested.drawn] for side in ("old", "new"))
+    old, new = ([getattr(drawn, side) for drawn in contested.pairs] for side in ("old", "new"))
     interval = trial.interval()
     change = trial.estimate()
     pairs_needed = trial.pairs_needed() if verdict == "inconclusive" else None
     alone = Judgement(bench_id=question.bench_id, verdict=verdict, reason="", warn_only=warn_only)
-    return Outcome(
+    return ComparisonResult(
         verdict=verdict,
         exit_code=build_report([alone], strict=strict).exit_code,
         bench_id=question.bench_id,
@@ -84,8 +84,8 @@ def outcome_of(contested: Contested, seed: int, *, strict: bool, warn_only: bool
         quantile=rule.quantile,
         gate=rule.gate,
         alpha=rule.alpha,
-        pairs=len(contested.drawn),
-        disturbed=sum(drawn.disturbed for drawn in contested.drawn),
+        pairs=len(contested.pairs),
+        disturbed=sum(drawn.disturbed for drawn in contested.pairs),
         change=change,
         interval=interval,
         elapsed_s=round(contested.elapsed_s, 3),
@@ -103,29 +103,29 @@ def outcome_of(contested: Contested, seed: int, *, strict: bool, warn_only: bool
     )
 
 
-def pairs_in(contested: Contested) -> str:
+def pairs_in(contested: Comparison) -> str:
     """Return how much was measured: `40 pairs in 1.2 s`."""
     return f"{counted_pairs(contested)} in {contested.elapsed_s:.1f} s"
 
 
-def counted_pairs(contested: Contested) -> str:
+def counted_pairs(contested: Comparison) -> str:
     """Return `1 pair`, `40 pairs`."""
-    count = len(contested.drawn)
+    count = len(contested.pairs)
     return f"{count:,} pair{'' if count == 1 else 's'}"
 
 
-def versus(question: Question) -> str:
+def sides_label(question: ComparisonSpec) -> str:
     """Return how every reason begins: which side is held against which."""
     return printable(f"{question.new_side} against {question.old_side}: ")
 
 
-def report_of(outcomes: Sequence[Outcome], *, strict: bool, warn_only: bool, level: float) -> Report:
+def report_of(outcomes: Sequence[ComparisonResult], *, strict: bool, warn_only: bool, level: float) -> Report:
     """Return the report of a contest, as every format shows it. `level` bounds the false alarms of it all."""
     judgements = [judgement_of(outcome, warn_only=warn_only) for outcome in outcomes]
     return build_report(judgements, strict=strict, level=level)
 
 
-def judgement_of(outcome: Outcome, *, warn_only: bool) -> Judgement:
+def judgement_of(outcome: ComparisonResult, *, warn_only: bool) -> Judgement:
     """Return an outcome as a judgement."""
     return Judgement(
         bench_id=outcome.bench_id,
@@ -147,23 +147,23 @@ def judgement_of(outcome: Outcome, *, warn_only: bool) -> Judgement:
 
 
 def _reason(
-    contested: Contested,
+    contested: Comparison,
     verdict: Verdict,
     change: float | None,
     interval: tuple[float, float] | None,
     pairs_needed: int | None,
 ) -> str:
     question, rule = contested.question, contested.question.rule
-    sides = versus(question)
+    sides = sides_label(question)
     if change is None:
         return f"{sides}no pair was taken in the time there was"
-    level = percentage(1 - 2 * rule.alpha)
+    level = format_percent(1 - 2 * rule.alpha)
     bounds = (
         ""
         if interval is None
-        else f" ({level} interval {signed_percentage(interval[0])} to {signed_percentage(interval[1])})"
+        else f" ({level} interval {format_signed_percent(interval[0])} to {format_signed_percent(interval[1])})"
     )
-    figures = f"{rule.quantile} {worse_or_better(change)}{bounds}, gate {percentage(rule.gate)}"
+    figures = f"{rule.quantile} {format_change(change)}{bounds}, gate {format_percent(rule.gate)}"
     shown = {
         "regression": "worse by more than the gate",
         "pass": "not worse by more than the gate",
@@ -174,23 +174,23 @@ def _reason(
     return f"{sides}{figures}: {shown} after {pairs_in(contested)}{more}{_interference(contested)}"
 
 
-def _interference(contested: Contested) -> str:
+def _interference(contested: Comparison) -> str:
     """Return a warning where one version's sample slows the other's next one by a part of the gate that matters."""
     blocks = [
         [contested.costs_of(drawn) for drawn in block]
-        for _, block in groupby(contested.drawn, key=lambda drawn: drawn.life)
+        for _, block in groupby(contested.pairs, key=lambda drawn: drawn.block)
     ]
     found = interference_of(blocks)
     rule = contested.question.rule
     if found is None or abs(found.log_difference) < max(
-        _CERTAIN * found.standard_error, 2 * _MATTERS * contested.trial.distance
+        _CERTAIN * found.standard_error, 2 * _MATTERS * contested.trial.min_effect
     ):
         return ""
     question = contested.question
     slowing, slowed = question.old_side, question.new_side
     if found.log_difference < 0:
         slowing, slowed = slowed, slowing
-    difference = signed_percentage(math.expm1(abs(found.log_difference))).lstrip("+")
+    difference = format_signed_percent(math.expm1(abs(found.log_difference))).lstrip("+")
     return printable(
         f"; a sample of {slowing} slows the next one of {slowed} by {difference} more than the other way round, and "
         f"half of that is in the {rule.quantile}"

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Self
 
-from aether_guard.ab.drawn import Drawn
-from aether_guard.ab.terms import drawn_order
+from aether_guard.ab.drawn import SamplePair
+from aether_guard.ab.terms import random_order
 from aether_guard.ab.worker_pair import WorkerPair, Workplace
-from aether_harness.evidence import is_disturbed, usual_of
+from aether_harness.evidence import is_disturbed, typical_disturbance
 from aether_harness.layout import draw_layout
-from aether_harness.protocol import Sample, Taken, Verified, Verify
+from aether_harness.protocol import SampleTaken, TakeSample, Verified, Verify
 from aether_harness.target import CommandAddress
 from aether_schema import quantile
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from random import Random
     from types import TracebackType
 
-    from aether_guard.ab.terms import Match, Terms
-    from aether_harness.evidence import Evidence
+    from aether_guard.ab.terms import MeasurementSettings, VariantPair
+    from aether_harness.evidence import DisturbanceEvidence
 
 #: A sample of a command is a process of its own, and so each pair is a block; their workers live longer.
 COMMAND_PAIRS_PER_WORKER = 20
@@ -56,7 +56,9 @@ EVIDENCE_WINDOW = 60
 class PairSampler:
     """Both versions of one bench, measured in turn on the same CPU."""
 
-    def __init__(self, match: Match, terms: Terms, draw: Random, pairs_per_block: int | None = None) -> None:
+    def __init__(
+        self, match: VariantPair, terms: MeasurementSettings, draw: Random, pairs_per_block: int | None = None
+    ) -> None:
         """Measure `match` by `terms`; `draw` decides orders and layouts.
 
         A block has `pairs_per_block`, or a number that suits the time that its workers take to start.
@@ -68,7 +70,7 @@ class PairSampler:
         self._blocks = self._pairs = self._verified_until = 0
         self._start_s: list[float] = []
         self._pair_s: list[float] = []
-        self._evidence: tuple[list[Evidence], list[Evidence]] = ([], [])
+        self._evidence: tuple[list[DisturbanceEvidence], list[DisturbanceEvidence]] = ([], [])
 
     def __enter__(self) -> Self:
         """Make the folder of the workers."""
@@ -87,7 +89,7 @@ class PairSampler:
         return COMMAND_PAIRS_PER_WORKER if self._is_command else 1
 
     @contextmanager
-    def open_block(self) -> Iterator[Callable[[], tuple[Drawn, ...]]]:
+    def open_block(self) -> Iterator[Callable[[], tuple[SamplePair, ...]]]:
         """Start a fresh worker of each version and yield a function that takes the pairs of one bet.
 
         Raises:
@@ -96,7 +98,7 @@ class PairSampler:
         """
         started = perf_counter()
         count = self._count()
-        with WorkerPair(self._workplace, draw_layout(self._draw), drawn_order(self._draw)) as workers:
+        with WorkerPair(self._workplace, draw_layout(self._draw), random_order(self._draw)) as workers:
             self._warm_up(workers)
             opened = perf_counter()
             yield lambda: self._sample_block(workers, count)
@@ -137,18 +139,18 @@ class PairSampler:
         last_ns = [evidence[-1].elapsed_ns for evidence in self._evidence if evidence]
         return 0 if min(last_ns, default=0) > LONG_SAMPLE_NS else WARM_UPS
 
-    def _sample_block(self, workers: WorkerPair, count: int) -> tuple[Drawn, ...]:
+    def _sample_block(self, workers: WorkerPair, count: int) -> tuple[SamplePair, ...]:
         started = perf_counter()
-        order = drawn_order(self._draw) if self._is_command else workers.order
+        order = random_order(self._draw) if self._is_command else workers.order
         pairs = []
         for _ in range(count):
             old, new = self._sample_both(workers, order)
             pairs.append(
-                Drawn(
+                SamplePair(
                     old=old.value,
                     new=new.value,
                     new_first=order[0] == 1,
-                    life=self._blocks,
+                    block=self._blocks,
                     disturbed=self._is_disturbed(old, new),
                 )
             )
@@ -158,17 +160,17 @@ class PairSampler:
         self._pair_s.append((perf_counter() - started) / count)
         return tuple(pairs)
 
-    def _sample_both(self, workers: WorkerPair, order: tuple[int, int]) -> tuple[Taken, Taken]:
+    def _sample_both(self, workers: WorkerPair, order: tuple[int, int]) -> tuple[SampleTaken, SampleTaken]:
         limit_s = self._workplace.terms.timeout_s
-        taken = {index: workers.ask(index, Sample(), Taken, limit_s, "sample") for index in order}
+        taken = {index: workers.ask(index, TakeSample(), SampleTaken, limit_s, "sample") for index in order}
         for index, evidence in enumerate(self._evidence):
             evidence.append(taken[index].evidence)
             del evidence[:-EVIDENCE_WINDOW]
         return taken[0], taken[1]
 
-    def _is_disturbed(self, old: Taken, new: Taken) -> bool:
+    def _is_disturbed(self, old: SampleTaken, new: SampleTaken) -> bool:
         """Return whether the CPU was taken from either; each version is judged by its own usual evidence."""
         return any(
-            is_disturbed(taken.evidence, usual_of(evidence))
+            is_disturbed(taken.evidence, typical_disturbance(evidence))
             for taken, evidence in zip((old, new), self._evidence, strict=True)
         )

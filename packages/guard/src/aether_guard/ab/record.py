@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from aether_guard.ab.contest import Contested, Question
-from aether_guard.ab.drawn import Drawn
+from aether_guard.ab.contest import Comparison, ComparisonSpec
+from aether_guard.ab.drawn import SamplePair
 from aether_guard.error import GuardError
 from aether_schema import SIZE_LIMIT_BYTES, SchemaError, printable, write_atomically
 
@@ -28,10 +28,10 @@ _LONGEST_TEXT = 2000
 _HOST_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#)")
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class SavedComparison(Struct, frozen=True, kw_only=True):
     """One bench as the first line has it. `problem` is what ended it."""
 
-    question: Question
+    question: ComparisonSpec
     elapsed_s: Annotated[float, Meta(ge=0, le=_LONGEST_S)]
     problem: str | None = None
 
@@ -41,55 +41,57 @@ class Header(Struct, frozen=True, kw_only=True):
 
     aether_ab: int
     seed: Annotated[int, Meta(ge=0, lt=SEED_LIMIT)]
-    benches: tuple[Asked, ...]
+    benches: tuple[SavedComparison, ...]
 
 
-class Line(Struct, frozen=True, kw_only=True):
+class PairLine(Struct, frozen=True, kw_only=True):
     """Every other line: a pair, of the bench with this place in the first line, counted from 0."""
 
     bench: Annotated[int, Meta(ge=0)]
-    pair: Drawn
+    pair: SamplePair
 
 
-def save(path: str, benches: Sequence[Contested], seed: int) -> None:
+def save(path: str, benches: Sequence[Comparison], seed: int) -> None:
     """Write every pair to the file `path`.
 
     Raises:
         GuardError: it cannot be written.
 
     """
-    asked = tuple(Asked(question=item.question, elapsed_s=item.elapsed_s, problem=item.problem) for item in benches)
+    asked = tuple(
+        SavedComparison(question=item.question, elapsed_s=item.elapsed_s, problem=item.problem) for item in benches
+    )
     lines: list[Struct] = [Header(aether_ab=FORMAT_VERSION, seed=seed, benches=asked)]
-    lines += [Line(bench=index, pair=drawn) for index, item in enumerate(benches) for drawn in item.drawn]
+    lines += [PairLine(bench=index, pair=drawn) for index, item in enumerate(benches) for drawn in item.pairs]
     try:
         write_atomically(path, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
     except SchemaError as error:
         raise GuardError(str(error)) from None
 
 
-def replay(path: str, wishes: Mapping[str, object]) -> tuple[list[Contested], int]:
+def replay(path: str, overrides: Mapping[str, object]) -> tuple[list[Comparison], int]:
     """Return the benches of the file `path` with all their pairs, and the seed.
 
-    `wishes` are fields of the rule that stand over those the pairs were taken for; an `alpha` is that of all benches.
+    `overrides` are fields of the rule that stand over those the pairs were taken for; an `alpha` is that of all benches.
 
     Raises:
         GuardError: it cannot be read or is none of ours; the message names the line.
 
     """
     lines = _lines_of(path)
-    decode = msgspec.json.Decoder(Line).decode
+    decode = msgspec.json.Decoder(PairLine).decode
     number = 1
     try:
         header = msgspec.json.decode(lines[0] if lines else b"", type=Header)
         if header.aether_ab != FORMAT_VERSION:
             raise ValueError(f"aether_ab: version {header.aether_ab}, and {FORMAT_VERSION} is the one that is known")
-        benches = _benches_of(header, wishes)
-        bet: list[Line] = []
+        benches = _benches_of(header, overrides)
+        bet: list[PairLine] = []
         for number, text in enumerate(lines[1:], start=2):  # noqa: B007 - the messages below name it
             line = decode(text)
             # Now, while the line is known, and not when the last of its bet has been read.
             benches[line.bench].costs_of(line.pair)
-            if bet and (line.bench, line.pair.life) != (bet[0].bench, bet[0].pair.life):
+            if bet and (line.bench, line.pair.block) != (bet[0].bench, bet[0].pair.block):
                 _add(benches, bet)
                 bet = []
             bet.append(line)
@@ -101,7 +103,7 @@ def replay(path: str, wishes: Mapping[str, object]) -> tuple[list[Contested], in
     return benches, header.seed
 
 
-def _add(benches: Sequence[Contested], bet: Sequence[Line]) -> None:
+def _add(benches: Sequence[Comparison], bet: Sequence[PairLine]) -> None:
     if bet:
         benches[bet[0].bench].add([line.pair for line in bet])
 
@@ -119,7 +121,7 @@ def _lines_of(path: str) -> list[bytes]:
         raise GuardError(f"{printable(path)}: {problem.lower()}") from None
 
 
-def _benches_of(header: Header, wishes: Mapping[str, object]) -> list[Contested]:
+def _benches_of(header: Header, overrides: Mapping[str, object]) -> list[Comparison]:
     """Return the benches of the first line, without a pair.
 
     Raises:
@@ -130,12 +132,12 @@ def _benches_of(header: Header, wishes: Mapping[str, object]) -> list[Contested]
     names = [asked.question.bench_id for asked in shown]
     if not names or len(set(names)) < len(names):
         raise ValueError(f"benches: {'two have the same bench_id' if names else 'there is none'}")
-    if "alpha" in wishes:
-        wishes = {**wishes, "alpha": cast("float", wishes["alpha"]) / len(names)}
-    return [_contested(asked, wishes) for asked in shown]
+    if "alpha" in overrides:
+        overrides = {**overrides, "alpha": cast("float", overrides["alpha"]) / len(names)}
+    return [_contested(asked, overrides) for asked in shown]
 
 
-def _shown(asked: Asked) -> Asked:
+def _shown(asked: SavedComparison) -> SavedComparison:
     """Return a bench with texts that are safe to print: somebody else may have written the file."""
     question = asked.question
     texts = {name: _safe(getattr(question, name)) for name in ("bench_id", "unit", "old_side", "new_side")}
@@ -148,10 +150,10 @@ def _safe(text: str) -> str:
     return _HOST_COMMAND.sub(lambda found: f"{found[1] or ''}\\x{ord(found[0][-1]):x}", printable(text[:_LONGEST_TEXT]))
 
 
-def _contested(asked: Asked, wishes: Mapping[str, object]) -> Contested:
-    rule = replace(asked.question.rule, **wishes)
+def _contested(asked: SavedComparison, overrides: Mapping[str, object]) -> Comparison:
+    rule = replace(asked.question.rule, **overrides)
     if not (0 <= rule.gate <= 1 and 0 < rule.alpha < 1):
         raise ValueError(f"{asked.question.bench_id}: gate {rule.gate:g}, alpha {rule.alpha:g}: no shares of one")
-    contested = Contested(replace(asked.question, rule=rule))
+    contested = Comparison(replace(asked.question, rule=rule))
     contested.elapsed_s, contested.problem = asked.elapsed_s, asked.problem
     return contested

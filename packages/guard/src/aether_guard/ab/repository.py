@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from aether_guard.ab.git import ask
+from aether_guard.ab.git import run_git
 from aether_guard.error import GuardError
 from aether_schema import printable
 
@@ -46,12 +46,12 @@ def find_repository(folder: str) -> Repository:
         GuardError: it is in none, git refuses to read it, or git is not installed.
 
     """
-    top = ask(folder, "rev-parse", "--show-toplevel")
+    top = run_git(folder, "rev-parse", "--show-toplevel")
     if top.problem.startswith("not a git repository"):
         raise GuardError(f"{_shown(folder)}: not in a git repository, so there are no revisions to compare")
     if top.problem:
         raise GuardError(f"{_shown(folder)}: git: {top.problem}")
-    prefix = ask(folder, "rev-parse", "--show-prefix").line
+    prefix = run_git(folder, "rev-parse", "--show-prefix").line
     return Repository(root=os.path.realpath(top.line), prefix=os.path.normpath(prefix) if prefix else "")
 
 
@@ -64,14 +64,14 @@ def resolve(repository: Repository, name: str) -> Revision:
     """
     # git would take the one for an option and the other for a revision left out.
     plain = name and not name.startswith(("-", "^")) and "\0" not in name
-    found = ask(repository.root, "rev-parse", "--verify", "--quiet", name).line if plain else ""
-    commit = ask(repository.root, "rev-parse", "--verify", "--quiet", f"{found}^{{commit}}").line if found else ""
+    found = run_git(repository.root, "rev-parse", "--verify", "--quiet", name).line if plain else ""
+    commit = run_git(repository.root, "rev-parse", "--verify", "--quiet", f"{found}^{{commit}}").line if found else ""
     if commit:
         return Revision(name=name, commit=commit)
     shown = printable(name) or "''"
-    if found and ask(repository.root, "cat-file", "-t", found).line in {"blob", "tree"}:
+    if found and run_git(repository.root, "cat-file", "-t", found).line in {"blob", "tree"}:
         raise GuardError(f"{shown}: names a file or a folder of a commit, not a commit")
-    if ask(repository.root, "rev-parse", "--is-shallow-repository").line == "true":
+    if run_git(repository.root, "rev-parse", "--is-shallow-repository").line == "true":
         raise GuardError(
             f"{shown}: no such revision in this shallow clone; fetch the history first: `fetch-depth: 0` "
             "for actions/checkout, `git fetch --unshallow` elsewhere"
@@ -81,25 +81,25 @@ def resolve(repository: Repository, name: str) -> Revision:
 
 def untracked_files(tree: str) -> list[str]:
     """Return the files in `tree` that no commit has, ignored ones too, as paths beneath it."""
-    return _paths(ask(tree, "ls-files", "-z", "--others").text)
+    return _paths(run_git(tree, "ls-files", "-z", "--others").text)
 
 
-def own_files(tree: str) -> list[str]:
+def unignored_files(tree: str) -> list[str]:
     """Return the files of `tree` that are tracked or could be: all but the ignored, as paths beneath it.
 
     Those of a repository within it, such as a submodule, are among them.
     """
-    paths = _paths(ask(tree, "ls-files", "-z", "--cached", "--others", "--exclude-standard").text)
+    paths = _paths(run_git(tree, "ls-files", "-z", "--cached", "--others", "--exclude-standard").text)
     for path in paths.copy():
         inner = os.path.join(tree, path)
         if os.path.exists(os.path.join(inner, ".git")) and not os.path.islink(inner):
-            paths += [os.path.join(path, each) for each in own_files(inner)]
+            paths += [os.path.join(path, each) for each in unignored_files(inner)]
     return paths
 
 
-def worktrees_beneath(repository: Repository, folder: str) -> list[str]:
+def worktrees_under(repository: Repository, folder: str) -> list[str]:
     """Return the worktrees that the repository knows in `folder`, there or not."""
-    lines = ask(repository.root, "worktree", "list", "--porcelain").text.splitlines()
+    lines = run_git(repository.root, "worktree", "list", "--porcelain").text.splitlines()
     # git writes paths with slashes everywhere.
     paths = [os.path.normpath(line.removeprefix("worktree ")) for line in lines if line.startswith("worktree ")]
     return [path for path in paths if path.startswith(os.path.join(folder, ""))]
@@ -120,12 +120,12 @@ def worktree(repository: Repository, revision: Revision, tree: str, *, has_submo
         raise GuardError(f"{printable(tree)}: an earlier run's checkout cannot be removed; delete it by hand")
     try:
         # By force, since a path that is missing but still registered is in nobody's way.
-        added = ask(repository.root, "worktree", "add", "--force", "--detach", tree, revision.commit)
+        added = run_git(repository.root, "worktree", "add", "--force", "--detach", tree, revision.commit)
         if added.problem:
             hint = " (is the disk full?)" if added.problem.startswith("unable to write") else ""
             raise GuardError(f"{revision.label}: cannot be checked out: {added.problem}{hint}")
         if has_submodules and os.path.isfile(os.path.join(tree, ".gitmodules")):
-            fetched = ask(tree, "submodule", "update", "--init", "--recursive")
+            fetched = run_git(tree, "submodule", "update", "--init", "--recursive")
             if fetched.problem:
                 raise GuardError(f"{revision.label}: a submodule cannot be fetched: {fetched.problem}")
         yield
@@ -135,8 +135,8 @@ def worktree(repository: Repository, revision: Revision, tree: str, *, has_submo
 
 def copy_own_files(root: str, tree: str) -> None:
     """Make `tree`, a worktree of the same repository as `root`, hold the files of `root` that git does not ignore."""
-    wanted = {path for path in own_files(root) if _is_copied(os.path.join(root, path))}
-    for path in set(own_files(tree)) - wanted:
+    wanted = {path for path in unignored_files(root) if _is_copied(os.path.join(root, path))}
+    for path in set(unignored_files(tree)) - wanted:
         _unlink(os.path.join(tree, path))
     for path in sorted(wanted):
         place = os.path.join(tree, path)
@@ -162,14 +162,14 @@ def remove_worktree(repository: Repository, tree: str) -> None:
     """Remove a worktree and what git keeps of it; there may be the one, the other or neither."""
     shutil.rmtree(tree, ignore_errors=True)
     # A worktree of this path only: pruning would take others along whose disk is not mounted just now.
-    ask(repository.root, "worktree", "remove", "--force", "--force", tree)
+    run_git(repository.root, "worktree", "remove", "--force", "--force", tree)
 
 
 def _hint(repository: Repository, name: str) -> str:
     import difflib
 
     kinds = ("refs/heads", "refs/remotes", "refs/tags")
-    listed = ask(repository.root, "for-each-ref", "--format=%(refname:short)", *kinds)
+    listed = run_git(repository.root, "for-each-ref", "--format=%(refname:short)", *kinds)
     known = [line for line in listed.text.splitlines() if line]
     if not known:
         return ": this repository has no commit yet"

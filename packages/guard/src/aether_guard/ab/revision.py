@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from aether_guard.ab.cache import cache_folder, entry, prune, storage, unused
-from aether_guard.ab.dependency import difference, installed
-from aether_guard.ab.environment import BYTE_CODE, TREE, Plan, find_uv, provide
+from aether_guard.ab.cache import cache_folder, locked_entry, prune, translate_os_errors, try_lock
+from aether_guard.ab.dependency import describe_difference, installed_versions
+from aether_guard.ab.environment import BYTE_CODE, TREE, EnvironmentSpec, ensure_environment, find_uv
 from aether_guard.ab.repository import (
     Repository,
     Revision,
     copy_own_files,
     find_repository,
-    own_files,
     remove_worktree,
     resolve,
+    unignored_files,
     worktree,
-    worktrees_beneath,
+    worktrees_under,
 )
-from aether_guard.ab.setup import commands_of, deciding_files, key_of
-from aether_guard.ab.side import Side
+from aether_guard.ab.setup import cache_key, fingerprint_files, parse_setup
+from aether_guard.ab.side import VariantEnvironment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,26 +34,26 @@ if TYPE_CHECKING:
 WORKING_TREE = "working tree"
 
 
-class _Desk(Struct, frozen=True, kw_only=True):
+class _SetupContext(Struct, frozen=True, kw_only=True):
     """What the set-up of either side needs."""
 
     repository: Repository
     setup: tuple[str, ...]
     cache: str
     uv: str
-    say: Callable[[str], object]
+    log: Callable[[str], object]
 
 
 @contextmanager
-def two_revisions(  # noqa: PLR0913 - each is a decision of the command's
+def checked_out_revisions(  # noqa: PLR0913 - each is a decision of the command's
     folder: str,
     base: str,
     head: str | None,
     setup: Sequence[str],
-    say: Callable[[str], object],
+    log: Callable[[str], object],
     *,
     cache: str | None = None,
-) -> Iterator[tuple[Side, Side]]:
+) -> Iterator[tuple[VariantEnvironment, VariantEnvironment]]:
     """Get two revisions of the repository around `folder` ready to be measured: the base, and the head.
 
     Args:
@@ -61,18 +61,18 @@ def two_revisions(  # noqa: PLR0913 - each is a decision of the command's
         base: the revision compared with.
         head: the revision judged; None for the working tree as it is, untracked files with it.
         setup: the commands of `[ab] setup`; empty for the usual one.
-        say: called with a line for each step.
+        log: called with a line for each step.
         cache: where environments are kept, if not where the platform keeps such things.
 
     Raises:
         GuardError: there is no such repository or revision, or a side cannot be set up; one line.
 
     """
-    commands_of(setup, has_lock=False)
+    parse_setup(setup, has_lock=False)
     repository = find_repository(folder)
     revisions = [resolve(repository, base), None if head is None else resolve(repository, head)]
     cache = cache_folder() if cache is None else os.path.realpath(cache)
-    desk = _Desk(repository=repository, setup=tuple(setup), cache=cache, uv=find_uv(), say=say)
+    desk = _SetupContext(repository=repository, setup=tuple(setup), cache=cache, uv=find_uv(), log=log)
     with ExitStack() as stack:
         _clear_leftovers(repository, cache)
         old, new = (
@@ -81,65 +81,65 @@ def two_revisions(  # noqa: PLR0913 - each is a decision of the command's
         )
         with suppress(OSError):  # what is kept too long harms nobody
             prune(cache)
-        if differing := difference(*(installed(desk.uv, side.python) for side in (old, new))):
-            say(f"the sides differ in what is installed: {differing}")
+        if differing := describe_difference(*(installed_versions(desk.uv, side.python) for side in (old, new))):
+            log(f"the sides differ in what is installed: {differing}")
         yield old, new
 
 
 @contextmanager
-def _checked_out(desk: _Desk, revision: Revision, role: str) -> Iterator[Side]:
+def _checked_out(desk: _SetupContext, revision: Revision, role: str) -> Iterator[VariantEnvironment]:
     # By its role as well, so that a revision can be compared with itself.
-    key = key_of([os.fsencode(part) for part in (*_common_parts(desk), role, revision.commit)])
-    with entry(desk.cache, key, lambda: _say_wait(desk, revision.label)) as place:
+    key = cache_key([os.fsencode(part) for part in (*_common_parts(desk), role, revision.commit)])
+    with locked_entry(desk.cache, key, lambda: _say_wait(desk, revision.label)) as place:
         tree = os.path.join(place, TREE)
-        desk.say(f"{revision.label}: checking out")
+        desk.log(f"{revision.label}: checking out")
         with worktree(desk.repository, revision, tree):
-            yield _ready(desk, revision.label, tree, place, is_revision=True)
+            yield _prepare(desk, revision.label, tree, place, is_revision=True)
 
 
 @contextmanager
-def _working_tree(desk: _Desk) -> Iterator[Side]:
+def _working_tree(desk: _SetupContext) -> Iterator[VariantEnvironment]:
     """Set up a copy of the working tree, at a path as long as any revision's: paths change the speed of a program."""
     root = desk.repository.root
     parts = [os.fsencode(part) for part in _common_parts(desk)]
-    commands = commands_of(desk.setup, has_lock=False)
-    for path in deciding_files(own_files(root), commands):
+    commands = parse_setup(desk.setup, has_lock=False)
+    for path in fingerprint_files(unignored_files(root), commands):
         parts += [os.fsencode(path), _contents(os.path.join(root, path))]
-    with entry(desk.cache, key_of(parts), lambda: _say_wait(desk, WORKING_TREE)) as place:
+    with locked_entry(desk.cache, cache_key(parts), lambda: _say_wait(desk, WORKING_TREE)) as place:
         tree = os.path.join(place, TREE)
-        desk.say(f"{WORKING_TREE}: copying")
+        desk.log(f"{WORKING_TREE}: copying")
         with worktree(desk.repository, resolve(desk.repository, "HEAD"), tree, has_submodules=False):
             copy_own_files(root, tree)
-            yield _ready(desk, WORKING_TREE, tree, place, is_revision=False)
+            yield _prepare(desk, WORKING_TREE, tree, place, is_revision=False)
 
 
-def _ready(desk: _Desk, label: str, tree: str, place: str, *, is_revision: bool) -> Side:
-    commands = commands_of(desk.setup, has_lock=os.path.isfile(os.path.join(tree, "uv.lock")))
-    plan = Plan(label=label, tree=tree, entry=place, commands=commands, is_revision=is_revision)
-    environment = provide(plan, desk.uv, desk.say)
+def _prepare(desk: _SetupContext, label: str, tree: str, place: str, *, is_revision: bool) -> VariantEnvironment:
+    commands = parse_setup(desk.setup, has_lock=os.path.isfile(os.path.join(tree, "uv.lock")))
+    plan = EnvironmentSpec(label=label, tree=tree, entry=place, commands=commands, is_revision=is_revision)
+    environment = ensure_environment(plan, desk.uv, desk.log)
     folder = os.path.join(tree, desk.repository.prefix) if desk.repository.prefix else tree
-    return Side(
+    return VariantEnvironment(
         name=label,
         # A revision from before the folder was there still has its benches, if they are installed ones.
         folder=folder if os.path.isdir(folder) else tree,
         python=environment.python,
         # Byte code is kept with the environment, because the tree goes away.
-        changes={**environment.changes, "PYTHONPYCACHEPREFIX": os.path.join(environment.folder, BYTE_CODE)},
+        env_overrides={**environment.changes, "PYTHONPYCACHEPREFIX": os.path.join(environment.folder, BYTE_CODE)},
     )
 
 
 def _clear_leftovers(repository: Repository, cache: str) -> None:
     """Take away the worktrees of runs that were killed: those in entries that no process uses."""
-    for tree in worktrees_beneath(repository, cache):
+    for tree in worktrees_under(repository, cache):
         # An entry that was deleted by hand has no lock any more, and needs none.
-        with storage(cache):
+        with translate_os_errors(cache):
             os.makedirs(cache, exist_ok=True)
-            with unused(cache, os.path.basename(os.path.dirname(tree))) as is_free:
+            with try_lock(cache, os.path.basename(os.path.dirname(tree))) as is_free:
                 if is_free:
                     remove_worktree(repository, tree)
 
 
-def _common_parts(desk: _Desk) -> tuple[str, ...]:
+def _common_parts(desk: _SetupContext) -> tuple[str, ...]:
     return desk.repository.root, repr(desk.setup), sys.version, sys.base_prefix
 
 
@@ -158,5 +158,5 @@ def _contents(path: str) -> bytes:
     return digest.digest()
 
 
-def _say_wait(desk: _Desk, label: str) -> None:
-    desk.say(f"{label}: waiting for another run that uses it")
+def _say_wait(desk: _SetupContext, label: str) -> None:
+    desk.log(f"{label}: waiting for another run that uses it")

@@ -6,7 +6,7 @@ import math
 from bisect import insort
 from typing import TYPE_CHECKING, Protocol
 
-from aether_guard.ab.bet import ShiftScore, TailScore
+from aether_guard.ab.bet import LocationScore, TailScore
 from aether_guard.ab.order_effect import log_ratios_without, second_costs
 from aether_guard.ab.spread import PRIOR, VarianceEstimator
 from aether_schema import quantile
@@ -14,17 +14,17 @@ from aether_schema import quantile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aether_guard.ab.bet import Pair, Scored
+    from aether_guard.ab.bet import BlockScore, CostPair
 
 TAIL_LEARNING_PAIRS = 40
 #: Estimates are refitted whenever the number of blocks has grown by a quarter.
-GROWTH = 1.25
+REFIT_FACTOR = 1.25
 #: A distance smaller than this, as a logarithm, is not worth being bet for.
-LEAST_DISTANCE = 0.005
+MIN_EFFECT = 0.005
 
 #: What is bet for, as multiples of the distance from the gate to no change at all, and the shares of the wealth.
-MULTIPLES = (0.5, 1.0, 2.0)
-SHARES = (1 / 4, 1 / 2, 1 / 4)
+ALTERNATIVE_MULTIPLES = (0.5, 1.0, 2.0)
+MIXTURE_WEIGHTS = (1 / 4, 1 / 2, 1 / 4)
 TAIL_SHARES = (1 / 4, 1 / 4, 1 / 4, 1 / 4)
 
 
@@ -35,30 +35,30 @@ class Scorer(Protocol):
     def shares(self) -> tuple[float, ...]:
         """The parts of the first wealth, one for each stake."""
 
-    def score(self, block: Sequence[Pair]) -> Scored | None:
+    def score(self, block: Sequence[CostPair]) -> BlockScore | None:
         """Return the score of a block's pairs by the blocks before it, None while these are too few.
 
         Then learn from them. `block` is not empty.
         """
 
 
-class ShiftScorer:
+class LocationScorer:
     """Scores the middle of the log ratios: of each block their mean distance from a bound, far ones counting less."""
 
-    shares = SHARES
+    shares = MIXTURE_WEIGHTS
 
     def __init__(self, distance: float) -> None:
         """Bet for a change that is `distance` off the bound, as a logarithm."""
-        self._distance = max(abs(distance), LEAST_DISTANCE)
+        self._distance = max(abs(distance), MIN_EFFECT)
         self._spread = VarianceEstimator()
         self._fitted_at = 0
         self._variance = PRIOR
         self._costs: list[float] = []
         self._known_costs: tuple[float, ...] = ()
 
-    def score(self, block: Sequence[Pair]) -> ShiftScore:
+    def score(self, block: Sequence[CostPair]) -> LocationScore:
         """Score by the variance of the blocks before."""
-        if self._spread.blocks >= self._fitted_at * GROWTH:
+        if self._spread.blocks >= self._fitted_at * REFIT_FACTOR:
             self._variance, self._fitted_at = self._spread.estimate(), self._spread.blocks
             self._known_costs = tuple(self._costs)
         log_ratios = log_ratios_without(block, self._known_costs)
@@ -66,7 +66,7 @@ class ShiftScorer:
         self._spread.add(log_ratios)
         known = self._variance
         slope = self._distance / (known.block * known.unclipped_share)
-        return ShiftScore(log_ratios, known.clip, tuple(multiple * slope for multiple in MULTIPLES))
+        return LocationScore(log_ratios, known.clip, tuple(multiple * slope for multiple in ALTERNATIVE_MULTIPLES))
 
 
 class TailScorer:
@@ -81,10 +81,10 @@ class TailScorer:
         self._fitted_at = 0
         self._threshold = 0.0
 
-    def score(self, block: Sequence[Pair]) -> TailScore | None:
+    def score(self, block: Sequence[CostPair]) -> TailScore | None:
         """Score by the threshold learned from the blocks before."""
         seen = len(self._sorted)
-        if seen >= TAIL_LEARNING_PAIRS and seen >= self._fitted_at * GROWTH:
+        if seen >= TAIL_LEARNING_PAIRS and seen >= self._fitted_at * REFIT_FACTOR:
             self._threshold, self._fitted_at = quantile(self._sorted, self._probability), seen
         for pair in block:
             insort(self._sorted, pair.old)

@@ -29,7 +29,7 @@ _DECIDING = re.compile(
 _KEY_DIGITS = 16
 
 
-def commands_of(setup: Iterable[str], *, has_lock: bool) -> tuple[Command, ...]:
+def parse_setup(setup: Iterable[str], *, has_lock: bool) -> tuple[Command, ...]:
     """Return the commands of `[ab] setup`, or the usual one: what `uv.lock` says where there is one.
 
     Raises:
@@ -56,7 +56,7 @@ def filled(command: Command, places: Mapping[str, str]) -> Command:
     return tuple(re.sub(rf"\{{({pattern})\}}", lambda found: places[found[1]], word) for word in command)
 
 
-def deciding_files(files: Iterable[str], setup: Sequence[Command]) -> list[str]:
+def fingerprint_files(files: Iterable[str], setup: Sequence[Command]) -> list[str]:
     """Return those of a tree's files that decide what an environment holds; what a command names is one of them.
 
     Installers write down what they copy. Of any other command nobody knows, and all files decide.
@@ -75,7 +75,7 @@ def _is_installer(command: Command) -> bool:
     return words[:1] == [{"uv": "sync", "pip": "install"}.get(name)] or (name, words[:2]) == ("uv", ["pip", "install"])
 
 
-def key_of(parts: Sequence[bytes]) -> str:
+def cache_key(parts: Sequence[bytes]) -> str:
     """Return a short name for `parts`, another one for any other parts."""
     digest = hashlib.sha256()
     for part in parts:

@@ -89,11 +89,11 @@ class VarianceEstimator:
             return PRIOR
         pairs = [log_ratio for block in self._all for log_ratio in block]
         centre = quantile(pairs, 0.5)
-        noise = self._noise() if self._noises else 0.0
-        clip = max(median_abs_deviation(pairs, centre), CLIP * noise, MIN_CLIP)
+        within_block = self._noise() if self._noises else 0.0
+        clip = max(median_abs_deviation(pairs, centre), CLIP * within_block, MIN_CLIP)
         unclipped_share = sum(abs(log_ratio - centre) <= clip for log_ratio in pairs) / len(pairs)
         scores = [clipped_mean(block, centre, clip) / unclipped_share for block in self._all]
-        expected = PRIOR_FACTOR * noise**2 * self.blocks / len(pairs)
+        expected = PRIOR_FACTOR * within_block**2 * self.blocks / len(pairs)
         weight, seen = PRIOR_BLOCKS if self._noises else 0, self.blocks - 1
         variance = (weight * expected + (seen * winsorized_variance(scores) if seen else 0.0)) / (weight + seen)
         return Variance(block=max(variance, MIN_VARIANCE), clip=clip, unclipped_share=unclipped_share)

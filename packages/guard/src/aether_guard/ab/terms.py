@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from aether_guard.error import GuardError
-from aether_harness.affinity import Assignment
+from aether_harness.affinity import CpuAssignment
 from aether_harness.process import WorkerError
-from aether_harness.target import Address
+from aether_harness.target import BenchLocator
 from aether_schema import Metric
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _FAIR = 0.5
 
 
-class Contestant(Struct, frozen=True, kw_only=True):
+class Variant(Struct, frozen=True, kw_only=True):
     """One version of a bench: what it is called, and where and how a worker measures it.
 
     `changes` are the variables set for the worker on top of this process's environment.
@@ -31,33 +31,33 @@ class Contestant(Struct, frozen=True, kw_only=True):
     python: str
     folder: str
     changes: dict[str, str] = {}
-    address: Address
+    address: BenchLocator
     params: msgspec.Raw
 
 
-class Match(Struct, frozen=True, kw_only=True):
+class VariantPair(Struct, frozen=True, kw_only=True):
     """Two versions of one bench, the old and the new."""
 
     bench_id: str
     metric: Metric
     unit: str
-    sides: tuple[Contestant, Contestant]
+    sides: tuple[Variant, Variant]
 
 
-class Terms(Struct, frozen=True, kw_only=True):
+class MeasurementSettings(Struct, frozen=True, kw_only=True):
     """What holds for both sides alike. `timeout_s` bounds each step of a worker."""
 
-    assignment: Assignment
+    assignment: CpuAssignment
     timeout_s: float
 
 
-def drawn_order(draw: Random) -> tuple[int, int]:
+def random_order(draw: Random) -> tuple[int, int]:
     """Draw which side comes first, the old one (0) or the new one (1)."""
     return (1, 0) if draw.random() < _FAIR else (0, 1)
 
 
 @contextmanager
-def blaming(bench_id: str, side: Contestant, step: str) -> Iterator[None]:
+def error_context(bench_id: str, side: Variant, step: str) -> Iterator[None]:
     """Say of what goes wrong whose it is and where.
 
     Raises:

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from aether_guard.ab.bet import Wager, edge_of_refuted, refuted
+from aether_guard.ab.bet import EProcess, confidence_bound, is_rejected
 from aether_guard.ab.order_effect import log_ratios_without, second_costs
-from aether_guard.ab.score import ShiftScorer, TailScorer
-from aether_guard.estimate import as_change, as_log
+from aether_guard.ab.score import LocationScorer, TailScorer
+from aether_guard.estimate import from_log, to_log
 from aether_guard.verdict import Quantile
 from aether_schema import quantile
 
 if TYPE_CHECKING:
-    from aether_guard.ab.bet import Pair, Scored
+    from aether_guard.ab.bet import BlockScore, CostPair
     from aether_guard.ab.score import Scorer
     from aether_guard.verdict import Verdict
 
 TAIL = 0.95
 
 
-class Rule(Struct, frozen=True, kw_only=True):
+class TestSpec(Struct, frozen=True, kw_only=True):
     """What is asked: whether `quantile` got worse by more than `gate`, a fraction from 0 to below 1.
 
     `alpha` bounds the chance of calling a change worse than the gate that is not, and that of passing one that is.
@@ -36,30 +36,30 @@ class Rule(Struct, frozen=True, kw_only=True):
     lower_is_better: bool = True
 
 
-class Trial:
+class SequentialTest:
     """The evidence on one bench, for and against, as blocks come in."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: TestSpec) -> None:
         """Bet by `rule`: on worse than the gate and on not, on better than it and on not."""
         self.rule = rule
         worse, better = self._log(rule.gate), self._log(-rule.gate)
         #: How far the gate is off no change at all, as a logarithm.
-        self.distance = max(abs(worse), abs(better))
+        self.min_effect = max(abs(worse), abs(better))
         if rule.quantile == "p50":
-            self._scorer: Scorer = ShiftScorer(self.distance)
+            self._scorer: Scorer = LocationScorer(self.min_effect)
         else:
             # The largest throughputs are the smallest costs.
             self._scorer = TailScorer(TAIL if rule.lower_is_better else 1 - TAIL)
         shares = self._scorer.shares
-        self.worse = Wager(worse, 1, shares)
-        self.not_worse = Wager(worse, -1, shares)
-        self.better = Wager(better, -1, shares)
-        self.pairs: list[Pair] = []
+        self.worse = EProcess(worse, 1, shares)
+        self.not_worse = EProcess(worse, -1, shares)
+        self.better = EProcess(better, -1, shares)
+        self.pairs: list[CostPair] = []
         self._second_costs: list[float] = []
         self._blocks = 0
-        self._scored: list[Scored] = []
+        self._scored: list[BlockScore] = []
 
-    def add(self, *block: Pair) -> None:
+    def add(self, *block: CostPair) -> None:
         """Take into account the pairs of one more block: those of the same two processes.
 
         They are one bet together. Their number must not depend on their values. No pairs are no block.
@@ -81,25 +81,25 @@ class Trial:
 
         A pass is held back while it looks like an improvement, which takes longer to show.
         """
-        if self._won(self.worse):
+        if self._is_rejected(self.worse):
             return "regression"
-        if self._won(self.better):
+        if self._is_rejected(self.better):
             return "improvement"
-        if self._won(self.not_worse) and self._centre() > self._log(-self.rule.gate) / 2:
+        if self._is_rejected(self.not_worse) and self._log_change() > self._log(-self.rule.gate) / 2:
             return "pass"
         return None
 
     @property
-    def verdict_at_end(self) -> Verdict:
+    def final_verdict(self) -> Verdict:
         """The verdict when there will be no more pairs."""
-        return self.verdict or ("pass" if self._won(self.not_worse) else "inconclusive")
+        return self.verdict or ("pass" if self._is_rejected(self.not_worse) else "inconclusive")
 
     @property
     def change(self) -> float | None:
         """The estimate of the worsening: of the pairs' median ratio, or of the ratio of the sides' quantiles."""
         if not self.pairs:
             return None
-        return as_change(self._centre(), lower_is_better=self.rule.lower_is_better)
+        return from_log(self._log_change(), lower_is_better=self.rule.lower_is_better)
 
     def interval(self) -> tuple[float, float] | None:
         """Return the worsening's confidence sequence as it is now, each bound of it wrong with the chance alpha.
@@ -112,7 +112,7 @@ class Trial:
         if math.isinf(low) or math.isinf(high) or low > high:
             return None
         lower_is_better = self.rule.lower_is_better
-        return as_change(low, lower_is_better=lower_is_better), as_change(high, lower_is_better=lower_is_better)
+        return from_log(low, lower_is_better=lower_is_better), from_log(high, lower_is_better=lower_is_better)
 
     def estimate(self) -> float | None:
         """Return the worsening that the verdict rests on: `change`, brought within the bounds where it is outside.
@@ -122,10 +122,10 @@ class Trial:
         if not self.pairs:
             return None
         low, high = (self._bound(way) for way in (1, -1))
-        centre = self._centre()
+        centre = self._log_change()
         if low <= high:
             centre = min(max(centre, low), high)
-        return as_change(centre, lower_is_better=self.rule.lower_is_better)
+        return from_log(centre, lower_is_better=self.rule.lower_is_better)
 
     def pairs_needed(self) -> int | None:
         """Return about how many more pairs the likeliest verdict takes at the rate the evidence has grown so far."""
@@ -142,18 +142,18 @@ class Trial:
         """Return up to where the change is refuted, a logarithm."""
 
         def is_refuted(bound: float) -> bool:
-            return refuted(self._scored, bound, way, self._scorer.shares, self.rule.alpha)
+            return is_rejected(self._scored, bound, way, self._scorer.shares, self.rule.alpha)
 
         # Searched from the gate, so that the interval and the verdict are of one mind about it.
-        return edge_of_refuted(is_refuted, self._log(self.rule.gate), way)
+        return confidence_bound(is_refuted, self._log(self.rule.gate), way)
 
-    def _won(self, wager: Wager) -> bool:
-        return wager.peak * self.rule.alpha >= 1
+    def _is_rejected(self, wager: EProcess) -> bool:
+        return wager.max_wealth * self.rule.alpha >= 1
 
     def _log(self, change: float) -> float:
-        return as_log(change, lower_is_better=self.rule.lower_is_better)
+        return to_log(change, lower_is_better=self.rule.lower_is_better)
 
-    def _centre(self) -> float:
+    def _log_change(self) -> float:
         if self.rule.quantile == "p50":
             return quantile(log_ratios_without(self.pairs, self._second_costs), 0.5)
         probability = TAIL if self.rule.lower_is_better else 1 - TAIL

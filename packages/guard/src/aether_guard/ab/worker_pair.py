@@ -7,18 +7,18 @@ import shutil
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from aether_guard.ab.inputs import Inputs
-from aether_guard.ab.terms import blaming
+from aether_guard.ab.inputs import SharedInputs
+from aether_guard.ab.terms import error_context
 from aether_harness.affinity import allowed_cpus, pin, pin_thread
 from aether_harness.interrupt import held_back
-from aether_harness.process import CLOSE_LIMIT_S, Worker, worker_command
+from aether_harness.process import CLOSE_LIMIT_S, WorkerClient, worker_command
 from aether_harness.protocol import Close, Closed, Open, Opened, Preload
 from aether_harness.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from aether_guard.ab.terms import Contestant, Match, Terms
+    from aether_guard.ab.terms import MeasurementSettings, Variant, VariantPair
     from aether_harness.layout import Layout
     from aether_harness.process import ReplyT
     from aether_harness.protocol import Request
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Workplace:
     """The things that all blocks of a bench share: the folders of workers, inputs, and the iterations a sample."""
 
-    def __init__(self, match: Match, terms: Terms) -> None:
+    def __init__(self, match: VariantPair, terms: MeasurementSettings) -> None:
         """Measure `match` by `terms`."""
         self.match = match
         self.terms = terms
@@ -35,12 +35,12 @@ class Workplace:
         self._stack = ExitStack()
         self._folder = ""
         self._opened = 0
-        self.inputs: Inputs
+        self.inputs: SharedInputs
 
     def __enter__(self) -> Self:
         """Make the folder."""
         self._folder = self._stack.enter_context(scratch_folder())
-        self.inputs = Inputs(self._folder)
+        self.inputs = SharedInputs(self._folder)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -66,7 +66,7 @@ class WorkerPair:
         self.order = order
         self._workplace = workplace
         self._layout = layout
-        self._workers: dict[int, Worker] = {}
+        self._workers: dict[int, WorkerClient] = {}
         self._folders: dict[int, str] = {}
         self._stack = ExitStack()
 
@@ -86,13 +86,13 @@ class WorkerPair:
                 self._start(index)
             pin(assignment.worker_cpus, self._workers[self.order[0]].pid)
             for index in self.order:
-                with blaming(self._bench_id, self._side(index), "start"):
+                with error_context(self._bench_id, self._side(index), "start"):
                     self._workers[index].__enter__()
             # Woken on the workers' CPU, this thread asks without the 40 us that another, idle one takes to wake.
             pin_thread(assignment.worker_cpus)
             for index in self.order:
                 self._open(index)
-            self._workplace.inputs.settle()
+            self._workplace.inputs.share_if_identical()
         except BaseException:
             self._stack.close()
             raise
@@ -120,8 +120,8 @@ class WorkerPair:
             GuardError: there is none; names the version and the step.
 
         """
-        with blaming(self._bench_id, self._side(index), step):
-            return self._workers[index].ask(request, answer, limit_s)
+        with error_context(self._bench_id, self._side(index), step):
+            return self._workers[index].request(request, answer, limit_s)
 
     def ask_both(self, request: Request, answer: type[ReplyT], limit_s: float, step: str) -> None:
         """Have both do something at the same time.
@@ -131,26 +131,26 @@ class WorkerPair:
 
         """
         for index in self.order:
-            with blaming(self._bench_id, self._side(index), step):
+            with error_context(self._bench_id, self._side(index), step):
                 self._workers[index].send(request, limit_s)
         for index in self.order:
-            with blaming(self._bench_id, self._side(index), step):
+            with error_context(self._bench_id, self._side(index), step):
                 self._workers[index].receive(request, answer, limit_s)
 
     @property
     def _bench_id(self) -> str:
         return self._workplace.match.bench_id
 
-    def _side(self, index: int) -> Contestant:
+    def _side(self, index: int) -> Variant:
         return self._workplace.match.sides[index]
 
     def _start(self, index: int) -> None:
         side = self._side(index)
         command = worker_command(side.python, Preload(address=side.address, params=side.params))
-        with held_back(), blaming(self._bench_id, side, "start"):
+        with held_back(), error_context(self._bench_id, side, "start"):
             folder = self._folders[index] = self._workplace.new_folder()
             self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            self._workers[index] = Worker(command, side.changes, side.folder, self._layout)
+            self._workers[index] = WorkerClient(command, side.changes, side.folder, self._layout)
             self._stack.callback(self._workers[index].kill)
 
     def _open(self, index: int) -> None:
@@ -163,7 +163,7 @@ class WorkerPair:
             worker_cpus=assignment.worker_cpus,
             companion_cpus=assignment.companion_cpus,
             iterations=workplace.iterations,
-            ruler=False,
+            time_reference=False,
             inputs=workplace.inputs.of(index),
         )
         # The first worker finds the number for all, so that both versions are measured alike.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aether_guard.bisect.judge import Finding, Terms
+from aether_guard.bisect.judge import BisectSpec, Finding
 from aether_guard.error import GuardError
 from aether_schema import SchemaError, printable, write_atomically
 
@@ -20,7 +20,7 @@ FINDING = ".json"
 PAIRS = ".pairs.jsonl"
 
 
-class Evidence:
+class FindingStore:
     """The findings under one question, a file a commit, in a folder that is named after the question."""
 
     def __init__(self, root: str, bench: str, question: object) -> None:
@@ -33,7 +33,7 @@ class Evidence:
         """Return the file in which `aether-guard ab` keeps the pairs of a commit, to be replayed."""
         return os.path.join(self.folder, commit + PAIRS)
 
-    def read(self, commit: str, terms: Terms, say: Callable[[str], object]) -> Finding | None:
+    def read(self, commit: str, terms: BisectSpec, say: Callable[[str], object]) -> Finding | None:
         """Return what was found before, None where that is nothing; what is torn is measured again."""
         path = self._path(commit, terms)
         try:
@@ -47,7 +47,7 @@ class Evidence:
         # What could not be judged may be able to now.
         return finding if finding.commit == commit and finding.answer != "skip" else None
 
-    def keep(self, finding: Finding, terms: Terms) -> None:
+    def keep(self, finding: Finding, terms: BisectSpec) -> None:
         """Keep what was found.
 
         Raises:
@@ -61,6 +61,6 @@ class Evidence:
         except SchemaError as error:
             raise GuardError(str(error)) from None
 
-    def _path(self, commit: str, terms: Terms) -> str:
+    def _path(self, commit: str, terms: BisectSpec) -> str:
         # By the gate as well: that of the ends is another than that of the commits between.
         return os.path.join(self.folder, f"{commit}-{terms.gate:.6f}{FINDING}")

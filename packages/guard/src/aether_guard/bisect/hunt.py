@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aether_guard.ab.git import ask
+from aether_guard.ab.git import run_git
 from aether_guard.bisect.judge import Finding
 from aether_guard.bisect.search import Answer, next_commit, suspects
 from aether_guard.error import GuardError
-from aether_guard.figure import LARGEST_GATE, percentage, worse_or_better
+from aether_guard.figure import LARGEST_GATE, format_change, format_percent
 from aether_schema import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aether_guard.ab.repository import Repository, Revision
-    from aether_guard.bisect.evidence import Evidence
-    from aether_guard.bisect.judge import Judge, Terms
+    from aether_guard.bisect.evidence import FindingStore
+    from aether_guard.bisect.judge import BisectSpec, Judge
 
 _SHORT = 10
 
@@ -34,7 +34,7 @@ class Commit(Struct, frozen=True, kw_only=True):
     parents: int
 
 
-class Hunt(Struct, frozen=True, kw_only=True):
+class BisectResult(Struct, frozen=True, kw_only=True):
     """What a search came to: `suspects` is the one commit, or several where those between could not be judged.
 
     `change` is the worsening between the ends as a fraction; `gate` is what told good from bad. `findings` are in
@@ -61,29 +61,29 @@ def commits_between(repository: Repository, good: Revision, bad: Revision) -> li
     """
     if good.commit == bad.commit:
         raise GuardError(f"{good.label} and {bad.label} are the same commit")
-    if ask(repository.root, "merge-base", "--is-ancestor", good.commit, bad.commit).problem:
+    if run_git(repository.root, "merge-base", "--is-ancestor", good.commit, bad.commit).problem:
         raise GuardError(
             f"{good.label}: not an ancestor of {bad.label}, so no commit between them is the first bad one"
         )
-    listed = ask(repository.root, "rev-list", "--reverse", "--first-parent", f"{good.commit}..{bad.commit}")
+    listed = run_git(repository.root, "rev-list", "--reverse", "--first-parent", f"{good.commit}..{bad.commit}")
     if listed.problem:
         raise GuardError(f"{bad.label}: git: {listed.problem}")
     return listed.text.split()
 
 
-def hunt(  # noqa: PLR0913 - what a search is made of
+def bisect(  # noqa: PLR0913 - what a search is made of
     repository: Repository,
     ends: tuple[Revision, Revision],
-    terms: Terms,
+    terms: BisectSpec,
     judge: Judge,
-    evidence: Evidence,
+    evidence: FindingStore,
     *,
     say: Callable[[str], object],
-    own_gate: bool,
-) -> Hunt:
+    fixed_gate: bool,
+) -> BisectResult:
     """Find the first commit with which the bench is as much worse as the bad end.
 
-    `terms` are those of the ends. Unless `own_gate`, commits between are told apart at half of the change between
+    `terms` are those of the ends. Unless `fixed_gate`, commits between are told apart at half of the change between
     the ends, which is the furthest from both, and at no more than the largest gate there is. `say` is called with a
     line a step.
 
@@ -98,7 +98,7 @@ def hunt(  # noqa: PLR0913 - what a search is made of
     at_end = _judged(bad.commit, terms, judge, evidence, say)
     if at_end.answer != "bad" or at_end.change is None:
         raise GuardError(_not_worse(ends, at_end, terms))
-    if not own_gate:
+    if not fixed_gate:
         terms = replace(terms, gate=round(min(max(at_end.change / 2, 1e-6), LARGEST_GATE), 6))
     answers: dict[str, Answer] = {bad.commit: "bad"}
     findings = [at_end]
@@ -106,7 +106,7 @@ def hunt(  # noqa: PLR0913 - what a search is made of
         finding = _judged(commit, terms, judge, evidence, say)
         answers[commit] = finding.answer
         findings.append(finding)
-    return Hunt(
+    return BisectResult(
         bench=terms.bench,
         good=good.commit,
         bad=bad.commit,
@@ -119,38 +119,40 @@ def hunt(  # noqa: PLR0913 - what a search is made of
     )
 
 
-def told(finding: Finding) -> str:
+def format_finding(finding: Finding) -> str:
     """Return a finding in one line: `1a2b3c4d5e: bad: 5.0 % worse (40 pairs in 3.1 s)`."""
     short = finding.commit[:_SHORT]
     if finding.answer == "skip":
         return printable(f"{short}: cannot be judged: {finding.reason}")
-    change = "" if finding.change is None else f": {worse_or_better(finding.change)}"
+    change = "" if finding.change is None else f": {format_change(finding.change)}"
     return f"{short}: {finding.answer}{change} ({finding.pairs:,} pairs in {finding.elapsed_s:.1f} s)"
 
 
-def _judged(commit: str, terms: Terms, judge: Judge, evidence: Evidence, say: Callable[[str], object]) -> Finding:
+def _judged(
+    commit: str, terms: BisectSpec, judge: Judge, evidence: FindingStore, say: Callable[[str], object]
+) -> Finding:
     known = evidence.read(commit, terms, say)
     if known is not None:
-        say(f"{told(known)}, known from before")
+        say(f"{format_finding(known)}, known from before")
         return known
     finding = judge.judge(commit, terms)
     evidence.keep(finding, terms)
-    say(told(finding))
+    say(format_finding(finding))
     return finding
 
 
-def _not_worse(ends: tuple[Revision, Revision], finding: Finding, terms: Terms) -> str:
+def _not_worse(ends: tuple[Revision, Revision], finding: Finding, terms: BisectSpec) -> str:
     good, bad = ends
     against = f"{bad.label} against {good.label}"
     if finding.answer == "good":
-        change = "" if finding.change is None else f" ({worse_or_better(finding.change)})"
-        return f"{against}: not worse by more than {percentage(terms.gate)}{change}, so there is nothing to find"
+        change = "" if finding.change is None else f" ({format_change(finding.change)})"
+        return f"{against}: not worse by more than {format_percent(terms.gate)}{change}, so there is nothing to find"
     if finding.verdict == "inconclusive":
         return f"{against}: no verdict in the time there was; give it more: --max-time"
     return f"{against}: cannot be measured: {printable(finding.reason)}"
 
 
 def _described(repository: Repository, commit: str) -> Commit:
-    shown = ask(repository.root, "show", "--no-patch", "--format=%an%x00%cI%x00%P%x00%s", commit, "--")
+    shown = run_git(repository.root, "show", "--no-patch", "--format=%an%x00%cI%x00%P%x00%s", commit, "--")
     author, date, parents, subject = (shown.line.split("\0") + [""] * 4)[:4]
     return Commit(commit=commit, author=author, date=date, subject=subject, parents=len(parents.split()))

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 from msgspec import Struct
 
-from aether_guard.ab.child import last_words, run
+from aether_guard.ab.child import error_line, run_command
 from aether_guard.bisect.search import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 #: How often the time is doubled for a commit on which there was no verdict.
-_PATIENCE = 2
+_MAX_DOUBLINGS = 2
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class Terms(Struct, frozen=True, kw_only=True):
+class BisectSpec(Struct, frozen=True, kw_only=True):
     """How commits are judged: the bench, the commit they are held against, and the options of `ab`."""
 
     bench: str
@@ -47,41 +47,41 @@ class Terms(Struct, frozen=True, kw_only=True):
 class Judge(Protocol):
     """Says of a commit whether it is as the good end or worse."""
 
-    def judge(self, commit: str, terms: Terms) -> Finding:
+    def judge(self, commit: str, terms: BisectSpec) -> Finding:
         """Measure the commit against the good end."""
 
 
-class Ab:
+class AbJudge:
     """Judges by `aether-guard ab`; `pairs_at` says in which file the pairs of a commit are kept."""
 
     def __init__(self, pairs_at: Callable[[str], str]) -> None:
         """Keep every pair that is measured."""
         self._pairs_at = pairs_at
 
-    def judge(self, commit: str, terms: Terms) -> Finding:
+    def judge(self, commit: str, terms: BisectSpec) -> Finding:
         """Measure until there is a verdict, for twice and four times as long where there is none at first."""
         finding = self._once(commit, terms, terms.max_time_s)
-        for doubling in range(1, _PATIENCE + 1):
+        for doubling in range(1, _MAX_DOUBLINGS + 1):
             if finding.verdict != "inconclusive":
                 break
             finding = self._once(commit, terms, terms.max_time_s * 2**doubling)
         return finding
 
-    def _once(self, commit: str, terms: Terms, max_time_s: float) -> Finding:
+    def _once(self, commit: str, terms: BisectSpec, max_time_s: float) -> Finding:
         pairs = self._pairs_at(commit)
         os.makedirs(os.path.dirname(pairs), exist_ok=True)
         command = [sys.executable, "-m", "aether_guard", "ab", terms.bench, "--base", terms.good, "--head", commit]
         command += ["--gate", f"{terms.gate * 100:.6g}%", "--alpha", f"{terms.alpha:g}", "--quantile", terms.quantile]
         command += ["--max-time", f"{max_time_s:g}", "--format", "json", "--annotations", "never", "--quiet"]
-        done = run([*command, "--save", pairs, *terms.options], folder=".", changes={"GITHUB_STEP_SUMMARY": ""})
+        done = run_command([*command, "--save", pairs, *terms.options], folder=".", changes={"GITHUB_STEP_SUMMARY": ""})
         try:
             return finding_of(commit, msgspec.json.decode(done.stdout, type=dict))
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            reason = last_words(done.stderr).removeprefix("aether-guard: error: ")
+            reason = error_line(done.stderr).removeprefix("aether-guard: error: ")
             return Finding(commit=commit, answer="skip", verdict="error", reason=reason)
 
 
-class Known:
+class FakeJudge:
     """A judge who knows the first bad commits beforehand: for tests of what takes part in a search."""
 
     def __init__(self, bad: Iterable[str], skipped: Mapping[str, str] | None = None, by: float = 0.1) -> None:
@@ -91,7 +91,7 @@ class Known:
         self._skipped = skipped or {}
         self.asked: list[str] = []
 
-    def judge(self, commit: str, terms: Terms) -> Finding:
+    def judge(self, commit: str, terms: BisectSpec) -> Finding:
         """Say what is known."""
         self.asked.append(commit)
         if commit in self._skipped:

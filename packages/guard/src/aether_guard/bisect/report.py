@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aether_guard.bisect.hunt import told
-from aether_guard.figure import percentage, worse_or_better
+from aether_guard.bisect.hunt import format_finding
+from aether_guard.figure import format_change, format_percent
 from aether_guard.machine import to_json
 from aether_schema import printable
 
 if TYPE_CHECKING:
-    from aether_guard.bisect.hunt import Commit, Hunt
+    from aether_guard.bisect.hunt import BisectResult, Commit
 
 _SHORT = 10
 _MOST_SUSPECTS = 20
 
 
-def render_text(hunt: Hunt) -> str:
+def render_text(hunt: BisectResult) -> str:
     """Return the commit, how it was found, and where the evidence is."""
-    between = f"{hunt.bad[:_SHORT]} is {worse_or_better(hunt.change)} than {hunt.good[:_SHORT]}"
+    between = f"{hunt.bad[:_SHORT]} is {format_change(hunt.change)} than {hunt.good[:_SHORT]}"
     if len(hunt.suspects) == 1:
         (found,) = hunt.suspects
         head = f"{printable(hunt.bench)}: worse since\n\n{_commit(found)}\n"
@@ -34,15 +34,15 @@ def render_text(hunt: Hunt) -> str:
             f"{printable(hunt.bench)}: worse since one of {len(hunt.suspects)} commits; those between could not be "
             f"judged\n\n{shown}{more}\n"
         )
-    steps = "\n".join(f"  {told(finding)}" for finding in hunt.findings)
+    steps = "\n".join(f"  {format_finding(finding)}" for finding in hunt.findings)
     judged = sum(finding.answer != "skip" for finding in hunt.findings)
     return (
-        f"{head}\n{between}; worse than {percentage(hunt.gate)} counted as bad\n{steps}\n\n"
+        f"{head}\n{between}; worse than {format_percent(hunt.gate)} counted as bad\n{steps}\n\n"
         f"{judged} of {hunt.commits:,} commits judged; every pair is kept in {printable(hunt.evidence)}\n"
     )
 
 
-def render_json(hunt: Hunt) -> str:
+def render_json(hunt: BisectResult) -> str:
     """Return the search as one JSON object."""
     return to_json(hunt)
 

@@ -8,7 +8,7 @@ import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from aether_guard.command.deliver import add_delivery, check_writable, deliver
+from aether_guard.command.deliver import add_output_options, check_writable, write_report
 from aether_guard.command.form import EXIT_STATUSES, Commands, add_command, percentage_argument
 from aether_guard.config import find_config
 from aether_guard.error import GuardError
@@ -16,8 +16,8 @@ from aether_guard.error import GuardError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aether_guard.ab.contest import Contested
-    from aether_guard.ab.terms import Match
+    from aether_guard.ab.contest import Comparison
+    from aether_guard.ab.terms import VariantPair
 
 DEFAULT_GATE = 0.02
 DEFAULT_ALPHA = 0.001
@@ -79,12 +79,12 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--replay", metavar="FILE", help="decide from the pairs kept there, and measure nothing")
     parser.add_argument("--warn-only", action="store_true", help="report regressions, but exit 0 for them")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
-    add_delivery(parser)
+    add_output_options(parser)
 
 
 def execute(options: argparse.Namespace) -> int:
     """Compare, report, and return the exit status of the worst verdict."""
-    from aether_guard.ab.form import AbDocuments
+    from aether_guard.ab.form import ComparisonReport
     from aether_guard.ab.outcome import outcome_of, report_of
 
     mode = _mode(options)
@@ -97,7 +97,7 @@ def execute(options: argparse.Namespace) -> int:
         contested = _measured(options, mode, alpha, seed)
     outcomes = [outcome_of(item, seed, strict=options.strict, warn_only=options.warn_only) for item in contested]
     report = report_of(outcomes, strict=options.strict, warn_only=options.warn_only, level=alpha)
-    deliver(report, options, AbDocuments(outcomes, contested, report))
+    write_report(report, options, ComparisonReport(outcomes, contested, report))
     return report.exit_code
 
 
@@ -129,7 +129,7 @@ def _mode(options: argparse.Namespace) -> str:
     return mode
 
 
-def _replayed(options: argparse.Namespace) -> tuple[list[Contested], int]:
+def _replayed(options: argparse.Namespace) -> tuple[list[Comparison], int]:
     from aether_guard.ab.record import replay
 
     return replay(options.replay, _rule_wishes(options))
@@ -140,15 +140,15 @@ def _rule_wishes(options: argparse.Namespace) -> dict[str, object]:
     return {key: value for key, value in wishes.items() if value is not None}
 
 
-def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -> list[Contested]:
+def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -> list[Comparison]:
     """Take pairs until all is decided or the time is over; what was taken is saved whatever happens."""
     try:
-        from aether_guard.ab.contest import Contested
-        from aether_guard.ab.contestant import question_of
-        from aether_guard.ab.live import watcher_of_stderr
-        from aether_guard.ab.measure import measure, plan_terms
+        from aether_guard.ab.contest import Comparison
+        from aether_guard.ab.contestant import comparison_spec
+        from aether_guard.ab.live import stderr_progress
+        from aether_guard.ab.measure import measure, measurement_settings
         from aether_guard.ab.record import save
-        from aether_guard.ab.trial import Rule
+        from aether_guard.ab.trial import TestSpec
         from aether_harness.interrupt import ended_on_request
         from aether_harness.layout import can_fix_layouts
         from aether_harness.orphan import nothing_outlives
@@ -159,8 +159,8 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
     for path in (options.save, options.output):
         if path:
             check_writable(path)
-    terms = plan_terms(options.cpus, options.timeout)
-    contested: list[Contested] = []
+    terms = measurement_settings(options.cpus, options.timeout)
+    contested: list[Comparison] = []
     try:
         with ended_on_request() as hold_off, nothing_outlives(), ExitStack() as stack:
             try:
@@ -169,19 +169,19 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
                     where = terms.assignment.note or _where(terms.assignment.worker_cpus)
                     layouts = "" if can_fix_layouts() else "; memory layouts cannot be fixed here, so it takes longer"
                     sys.stderr.write(f"seed {seed}; {where}{layouts}\n")
-                rule = Rule(
+                rule = TestSpec(
                     gate=DEFAULT_GATE if options.gate is None else options.gate,
                     # Of a share each, so that the whole build keeps to alpha.
                     alpha=alpha / len(matches),
                     quantile=options.quantile or "p50",
                 )
-                contested += [Contested(question_of(match, rule)) for match in matches]
+                contested += [Comparison(comparison_spec(match, rule)) for match in matches]
                 measure(
                     list(zip(contested, matches, strict=True)),
                     terms,
                     seed,
                     options.max_time * len(matches),
-                    watcher_of_stderr(quiet=options.quiet),
+                    stderr_progress(quiet=options.quiet),
                 )
             finally:
                 # Nor is that broken off which is put in order after a verdict.
@@ -189,40 +189,40 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
                 if options.save and contested:
                     save(options.save, contested, seed)
     except KeyboardInterrupt:
-        pairs = sum(len(item.drawn) for item in contested)
+        pairs = sum(len(item.pairs) for item in contested)
         raise GuardError(f"interrupted after {pairs:,} pairs, before there was a verdict on all") from None
     return contested
 
 
 @contextmanager
-def _matches(options: argparse.Namespace, mode: str) -> Iterator[list[Match]]:
+def _matches(options: argparse.Namespace, mode: str) -> Iterator[list[VariantPair]]:
     """Make both sides ready and yield who stands against whom."""
-    from aether_guard.ab.contestant import commands, filled, revisions, settings
-    from aether_harness.described import Wanted
+    from aether_guard.ab.contestant import command_pairs, fill_placeholders, revision_pairs, setting_pairs
+    from aether_harness.described import BenchSelection
     from aether_harness.executable import CommandParams
 
-    wanted = Wanted(names=tuple(options.benches), params=tuple(options.param))
+    wanted = BenchSelection(names=tuple(options.benches), params=tuple(options.param))
     if mode == "revisions":
-        from aether_guard.ab.revision import two_revisions
+        from aether_guard.ab.revision import checked_out_revisions
 
         say = (lambda _line: None) if options.quiet else (lambda line: sys.stderr.write(f"{line}\n"))
-        with two_revisions(".", options.base, options.head, find_config(".").ab_setup, say) as sides:
-            yield revisions(sides, wanted, options.timeout)
+        with checked_out_revisions(".", options.base, options.head, find_config(".").ab_setup, say) as sides:
+            yield revision_pairs(sides, wanted, options.timeout)
     elif mode == "settings":
-        yield settings(wanted, options.old_settings, options.new_settings, options.timeout)
+        yield setting_pairs(wanted, options.old_settings, options.new_settings, options.timeout)
     else:
         both = [
             CommandParams(
-                command=filled(command, options.input),
+                command=fill_placeholders(command, options.input),
                 shell=options.shell,
                 measure=options.measure,
-                prepare=filled(options.prepare, options.input),
-                cleanup=filled(options.cleanup, options.input),
+                prepare=fill_placeholders(options.prepare, options.input),
+                cleanup=fill_placeholders(options.cleanup, options.input),
                 ignore_exit_code=options.ignore_exit_code,
             )
             for command in (options.exec_a, options.exec_b)
         ]
-        yield commands(both[0], both[1])
+        yield command_pairs(both[0], both[1])
 
 
 def _where(cpus: Sequence[int]) -> str:

@@ -13,7 +13,7 @@ from aether_guard.verdict import EXIT_INCONCLUSIVE, EXIT_PASS
 from aether_schema import write_atomically
 
 if TYPE_CHECKING:
-    from aether_guard.bisect.hunt import Hunt
+    from aether_guard.bisect.hunt import BisectResult
 
 DEFAULT_GATE = 0.02
 DEFAULT_ALPHA = 0.001
@@ -63,9 +63,9 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Search, report, and return whether one commit is left."""
     from aether_guard.ab.repository import find_repository, resolve
-    from aether_guard.bisect.evidence import Evidence
-    from aether_guard.bisect.hunt import hunt
-    from aether_guard.bisect.judge import Ab, Terms
+    from aether_guard.bisect.evidence import FindingStore
+    from aether_guard.bisect.hunt import bisect
+    from aether_guard.bisect.judge import AbJudge, BisectSpec
     from aether_harness.interrupt import ended_on_request
 
     if options.output:
@@ -73,7 +73,7 @@ def execute(options: argparse.Namespace) -> int:
     repository = find_repository(".")
     ends = resolve(repository, options.good), resolve(repository, options.bad)
     more = [word for param in options.param for word in ("--param", param)]
-    terms = Terms(
+    terms = BisectSpec(
         bench=options.bench,
         good=ends[0].commit,
         gate=DEFAULT_GATE if options.gate is None else options.gate,
@@ -83,7 +83,7 @@ def execute(options: argparse.Namespace) -> int:
         options=(*more, *(("--cpus", options.cpus) if options.cpus else ())),
     )
     question = [repository.root, repository.prefix, terms.bench, terms.good, terms.alpha, terms.quantile, more]
-    evidence = Evidence(options.evidence, terms.bench, question)
+    evidence = FindingStore(options.evidence, terms.bench, question)
 
     def say(line: str) -> None:
         if not options.quiet:
@@ -92,8 +92,14 @@ def execute(options: argparse.Namespace) -> int:
 
     with ended_on_request():
         try:
-            found = hunt(
-                repository, ends, terms, Ab(evidence.pairs_at), evidence, say=say, own_gate=options.gate is not None
+            found = bisect(
+                repository,
+                ends,
+                terms,
+                AbJudge(evidence.pairs_at),
+                evidence,
+                say=say,
+                fixed_gate=options.gate is not None,
             )
         except KeyboardInterrupt:
             raise GuardError(
@@ -107,7 +113,7 @@ def execute(options: argparse.Namespace) -> int:
     return EXIT_PASS if len(found.suspects) == 1 else EXIT_INCONCLUSIVE
 
 
-def _rendered(found: Hunt, form: str) -> str:
+def _rendered(found: BisectResult, form: str) -> str:
     from aether_guard.bisect.report import render_json, render_text
 
     return render_json(found) if form == "json" else render_text(found)

@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aether_guard.command.deliver import add_delivery, deliver
-from aether_guard.command.form import EXIT_STATUSES, Commands, add_command, add_policy, add_sides, book_of
-from aether_guard.command.importing import add_importing, refuse_import_options, wishes_of
+from aether_guard.command.deliver import add_output_options, write_report
+from aether_guard.command.form import (
+    EXIT_STATUSES,
+    Commands,
+    add_command,
+    add_input_options,
+    add_policy,
+    build_policies,
+)
+from aether_guard.command.importing import add_importing, import_options, refuse_import_options
 from aether_guard.config import Config, find_config
 from aether_guard.error import GuardError
-from aether_guard.pairing import Sides, judge_sides, split_sides
-from aether_guard.source import Loaded, load
+from aether_guard.pairing import InputPaths, judge_sides, split_sides
+from aether_guard.source import LoadedSummary, load
 from aether_guard.verdict import Report, build_report
 
 if TYPE_CHECKING:
@@ -36,23 +43,23 @@ EXAMPLE = """examples:
 """
 
 
-def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
+def register(commands: Commands[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     about = "compare current summaries with baselines"
-    parser = add_command(commands, "check", about, EXAMPLE + EXIT_STATUSES, execute)
+    parser = add_command(commands, "check", about, EXAMPLE + EXIT_STATUSES, run)
     parser.add_argument(
         "paths", nargs="*", metavar="BASELINE CURRENT", help="in turn; each a file, a folder of *.json, or a glob"
     )
-    add_sides(parser)
+    add_input_options(parser)
     add_importing(parser)
     add_policy(parser)
-    add_delivery(parser)
+    add_output_options(parser)
 
 
-def execute(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Compare, report, and return the exit status of the worst verdict."""
     config = find_config(".")
-    book = book_of(options, config)
+    book = build_policies(options, config)
     sides, today = _sides(options, config), datetime.now(UTC).date()
     sides = replace(sides, promotion=_promotion(options, sides))
     if options.source is None:
@@ -61,15 +68,15 @@ def execute(options: argparse.Namespace) -> int:
     else:
         from aether_guard.importer.loading import Reader
 
-        judgements = judge_sides(sides, book, today, Reader(options.source, wishes_of(options)).load_all)
+        judgements = judge_sides(sides, book, today, Reader(options.source, import_options(options)).load_all)
     if not judgements:
         raise GuardError("nothing to compare")
     report = build_report(judgements, strict=options.strict, level=book.level)
-    deliver(report, options, _Documents(report))
+    write_report(report, options, _Documents(report))
     return report.exit_code
 
 
-def _promotion(options: argparse.Namespace, sides: Sides) -> str:
+def _promotion(options: argparse.Namespace, sides: InputPaths) -> str:
     """Return the command that makes the current figures the first baseline."""
     if options.source is not None:
         path = sides.baseline[0]
@@ -80,14 +87,14 @@ def _promotion(options: argparse.Namespace, sides: Sides) -> str:
     return shlex.join(["aether-guard", "promote", *named, "--reason", "first baseline"])
 
 
-def _sides(options: argparse.Namespace, config: Config) -> Sides:
+def _sides(options: argparse.Namespace, config: Config) -> InputPaths:
     if len(options.paths) % 2:
         raise GuardError(f"paths come in pairs, BASELINE CURRENT; {options.paths[-1]} has no partner")
     if bool(options.baseline) != bool(options.current):
         raise GuardError("--baseline and --current go together")
     if options.source is not None and (options.paths or options.baseline):
         # A file of another tool's holds any number of benches, so it is they that are paired.
-        return Sides(
+        return InputPaths(
             baseline=(*options.paths[::2], *options.baseline), current=(*options.paths[1::2], *options.current)
         )
     if options.paths or options.baseline:
@@ -95,7 +102,7 @@ def _sides(options: argparse.Namespace, config: Config) -> Sides:
     if not config.baseline or not config.current:
         where = config.path or "an aether.toml (none found from here upwards)"
         raise GuardError(f"nothing to compare: name two files, or guard.baseline and guard.current in {where}")
-    return Sides(baseline=config.baseline, current=config.current)
+    return InputPaths(baseline=config.baseline, current=config.current)
 
 
 class _Documents(Struct, frozen=True):
@@ -115,4 +122,4 @@ class _Documents(Struct, frozen=True):
 def _summary_at(path: str) -> Summary | None:
     """Return the summary in a file that was read before, unless it has gone since."""
     loaded = load(path)
-    return loaded.summary if isinstance(loaded, Loaded) else None
+    return loaded.summary if isinstance(loaded, LoadedSummary) else None

@@ -7,9 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Protocol
 
 from aether_guard.annotation import render_annotations
-from aether_guard.command.form import complain
+from aether_guard.command.form import print_error
 from aether_guard.error import GuardError
-from aether_guard.terminal import adorn, terminal_of_stdout
+from aether_guard.terminal import decorate, stdout_capabilities
 from aether_guard.text import render_text
 from aether_guard.verdict import EXIT_PASS
 from aether_schema import printable, write_atomically
@@ -26,7 +26,7 @@ DOCUMENTS = {"json", "markdown", "html", "junit"}
 _CI_VARIABLES = ("CI", "GITHUB_ACTIONS")
 
 
-class Documents(Protocol):
+class ReportRenderer(Protocol):
     """The forms of a report that hold more than the report, made only when they are asked for."""
 
     def json(self) -> str:
@@ -36,7 +36,7 @@ class Documents(Protocol):
         """Return it as an HTML page of one file."""
 
 
-def add_delivery(parser: argparse.ArgumentParser) -> None:
+def add_output_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say in which form a report goes where, and what fails beside a regression."""
     parser.add_argument("--strict", action="store_true", help="exit 3 where the evidence is inconclusive")
     parser.add_argument("--format", choices=FORMATS, default="text", help="of the report; %(default)s")
@@ -62,7 +62,7 @@ def check_writable(path: str) -> None:
         raise GuardError(f"{printable(path)}: cannot be written: {printable(folder)} is no folder to write to")
 
 
-def deliver(report: Report, options: argparse.Namespace, documents: Documents) -> None:
+def write_report(report: Report, options: argparse.Namespace, documents: ReportRenderer) -> None:
     """Put the report where it was asked for, its annotations beside it, and a copy in the step summary."""
     rendered = _rendered(report, options.format, documents)
     if options.output:
@@ -70,9 +70,9 @@ def deliver(report: Report, options: argparse.Namespace, documents: Documents) -
     # What a program reads from the standard output stays one document; hosts read commands from both streams.
     for_program = options.format in DOCUMENTS and not options.output
     if options.format == "text" and not options.output:
-        terminal = terminal_of_stdout()
+        terminal = stdout_capabilities()
         shown = render_text(report, with_errors=sys.stdout.isatty())
-        sys.stdout.write(shown if terminal is None else adorn(shown, report, terminal))
+        sys.stdout.write(shown if terminal is None else decorate(shown, report, terminal))
     elif not options.output:
         sys.stdout.write(rendered)
     elif report.exit_code != EXIT_PASS or options.format != "text":
@@ -84,7 +84,7 @@ def deliver(report: Report, options: argparse.Namespace, documents: Documents) -
         # On a terminal the text has them.
         for judgement in report.benches:
             if judgement.verdict == "error":
-                complain(judgement.reason)
+                print_error(judgement.reason)
     _append_step_summary(report, documents)
 
 
@@ -93,7 +93,7 @@ def _annotations_are_read() -> bool:
     return any(map(os.environ.get, _CI_VARIABLES)) or not sys.stdout.isatty()
 
 
-def _rendered(report: Report, form: str, documents: Documents) -> str:
+def _rendered(report: Report, form: str, documents: ReportRenderer) -> str:
     """Return the report in a form; what a form needs is imported with it, for most runs need none of it."""
     if form == "json":
         return documents.json()
@@ -110,7 +110,7 @@ def _rendered(report: Report, form: str, documents: Documents) -> str:
     return render_text(report)
 
 
-def _append_step_summary(report: Report, documents: Documents) -> None:
+def _append_step_summary(report: Report, documents: ReportRenderer) -> None:
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return
@@ -119,4 +119,4 @@ def _append_step_summary(report: Report, documents: Documents) -> None:
             file.write(_rendered(report, "markdown", documents))
     except OSError as error:
         # The verdict stands without its copy.
-        complain(f"the step summary {path} cannot be written: {(error.strerror or str(error)).lower()}")
+        print_error(f"the step summary {path} cannot be written: {(error.strerror or str(error)).lower()}")

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from aether_guard.error import GuardError
 from aether_guard.figure import parse_percentage
-from aether_guard.policy import PolicyBook, Wishes
+from aether_guard.policy import PolicyOverrides, PolicySet
 from aether_schema import printable
 
 if TYPE_CHECKING:
@@ -92,15 +92,15 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--expect", action="append", default=[], metavar="BENCH", help="an error if it is not there")
 
 
-def add_sides(parser: argparse.ArgumentParser) -> None:
+def add_input_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that name baselines and currents, to be paired by bench."""
     parser.add_argument("--baseline", nargs="+", action="extend", default=[], metavar="PATH", help="baselines")
     parser.add_argument("--current", nargs="+", action="extend", default=[], metavar="PATH", help="current summaries")
 
 
-def book_of(options: argparse.Namespace, config: Config) -> PolicyBook:
+def build_policies(options: argparse.Namespace, config: Config) -> PolicySet:
     """Return the file's policies with the command line's over them."""
-    wishes = Wishes(
+    wishes = PolicyOverrides(
         gate=options.gate,
         quantile=options.quantile,
         warn_only=options.warn_only or None,
@@ -108,7 +108,7 @@ def book_of(options: argparse.Namespace, config: Config) -> PolicyBook:
         host_mismatch=options.host_mismatch,
     )
     expected = (*config.book.expected, *options.expect)
-    return replace(config.book, overriding=(("command line", wishes),), expected=expected)
+    return replace(config.book, cli_overrides=(("command line", wishes),), expected=expected)
 
 
 def percentage_argument(text: str) -> float:
@@ -119,7 +119,7 @@ def percentage_argument(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """Say on the error stream what is wrong; where that is full or gone, the exit status has to say it."""
     with contextlib.suppress(OSError):
         print(printable(f"aether-guard: error: {message}"), file=sys.stderr)

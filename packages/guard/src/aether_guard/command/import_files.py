@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from aether_guard.command.form import Commands, add_command
-from aether_guard.command.importing import add_reading, wishes_of
+from aether_guard.command.importing import add_parse_options, import_options
 from aether_guard.error import GuardError
 from aether_guard.figure import described_figures
 from aether_guard.verdict import EXIT_PASS
@@ -47,7 +47,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("paths", nargs="*", metavar="FILE", help="a file, a folder, or a glob")
     parser.add_argument("--out", metavar="DIR", help="where the summaries go, a file a bench")
     parser.add_argument(_ALONE, action="store_true", help="list the formats that are installed, and end")
-    add_reading(parser)
+    add_parse_options(parser)
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -59,7 +59,7 @@ def execute(options: argparse.Namespace) -> int:
         return _list()
     if options.format is None or not options.paths or not options.out:
         raise GuardError("name a format, files and --out DIR, or --list")
-    reader = Reader(options.format, wishes_of(options))
+    reader = Reader(options.format, import_options(options))
     loaded, problems = reader.load_all(options.paths)
     if errors := [problem.message for problem in problems if problem.is_error]:
         raise GuardError("\n".join(errors))

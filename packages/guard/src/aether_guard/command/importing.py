@@ -9,7 +9,7 @@ from aether_guard.command.form import percentage_argument
 from aether_guard.error import GuardError
 
 if TYPE_CHECKING:
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
     from aether_schema import Better
 
 _WAYS: dict[str, Better] = {"lower": "lower", "higher": "higher"}
@@ -20,10 +20,10 @@ def add_importing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from", dest="source", metavar="FORMAT", help="the files are another tool's, in this format, or auto"
     )
-    add_reading(parser)
+    add_parse_options(parser)
 
 
-def add_reading(parser: argparse.ArgumentParser) -> None:
+def add_parse_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for what a file does not say."""
     parser.add_argument(
         "--better",
@@ -47,7 +47,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def wishes_of(options: argparse.Namespace) -> Wishes:
+def import_options(options: argparse.Namespace) -> ImportOptions:
     """Return what the options say.
 
     Raises:
@@ -55,7 +55,7 @@ def wishes_of(options: argparse.Namespace) -> Wishes:
 
     """
     from aether_guard.importer.csv_table import USUAL
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
     columns: dict[str, str] = {}
     for text in options.column:
@@ -63,7 +63,7 @@ def wishes_of(options: argparse.Namespace) -> Wishes:
         if what not in USUAL or not name:
             raise GuardError(f"--column {text}: write WHAT=NAME, and WHAT is one of {', '.join(USUAL)}")
         columns[what] = name
-    return Wishes(
+    return ImportOptions(
         better=tuple(options.better),
         columns=columns,
         unit=options.unit,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from aether_guard.command.form import Commands, add_command, add_policy, book_of, percentage_argument
+from aether_guard.command.form import Commands, add_command, add_policy, build_policies, percentage_argument
 from aether_guard.config import find_config
 from aether_guard.error import GuardError
-from aether_guard.figure import percentage
+from aether_guard.figure import format_percent
 from aether_guard.policy import policy_for
 from aether_guard.verdict import EXIT_PASS
 from aether_schema import printable
@@ -43,29 +43,29 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Print how often the policy in force cries wolf over recorded runs, and what it finds."""
-    from aether_guard.noise import Question, measure_policy
+    from aether_guard.noise import StudySpec, evaluate_policy
     from aether_guard.recording import read_recording
 
-    book = book_of(options, find_config("."))
+    book = build_policies(options, find_config("."))
     for path in options.recordings:
         runs = read_recording(path)
         if len(runs) < LEAST_RUNS or len({run.bench_id for run in runs}) > 1:
             raise GuardError(f"{printable(path)}: takes at least {LEAST_RUNS} runs of one bench")
         effective = policy_for(runs[0].bench_id, book)
         slowdowns = options.slowdown or DEFAULT_SLOWDOWNS
-        question = Question(slowdowns=slowdowns, wished_rate=options.rate, level=book.level)
-        report = measure_policy(runs, effective, question, datetime.now(UTC).date())
+        question = StudySpec(slowdowns=slowdowns, wished_rate=options.rate, level=book.level)
+        report = evaluate_policy(runs, effective, question, datetime.now(UTC).date())
         if report.errors == report.pairs:
             raise GuardError(f"{printable(path)}: no two runs can be compared: {printable(report.problem or '')}")
         print(printable(f"{report.bench_id}: {report.runs} runs of unchanged code, {report.pairs} ordered pairs"))
         if report.errors:
             print(printable(f"  {report.errors} pairs left out, which cannot be compared: {report.problem}"))
-        gate = percentage(effective.gate_in_force)
-        print(f"  policy: {effective.quantile}, gate {gate}, level {percentage(book.level)}")
+        gate = format_percent(effective.gate_in_force)
+        print(f"  policy: {effective.quantile}, gate {gate}, level {format_percent(book.level)}")
         for outcome in report.outcomes:
-            what = f"slowed down by {percentage(outcome.slowdown)}" if outcome.slowdown else "unchanged"
+            what = f"slowed down by {format_percent(outcome.slowdown)}" if outcome.slowdown else "unchanged"
             share = f"{outcome.regressions * 100:6.2f} % regressions, {outcome.inconclusive * 100:6.2f} % inconclusive"
             print(f"  {what:24}{share}")
-        tightest = "none of those tried" if report.tightest_gate is None else percentage(report.tightest_gate)
-        print(f"  tightest gate with at most {percentage(report.wished_rate)} false alarms: {tightest}")
+        tightest = "none of those tried" if report.tightest_gate is None else format_percent(report.tightest_gate)
+        print(f"  tightest gate with at most {format_percent(report.wished_rate)} false alarms: {tightest}")
     return EXIT_PASS

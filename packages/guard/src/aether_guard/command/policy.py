@@ -6,9 +6,9 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from aether_guard.command.form import Commands, add_command, add_policy, book_of
+from aether_guard.command.form import Commands, add_command, add_policy, build_policies
 from aether_guard.config import find_config
-from aether_guard.figure import percentage
+from aether_guard.figure import format_percent
 from aether_guard.policy import KEYS, policy_for, waiver_expired
 from aether_guard.source import load_all
 from aether_guard.verdict import EXIT_PASS
@@ -33,7 +33,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Print the policy in force for each bench, and where each value came from."""
     config = find_config(".")
-    book = book_of(options, config)
+    book = build_policies(options, config)
     known = options.benches
     if not known:
         loaded, _ = load_all([path for path in (*config.baseline, *config.current) if os.path.exists(path)])
@@ -44,11 +44,13 @@ def execute(options: argparse.Namespace) -> int:
         print(printable(bench_id))
         for key in KEYS:
             value = getattr(effective, key)
-            shown = percentage(value) if key == "gate" else str(value).lower() if isinstance(value, bool) else value
+            shown = format_percent(value) if key == "gate" else str(value).lower() if isinstance(value, bool) else value
             print(f"  {key.replace('_', '-'):14} {shown:10} {effective.sources[key]}")
         if effective.waiver is not None:
             waiver = effective.waiver
             term = "expired on" if waiver_expired(waiver, today) else "until"
-            print(printable(f"  {'waiver':14} {percentage(waiver.gate):10} {term} {waiver.expires}: {waiver.reason}"))
-    print(f"level {percentage(book.level)}: the false-alarm risk per build")
+            print(
+                printable(f"  {'waiver':14} {format_percent(waiver.gate):10} {term} {waiver.expires}: {waiver.reason}")
+            )
+    print(f"level {format_percent(book.level)}: the false-alarm risk per build")
     return EXIT_PASS

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime
 
-from aether_guard.command.form import Commands, add_command, add_sides
+from aether_guard.command.form import Commands, add_command, add_input_options
 from aether_guard.config import find_config
 from aether_guard.error import GuardError
 from aether_guard.figure import described_figures
-from aether_guard.pairing import Sides, judge_sides
+from aether_guard.pairing import InputPaths, judge_sides
 from aether_guard.verdict import EXIT_PASS
 from aether_schema import printable
 
@@ -43,12 +43,12 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="K",
         help="keep the last K runs of the same code, those in --current and those of the baseline; 1",
     )
-    add_sides(parser)
+    add_input_options(parser)
 
 
 def execute(options: argparse.Namespace) -> int:
     """Write the current figures over the baselines and say what changed."""
-    from aether_guard.promote import beaten, plan_promotions, write_promotions
+    from aether_guard.promote import improved_benches, plan_promotions, write_promotions
 
     config = find_config(".")
     baseline, current = options.baseline or config.baseline, options.current or config.current
@@ -56,9 +56,9 @@ def execute(options: argparse.Namespace) -> int:
     if options.improved and options.runs > 1:
         raise GuardError("--improved starts a new baseline, without the runs of slower code: omit --runs")
     if options.improved:
-        sides = Sides(baseline=tuple(baseline), current=tuple(current))
+        sides = InputPaths(baseline=tuple(baseline), current=tuple(current))
         judgements = judge_sides(sides, config.book, datetime.now(UTC).date())
-        benches = [bench_id for bench_id in beaten(judgements) if not benches or bench_id in benches]
+        benches = [bench_id for bench_id in improved_benches(judgements) if not benches or bench_id in benches]
         reason = reason or "beaten with evidence"
         if not benches:
             print("no baseline was beaten with evidence; nothing was written")

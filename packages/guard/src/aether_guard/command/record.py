@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from aether_guard.command.form import Commands, add_command, complain
+from aether_guard.command.form import Commands, add_command, print_error
 from aether_guard.config import find_config
 from aether_guard.error import GuardError
 from aether_guard.source import load_all
@@ -67,7 +67,7 @@ def execute(options: argparse.Namespace) -> int:
         if options.paths or options.run_id:
             raise GuardError("--compact gathers what is recorded already; it takes no summaries and no --run-id")
         return _compact(store)
-    from aether_guard.history.origin import origins_of
+    from aether_guard.history.origin import provenance_of
     from aether_guard.history.record import rows_of
 
     config = find_config(".")
@@ -80,7 +80,9 @@ def execute(options: argparse.Namespace) -> int:
         # All of a run or nothing: what is missing could not be added under the same id.
         raise GuardError("\n".join(problem.message for problem in problems))
     summaries = [item.summary for item in loaded]
-    rows = rows_of(summaries, origins_of(summaries, options.commit, options.branch), options.run_id, datetime.now(UTC))
+    rows = rows_of(
+        summaries, provenance_of(summaries, options.commit, options.branch), options.run_id, datetime.now(UTC)
+    )
     _record(store, rows, options.format)
     return EXIT_PASS
 
@@ -107,11 +109,11 @@ def _record(store: Store, rows: list[Row], form: str) -> None:
 
 
 def _compact(store: Store) -> int:
-    from aether_guard.history.pack import pack
+    from aether_guard.history.pack import compact
 
-    packed = pack(store)
+    packed = compact(store)
     for problem in packed.problems:
-        complain(problem)
+        print_error(problem)
     if packed.files:
         print(printable(f"{packed.files:,} files are one now: {store.path(packed.name)}"))
     else:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from aether_guard.command.deliver import check_writable
-from aether_guard.command.form import Commands, add_command, complain, percentage_argument
+from aether_guard.command.form import Commands, add_command, percentage_argument, print_error
 from aether_guard.command.record import add_history
 from aether_guard.error import GuardError
 from aether_guard.verdict import EXIT_ERROR, EXIT_PASS
@@ -15,7 +15,7 @@ from aether_schema import printable, write_atomically
 if TYPE_CHECKING:
     import argparse
 
-    from aether_guard.history.course import Course
+    from aether_guard.history.course import HistoryReport
 
 FORMATS = ("text", "json", "markdown", "html")
 
@@ -67,27 +67,27 @@ def execute(options: argparse.Namespace) -> int:
         check_writable(options.output)
     store = open_store(options.history)
     try:
-        from aether_guard.history.course import Asked, read_course, renames_of
+        from aether_guard.history.course import HistoryQuery, analyze, parse_renames
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "numpy":
             raise GuardError("the history needs numpy: pip install 'aether-guard[history]'") from None
         raise
-    asked = Asked(
+    asked = HistoryQuery(
         benches=tuple(options.benches),
         branch=options.branch,
         quantile=options.quantile,
         confidence=options.confidence,
-        renamed=dict(renames_of(options.renamed)),
+        renamed=dict(parse_renames(options.renamed)),
         scheduler=options.scheduler,
     )
-    course = read_course(store, asked, _repository(options), lambda line: sys.stderr.write(f"{line}\n"))
+    course = analyze(store, asked, _repository(options), lambda line: sys.stderr.write(f"{line}\n"))
     rendered = _rendered(course, options.format)
     if options.output:
         write_atomically(options.output, rendered.encode(errors="backslashreplace"))
     else:
         sys.stdout.write(rendered)
     for problem in course.problems:
-        complain(problem)
+        print_error(problem)
     return EXIT_ERROR if course.problems else EXIT_PASS
 
 
@@ -107,7 +107,7 @@ def _repository(options: argparse.Namespace) -> str | None:
     return repository_url()
 
 
-def _rendered(course: Course, form: str) -> str:
+def _rendered(course: HistoryReport, form: str) -> str:
     if form == "json":
         from aether_guard.history.text import render_json
 

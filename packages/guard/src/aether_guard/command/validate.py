@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aether_guard.command.form import Commands, add_command, complain
+from aether_guard.command.form import Commands, add_command, print_error
 from aether_guard.figure import described_figures
 from aether_guard.source import load_all
 from aether_guard.verdict import EXIT_ERROR, EXIT_PASS
@@ -34,5 +34,5 @@ def execute(options: argparse.Namespace) -> int:
         summary = item.summary
         print(printable(f"ok: {item.path}: {summary.bench_id}: {described_figures(summary)}, n {summary.n}"))
     for problem in problems:
-        complain(problem.message)
+        print_error(problem.message)
     return EXIT_ERROR if problems else EXIT_PASS

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
-from aether_guard.student import upper_tail
+from aether_guard.student import t_sf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 #: A level is at least so many points: two may be one bad minute of a machine.
-LEAST_LEVEL = 3
+MIN_SEGMENT = 3
 #: A difference is a candidate from so many times what the largest of pure noise would be.
 CANDIDATE_AT = 1.15
 #: Points further from their level than so many standard deviations count as if they were there.
@@ -35,7 +35,7 @@ NORMAL_SCALE = 1.4826
 #: A series that remembers more than this is a walk; nothing in it is a step.
 MOST_MEMORY = 0.9
 #: The 95 % point of the likelihood ratio of a place (Hansen 2000, Sample splitting and threshold estimation, table I).
-PLACE_95 = 7.35
+LOCATION_LR_95 = 7.35
 #: Neighbours on each side among which a point is judged to be a spike.
 _NEIGHBOURS = 3
 #: Places and verdicts agree after two or three rounds.
@@ -44,7 +44,7 @@ _GROWTH = math.sqrt(2)
 _LEAST_NOISE = 1e-9
 
 
-class Change(Struct, frozen=True, kw_only=True):
+class ChangePoint(Struct, frozen=True, kw_only=True):
     """A change of level: the first point at the new one has the place `index`.
 
     With 95 % confidence that point lies from `first` to `last`, both included. `before` and `after` are the levels,
@@ -64,34 +64,34 @@ class Change(Struct, frozen=True, kw_only=True):
         return self.after / self.before - 1 if self.before else math.inf
 
 
-def find_changes(values: Sequence[float] | Array, confidence: float = 0.99) -> list[Change]:
+def find_changes(values: Sequence[float] | Array, confidence: float = 0.99) -> list[ChangePoint]:
     """Return the changes of level in `values`, oldest first, each at least as sure as `confidence`.
 
     `values` are finite and not negative, in the order in which the code changed. Noise is taken to grow with the
     level, so logarithms are compared, unless there is a 0.
     """
     series = np.asarray(values, dtype=np.float64)
-    if len(series) < 2 * LEAST_LEVEL or float(series.min()) == float(series.max()):
+    if len(series) < 2 * MIN_SEGMENT or float(series.min()) == float(series.max()):
         return []
     scaled = np.log(series) if float(series.min()) > 0 else series / float(series.max())
-    noise, memory = _noise(scaled)
+    noise, autocorrelation = _noise(scaled)
     # What remembers varies more in the mean than its points let on.
-    stretch = math.sqrt((1 + memory) / (1 - memory))
-    smooth = _without_spikes(scaled, noise)
-    places = _candidates(smooth / (noise * stretch))
+    inflation = math.sqrt((1 + autocorrelation) / (1 - autocorrelation))
+    smooth = _hampel_filter(scaled, noise)
+    places = _candidates(smooth / (noise * inflation))
     judged: dict[int, float] = {}
     clipped = smooth
     for _ in range(_ROUNDS):
         # Once the chance ones are out, the others may lie better, and the spikes be others.
-        places = _placed(smooth, places)
+        places = _refine_locations(smooth, places)
         clipped = _clipped(scaled, places, noise)
-        judged = _standing(clipped, places, memory, confidence)
+        judged = _prune(clipped, places, autocorrelation, confidence)
         if list(judged) == places:
             break
         places = list(judged)
     edges = [0, *sorted(judged), len(series)]
     return [
-        _change(series, clipped, (low, place, high), judged[place], stretch)
+        _change(series, clipped, (low, place, high), judged[place], inflation)
         for low, place, high in zip(edges, edges[1:], edges[2:], strict=False)
     ]
 
@@ -111,11 +111,11 @@ def _noise(series: Array) -> tuple[float, float]:
     power = float(np.mean(kept * kept))
     correlation = float(np.mean(kept[1:] * kept[:-1])) / power if power > 0 else -0.5
     # Of chance alone it varies by about 1/sqrt(n); only what is beyond that is believed.
-    memory = min(max(1 + 2 * correlation - 2 / math.sqrt(len(steps)), 0.0), MOST_MEMORY)
-    return max(deviation / math.sqrt(2 * (1 - memory)), _LEAST_NOISE), memory
+    autocorrelation = min(max(1 + 2 * correlation - 2 / math.sqrt(len(steps)), 0.0), MOST_MEMORY)
+    return max(deviation / math.sqrt(2 * (1 - autocorrelation)), _LEAST_NOISE), autocorrelation
 
 
-def _without_spikes(series: Array, noise: float) -> Array:
+def _hampel_filter(series: Array, noise: float) -> Array:
     """Return the series with points far from the median of their neighbours pulled to it (Hampel 1974)."""
     padded = np.pad(series, _NEIGHBOURS, mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _NEIGHBOURS + 1)
@@ -129,7 +129,7 @@ def _candidates(series: Array) -> list[int]:
     threshold = CANDIDATE_AT * math.sqrt(2 * math.log(count))
     sums = np.concatenate(([0.0], np.cumsum(series - np.median(series))))
     chosen: list[int] = []
-    length = 2.0 * LEAST_LEVEL
+    length = 2.0 * MIN_SEGMENT
     while True:
         whole = min(round(length), count)
         starts, places, heights = _layer(sums, count, whole)
@@ -150,7 +150,7 @@ def _layer(sums: Array, count: int, length: int) -> tuple[NDArray[np.intp], NDAr
     """Return the starts of the intervals of a length, where each differs most from side to side, and by how much."""
     step = max(length // 2, 1)
     starts = np.append(np.arange(0, count - length, step), count - length)
-    lefts = np.arange(LEAST_LEVEL, length - LEAST_LEVEL + 1)
+    lefts = np.arange(MIN_SEGMENT, length - MIN_SEGMENT + 1)
     rights = length - lefts
     inner = sums[starts[:, None] + lefts]
     left = (inner - sums[starts][:, None]) / lefts
@@ -160,22 +160,22 @@ def _layer(sums: Array, count: int, length: int) -> tuple[NDArray[np.intp], NDAr
     return starts, starts + lefts[best], heights[np.arange(len(starts)), best]
 
 
-def _placed(series: Array, places: Sequence[int]) -> list[int]:
+def _refine_locations(series: Array, places: Sequence[int]) -> list[int]:
     """Return every place moved to where, between its neighbours, two levels fit best."""
     moved = list(places)
     for at in range(len(moved)):
         low = moved[at - 1] if at else 0
         high = moved[at + 1] if at + 1 < len(moved) else len(series)
-        if high - low >= 2 * LEAST_LEVEL:
+        if high - low >= 2 * MIN_SEGMENT:
             _, gains = _gains(series[low:high])
-            moved[at] = low + LEAST_LEVEL + int(np.argmax(gains))
+            moved[at] = low + MIN_SEGMENT + int(np.argmax(gains))
     return sorted(set(moved))
 
 
 def _gains(series: Array) -> tuple[NDArray[np.intp], Array]:
     """Return for every split that leaves two levels by how much it lowers the sum of squares."""
     count = len(series)
-    lefts = np.arange(LEAST_LEVEL, count - LEAST_LEVEL + 1)
+    lefts = np.arange(MIN_SEGMENT, count - MIN_SEGMENT + 1)
     sums = np.cumsum(series - series.mean())[lefts - 1]
     return lefts, sums * sums * count / (lefts * (count - lefts))
 
@@ -187,10 +187,10 @@ def _clipped(series: Array, places: Sequence[int], noise: float) -> Array:
     return np.clip(series, levels - CLIPPED_AT * noise, levels + CLIPPED_AT * noise)
 
 
-def _standing(series: Array, places: Sequence[int], memory: float, confidence: float) -> dict[int, float]:
+def _prune(series: Array, places: Sequence[int], autocorrelation: float, confidence: float) -> dict[int, float]:
     """Return the places that stand the test, and how sure each is; the least sure goes first."""
     kept = list(places)
-    sureness = [_confidence(series, kept, at, memory) for at in range(len(kept))]
+    sureness = [_confidence(series, kept, at, autocorrelation) for at in range(len(kept))]
     while kept:
         weakest = min(range(len(kept)), key=sureness.__getitem__)
         if sureness[weakest] >= confidence:
@@ -198,11 +198,11 @@ def _standing(series: Array, places: Sequence[int], memory: float, confidence: f
         del kept[weakest], sureness[weakest]
         for at in (weakest - 1, weakest):
             if 0 <= at < len(kept):
-                sureness[at] = _confidence(series, kept, at, memory)
+                sureness[at] = _confidence(series, kept, at, autocorrelation)
     return dict(zip(kept, sureness, strict=True))
 
 
-def _confidence(series: Array, places: Sequence[int], at: int, memory: float) -> float:
+def _confidence(series: Array, places: Sequence[int], at: int, autocorrelation: float) -> float:
     """Return how sure the change at a place is: Welch's test of its two levels, for all the places it was chosen from.
 
     Source: Welch 1947; the chance is multiplied by the number of places (Bonferroni), so it errs on the safe side.
@@ -210,7 +210,7 @@ def _confidence(series: Array, places: Sequence[int], at: int, memory: float) ->
     low = places[at - 1] if at else 0
     high = places[at + 1] if at + 1 < len(places) else len(series)
     sides = series[low : places[at]], series[places[at] : high]
-    shrink = (1 - memory) / (1 + memory)
+    shrink = (1 - autocorrelation) / (1 + autocorrelation)
     counts = [max(len(side) * shrink, 1.5) for side in sides]
     errors = [
         max(float(side.var(ddof=1)) if len(side) > 1 else 0.0, _LEAST_NOISE**2) / count
@@ -219,18 +219,20 @@ def _confidence(series: Array, places: Sequence[int], at: int, memory: float) ->
     total = sum(errors)
     freedom = total**2 / sum(error**2 / max(count - 1, 0.5) for error, count in zip(errors, counts, strict=True))
     t = abs(float(sides[1].mean() - sides[0].mean())) / math.sqrt(total)
-    return 1 - min(1.0, 2 * upper_tail(t, freedom) * (high - low))
+    return 1 - min(1.0, 2 * t_sf(t, freedom) * (high - low))
 
 
-def _change(series: Array, clipped: Array, span: tuple[int, int, int], confidence: float, stretch: float) -> Change:
+def _change(
+    series: Array, clipped: Array, span: tuple[int, int, int], confidence: float, inflation: float
+) -> ChangePoint:
     low, place, high = span
     lefts, gains = _gains(clipped[low:high])
     residuals = np.concatenate(
         (clipped[low:place] - clipped[low:place].mean(), clipped[place:high] - clipped[place:high].mean())
     )
-    variance = max(float(residuals @ residuals) / max(high - low - 2, 1), _LEAST_NOISE**2) * stretch**2
-    likely = low + lefts[gains >= gains.max() - PLACE_95 * variance]
-    return Change(
+    variance = max(float(residuals @ residuals) / max(high - low - 2, 1), _LEAST_NOISE**2) * inflation**2
+    likely = low + lefts[gains >= gains.max() - LOCATION_LR_95 * variance]
+    return ChangePoint(
         index=place,
         first=min(int(likely[0]), place),
         last=max(int(likely[-1]), place),

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from aether_guard.error import GuardError
-from aether_guard.history.lineage import known_commits
-from aether_guard.history.pool import find_all
-from aether_guard.history.query import Found, select
-from aether_guard.history.series import WANTED, Series, build_series, possible_renames
-from aether_guard.history.store import shown
+from aether_guard.history.lineage import commit_positions
+from aether_guard.history.pool import find_changes_parallel
+from aether_guard.history.query import QueryResult, select
+from aether_guard.history.series import COLUMNS, Series, build_series, possible_renames
+from aether_guard.history.store import redacted
 from aether_guard.history.trend import Trend, trend_of
 from aether_guard.verdict import Quantile
 from aether_schema import printable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MANY_FILES = 1_000
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class HistoryQuery(Struct, frozen=True, kw_only=True):
     """What is wanted of a history: benches by name or glob, all where there is none.
 
     `renamed` are names of today by those of before.
@@ -40,7 +40,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     scheduler: str | None = None
 
 
-class Course(Struct, frozen=True, kw_only=True):
+class HistoryReport(Struct, frozen=True, kw_only=True):
     """All trends of a history, the latest changes first, with the series they are of; lines about what is missing.
 
     `repository` is the web address under which commits are found, None where that is unknown.
@@ -55,7 +55,7 @@ class Course(Struct, frozen=True, kw_only=True):
     repository: str | None = None
 
 
-def read_course(store: Store, asked: Asked, repository: str | None, say: Callable[[str], object]) -> Course:
+def analyze(store: Store, asked: HistoryQuery, repository: str | None, say: Callable[[str], object]) -> HistoryReport:
     """Return the trends of the benches asked for; `say` is called with a line about an executor that went away.
 
     Raises:
@@ -66,16 +66,16 @@ def read_course(store: Store, asked: Asked, repository: str | None, say: Callabl
     if not len(found.columns["bench_id"]):
         raise GuardError("\n".join([*found.problems, _nothing(store, asked, found)]))
     has_commits = any(found.columns["commit"].tolist())
-    known = known_commits() if has_commits else {}
+    known = commit_positions() if has_commits else {}
     series = build_series(found.columns, asked.renamed, known, one_branch=asked.branch is not None)
-    changes = find_all([one.values for one in series], asked.confidence, asked.scheduler, say)
+    changes = find_changes_parallel([one.values for one in series], asked.confidence, asked.scheduler, say)
     pairs = [(trend_of(one, its), one) for one, its in zip(series, changes, strict=True)]
     pairs.sort(key=lambda pair: pair[0].changes[-1].timestamp if pair[0].changes else "", reverse=True)
     hints = possible_renames(series)
     if found.singles > MANY_FILES:
         hints.append(f"{found.singles:,} files of single runs; `aether-guard record --compact` makes one of them")
-    return Course(
-        history=shown(store.address),
+    return HistoryReport(
+        history=redacted(store.address),
         quantile=asked.quantile,
         trends=tuple(trend for trend, _ in pairs),
         series=tuple(one for _, one in pairs),
@@ -85,7 +85,7 @@ def read_course(store: Store, asked: Asked, repository: str | None, say: Callabl
     )
 
 
-def _rows(store: Store, asked: Asked) -> Found:
+def _rows(store: Store, asked: HistoryQuery) -> QueryResult:
     """Return the rows wanted; names are matched by the database, so that it reads no other bench's."""
     former = [old for old, new in asked.renamed.items() if any(fnmatchcase(new, name) for name in asked.benches)]
     values: dict[str, object] = {}
@@ -99,22 +99,22 @@ def _rows(store: Store, asked: Asked) -> Found:
     if asked.branch is not None:
         where += " AND branch = $branch"
         values["branch"] = asked.branch
-    return select(store, WANTED.format(value=asked.quantile), where, values)
+    return select(store, COLUMNS.format(value=asked.quantile), where, values)
 
 
 def _globs(names: Sequence[str]) -> list[tuple[int, str]]:
     return [(at, name) for at, name in enumerate(names) if set(name) & set("*?[")]
 
 
-def _nothing(store: Store, asked: Asked, found: Found) -> str:
+def _nothing(store: Store, asked: HistoryQuery, found: QueryResult) -> str:
     import difflib
 
     if not found.singles and not store.files():
-        return f"{shown(store.address)}: no run is recorded here yet; `aether-guard record` does"
+        return f"{redacted(store.address)}: no run is recorded here yet; `aether-guard record` does"
     known = sorted(set(select(store, "bench_id").columns["bench_id"].tolist()))
     where = f" on branch {printable(asked.branch)}" if asked.branch is not None else ""
     if not asked.benches or not known:
-        return f"{shown(store.address)}: no run{where} with a {asked.quantile} that could be read"
+        return f"{redacted(store.address)}: no run{where} with a {asked.quantile} that could be read"
     name = asked.benches[0]
     near = difflib.get_close_matches(name, known, n=3)
     hint = f"; did you mean {' or '.join(map(printable, near))}?" if near else f"; there are {_listed(known)}"
@@ -126,7 +126,7 @@ def _listed(names: Sequence[str]) -> str:
     return f"{first} and {len(names) - 5} more" if len(names) > 5 else first
 
 
-def renames_of(pairs: Sequence[str]) -> Mapping[str, str]:
+def parse_renames(pairs: Sequence[str]) -> Mapping[str, str]:
     """Return the names of today by those of before, of `OLD=NEW` each, followed through to the last.
 
     Raises:

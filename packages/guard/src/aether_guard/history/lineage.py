@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from aether_guard.ab.git import ask
+from aether_guard.ab.git import run_git
 from aether_guard.error import GuardError
 
 
-def known_commits() -> dict[str, int]:
+def commit_positions() -> dict[str, int]:
     """Return the commits of the repository here with their places, parents first; none outside of one."""
     try:
-        listed = ask(".", "rev-list", "--topo-order", "--reverse", "HEAD")
+        listed = run_git(".", "rev-list", "--topo-order", "--reverse", "HEAD")
     except GuardError:
         return {}
     return {} if listed.problem else {commit: place for place, commit in enumerate(listed.text.split())}
@@ -20,7 +20,7 @@ def known_commits() -> dict[str, int]:
 def repository_url() -> str | None:
     """Return the web address of the repository here, made of its remote `origin`; None where there is none."""
     try:
-        return web_address(ask(".", "remote", "get-url", "origin").line)
+        return web_address(run_git(".", "remote", "get-url", "origin").line)
     except GuardError:
         return None
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aether_guard.figure import figure
-from aether_guard.history.phrase import commit_range, conclusion, day, levels, sureness, worse_by
+from aether_guard.figure import format_value
+from aether_guard.history.phrase import commit_range, conclusion, day, format_confidence, levels, worse_by
 from aether_guard.markdown import SIZE_LIMIT_BYTES, escaped
 
 if TYPE_CHECKING:
-    from aether_guard.history.course import Course
-    from aether_guard.history.trend import Moment
+    from aether_guard.history.course import HistoryReport
+    from aether_guard.history.trend import LevelChange
 
 _MARKS = {"regression": "🔴", "improvement": "🟢"}
 
 
-def render_markdown(course: Course) -> str:
+def render_markdown(course: HistoryReport) -> str:
     """Return a table of all changes, the latest first, and one of the benches without any."""
     lines = ["### Performance over time", "", escaped(conclusion(course.trends)), ""]
     changed = [(trend, moment) for trend in course.trends for moment in trend.changes]
@@ -32,15 +32,15 @@ def render_markdown(course: Course) -> str:
                 escaped(levels(moment, trend.unit)),
                 linked_range(moment, course.repository),
                 day(moment.timestamp),
-                escaped(sureness(moment).removesuffix(" sure")),
-                escaped(moment.machine or "as before"),
+                escaped(format_confidence(moment).removesuffix(" sure")),
+                escaped(moment.host_explanation or "as before"),
             )
             lines.append("| " + " | ".join(cells) + " |")
     steady = [trend for trend in course.trends if not trend.changes]
     if steady:
         lines += ["", "| without a change | runs | level |", "|:---|---:|---:|"]
         lines += [
-            f"| {escaped(trend.bench)} | {trend.runs:,} | {escaped(figure(trend.level, trend.unit))} |"
+            f"| {escaped(trend.bench)} | {trend.runs:,} | {escaped(format_value(trend.level, trend.unit))} |"
             for trend in steady
         ]
     notes = [f"{trend.bench}: {note}" for trend in course.trends for note in trend.notes]
@@ -50,14 +50,14 @@ def render_markdown(course: Course) -> str:
     return _within(lines)
 
 
-def linked_range(moment: Moment, repository: str | None) -> str:
+def linked_range(moment: LevelChange, repository: str | None) -> str:
     """Return the commits of a change as a link, where there is something to link to."""
     text = escaped(commit_range(moment) or "unknown")
     address = compare_address(moment, repository)
     return f"[{text}]({address})" if address else text
 
 
-def compare_address(moment: Moment, repository: str | None) -> str | None:
+def compare_address(moment: LevelChange, repository: str | None) -> str | None:
     """Return where the commits of a change can be looked at."""
     if repository is None or not _is_commit(moment.first_changed):
         return None

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class Order(Struct, frozen=True, kw_only=True):
+class RunOrder(Struct, frozen=True, kw_only=True):
     """The places of runs, oldest first, and what was found on the way.
 
-    `moved` counts the runs whose own clocks say otherwise; `unknown` are commits that git does not know although it
+    `reordered` counts the runs whose own clocks say otherwise; `unknown` are commits that git does not know although it
     knows others: rebased, or not fetched.
     """
 
     places: tuple[int, ...]
-    moved: int
+    reordered: int
     unknown: tuple[str, ...]
 
 
@@ -34,7 +34,7 @@ def order_runs(
     commits: Sequence[str | None],
     commit_times: Sequence[str | None],
     known: Mapping[str, int],
-) -> Order:
+) -> RunOrder:
     """Return the order of runs, which come by their timestamps; `known` are commits with their places in git's."""
     count = len(timestamps)
     by_time = sorted(range(count), key=lambda at: (commit_times[at] or timestamps[at], timestamps[at]))
@@ -44,9 +44,9 @@ def order_runs(
     places = list(by_time)
     for slot, at in zip(slots, ordered, strict=True):
         places[slot] = at
-    latest, moved = "", 0
+    latest, reordered = "", 0
     for at in places:
-        moved += timestamps[at] < latest
+        reordered += timestamps[at] < latest
         latest = max(latest, timestamps[at])
     unknown = dict.fromkeys(name for name in clean if name and name not in known) if slots else {}
-    return Order(places=tuple(places), moved=moved, unknown=tuple(unknown))
+    return RunOrder(places=tuple(places), reordered=reordered, unknown=tuple(unknown))

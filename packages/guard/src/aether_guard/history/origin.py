@@ -7,9 +7,9 @@ import os
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from aether_guard.ab.git import ask
+from aether_guard.ab.git import run_git
 from aether_guard.error import GuardError
-from aether_guard.history.record import DIRTY, Origin, utc_text
+from aether_guard.history.record import DIRTY, Provenance, utc_text
 from aether_schema import printable
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _BRANCH_VARIABLES = ("GITHUB_HEAD_REF", "GITHUB_REF_NAME", "CI_COMMIT_BRANCH", "BRANCH_NAME")
 
 
-def origins_of(summaries: Sequence[Summary], commit: str | None, branch: str | None) -> list[Origin]:
+def provenance_of(summaries: Sequence[Summary], commit: str | None, branch: str | None) -> list[Provenance]:
     """Return where each summary comes from.
 
     `commit` and `branch` stand over what is found; a summary's own commit stands over the working folder's. Without
@@ -37,7 +37,7 @@ def origins_of(summaries: Sequence[Summary], commit: str | None, branch: str | N
     branch = branch or next(filter(None, map(os.environ.get, _BRANCH_VARIABLES)), None)
     if not branch and has_git:
         branch = _line("symbolic-ref", "--quiet", "--short", "HEAD")
-    known: dict[str, Origin] = {}
+    known: dict[str, Provenance] = {}
     origins = []
     for summary in summaries:
         name = commit or summary.commit or ("HEAD" if has_git else "")
@@ -47,17 +47,17 @@ def origins_of(summaries: Sequence[Summary], commit: str | None, branch: str | N
     return origins
 
 
-def _origin(name: str, branch: str | None, *, has_git: bool) -> Origin:
+def _origin(name: str, branch: str | None, *, has_git: bool) -> Provenance:
     clean = name.removesuffix(DIRTY)
     if has_git and clean and not clean.startswith("-"):
         full, _, moment = _line("log", "-1", "--format=%H %cI", "--end-of-options", clean, "--").partition(" ")
         if full:
             made = utc_text(datetime.fromisoformat(moment))
-            return Origin(commit=full + name[len(clean) :], commit_time=made, branch=branch)
-    return Origin(commit=name or None, branch=branch)
+            return Provenance(commit=full + name[len(clean) :], commit_time=made, branch=branch)
+    return Provenance(commit=name or None, branch=branch)
 
 
 def _line(*arguments: str) -> str:
     with contextlib.suppress(GuardError):  # without git nothing is known
-        return ask(".", *arguments).line
+        return run_git(".", *arguments).line
     return ""

@@ -9,13 +9,13 @@ from msgspec import Struct
 
 from aether_guard.error import GuardError
 from aether_guard.history.query import parquet_of, select
-from aether_guard.history.store import PACK, PARQUET, shown
+from aether_guard.history.store import COMPACT_PREFIX, PARQUET, redacted
 
 if TYPE_CHECKING:
     from aether_guard.history.store import Store
 
 
-class Packed(Struct, frozen=True, kw_only=True):
+class CompactResult(Struct, frozen=True, kw_only=True):
     """What packing came to: how many files became one, its name, and the files at fault, which stay as they are."""
 
     files: int
@@ -23,7 +23,7 @@ class Packed(Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...]
 
 
-def pack(store: Store) -> Packed:
+def compact(store: Store) -> CompactResult:
     """Gather every sound file into one Parquet file, and only then take them away.
 
     Whoever reads meanwhile sees a row once, and whoever is killed meanwhile leaves rows twice, of which readers count
@@ -39,15 +39,15 @@ def pack(store: Store) -> Packed:
     found = select(store, "n", "false")
     sound = [name for name in files if name not in found.faults]
     if len(sound) < 2:
-        return Packed(files=0, name="", problems=found.problems)
+        return CompactResult(files=0, name="", problems=found.problems)
     try:
         data = parquet_of(store, sound)
     except duckdb.Error as error:
         first = str(error).strip().splitlines()[0]
-        raise GuardError(f"{shown(store.address)}: cannot be packed: {first}; nothing was changed") from None
-    name = f"{PACK}{hashlib.sha256(data).hexdigest()[:16]}{PARQUET}"
+        raise GuardError(f"{redacted(store.address)}: cannot be packed: {first}; nothing was changed") from None
+    name = f"{COMPACT_PREFIX}{hashlib.sha256(data).hexdigest()[:16]}{PARQUET}"
     store.write(name, data)
     for old in sound:
         if old != name:
             store.remove(old)
-    return Packed(files=len(sound), name=name, problems=found.problems)
+    return CompactResult(files=len(sound), name=name, problems=found.problems)

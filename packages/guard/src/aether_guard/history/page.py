@@ -9,18 +9,27 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aether_guard.figure import figure
+from aether_guard.figure import format_value
 from aether_guard.history.markdown import compare_address
-from aether_guard.history.phrase import commit_range, conclusion, day, doubt, levels, short, sureness, worse_by
-from aether_guard.history.plot import draw
+from aether_guard.history.phrase import (
+    commit_range,
+    conclusion,
+    day,
+    format_confidence,
+    levels,
+    location_range,
+    short,
+    worse_by,
+)
+from aether_guard.history.plot import trend_svg
 from aether_guard.html.markup import Html, joined, shortened, tag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aether_guard.history.course import Course
+    from aether_guard.history.course import HistoryReport
     from aether_guard.history.series import Series
-    from aether_guard.history.trend import Moment, Trend
+    from aether_guard.history.trend import LevelChange, Trend
 
 MOST_SECTIONS = 100
 MOST_RUNS = 5_000
@@ -28,7 +37,7 @@ _NAME_LENGTH = 250
 _HEAD = ("bench", "runs", "level now", "changes", "last by", "on")
 
 
-def render_html(course: Course) -> str:
+def render_html(course: HistoryReport) -> str:
     """Return the page: a table of all benches, and a section with a line for each of the first hundred."""
     pairs = list(zip(course.trends, course.series, strict=True))[:MOST_SECTIONS]
     sections = [_section(trend, series, number, course) for number, (trend, series) in enumerate(pairs)]
@@ -44,7 +53,7 @@ def render_html(course: Course) -> str:
     return f"<!DOCTYPE html>\n{tag('html', _head(course, script), body, lang='en')}\n"
 
 
-def _head(course: Course, script: str) -> Html:
+def _head(course: HistoryReport, script: str) -> Html:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     # This script and no other runs, whatever a history holds.
     policy = (
@@ -63,7 +72,7 @@ def _head(course: Course, script: str) -> Html:
     )
 
 
-def _headline(course: Course) -> Html:
+def _headline(course: HistoryReport) -> Html:
     lines = [*course.hints, *course.problems]
     return tag(
         "header",
@@ -74,14 +83,14 @@ def _headline(course: Course) -> Html:
     )
 
 
-def _overview(course: Course) -> Html:
+def _overview(course: HistoryReport) -> Html:
     rows = []
     for number, trend in enumerate(course.trends):
         last = trend.changes[-1] if trend.changes else None
         name = tag("bdi", _title(trend))
         cells = (
             f"{trend.runs:,}",
-            figure(trend.level, trend.unit),
+            format_value(trend.level, trend.unit),
             str(len(trend.changes)),
             "-" if last is None else worse_by(last),
         )
@@ -97,15 +106,15 @@ def _overview(course: Course) -> Html:
     return tag("table", head, tag("tbody", *rows), class_="overview courses")
 
 
-def _section(trend: Trend, series: Series, number: int, course: Course) -> Html:
+def _section(trend: Trend, series: Series, number: int, course: HistoryReport) -> Html:
     skipped = max(len(series.points) - MOST_RUNS, 0)
     points = series.points[skipped:]
-    told = f"{trend.runs:,} runs, {len(trend.changes)} changes of level; now {figure(trend.level, trend.unit)}"
+    told = f"{trend.runs:,} runs, {len(trend.changes)} changes of level; now {format_value(trend.level, trend.unit)}"
     notes = list(trend.notes)
     if skipped:
         notes.append(f"the picture shows the latest {MOST_RUNS:,} of {trend.runs:,} runs")
     data = {
-        "values": [figure(point.value, trend.unit) for point in points],
+        "values": [format_value(point.value, trend.unit) for point in points],
         "days": [day(point.timestamp) for point in points],
         "commits": [short(point.commit) for point in points],
     }
@@ -116,7 +125,7 @@ def _section(trend: Trend, series: Series, number: int, course: Course) -> Html:
         tag("p", f"{told}. {'Lower' if trend.better == 'lower' else 'Higher'} is better.", class_="build"),
         tag(
             "figure",
-            draw([point.value for point in points], trend.changes, skipped, trend.unit, told),
+            trend_svg([point.value for point in points], trend.changes, skipped, trend.unit, told),
             tag("p", tag("span", data["days"][0]), tag("span", data["days"][-1]), class_="ends"),
             tag(
                 "figcaption", "Line: every run. Band: nine of ten runs of a level. Upright: a change.", class_="readout"
@@ -132,16 +141,16 @@ def _section(trend: Trend, series: Series, number: int, course: Course) -> Html:
     )
 
 
-def _changes(trend: Trend, course: Course) -> Html:
+def _changes(trend: Trend, course: HistoryReport) -> Html:
     items: Sequence[Html] = [_item(trend, moment, course.repository) for moment in reversed(trend.changes)]
     return tag("ol", *items, class_="changes")
 
 
-def _item(trend: Trend, moment: Moment, repository: str | None) -> Html:
+def _item(trend: Trend, moment: LevelChange, repository: str | None) -> Html:
     text = commit_range(moment) or "commits unknown"
     address = compare_address(moment, repository)
     place = tag("code", tag("a", text, href=address, rel="noreferrer") if address else text)
-    rest = ", ".join(filter(None, (day(moment.timestamp), sureness(moment), doubt(moment))))
+    rest = ", ".join(filter(None, (day(moment.timestamp), format_confidence(moment), location_range(moment))))
     return tag(
         "li",
         joined(
@@ -150,7 +159,7 @@ def _item(trend: Trend, moment: Moment, repository: str | None) -> Html:
             place,
             f", {rest}",
         ),
-        *([tag("span", f"; {moment.machine}", class_="inconclusive")] if moment.machine else []),
+        *([tag("span", f"; {moment.host_explanation}", class_="inconclusive")] if moment.host_explanation else []),
     )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aether_guard.figure import figure, signed_percentage
+from aether_guard.figure import format_signed_percent, format_value
 from aether_schema import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aether_guard.history.trend import Moment, Trend
+    from aether_guard.history.trend import LevelChange, Trend
 
 _SHORT = 10
 _DAY = 10
@@ -18,31 +18,31 @@ _DAY = 10
 _SUREST = 0.9999
 
 
-def worse_by(moment: Moment) -> str:
+def worse_by(moment: LevelChange) -> str:
     """Return `+5.0 %`, positive is worse."""
-    return "from 0" if moment.size is None else signed_percentage(moment.size)
+    return "from 0" if moment.size is None else format_signed_percent(moment.size)
 
 
-def levels(moment: Moment, unit: str) -> str:
+def levels(moment: LevelChange, unit: str) -> str:
     """Return `10 ms -> 10.5 ms`."""
-    return f"{figure(moment.before, unit)} -> {figure(moment.after, unit)}"
+    return f"{format_value(moment.before, unit)} -> {format_value(moment.after, unit)}"
 
 
-def sureness(moment: Moment) -> str:
+def format_confidence(moment: LevelChange) -> str:
     """Return `99.8 % sure`."""
     if moment.confidence >= _SUREST:
         return "more than 99.99 % sure"
     return f"{moment.confidence * 100:.4g} % sure"
 
 
-def commit_range(moment: Moment) -> str:
+def commit_range(moment: LevelChange) -> str:
     """Return the commits between which it happened, `1a2b3c..4d5e6f`; empty where none is known."""
     if moment.first_changed is None:
         return ""
     return f"{short(moment.last_good)}..{short(moment.first_changed)}"
 
 
-def doubt(moment: Moment) -> str:
+def location_range(moment: LevelChange) -> str:
     """Return between which commits it was first seen with 95 % confidence, empty where that is one."""
     if moment.earliest == moment.latest or moment.earliest is None:
         return ""
@@ -59,18 +59,18 @@ def day(timestamp: str) -> str:
     return printable(timestamp[:_DAY])
 
 
-def told(trend: Trend, moment: Moment) -> str:
+def describe_change(trend: Trend, moment: LevelChange) -> str:
     """Return a change in one line, without the bench it is of."""
     place = commit_range(moment)
     parts = [
         f"{moment.kind}: {worse_by(moment)} ({levels(moment, trend.unit)})",
         f"commits {place}" if place else "commits unknown",
         day(moment.timestamp),
-        sureness(moment),
-        doubt(moment),
+        format_confidence(moment),
+        location_range(moment),
     ]
     said = ", ".join(filter(None, parts))
-    return f"{said}; {moment.machine}" if moment.machine else said
+    return f"{said}; {moment.host_explanation}" if moment.host_explanation else said
 
 
 def conclusion(trends: Sequence[Trend]) -> str:

@@ -16,7 +16,7 @@ from aether_schema import quantile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aether_guard.history.trend import Moment
+    from aether_guard.history.trend import LevelChange
 
 HEIGHT = 180
 _LINE = 16
@@ -24,7 +24,7 @@ _LINE = 16
 BAND = (0.05, 0.95)
 
 
-def draw(values: Sequence[float], moments: Sequence[Moment], skipped: int, unit: str, told: str) -> Html:
+def trend_svg(values: Sequence[float], moments: Sequence[LevelChange], skipped: int, unit: str, told: str) -> Html:
     """Return the picture of `values`, the runs after the first `skipped`: a line, a band a level, a mark a change."""
     scale = scale_over(values)
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aether_guard.error import GuardError
-from aether_guard.history.change import Change, find_changes
+from aether_guard.history.change import ChangePoint, find_changes
 from aether_schema import printable
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     Batch = list[list[float]]
-    Found = list[list[Change]]
+    Found = list[list[ChangePoint]]
     # Who searches, and what raises once nobody there does any more without having said so.
     Pool = tuple[Executor, Callable[[], None]]
 
@@ -32,7 +32,7 @@ _ASK_AFTER_S = 5
 _PROTOCOLS = ("tcp://", "tls://", "ws://", "wss://")
 
 
-def find_all(
+def find_changes_parallel(
     series: Sequence[list[float]], confidence: float, scheduler: str | None, say: Callable[[str], object]
 ) -> Found:
     """Return the changes of every series, in order.
@@ -46,10 +46,10 @@ def find_all(
     """
     batches = _batches(series)
     if scheduler:
-        return _flat(_shared(batches, confidence, _cluster(scheduler), scheduler, say))
+        return _flat(_run_on_executor(batches, confidence, _cluster(scheduler), scheduler, say))
     if sum(map(len, series)) < WORTH_A_POOL or len(batches) == 1 or _cpus() == 1:
         return _flat([search(batch, confidence) for batch in batches])
-    return _flat(_shared(batches, confidence, _local(), "the pool of processes", say))
+    return _flat(_run_on_executor(batches, confidence, _local(), "the pool of processes", say))
 
 
 def search(batch: Batch, confidence: float) -> Found:
@@ -57,7 +57,7 @@ def search(batch: Batch, confidence: float) -> Found:
     return [find_changes(values, confidence) for values in batch]
 
 
-def _shared(
+def _run_on_executor(
     batches: Sequence[Batch],
     confidence: float,
     pool: AbstractContextManager[Pool],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from aether_guard.error import GuardError
-from aether_guard.history.store import LINES, PACK, PARQUET, Folder, shown
+from aether_guard.history.store import COMPACT_PREFIX, LINES, PARQUET, LocalStore, redacted
 from aether_schema import printable
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _LINE_LIMIT_BYTES = 16 * 2**20
 # A folder called `branch=x` says nothing about its rows.
 _PLAIN_NAMES = "filename = true, hive_partitioning = false"
 
-_SOUND = " AND ".join(
+_VALID_ROW = " AND ".join(
     [
         f"aether_history = {_VERSION_KNOWN}",
         *(f"{name} IS NOT NULL" for name in REQUIRED),
@@ -62,10 +62,10 @@ _SOUND = " AND ".join(
     ]
 )
 #: Of two rows of one bench in one run the one recorded first counts: a file may be there twice while it is packed.
-_ONCE = "QUALIFY row_number() OVER (PARTITION BY run_id, bench_id ORDER BY recorded_at) = 1"
+_DEDUPLICATE = "QUALIFY row_number() OVER (PARTITION BY run_id, bench_id ORDER BY recorded_at) = 1"
 
 
-class Found(Struct, frozen=True, kw_only=True):
+class QueryResult(Struct, frozen=True, kw_only=True):
     """What a query came to: its columns, each as long as there are rows, and a line for each file at fault.
 
     `faults` has the lines by the names of the files; `singles` counts the files of single runs that were read.
@@ -97,7 +97,7 @@ def connect(store: Store) -> DuckDBPyConnection:
     return connection
 
 
-def select(store: Store, wanted: str, where: str = "true", values: dict[str, Any] | None = None) -> Found:
+def select(store: Store, wanted: str, where: str = "true", values: dict[str, Any] | None = None) -> QueryResult:
     """Return the columns `wanted` of the rows for which `where` holds, oldest first.
 
     What cannot be read is left out and named. `values` are those of the parameters in `where`.
@@ -109,16 +109,16 @@ def select(store: Store, wanted: str, where: str = "true", values: dict[str, Any
     connection = connect(store)
     for _ in range(_ATTEMPTS):
         files = store.files()
-        found = _try(connection, store, files, (wanted, where, values or {}))
+        found = _select_once(connection, store, files, (wanted, where, values or {}))
         if found is not None:
             return found
         # A file has gone since it was listed: it was packed.
-    raise GuardError(f"{shown(store.address)}: cannot be read: its files change all the time")
+    raise GuardError(f"{redacted(store.address)}: cannot be read: its files change all the time")
 
 
-def _try(
+def _select_once(
     connection: DuckDBPyConnection, store: Store, files: Sequence[str], query: tuple[str, str, dict[str, Any]]
-) -> Found | None:
+) -> QueryResult | None:
     """Return what is in `files`, None where one of them has gone."""
     import duckdb
 
@@ -129,11 +129,11 @@ def _try(
         relation = _relation(store, readable)
         try:
             columns = connection.execute(
-                f"SELECT {wanted} FROM {relation[0]} WHERE {_SOUND} AND {where} {_ONCE} ORDER BY timestamp, run_id",  # noqa: S608 - the caller's own words, never the user's
+                f"SELECT {wanted} FROM {relation[0]} WHERE {_VALID_ROW} AND {where} {_DEDUPLICATE} ORDER BY timestamp, run_id",  # noqa: S608 - the caller's own words, never the user's
                 {**relation[1], **values},
             ).fetchnumpy()
-            unsound = _unsound(connection, store, readable)
-            singles = sum(not name.startswith(PACK) for name in readable)
+            unsound = _invalid_rows(connection, store, readable)
+            singles = sum(not name.startswith(COMPACT_PREFIX) for name in readable)
         except duckdb.Error:
             found = _unreadable(connection, store, readable)
             if not found or any(not store.has(name) for name in found):
@@ -141,7 +141,7 @@ def _try(
             faults |= found
         else:
             lines = {name: f"{_named(store, name)}: {fault}" for name, fault in {**faults, **unsound}.items()}
-            return Found(columns=columns, faults=lines, singles=singles)
+            return QueryResult(columns=columns, faults=lines, singles=singles)
 
 
 def _relation(store: Store, files: Sequence[str]) -> tuple[str, dict[str, Any]]:
@@ -166,14 +166,14 @@ def _relation(store: Store, files: Sequence[str]) -> tuple[str, dict[str, Any]]:
     return f"({' UNION ALL '.join(parts)})", values
 
 
-def _unsound(connection: DuckDBPyConnection, store: Store, files: Sequence[str]) -> dict[str, str]:
+def _invalid_rows(connection: DuckDBPyConnection, store: Store, files: Sequence[str]) -> dict[str, str]:
     """Return what is wrong with every file of single runs in which a row is no row, by its name."""
     lines = [name for name in files if name.endswith(LINES)]
     if not lines:
         return {}
     relation = _relation(store, lines)
     counted = connection.execute(
-        f"SELECT filename, count(*) FROM {relation[0]} WHERE NOT coalesce({_SOUND}, false) GROUP BY filename",  # noqa: S608
+        f"SELECT filename, count(*) FROM {relation[0]} WHERE NOT coalesce({_VALID_ROW}, false) GROUP BY filename",  # noqa: S608
         relation[1],
     ).fetchall()
     return {
@@ -204,7 +204,7 @@ def parquet_of_lines(lines: bytes) -> bytes:
     with tempfile.TemporaryDirectory(prefix="aether-history-") as folder:
         with open(os.path.join(folder, f"run{LINES}"), "wb") as file:
             file.write(lines)
-        return parquet_of(Folder(folder), [f"run{LINES}"])
+        return parquet_of(LocalStore(folder), [f"run{LINES}"])
 
 
 def parquet_of(store: Store, files: Sequence[str]) -> bytes:
@@ -214,7 +214,7 @@ def parquet_of(store: Store, files: Sequence[str]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="aether-history-") as folder:
         target = os.path.join(folder, "pack").replace("'", "''")
         connection.execute(
-            f"COPY (SELECT {', '.join(COLUMNS)} FROM {relation[0]} WHERE {_SOUND} {_ONCE} "  # noqa: S608
+            f"COPY (SELECT {', '.join(COLUMNS)} FROM {relation[0]} WHERE {_VALID_ROW} {_DEDUPLICATE} "  # noqa: S608
             f"ORDER BY bench_id, timestamp, run_id) TO '{target}' "
             f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})",
             relation[1],
@@ -225,5 +225,7 @@ def parquet_of(store: Store, files: Sequence[str]) -> bytes:
 
 def _named(store: Store, name: str) -> str:
     return (
-        printable(os.path.join(store.address, name)) if "://" not in store.address else shown(f"{store.address}/{name}")
+        printable(os.path.join(store.address, name))
+        if "://" not in store.address
+        else redacted(f"{store.address}/{name}")
     )

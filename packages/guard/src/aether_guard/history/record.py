@@ -26,7 +26,7 @@ _SLUG_LENGTH = 40
 _DIGEST_LENGTH = 16
 
 
-class Origin(Struct, frozen=True, kw_only=True):
+class Provenance(Struct, frozen=True, kw_only=True):
     """Where figures come from: the commit, when it was made (ISO 8601, UTC), and the branch; None is unknown."""
 
     commit: str | None = None
@@ -63,7 +63,7 @@ class Row(Struct, frozen=True, kw_only=True):
     ruler: float | None = None
 
 
-def rows_of(summaries: Sequence[Summary], origins: Sequence[Origin], run_id: str, now: datetime) -> list[Row]:
+def rows_of(summaries: Sequence[Summary], origins: Sequence[Provenance], run_id: str, now: datetime) -> list[Row]:
     """Return the rows of a run: of every summary, with where it comes from, recorded `now`.
 
     Raises:
@@ -118,7 +118,7 @@ def utc_text(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-def _row(summary: Summary, origin: Origin, run_id: str, now: datetime) -> Row:
+def _row(summary: Summary, origin: Provenance, run_id: str, now: datetime) -> Row:
     reference = summary.reference
     ruler = None if reference is None else quantile((value for part in reference.samples for value in part), 0.5)
     try:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # A bench's name, its metric, unit, direction, and its parameters as JSON.
 _Key = tuple[str, ...]
 #: What `build_series` reads of every row.
-WANTED = (
+COLUMNS = (
     "bench_id, metric, unit, better, params, timestamp, commit, commit_time, branch, environment, kernel, ruler, "
     "{value} AS value"
 )
@@ -56,13 +56,13 @@ def build_series(
     """Return a series for each bench, or several where its unit or parameters changed, in order of their names.
 
     Args:
-        columns: those of `WANTED`, by timestamp.
+        columns: those of `COLUMNS`, by timestamp.
         renamed: names of today by those of before.
         known: commits with their places in git's order.
         one_branch: whether only the runs of one branch were asked for.
 
     """
-    lists = {name: _plain(column) for name, column in columns.items()}
+    lists = {name: _to_list(column) for name, column in columns.items()}
     groups: dict[_Key, list[int]] = {}
     for at, bench_id in enumerate(lists["bench_id"]):
         name = renamed.get(bench_id, bench_id)
@@ -109,8 +109,8 @@ def _series(  # noqa: PLR0913 - what a series is made of
     of = {column: [lists[column][at] for at in rows] for column in lists}
     order = order_runs(of["timestamp"], of["commit"], of["commit_time"], known)
     notes = []
-    if order.moved:
-        notes.append(f"{_runs(order.moved)} stand in the order of commits, which their clocks contradict")
+    if order.reordered:
+        notes.append(f"{_runs(order.reordered)} stand in the order of commits, which their clocks contradict")
     if order.unknown:
         first = ", ".join(commit[:10] for commit in order.unknown[:3])
         more = f" and {len(order.unknown) - 3} more" if len(order.unknown) > 3 else ""
@@ -161,7 +161,7 @@ def _object(text: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"params": text[:40]}
 
 
-def _plain(column: Any) -> list[Any]:  # noqa: ANN401 - numpy's arrays, masked where something is missing
+def _to_list(column: Any) -> list[Any]:  # noqa: ANN401 - numpy's arrays, masked where something is missing
     """Return a column as a list in which None is nothing."""
     values: list[Any] = column.tolist()
     return [None if value is None or value != value else value for value in values]  # noqa: PLR0124 - a NaN

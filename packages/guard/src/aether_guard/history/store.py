@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LINES = ".jsonl"
 PARQUET = ".parquet"
 #: What gathers many runs begins so; all else is the file of one run.
-PACK = "pack-"
+COMPACT_PREFIX = "pack-"
 
 
 class Store(Protocol):
@@ -61,7 +61,7 @@ class Store(Protocol):
         """Make the place known to DuckDB."""
 
 
-class Folder:
+class LocalStore:
     """A history in a folder of this machine: files come under a temporary name and are renamed."""
 
     def __init__(self, address: str) -> None:
@@ -112,7 +112,7 @@ class Folder:
         """Do nothing: DuckDB reads this machine's files by itself."""
 
 
-class Remote:
+class FsspecStore:
     """A history behind fsspec: object storage and the like, where putting an object is one step."""
 
     def __init__(self, address: str) -> None:
@@ -126,7 +126,7 @@ class Remote:
         try:
             import fsspec
         except ModuleNotFoundError:
-            raise GuardError(f"{shown(address)}: needs fsspec: pip install 'aether-guard[history]'") from None
+            raise GuardError(f"{redacted(address)}: needs fsspec: pip install 'aether-guard[history]'") from None
         with self._translated("cannot be reached"):
             self._files: Any
             self._files, self._root = fsspec.core.url_to_fs(address)
@@ -140,7 +140,9 @@ class Remote:
             try:
                 found = self._files.ls(self._root, detail=False)
             except FileNotFoundError:
-                raise GuardError(f"{shown(self.address)}: no history here; `aether-guard record` begins one") from None
+                raise GuardError(
+                    f"{redacted(self.address)}: no history here; `aether-guard record` begins one"
+                ) from None
             return sorted(name for name in (str(path).rsplit("/", 1)[-1] for path in found) if is_data(name))
 
     def has(self, name: str) -> bool:
@@ -183,7 +185,7 @@ class Remote:
         except GuardError:
             raise
         except Exception as error:  # noqa: BLE001 - every file system behind fsspec has errors of its own
-            raise GuardError(f"{shown(self.address)}: {what}: {_reason(error)}") from None
+            raise GuardError(f"{redacted(self.address)}: {what}: {_reason(error)}") from None
 
 
 def open_store(address: str) -> Store:
@@ -195,7 +197,7 @@ def open_store(address: str) -> Store:
     """
     if not address or "\0" in address:
         raise GuardError("--history: takes a folder, or an address such as s3://bucket/history")
-    return Remote(address) if "://" in address or "::" in address else Folder(address)
+    return FsspecStore(address) if "://" in address or "::" in address else LocalStore(address)
 
 
 def is_data(name: str) -> bool:
@@ -216,7 +218,7 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def shown(address: str) -> str:
+def redacted(address: str) -> str:
     """Return an address without the password it may carry."""
     before, marker, rest = address.partition("://")
     host, slash, path = rest.partition("/")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aether_guard.figure import figure
-from aether_guard.history.phrase import conclusion, day, told, worse_by
+from aether_guard.figure import format_value
+from aether_guard.history.phrase import conclusion, day, describe_change, worse_by
 from aether_guard.machine import to_json
 from aether_guard.text import NOTHING, render_table
 from aether_schema import printable
 
 if TYPE_CHECKING:
-    from aether_guard.history.course import Course
+    from aether_guard.history.course import HistoryReport
 
 HEAD = ("bench", "runs", "level now", "changes", "last by", "on")
 
 
-def render_text(course: Course) -> str:
+def render_text(course: HistoryReport) -> str:
     """Return a table of the benches, a line a change, and what it comes to."""
     rows = []
     for trend in course.trends:
@@ -25,14 +25,14 @@ def render_text(course: Course) -> str:
             (
                 printable(trend.bench),
                 f"{trend.runs:,}",
-                figure(trend.level, trend.unit),
+                format_value(trend.level, trend.unit),
                 str(len(trend.changes) or NOTHING),
                 NOTHING if last is None else worse_by(last),
                 NOTHING if last is None else day(last.timestamp),
             )
         )
     lines = [
-        f"{printable(trend.bench)}: {told(trend, moment)}"
+        f"{printable(trend.bench)}: {describe_change(trend, moment)}"
         for trend in course.trends
         for moment in reversed(trend.changes)
     ]
@@ -41,7 +41,7 @@ def render_text(course: Course) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def render_json(course: Course) -> str:
+def render_json(course: HistoryReport) -> str:
     """Return the trends as one JSON object; keys that do not apply are null."""
     document = {
         "history": course.history,

@@ -15,7 +15,7 @@ from aether_schema import Better, printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aether_guard.history.change import Change
+    from aether_guard.history.change import ChangePoint
     from aether_guard.history.series import Point, Series
 
 Kind = Literal["regression", "improvement"]
@@ -24,7 +24,7 @@ _RULER_SHIFT = 0.01
 _MOST_KEYS = 5
 
 
-class Moment(Struct, frozen=True, kw_only=True):
+class LevelChange(Struct, frozen=True, kw_only=True):
     """A change of a bench's level, for people and programs.
 
     `size` is the worsening as a fraction, positive is worse; None from a level of 0. `last_good` and `first_changed`
@@ -49,7 +49,7 @@ class Moment(Struct, frozen=True, kw_only=True):
     ruler_change: float | None
 
     @property
-    def machine(self) -> str:
+    def host_explanation(self) -> str:
         """What speaks for the machine rather than the code, in one phrase; empty where nothing does."""
         said = []
         if self.environment:
@@ -72,11 +72,11 @@ class Trend(Struct, frozen=True, kw_only=True):
     last: str
     level: float
     latest: float
-    changes: tuple[Moment, ...]
+    changes: tuple[LevelChange, ...]
     notes: tuple[str, ...]
 
 
-def trend_of(series: Series, changes: Sequence[Change]) -> Trend:
+def trend_of(series: Series, changes: Sequence[ChangePoint]) -> Trend:
     """Return what the changes of a series mean."""
     points = series.points
     edges = [0, *(change.index for change in changes), len(points)]
@@ -97,11 +97,11 @@ def trend_of(series: Series, changes: Sequence[Change]) -> Trend:
     )
 
 
-def _moment(series: Series, change: Change, low: int, high: int) -> Moment:
+def _moment(series: Series, change: ChangePoint, low: int, high: int) -> LevelChange:
     points = series.points
     growth = change.size
     worsening = growth if series.better == "lower" else -growth
-    return Moment(
+    return LevelChange(
         kind="regression" if worsening > 0 else "improvement",
         index=change.index,
         timestamp=points[change.index].timestamp,

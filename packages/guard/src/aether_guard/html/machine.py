@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aether_guard.figure import figure, percentage
+from aether_guard.figure import format_percent, format_value
 from aether_guard.html.markup import block, shortened, table
-from aether_guard.ruler import differing_keys, read_ruler
+from aether_guard.ruler import environment_differences, reference_shift
 from aether_schema import quantile
 
 if TYPE_CHECKING:
     from aether_guard.html.markup import Html
-    from aether_guard.html.sides import Sides
+    from aether_guard.html.sides import SummaryPair
     from aether_schema import Reference
 
 _MOST_KEYS = 30
@@ -21,7 +21,7 @@ _VALUE_LENGTH = 200
 _NOTHING = "-"
 
 
-def ruler_block(sides: Sides) -> Html | None:
+def reference_block(sides: SummaryPair) -> Html | None:
     """Return what both kernels took on both sides, and what that says of the machine."""
     if sides.both is None:
         return None
@@ -30,16 +30,20 @@ def ruler_block(sides: Sides) -> Html | None:
     rows = [row for before, after in pairs for row in _kernel_rows(before, after)]
     if not rows:
         return None
-    ruler = read_ruler(baseline, current)
+    ruler = reference_shift(baseline, current)
     told = "Kernels that never change, timed beside the samples: where they took longer, the machine was slower."
     if ruler is not None and ruler.disagreement is not None:
-        told += f" The two disagree by {percentage(round(ruler.disagreement, 3))}."
+        told += f" The two disagree by {format_percent(round(ruler.disagreement, 3))}."
     return block("The ruler", table(["median of", "baseline", "current", "machine"], rows), caption=told)
 
 
-def environment_block(sides: Sides) -> Html | None:
+def environment_block(sides: SummaryPair) -> Html | None:
     """Return the keys of the environment in which the two sides differ."""
-    keys = [] if sides.baseline is None or sides.current is None else differing_keys(sides.baseline, sides.current)
+    keys = (
+        []
+        if sides.baseline is None or sides.current is None
+        else environment_differences(sides.baseline, sides.current)
+    )
     if not keys:
         return None
     environments = [summary.environment or {} for _, summary in sides.named]
@@ -68,7 +72,7 @@ def _kernel_rows(before: Reference | None, after: Reference | None) -> list[tupl
 def _speed(moved: float) -> str:
     if not round(moved, 3):
         return "as fast"
-    return f"{percentage(round(abs(moved), 3))} {'slower' if moved > 0 else 'faster'}"
+    return f"{format_percent(round(abs(moved), 3))} {'slower' if moved > 0 else 'faster'}"
 
 
 def _name(kernel: Reference) -> str:
@@ -76,7 +80,7 @@ def _name(kernel: Reference) -> str:
 
 
 def _length(kernel: Reference) -> str:
-    return figure(median(kernel), kernel.unit)
+    return format_value(median(kernel), kernel.unit)
 
 
 def _value(value: object) -> str:

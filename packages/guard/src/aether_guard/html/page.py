@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from aether_guard.html.markup import Html, joined, shortened, tag
 from aether_guard.html.section import badge, render_section
-from aether_guard.html.sides import Sides
-from aether_guard.text import HEAD, NOTHING, caveats, conclusion, table_row
+from aether_guard.html.sides import SummaryPair
+from aether_guard.text import HEAD, NOTHING, caveats, summary_line, table_row
 from aether_guard.verdict import EXIT_PASS
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _head(report: Report) -> Html:
 
 def _headline(report: Report) -> Html:
     """Return what the whole comes to, and what that means for the build."""
-    _, _, listed = conclusion(report).partition(": ")
+    _, _, listed = summary_line(report).partition(": ")
     build = "passes" if report.exit_code == EXIT_PASS else "fails"
     count = len(report.benches)
     return tag(
@@ -107,7 +107,7 @@ def _anchor(number: int) -> str:
 
 def _sides(
     judgement: Judgement, summary_at: Callable[[str], Summary | None], names: Mapping[str, tuple[str, str]]
-) -> Sides:
+) -> SummaryPair:
     paths = (judgement.baseline_path, judgement.current_path)
     baseline, current = (None if path is None else summary_at(path) for path in paths)
-    return Sides(baseline=baseline, current=current, names=names.get(judgement.bench_id or ""))
+    return SummaryPair(baseline=baseline, current=current, names=names.get(judgement.bench_id or ""))

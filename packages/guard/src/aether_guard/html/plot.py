@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from aether_guard.figure import figure
+from aether_guard.figure import format_value
 from aether_guard.html.markup import joined, shortened, tag
 from aether_guard.html.scale import scale_over, ticks
 from aether_schema import Rounds, quantile
@@ -38,7 +38,7 @@ _UNIT_LENGTH = 12
 _NAME_LENGTH = 60
 
 
-class Series(Struct, frozen=True):
+class SampleSeries(Struct, frozen=True):
     """The samples of one side, `baseline` or `current`, an array a round."""
 
     side: str
@@ -50,7 +50,7 @@ class Series(Struct, frozen=True):
         return [value for values in self.rounds for value in values]
 
 
-class Bars(Struct, frozen=True):
+class BarRow(Struct, frozen=True):
     """A name, a figure of either side, None where a side has none, and what there is to say of the two."""
 
     name: str
@@ -59,7 +59,7 @@ class Bars(Struct, frozen=True):
     note: str = ""
 
 
-def strips(sides: Sequence[Series], unit: str) -> Html:
+def strip_plot(sides: Sequence[SampleSeries], unit: str) -> Html:
     """Return every sample as a dot in a strip a side, over one axis; in a strip, time runs downwards."""
     scale = scale_over([value for side in sides for value in side.values])
     top, parts = 0, []
@@ -78,7 +78,7 @@ def strips(sides: Sequence[Series], unit: str) -> Html:
     return _svg(f"Samples on one axis. {told}", top + _LINE, *axis, *parts, *_kind(scale))
 
 
-def columns(sides: Sequence[Series], unit: str) -> Html:
+def round_ranges(sides: Sequence[SampleSeries], unit: str) -> Html:
     """Return a column a round, from its smallest sample to its largest, marked at its median."""
     scale = scale_over([value for side in sides for value in side.values])
     bottom = _ROUNDS_HEIGHT
@@ -101,13 +101,13 @@ def columns(sides: Sequence[Series], unit: str) -> Html:
     )
 
 
-def bars(rows: Sequence[Bars], unit: str) -> Html:
+def bar_list(rows: Sequence[BarRow], unit: str) -> Html:
     """Return a list of names, each with the figures of both sides and a bar for either, all from 0."""
     largest = max((value for row in rows for value in (row.baseline, row.current) if value is not None), default=0)
     return tag("ul", *(_bars(row, unit, largest) for row in rows), class_="bars")
 
 
-def _strip(side: Series, scale: Scale, top: int, height: int) -> Html:
+def _strip(side: SampleSeries, scale: Scale, top: int, height: int) -> Html:
     dots = _dots(side.rounds)
     kind, size = ("dots dense", _SMALL) if len(dots) > _DENSE else ("dots", _LARGE)
     drawn = "".join(_mark(side.side, _WIDTH * scale.share(value), top + height * place, size) for value, place in dots)
@@ -136,7 +136,7 @@ def _dots(rounds: Rounds) -> list[tuple[float, float]]:
     return [taken[round(rank * (len(taken) - 1) / (MOST_DOTS - 1))] for rank in range(MOST_DOTS)]
 
 
-def _columns(side: Series, scale: Scale, left: float, width: float) -> Html:
+def _columns(side: SampleSeries, scale: Scale, left: float, width: float) -> Html:
     rounds = [values for values in side.rounds if values]
     rounds = rounds[:: -(-len(rounds) // MOST_ROUNDS)]
     ranges = medians = ""
@@ -159,8 +159,8 @@ def _mark(side: str, across: float, down: float, size: int) -> str:
     return f"M{across:.0f} {down - size / 2:.0f}v{size}"
 
 
-def _bars(row: Bars, unit: str, largest: float) -> Html:
-    figures = ["none" if value is None else figure(value, unit) for value in (row.baseline, row.current)]
+def _bars(row: BarRow, unit: str, largest: float) -> Html:
+    figures = ["none" if value is None else format_value(value, unit) for value in (row.baseline, row.current)]
     drawn = [
         tag("rect", class_=side, x=0, y=top, height=9, width=f"{100 * value / largest:.2f}%")
         for side, value, top in (("baseline", row.baseline, 1), ("current", row.current, 12))
@@ -187,9 +187,9 @@ def _stretched(height: int, *parts: str) -> Html:
     return tag("svg", *parts, viewBox=box, preserveAspectRatio="none", width="100%", height=height)
 
 
-def _quantiles(side: Series, unit: str) -> str:
+def _quantiles(side: SampleSeries, unit: str) -> str:
     return ", ".join(
-        f"{name} {figure(quantile(side.values, probability), _unit(unit))}"
+        f"{name} {format_value(quantile(side.values, probability), _unit(unit))}"
         for name, probability in (("p50", 0.5), ("p95", 0.95))
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from aether_guard.figure import figure
+from aether_guard.figure import format_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def ticks(scale: Scale, unit: str) -> list[tuple[float, str]]:
     labelled: list[tuple[float, str]] = []
     for most in range(_MOST_TICKS, 1, -1):
         values = _decades(scale, most) if scale.logarithmic else _even(scale, most)
-        labelled = [(value, figure(value, unit)) for value in values]
+        labelled = [(value, format_value(value, unit)) for value in values]
         if sum(len(text) for _, text in labelled) <= _ROOM:
             break
     return labelled

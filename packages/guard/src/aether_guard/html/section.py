@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aether_guard.compare import worsening
-from aether_guard.figure import figure, signed_percentage
-from aether_guard.html.machine import environment_block, ruler_block
+from aether_guard.figure import format_signed_percent, format_value
+from aether_guard.html.machine import environment_block, reference_block
 from aether_guard.html.markup import block, joined, shortened, table, tag
-from aether_guard.html.plot import BAR_KEY, Bars, bars
-from aether_guard.html.spread import rounds_block, ruled_block, samples_block
-from aether_guard.text import label
+from aether_guard.html.plot import BAR_KEY, BarRow, bar_list
+from aether_guard.html.spread import normalized_block, rounds_block, samples_block
+from aether_guard.text import verdict_label
 
 if TYPE_CHECKING:
     from aether_guard.html.markup import Html
-    from aether_guard.html.sides import Sides
+    from aether_guard.html.sides import SummaryPair
     from aether_guard.verdict import Judgement
     from aether_schema import Statistic, Summary
 
@@ -49,17 +49,17 @@ def badge(verdict: str) -> Html:
     return tag("span", tag("span", GLYPHS[verdict], aria_hidden="true"), f" {verdict}", class_=f"badge {verdict}")
 
 
-def render_section(judgement: Judgement, sides: Sides, anchor: str, title: str) -> Html:
+def render_section(judgement: Judgement, sides: SummaryPair, anchor: str, title: str) -> Html:
     """Return the section of one bench, with as much as its summaries hold."""
-    meaning = _MEANINGS[label(judgement)]
+    meaning = _MEANINGS[verdict_label(judgement)]
     if judgement.verdict == "regression" and judgement.warn_only:
         meaning += " Its policy only warns, so the build does not fail for it."
     found = [
         _figures(sides),
         samples_block(judgement, sides),
-        ruled_block(sides),
+        normalized_block(sides),
         rounds_block(sides),
-        ruler_block(sides),
+        reference_block(sides),
         _phases(judgement, sides),
         environment_block(sides),
         _notes(sides),
@@ -67,15 +67,15 @@ def render_section(judgement: Judgement, sides: Sides, anchor: str, title: str) 
     blocks = list(filter(None, found))
     return tag(
         "section",
-        tag("h2", badge(label(judgement)), " ", tag("bdi", title)),
+        tag("h2", badge(verdict_label(judgement)), " ", tag("bdi", title)),
         tag("p", tag("b", meaning), " ", shortened(judgement.reason, _TEXT_LENGTH)),
-        *([] if sides.names is None else [_key(sides.names)]),
+        *([] if sides.names is None else [_legend(sides.names)]),
         *([tag("div", *blocks, class_="blocks")] if blocks else []),
         id=anchor,
     )
 
 
-def _key(names: tuple[str, str]) -> Html:
+def _legend(names: tuple[str, str]) -> Html:
     """Return what the two sides are, each behind the mark of its samples."""
     marks = (("baseline", "●"), ("current", "■"))
     lines = [
@@ -85,7 +85,7 @@ def _key(names: tuple[str, str]) -> Html:
     return tag("ul", *lines, class_="key")
 
 
-def _figures(sides: Sides) -> Html | None:
+def _figures(sides: SummaryPair) -> Html | None:
     if not sides.named:
         return None
     rows = [
@@ -110,17 +110,17 @@ def _origin(name: str, summary: Summary) -> str:
 
 def _statistic(summary: Summary, name: Statistic) -> str:
     value = summary.statistic(name) if name in (summary.statistics or ("p50", "p95")) else None
-    return "-" if value is None else figure(value, summary.unit)
+    return "-" if value is None else format_value(value, summary.unit)
 
 
 def _change(baseline: Summary, current: Summary, name: Statistic) -> str:
     before, after = baseline.statistic(name), current.statistic(name)
     if not before or after is None:
         return "-"
-    return signed_percentage(worsening(before, after, lower_is_better=baseline.lower_is_better))
+    return format_signed_percent(worsening(before, after, lower_is_better=baseline.lower_is_better))
 
 
-def _phases(judgement: Judgement, sides: Sides) -> Html | None:
+def _phases(judgement: Judgement, sides: SummaryPair) -> Html | None:
     before, after = ((side.phases or {}) if side else {} for side in (sides.baseline, sides.current))
     names = list(dict.fromkeys([*before, *after]))[:_MOST_PHASES]
     if not names:
@@ -128,13 +128,13 @@ def _phases(judgement: Judgement, sides: Sides) -> Html | None:
     rows = []
     for name in names:
         old, new = (phases[name].p50 if name in phases else None for phases in (before, after))
-        change = signed_percentage(new / old - 1) if old and new is not None else ""
+        change = format_signed_percent(new / old - 1) if old and new is not None else ""
         moved = ", most of the change" if name == judgement.moved_phase else ""
-        rows.append(Bars(name, old, new, f"{change}{moved}"))
-    return block("Phases, p50", bars(rows, "ms"), caption=BAR_KEY)
+        rows.append(BarRow(name, old, new, f"{change}{moved}"))
+    return block("Phases, p50", bar_list(rows, "ms"), caption=BAR_KEY)
 
 
-def _notes(sides: Sides) -> Html | None:
+def _notes(sides: SummaryPair) -> Html | None:
     notes = [
         joined(tag("dt", name), *(tag("dd", line) for line in shortened(summary.notes, _TEXT_LENGTH).splitlines()))
         for name, summary in sides.named

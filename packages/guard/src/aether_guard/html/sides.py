@@ -7,7 +7,7 @@ from msgspec import Struct
 from aether_schema import Summary
 
 
-class Sides(Struct, frozen=True, kw_only=True):
+class SummaryPair(Struct, frozen=True, kw_only=True):
     """A summary a side; None where there is none, or none that can be read any more.
 
     `names` are what stands behind the words baseline and current, where it has names of its own.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aether_guard.importer.document import Document
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Failures, Series, Wishes
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import Failures, ImportedSeries, ImportOptions
 
-__all__ = ["Document", "Failures", "ImportProblem", "Series", "Wishes"]
+__all__ = ["Document", "Failures", "ImportFileError", "ImportOptions", "ImportedSeries"]

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.unit import conversion
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.unit import conversion_for
 from aether_schema import Interval, InvalidSummaryError, Phase, Summary, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from aether_guard.importer.series import Series, Wishes
+    from aether_guard.importer.series import ImportedSeries, ImportOptions
     from aether_guard.importer.unit import Conversion
     from aether_schema import Better
 
@@ -45,7 +45,7 @@ class Imported(Struct, frozen=True, kw_only=True):
     unjudged: tuple[tuple[str, str], ...] = ()
 
 
-def summaries_of(series: Iterable[Series], wishes: Wishes, measured_at: datetime) -> Imported:
+def summaries_of(series: Iterable[ImportedSeries], wishes: ImportOptions, measured_at: datetime) -> Imported:
     """Return the benches of one file under distinct names.
 
     `measured_at` is the timestamp of series without one.
@@ -54,12 +54,12 @@ def summaries_of(series: Iterable[Series], wishes: Wishes, measured_at: datetime
         ImportProblem: a figure is impossible, or none of the benches can be judged.
 
     """
-    found = [replace(item, name=bench_id_of(wishes.prefix + item.name)) for item in series]
+    found = [replace(item, name=sanitize_bench_id(wishes.prefix + item.name)) for item in series]
     summaries: list[Summary] = []
     failed: list[tuple[str, str]] = []
     unjudged: list[tuple[str, str]] = []
     for item in _distinct(found):
-        known = _directed(conversion(item.unit), item, wishes)
+        known = _resolve_direction(conversion_for(item.unit), item, wishes)
         if (problem := _failure(item, wishes.allow_failures)) is not None:
             failed.append((item.name, problem))
         elif item.skipped is not None:
@@ -69,7 +69,7 @@ def summaries_of(series: Iterable[Series], wishes: Wishes, measured_at: datetime
         else:
             summaries.append(_summary(item, known, measured_at))
     if unjudged and not summaries and not failed:
-        raise ImportProblem(unjudged[0][1], place=unjudged[0][0])
+        raise ImportFileError(unjudged[0][1], place=unjudged[0][0])
     return Imported(summaries=tuple(summaries), failed=tuple(failed), unjudged=tuple(unjudged))
 
 
@@ -89,14 +89,14 @@ def pool(runs: Sequence[Summary]) -> Summary:
     for run in runs[1:]:
         for key in ("metric", "unit", "better", "params"):
             if getattr(run, key) != getattr(first, key):
-                raise ImportProblem(f"{key} differs: {getattr(run, key)!r} here, {getattr(first, key)!r}")
+                raise ImportFileError(f"{key} differs: {getattr(run, key)!r} here, {getattr(first, key)!r}")
     rounds = tuple(chain.from_iterable(run.samples or () for run in runs))
     statistics: tuple[_Listed, ...] | None = None
     notes = f"{len(runs)} runs"
     if not all(run.samples for run in runs):
         held = next((name for name in _POOLED if all(run.statistic(name) is not None for run in runs)), None)
         if held is None:
-            raise ImportProblem(f"statistics differ: {first.statistics} and others; no run holds those of all")
+            raise ImportFileError(f"statistics differ: {first.statistics} and others; no run holds those of all")
         rounds = tuple((run.statistic(held) or 0.0,) for run in runs)
         statistics = (held,)
         notes = f"{notes}, of each its {held}"
@@ -126,7 +126,7 @@ def pool(runs: Sequence[Summary]) -> Summary:
     )
 
 
-def bench_id_of(name: str) -> str:
+def sanitize_bench_id(name: str) -> str:
     """Return a name as a bench_id: on one line, and if too long, truncated and followed by a digest of the name."""
     if len(name) > _NAME_LENGTH:  # before the steps below take memory per character
         name = f"{name[:_NAME_LENGTH]}~{_digest(name, 12)}"
@@ -148,25 +148,25 @@ def _digest(text: str, length: int) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:length]
 
 
-def _distinct(series: Sequence[Series]) -> list[Series]:
+def _distinct(series: Sequence[ImportedSeries]) -> list[ImportedSeries]:
     """Return the series with distinct names: repeated names get a number."""
     seen: Counter[str] = Counter()
-    apart: list[Series] = []
+    apart: list[ImportedSeries] = []
     taken = {item.name for item in series}
     for item in series:
         seen[item.name] += 1
         name = item.name
         if seen[name] > 1:
-            name = bench_id_of(f"{item.name} #{seen[item.name]}")
+            name = sanitize_bench_id(f"{item.name} #{seen[item.name]}")
             while name in taken:
                 seen[item.name] += 1
-                name = bench_id_of(f"{item.name} #{seen[item.name]}")
+                name = sanitize_bench_id(f"{item.name} #{seen[item.name]}")
             taken.add(name)
         apart.append(item if name == item.name else replace(item, name=name))
     return apart
 
 
-def _failure(item: Series, allowed: float) -> str | None:
+def _failure(item: ImportedSeries, allowed: float) -> str | None:
     """Return why a series is an error, or None: more operations failed than allowed, or no figure is left."""
     failures = item.failures
     if failures is None or failures.failed <= 0:
@@ -181,13 +181,13 @@ def _failure(item: Series, allowed: float) -> str | None:
     return f"{failures.problem}; --allow-failures {math.ceil(min(share, 1.0) * 100)}% judges it anyway"
 
 
-def _no_direction(item: Series) -> str:
+def _no_direction(item: ImportedSeries) -> str:
     unit = f"the unit {item.unit!r}" if item.unit else "no unit"
     return f"{unit} does not tell which direction is better: add --better lower or --better higher"
 
 
-def _summary(item: Series, known: Conversion, measured_at: datetime) -> Summary:
-    rounds = None if item.rounds is None else tuple(known.all(values) for values in item.rounds if values)
+def _summary(item: ImportedSeries, known: Conversion, measured_at: datetime) -> Summary:
+    rounds = None if item.rounds is None else tuple(known.convert_all(values) for values in item.rounds if values)
     # Sort once for all quantiles, because sorting takes most of the time.
     kept = sorted(chain.from_iterable(rounds)) if rounds else []
     statistics: tuple[_Listed, ...] | None = None
@@ -199,17 +199,17 @@ def _summary(item: Series, known: Conversion, measured_at: datetime) -> Summary:
         n, rounds = item.n, None
         p50, p95, statistics = _computed(item, known)
     if not all(map(math.isfinite, (p50, p95, *kept[:1], *kept[-1:]))):
-        raise ImportProblem("a figure that is not finite", place=item.name)
+        raise ImportFileError("a figure that is not finite", place=item.name)
     whole = {"n": n, **(item.params or {}), **(item.environment or {})}
     if large := next((key for key, value in whole.items() if isinstance(value, int) and abs(value) >= 2**63), None):
-        raise ImportProblem("a whole number of more than 64 bits", place=f"{item.name}: {large}")
+        raise ImportFileError("a whole number of more than 64 bits", place=f"{item.name}: {large}")
     if not all(math.isfinite(value) for value in (item.params or {}).values() if isinstance(value, float)):
-        raise ImportProblem("a parameter that is not finite", place=item.name)
+        raise ImportFileError("a parameter that is not finite", place=item.name)
     failed = None if item.failures is None or item.failures.failed <= 0 else item.failures.problem
     phases = {}
     for name, (middle, high) in (item.phases or {}).items():
         if not (middle >= 0 and math.isfinite(middle) and math.isfinite(high)):
-            raise ImportProblem(f"{name}: a duration is a finite number from 0 on", place=item.name)
+            raise ImportFileError(f"{name}: a duration is a finite number from 0 on", place=item.name)
         phases[name] = Phase(p50=middle, p95=max(middle, high))
     try:
         return Summary(
@@ -233,18 +233,18 @@ def _summary(item: Series, known: Conversion, measured_at: datetime) -> Summary:
             interval=None if kept else _interval(item.interval, known, p50),
         )
     except InvalidSummaryError as error:
-        raise ImportProblem(str(error), place=item.name) from None
+        raise ImportFileError(str(error), place=item.name) from None
 
 
 def _interval(interval: Interval | None, known: Conversion, p50: float) -> Interval | None:
     """Return a tool's interval in the summary's unit, or None unless it is positive, finite and contains the p50."""
     if interval is None:
         return None
-    low, high = known.one(interval.low), known.one(interval.high)
+    low, high = known.convert(interval.low), known.convert(interval.high)
     return Interval(level=interval.level, low=low, high=high) if 0 < low <= p50 <= high < math.inf else None
 
 
-def _computed(item: Series, known: Conversion) -> tuple[float, float, tuple[_Listed, ...] | None]:
+def _computed(item: ImportedSeries, known: Conversion) -> tuple[float, float, tuple[_Listed, ...] | None]:
     """Return the p50 and p95 of a summary without samples, and the statistics that the tool computed (None: both).
 
     Raises:
@@ -254,19 +254,19 @@ def _computed(item: Series, known: Conversion) -> tuple[float, float, tuple[_Lis
     middle = item.mean if item.p50 is None else item.p50
     name: _Listed = "mean" if item.p50 is None else "p50"
     if middle is not None and item.p95 is not None:
-        p50, p95 = known.one(middle), known.one(item.p95)
+        p50, p95 = known.convert(middle), known.convert(item.p95)
         if name == "p50":
             return p50, max(p50, p95), None  # the tool rounds them separately
         # A mean may exceed the p95, but a summary's p50 may not.
         return (p50, p95, (name, "p95")) if p95 >= p50 else (p50, p50, (name,))
     if middle is not None:
-        return known.one(middle), known.one(middle), (name,)
+        return known.convert(middle), known.convert(middle), (name,)
     if item.p95 is not None:
-        return known.one(item.p95), known.one(item.p95), ("p95",)
-    raise ImportProblem("no figure at all", place=item.name)
+        return known.convert(item.p95), known.convert(item.p95), ("p95",)
+    raise ImportFileError("no figure at all", place=item.name)
 
 
-def _directed(known: Conversion, item: Series, wishes: Wishes) -> Conversion | None:
+def _resolve_direction(known: Conversion, item: ImportedSeries, wishes: ImportOptions) -> Conversion | None:
     """Return the conversion with a direction, or None if the direction is unknown.
 
     In order of precedence, the direction comes from `--better GLOB=WAY`, the format, the unit, and `--better WAY`.

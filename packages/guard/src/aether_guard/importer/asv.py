@@ -16,15 +16,15 @@ import msgspec
 from msgspec import Struct
 
 from aether_guard.importer.document import read_document
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series, fixed_of
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import ImportedSeries, environment_from
 from aether_schema import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
     from aether_schema import Better
 
 ABOUT = "a results file of asv, versions 1 and 2"
@@ -62,7 +62,7 @@ class _Figures(Struct):
     started_at: float | None = None
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether there are results of a commit, of a machine."""
     return {"results", "commit_hash", "params"} <= document.keys.keys()
 
@@ -77,7 +77,7 @@ def find_files(folder: str) -> list[str]:
     machines = [folder] if os.path.isfile(os.path.join(folder, MACHINE)) else _machines(folder)
     if len(machines) > 1:
         names = ", ".join(map(os.path.basename, machines))
-        raise ImportProblem(f"results of several machines: {names}; name the folder of one")
+        raise ImportFileError(f"results of several machines: {names}; name the folder of one")
     newest: list[str] = []
     latest = -math.inf
     for name in sorted(os.listdir(machines[0])) if machines else ():
@@ -89,7 +89,7 @@ def find_files(folder: str) -> list[str]:
             newest += [path] if date == latest else []
     if len(newest) > 1:
         names = ", ".join(map(os.path.basename, newest))
-        raise ImportProblem(f"results of several environments: {names}; name one")
+        raise ImportFileError(f"results of several environments: {names}; name one")
     return newest
 
 
@@ -107,12 +107,12 @@ def _commit_date(path: str) -> float:
         return -1.0
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a bench for each combination of parameters that has a figure."""
     del wishes
     report = document.decode(_Results)
     if report.version not in {1, 2}:
-        raise ImportProblem(f"{report.version} is a version not known; 1 and 2 are", place="version")
+        raise ImportFileError(f"{report.version} is a version not known; 1 and 2 are", place="version")
     described = _described(document)
     for name, row in report.results.items():
         figures = _figures(report, name, row)
@@ -125,14 +125,14 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
             if value is None or math.isnan(value):
                 continue
             kept = samples[index] if index < len(samples) else None
-            yield Series(
+            yield ImportedSeries(
                 name=name + combination,
                 unit="B" if unit == "bytes" else unit,
                 better=better,
                 rounds=(kept,) if kept else None,
                 p50=value,
                 interval=_interval(figures, index),
-                environment=fixed_of(report.params, **_FIXED),
+                environment=environment_from(report.params, **_FIXED),
                 timestamp=_moment(figures.started_at or report.date),
                 commit=report.commit_hash,
             )
@@ -142,7 +142,7 @@ def _figures(report: _Results, name: str, row: object) -> _Figures:
     """Return what a benchmark has, from a row of columns, from a table, or from the value alone."""
     if isinstance(row, list):
         if not report.result_columns:
-            raise ImportProblem("a row, and no result_columns say what stands in it", place=f"results.{name}")
+            raise ImportFileError("a row, and no result_columns say what stands in it", place=f"results.{name}")
         row = dict(zip(report.result_columns, row, strict=False))
     if not isinstance(row, dict):
         row = {"result": row}
@@ -152,7 +152,7 @@ def _figures(report: _Results, name: str, row: object) -> _Figures:
     except msgspec.ValidationError as error:
         problem, _, place = str(error).partition(" - at `$")
         where = f"results.{name}{place.removesuffix('`')}"
-        raise ImportProblem(problem[:1].lower() + problem[1:], place=where) from None
+        raise ImportFileError(problem[:1].lower() + problem[1:], place=where) from None
 
 
 def _interval(figures: _Figures, index: int) -> Interval | None:
@@ -172,7 +172,7 @@ def _combinations(figures: _Figures, name: str) -> Iterator[str]:
         yield ""
         return
     if math.prod(map(len, figures.params)) > COMBINATIONS_LIMIT:
-        raise ImportProblem(f"more than {COMBINATIONS_LIMIT:,} combinations of parameters", place=f"results.{name}")
+        raise ImportFileError(f"more than {COMBINATIONS_LIMIT:,} combinations of parameters", place=f"results.{name}")
     for combination in itertools.product(*figures.params):
         yield f"({', '.join(combination)})"
 
@@ -181,9 +181,9 @@ def _described(document: Document) -> dict[str, _Described]:
     """Return what the nearest `benchmarks.json` says of each benchmark."""
     for name in (BENCHMARKS, os.path.join("..", BENCHMARKS), os.path.join("..", "..", BENCHMARKS)):
         try:
-            beside = document.beside(name)
-        except ImportProblem as problem:
-            raise ImportProblem(str(problem), place=name) from None
+            beside = document.sibling(name)
+        except ImportFileError as problem:
+            raise ImportFileError(str(problem), place=name) from None
         if beside is None:
             continue
         tables = beside.decode(dict[str, Any])

@@ -13,14 +13,14 @@ from msgspec import Struct
 
 from aether_guard.importer import benchmarkdotnet_csv
 from aether_guard.importer.document import first_of
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Failures, Series, fixed_of
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import Failures, ImportedSeries, environment_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "BenchmarkDotNet JSON, full or brief, and *-report.csv"
 SUFFIXES: tuple[str, ...] = (".json",)
@@ -74,22 +74,22 @@ class _Report(Struct, rename="pascal"):
     host_environment_info: dict[str, Any] = {}
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether the first benchmark has a method and statistics, written its way, or a table has its columns."""
     benchmarks = document.keys.get("Benchmarks")
     if benchmarks is not None:
         return {"Method", "Statistics"} <= first_of(benchmarks).keys()
-    return benchmarkdotnet_csv.recognises(document)
+    return benchmarkdotnet_csv.matches(document)
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a benchmark each, a round a launch of its process. One that failed has no statistics."""
     del wishes
     if document.head.lstrip()[:1] != "{":
         yield from benchmarkdotnet_csv.read(document)
         return
     report = document.decode(_Report)
-    environment = fixed_of(report.host_environment_info, **_FIXED)
+    environment = environment_from(report.host_environment_info, **_FIXED)
     jobs: dict[str, set[str]] = {}
     for bench in report.benchmarks:
         jobs.setdefault(_name(bench), set()).add(_job(bench))
@@ -99,11 +99,11 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
             name = f"{name} [{_job(bench)}]"
         if bench.statistics is None:
             failures = Failures(failed=1, total=1, problem="the benchmark has no results")
-            yield Series(name=name, unit="ns", failures=failures)
+            yield ImportedSeries(name=name, unit="ns", failures=failures)
             continue
         rounds = _rounds(bench, name)
         percentiles = bench.statistics.percentiles or {}
-        yield Series(
+        yield ImportedSeries(
             name=name,
             unit="ns",
             rounds=rounds or None,
@@ -115,7 +115,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
         )
         allocated = None if bench.memory is None else bench.memory.bytes_allocated_per_operation
         if allocated is not None:
-            yield Series(name=f"{name} allocated", unit="B/op", p50=allocated, environment=environment)
+            yield ImportedSeries(name=f"{name} allocated", unit="B/op", p50=allocated, environment=environment)
 
 
 def _job(bench: _Bench) -> str:
@@ -138,7 +138,7 @@ def _rounds(bench: _Bench, name: str) -> tuple[tuple[float, ...], ...]:
     for measured in bench.measurements or ():
         if (measured.iteration_mode, measured.iteration_stage) in {("Workload", "Result"), ("Result", "")}:
             if measured.operations <= 0:
-                raise ImportProblem("a measurement of no operations", place=name)
+                raise ImportFileError("a measurement of no operations", place=name)
             launches.setdefault(measured.launch_index, []).append(measured.nanoseconds / measured.operations)
     if launches:
         return tuple(tuple(values) for _, values in sorted(launches.items()))

@@ -6,8 +6,8 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Failures, Series, swept
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import Failures, ImportedSeries, name_with_params
 from aether_guard.importer.table import delimiter_of, rows_of
 from aether_guard.importer.xml import number_of
 
@@ -35,19 +35,19 @@ _HEADED = re.compile(r"(?P<name>.+) \[(?P<unit>[^\]]+)\]")
 _FILE = re.compile(r"(?P<type>(?:[A-Z]|\w+\.)[\w.+`-]*)-report\.csv")
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether the header has a method, a mean, and an error or standard deviation."""
     header = document.head.partition("\n")[0]
     names = {_headed(name.strip().strip('"'))[0] for name in header.split(delimiter_of(document))}
     return {"Method", "Mean"} <= names and bool(names & {"Error", "StdDev"})
 
 
-def read(document: Document) -> Iterator[Series]:
+def read(document: Document) -> Iterator[ImportedSeries]:
     """Yield the mean of each row, and its allocated bytes per operation."""
     rows = [(line, _cells(cells)) for line, cells in rows_of(document, ["Method"])]
     for line, cells in rows:
         if "Mean" not in cells:
-            raise ImportProblem("no column 'Mean'", place=f"line {line}")
+            raise ImportFileError("no column 'Mean'", place=f"line {line}")
     file = _FILE.fullmatch(os.path.basename(document.path))
     named: dict[str, list[tuple[int, dict[str, tuple[str, str]]]]] = {}
     for line, cells in rows:
@@ -55,25 +55,25 @@ def read(document: Document) -> Iterator[Series]:
     for name, same in named.items():
         keys = _differing([cells for _, cells in same])
         for line, cells in same:
-            yield from _series(swept(name, {key: cells[key][0] for key in keys}), cells, line)
+            yield from _series(name_with_params(name, {key: cells[key][0] for key in keys}), cells, line)
 
 
-def _series(name: str, cells: dict[str, tuple[str, str]], line: int) -> Iterator[Series]:
+def _series(name: str, cells: dict[str, tuple[str, str]], line: int) -> Iterator[ImportedSeries]:
     mean = _figure(cells["Mean"], place=f"line {line}, column Mean")
     if mean is None:
         failures = Failures(failed=1, total=1, problem="the benchmark has no results")
-        yield Series(name=name, unit="ns", failures=failures)
+        yield ImportedSeries(name=name, unit="ns", failures=failures)
         return
     value, unit = mean
     high = _figure(cells["P95"], place=f"line {line}, column P95") if "P95" in cells else None
     # The unit is chosen per cell, so the two may differ.
     p95 = high[0] if high is not None and high[1] == unit else None
-    yield Series(name=name, unit=unit, mean=value, p95=p95)
+    yield ImportedSeries(name=name, unit=unit, mean=value, p95=p95)
     if "Allocated" in cells:
         text, unit = cells["Allocated"]
         allocated = _figure(("0 B" if text == "-" else text, unit), place=f"line {line}, column Allocated")
         if allocated is not None:
-            yield Series(name=f"{name} allocated", unit="B/op", p50=allocated[0] * _BYTES.get(allocated[1], 1))
+            yield ImportedSeries(name=f"{name} allocated", unit="B/op", p50=allocated[0] * _BYTES.get(allocated[1], 1))
 
 
 def _figure(cell: tuple[str, str], place: str) -> tuple[float, str] | None:
@@ -82,7 +82,7 @@ def _figure(cell: tuple[str, str], place: str) -> tuple[float, str] | None:
         return None
     number, _, own_unit = text.replace("\xa0", " ").partition(" ")
     if not (own_unit or unit):
-        raise ImportProblem(f"{text[:40]!r} has no unit", place=place)
+        raise ImportFileError(f"{text[:40]!r} has no unit", place=place)
     return number_of(number, place=place), own_unit.strip() or unit
 
 

@@ -13,14 +13,14 @@ import msgspec
 from msgspec import Struct
 
 from aether_guard.importer.document import decode_json, keys_of
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Failures, Series
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import Failures, ImportedSeries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "Benchmark.js, printed or as JSON"
 SUFFIXES: tuple[str, ...] = (".txt", ".log", ".json")
@@ -43,15 +43,15 @@ class _Bench(Struct):
     error: Any = msgspec.UNSET
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether a line near the beginning is one of its own, or the first object has its keys."""
-    for keys in (document.first, document.keys, keys_of(document.keys.get("0", b"0"))):
+    for keys in (document.first_object, document.keys, keys_of(document.keys.get("0", b"0"))):
         if {"name", "hz", "stats"} <= keys.keys():
             return True
     return any(_matched(line) for line in document.head.splitlines())
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the benches."""
     del wishes
     if document.head.lstrip()[:1] in {"[", "{"}:
@@ -61,10 +61,10 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
         if found := _matched(line):
             rate, runs = float(found["rate"].replace(",", "")), int(found["runs"])
             if not runs:
-                raise ImportProblem("no runs sampled", place=f"line {number}")
-            yield Series(name=found["name"], unit="ops/s", mean=rate, n=runs, notes=f"±{found['spread']} %")
+                raise ImportFileError("no runs sampled", place=f"line {number}")
+            yield ImportedSeries(name=found["name"], unit="ops/s", mean=rate, n=runs, notes=f"±{found['spread']} %")
         elif len(line) < _SHORT and (failed := _FAILED.fullmatch(line)):
-            yield Series(name=failed["name"], unit="ops/s", failures=_failure(failed["error"]))
+            yield ImportedSeries(name=failed["name"], unit="ops/s", failures=_failure(failed["error"]))
 
 
 def _matched(line: str) -> re.Match[str] | None:
@@ -72,7 +72,7 @@ def _matched(line: str) -> re.Match[str] | None:
 
 
 def _benches(document: Document) -> list[_Bench]:
-    if document.first:
+    if document.first_object:
         return document.decode(list[_Bench])
     if "stats" in document.keys:
         return [document.decode(_Bench)]
@@ -80,13 +80,13 @@ def _benches(document: Document) -> list[_Bench]:
     return [decode_json(bench, _Bench) for key, bench in document.keys.items() if key.isdecimal()]
 
 
-def _series(bench: _Bench) -> Series:
+def _series(bench: _Bench) -> ImportedSeries:
     sample = bench.stats.sample
     failures = None
     if not sample or bench.error not in (msgspec.UNSET, None, ""):
         message = bench.error.get("message") if isinstance(bench.error, dict) else bench.error
         failures = _failure(message if isinstance(message, str) else "")
-    return Series(name=bench.name, unit="s", rounds=(sample,) if sample else None, failures=failures)
+    return ImportedSeries(name=bench.name, unit="s", rounds=(sample,) if sample else None, failures=failures)
 
 
 def _failure(error: str) -> Failures:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from aether_guard.importer.document import keys_of
-from aether_guard.importer.series import Series
-from aether_guard.importer.unit import conversion
+from aether_guard.importer.series import ImportedSeries
+from aether_guard.importer.unit import conversion_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
     from aether_schema import Better
 
 ABOUT = "Bencher's metric format"
@@ -55,7 +55,7 @@ class _Metric(Struct):
     upper_value: float | None = None
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether the first bench holds a measure with a value, and nothing else."""
     if not document.keys:
         return False
@@ -64,7 +64,7 @@ def recognises(document: Document) -> bool:
     return bool(measures) and all("value" in measure and measure.keys() <= allowed for measure in measures)
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield each measure of each bench; where a bench has several, the measure stands behind its name.
 
     A measure `latency-p95` is the p95 of `latency`, as `aether-guard export bmf` writes it.
@@ -74,7 +74,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
         for measure in names:
             unit, better = _unit(measure, wishes.unit)
             middle, tail = measures.get(measure), measures.get(f"{measure}{_P95}")
-            yield Series(
+            yield ImportedSeries(
                 name=bench if len(names) == 1 else f"{bench} {measure}",
                 unit=unit,
                 better=better,
@@ -91,4 +91,4 @@ def _unit(measure: str, wished: str | None) -> tuple[str, Better | None]:
     if wished is not None:
         return wished, None
     guesses = (_SLUGS.get(slug, measure), slug.replace("-", "/", 1))
-    return next((unit for unit in guesses if conversion(unit).better is not None), measure), None
+    return next((unit for unit in guesses if conversion_for(unit).better is not None), measure), None

@@ -8,14 +8,14 @@ from msgspec import Struct
 
 from aether_guard.importer.criterion import per_iteration
 from aether_guard.importer.document import decode_json, keys_of
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import ImportedSeries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "cargo criterion --message-format=json"
 SUFFIXES: tuple[str, ...] = (".json", ".jsonl", ".ndjson", ".txt")
@@ -29,7 +29,7 @@ class _Message(Struct):
     unit: str
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether a line near the beginning is one of its messages."""
     return (
         any(
@@ -41,7 +41,7 @@ def recognises(document: Document) -> bool:
     )
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a benchmark each, its measured values over their iterations."""
     del wishes
     for number, line in document.lines():
@@ -50,10 +50,10 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
             continue
         try:
             message = decode_json(line.encode(), _Message)
-            yield Series(
+            yield ImportedSeries(
                 name=message.id,
                 unit=message.unit,
                 rounds=(per_iteration(message.iteration_count, message.measured_values),),
             )
-        except ImportProblem as problem:
-            raise ImportProblem(str(problem), place=f"line {number}") from None
+        except ImportFileError as problem:
+            raise ImportFileError(str(problem), place=f"line {number}") from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from aether_guard.importer.series import Failures, Series
+from aether_guard.importer.series import Failures, ImportedSeries
 from aether_guard.importer.xml import number_of, parse_xml
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "Catch2's benchmarks, --reporter xml or as it prints them"
 SUFFIXES: tuple[str, ...] = (".xml", ".txt", ".log")
@@ -28,14 +28,14 @@ _FAILED = "Benchmark failed ("
 _ROW_WORDS = 4
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether the root element is that of a run, or a line near the beginning heads a table of benchmarks."""
     return document.root_tag in _ROOTS or any(
         line.startswith("benchmark name") and _TABLE.match(line) for line in document.head.splitlines()
     )
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a benchmark each, named by its test case, its sections and itself."""
     del wishes
     if document.head.lstrip().startswith("<"):
@@ -44,7 +44,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
         yield from _printed(document)
 
 
-def _below(element: Element, path: tuple[str, ...]) -> Iterator[Series]:
+def _below(element: Element, path: tuple[str, ...]) -> Iterator[ImportedSeries]:
     for child in element:
         if child.tag in {"TestCase", "Section"}:
             yield from _below(child, (*path, child.get("name", "").strip()))
@@ -56,14 +56,14 @@ def _below(element: Element, path: tuple[str, ...]) -> Iterator[Series]:
             elif mean is not None:
                 samples = number_of(child.get("samples", "1"), place=f"{name}: samples")
                 value = number_of(mean.get("value"), place=f"{name}: mean")
-                yield Series(name=name, unit="ns", mean=value, n=int(samples) if 1 <= samples < 2**63 else 1)
+                yield ImportedSeries(name=name, unit="ns", mean=value, n=int(samples) if 1 <= samples < 2**63 else 1)
         else:
             yield from _below(child, path)
 
 
-def _failed(name: str, message: str) -> Series:
+def _failed(name: str, message: str) -> ImportedSeries:
     problem = f"the benchmark failed: {message}" if message else "the benchmark failed"
-    return Series(name=name, unit="ns", failures=Failures(failed=1, total=1, problem=problem))
+    return ImportedSeries(name=name, unit="ns", failures=Failures(failed=1, total=1, problem=problem))
 
 
 class _Row(Struct):
@@ -73,7 +73,7 @@ class _Row(Struct):
     samples: int = 0
 
 
-def _printed(document: Document) -> Iterator[Series]:
+def _printed(document: Document) -> Iterator[ImportedSeries]:
     """Yield the benchmarks of the tables, each below the name of its test case and the sections in it."""
     path: tuple[str, ...] = ()
     since_rule: list[str] = []
@@ -97,7 +97,7 @@ def _printed(document: Document) -> Iterator[Series]:
                 row = _Row([])
 
 
-def _read_row(line: str, row: _Row, path: Sequence[str], *, has_estimate: bool) -> Series | None:
+def _read_row(line: str, row: _Row, path: Sequence[str], *, has_estimate: bool) -> ImportedSeries | None:
     """Take a line of a table, and return the benchmark that it completes."""
     words = line.split()
     if _FAILED in line:
@@ -116,9 +116,9 @@ def _read_row(line: str, row: _Row, path: Sequence[str], *, has_estimate: bool) 
     return None
 
 
-def _mean(figure: tuple[float, str] | None, row: _Row, path: Sequence[str]) -> Series | None:
+def _mean(figure: tuple[float, str] | None, row: _Row, path: Sequence[str]) -> ImportedSeries | None:
     value, unit = figure or (0.0, "ns")
-    return Series(name=_named(path, row.name), unit=unit, mean=value, n=max(1, row.samples))
+    return ImportedSeries(name=_named(path, row.name), unit=unit, mean=value, n=max(1, row.samples))
 
 
 def _duration(words: Sequence[str]) -> tuple[float, str] | None:

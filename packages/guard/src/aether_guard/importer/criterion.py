@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from aether_guard.importer.document import decode_json, keys_of
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import ImportedSeries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "the folder target/criterion of criterion.rs, or its baselines: target/criterion/**/main"
 SUFFIXES: tuple[str, ...] = ()
@@ -53,42 +53,42 @@ class _LegacyEstimates(Struct, rename="pascal"):
     median: _Point
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether it is a folder with a report of the newest run somewhere below."""
     if not document.is_folder:
         return False
     try:
         return next(_reports(document.path), None) is not None
-    except (ImportProblem, OSError):
+    except (ImportFileError, OSError):
         return False
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a bench each: the newest run, a sample the time of its iterations over their number."""
     del wishes
     if not document.is_folder:
-        raise ImportProblem("a file; name the folder, as target/criterion")
+        raise ImportFileError("a file; name the folder, as target/criterion")
     left = BYTES_LIMIT
     found = False
     for folder in _reports(document.path):
         found = True
         place = os.path.relpath(folder, document.path).replace(os.sep, "/")
-        files = {name: document.beside(os.path.join(place, name)) for name in _FILES}
+        files = {name: document.sibling(os.path.join(place, name)) for name in _FILES}
         left -= sum(len(file.data) for file in files.values() if file is not None)
         if left < 0:
-            raise ImportProblem(f"more than {BYTES_LIMIT:,} bytes of samples")
+            raise ImportFileError(f"more than {BYTES_LIMIT:,} bytes of samples")
         try:
             yield _series(files, place)
-        except ImportProblem as problem:
-            raise ImportProblem(str(problem), place=place) from None
+        except ImportFileError as problem:
+            raise ImportFileError(str(problem), place=place) from None
     if not found:
-        raise ImportProblem(f"no {_NEW}/sample.json and no {_NEW}/estimates.json below it")
+        raise ImportFileError(f"no {_NEW}/sample.json and no {_NEW}/estimates.json below it")
 
 
 _FILES = ("benchmark.json", "sample.json", "estimates.json")
 
 
-def _series(files: dict[str, Document | None], place: str) -> Series:
+def _series(files: dict[str, Document | None], place: str) -> ImportedSeries:
     identity, sample, estimates = (files[name] for name in _FILES)
     known = _Identity() if identity is None else identity.decode(_Identity)
     parts = [part for part in (known.group_id, known.function_id, known.value_str) if part]
@@ -96,12 +96,12 @@ def _series(files: dict[str, Document | None], place: str) -> Series:
     name = known.full_id or "/".join(parts) or os.path.dirname(place) or "criterion"
     # Another measurement than wall time has another unit, of which these files say nothing.
     if sample is not None:
-        return Series(name=name, unit="ns", rounds=(_samples(sample),))
+        return ImportedSeries(name=name, unit="ns", rounds=(_samples(sample),))
     if estimates is None:
-        raise ImportProblem("neither sample.json nor estimates.json")
+        raise ImportFileError("neither sample.json nor estimates.json")
     legacy = "Median" in keys_of(estimates.utf8)
     median = (estimates.decode(_LegacyEstimates) if legacy else estimates.decode(_Estimates)).median
-    return Series(name=name, unit="ns", p50=median.point_estimate)
+    return ImportedSeries(name=name, unit="ns", p50=median.point_estimate)
 
 
 def _samples(document: Document) -> tuple[float, ...]:
@@ -121,9 +121,9 @@ def per_iteration(iterations: list[float], totals: list[float]) -> tuple[float, 
 
     """
     if len(iterations) != len(totals):
-        raise ImportProblem(f"{len(iterations)} iteration counts, but {len(totals)} times")
+        raise ImportFileError(f"{len(iterations)} iteration counts, but {len(totals)} times")
     if not iterations or not min(iterations) > 0:
-        raise ImportProblem("an iteration count that is not above 0")
+        raise ImportFileError("an iteration count that is not above 0")
     return tuple([total / count for count, total in zip(iterations, totals, strict=True)])
 
 
@@ -137,7 +137,7 @@ def _reports(folder: str) -> Iterator[str]:
             inside = sorted(entries, key=lambda entry: entry.name)
         seen += len(inside)
         if seen > ENTRIES_LIMIT:
-            raise ImportProblem(f"more than {ENTRIES_LIMIT:,} files and folders")
+            raise ImportFileError(f"more than {ENTRIES_LIMIT:,} files and folders")
         names = {entry.name for entry in inside}
         # A folder `change` has estimates too, of the difference; it has no benchmark.
         is_named = depth == 0 and ("sample.json" in names or {"benchmark.json", "estimates.json"} <= names)

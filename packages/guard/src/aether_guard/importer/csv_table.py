@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import BENCHES_LIMIT, Series
-from aether_guard.importer.table import delimiter_of, number_in, rows_of
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import BENCHES_LIMIT, ImportedSeries
+from aether_guard.importer.table import delimiter_of, parse_number, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
     from aether_schema import Better
 
 ABOUT = "CSV with columns for name, value and unit (--column, --unit)"
@@ -54,7 +54,7 @@ class _Row(Struct, frozen=True, kw_only=True):
     n: int
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether the header has the usual names of a name, a value and a unit."""
     if document.head.lstrip()[:1] in {"{", "[", "<"}:
         return False
@@ -64,7 +64,7 @@ def recognises(document: Document) -> bool:
     return all(names & usual for usual in (set(USUAL["name"]), figures, set(USUAL["unit"])))
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a name each, with its rows as samples, or as a summary where a row has a p95 or a mean."""
     header = _header(document)
     columns = {key: _column(key, header, wishes.columns) for key in USUAL}
@@ -73,53 +73,55 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
     if columns["value"] is None and not any(columns[key] for key in _STATISTICS):
         raise _missing("value", header)
     if columns["unit"] is None and wishes.unit is None:
-        raise ImportProblem("no column for the unit: add --column unit=NAME, or --unit for all", place="line 1")
+        raise ImportFileError("no column for the unit: add --column unit=NAME, or --unit for all", place="line 1")
     rows: dict[str, list[_Row]] = {}
     for line, cells in rows_of(document, [column for column in columns.values() if column is not None]):
         rows.setdefault(_INERT.sub("", cells[columns["name"] or ""]), []).append(_row(line, cells, columns, wishes))
         if len(rows) > BENCHES_LIMIT:
-            raise ImportProblem(f"more than {BENCHES_LIMIT:,} benches")
+            raise ImportFileError(f"more than {BENCHES_LIMIT:,} benches")
     for name, of_bench in rows.items():
         yield _series(name, of_bench)
 
 
-def _series(name: str, rows: Sequence[_Row]) -> Series:
+def _series(name: str, rows: Sequence[_Row]) -> ImportedSeries:
     first = rows[0]
     for row in rows:
         if (row.unit, row.better) != (first.unit, first.better):
             problem = f"{name}: another unit or direction than in line {first.line}"
-            raise ImportProblem(problem, place=f"line {row.line}")
+            raise ImportFileError(problem, place=f"line {row.line}")
         if len(rows) > 1 and (row.p95 is not None or row.mean is not None):
             problem = f"{name}: a second row, and a row with a p95 or a mean is a summary of its bench"
-            raise ImportProblem(problem, place=f"line {row.line}")
+            raise ImportFileError(problem, place=f"line {row.line}")
     better = _WAYS.get(first.better)
     if len(rows) == 1 and any(getattr(first, key) is not None for key in _STATISTICS):
         p50 = first.value if first.p50 is None and first.mean is None else first.p50
-        return Series(name=name, unit=first.unit, better=better, p50=p50, p95=first.p95, mean=first.mean, n=first.n)
+        return ImportedSeries(
+            name=name, unit=first.unit, better=better, p50=p50, p95=first.p95, mean=first.mean, n=first.n
+        )
     rounds: dict[str, list[float]] = {}
     for row in rows:
         value = row.p50 if row.value is None else row.value
         if value is None:
-            raise ImportProblem(f"{name}: no figure", place=f"line {row.line}")
+            raise ImportFileError(f"{name}: no figure", place=f"line {row.line}")
         rounds.setdefault(row.round, []).append(value)
-    return Series(name=name, unit=first.unit, better=better, rounds=tuple(map(tuple, rounds.values())))
+    return ImportedSeries(name=name, unit=first.unit, better=better, rounds=tuple(map(tuple, rounds.values())))
 
 
-def _row(line: int, cells: Mapping[str, str], columns: Mapping[str, str | None], wishes: Wishes) -> _Row:
+def _row(line: int, cells: Mapping[str, str], columns: Mapping[str, str | None], wishes: ImportOptions) -> _Row:
     texts = {key: cells[column].strip() for key, column in columns.items() if column is not None}
     better = texts.get("better", "").lower()
     if better and better not in _WAYS:
         place = f"line {line}, column {columns['better']}"
-        raise ImportProblem(f"{better[:40]!r} is neither lower nor higher", place=place)
+        raise ImportFileError(f"{better[:40]!r} is neither lower nor higher", place=place)
     figures = {
-        key: number_in(dict(cells), column, line) if column is not None and texts[key] else None
+        key: parse_number(dict(cells), column, line) if column is not None and texts[key] else None
         for key, column in ((key, columns[key]) for key in ("value", *_STATISTICS))
     }
     if not any(value is not None for value in figures.values()):
-        raise ImportProblem("no figure", place=f"line {line}")
-    n = number_in(dict(cells), columns["n"] or "", line) if texts.get("n") else 1
+        raise ImportFileError("no figure", place=f"line {line}")
+    n = parse_number(dict(cells), columns["n"] or "", line) if texts.get("n") else 1
     if not 1 <= n < 2**63:
-        raise ImportProblem(f"{n:g} samples are no run", place=f"line {line}, column {columns['n']}")
+        raise ImportFileError(f"{n:g} samples are no run", place=f"line {line}, column {columns['n']}")
     return _Row(
         line=line,
         unit=_INERT.sub("", texts.get("unit", "")) or wishes.unit or "",
@@ -138,11 +140,11 @@ def _header(document: Document) -> list[str]:
 def _column(key: str, header: Sequence[str], given: Mapping[str, str]) -> str | None:
     if key in given:
         if given[key] not in header:
-            raise ImportProblem(f"no column {given[key]!r}; there are: {', '.join(header)}", place="line 1")
+            raise ImportFileError(f"no column {given[key]!r}; there are: {', '.join(header)}", place="line 1")
         return given[key]
     return next((name for name in USUAL[key] if name in header), None)
 
 
-def _missing(key: str, header: Sequence[str]) -> ImportProblem:
+def _missing(key: str, header: Sequence[str]) -> ImportFileError:
     problem = f"no column for the {key}: add --column {key}=NAME; there are: {', '.join(header)}"
-    return ImportProblem(problem, place="line 1")
+    return ImportFileError(problem, place="line 1")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import msgspec
 
-from aether_guard.importer.problem import ImportProblem
+from aether_guard.importer.problem import ImportFileError
 from aether_guard.importer.thinning import thin
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Document:
         self.is_thinned = is_thinned
         self.modified_s = modified_s
 
-    def beside(self, name: str) -> Document | None:
+    def sibling(self, name: str) -> Document | None:
         """Return another file as seen from this one's folder, or from this folder; None where there is none.
 
         Raises:
@@ -81,7 +81,7 @@ class Document:
 
         """
         if len(self.utf8) + self._characters_bytes > MEMORY_LIMIT_BYTES:
-            raise ImportProblem("reading it may take over 1 GiB of memory: split it")
+            raise ImportFileError("reading it may take over 1 GiB of memory: split it")
         return self.utf8.decode(errors="replace")
 
     @cached_property
@@ -95,7 +95,7 @@ class Document:
         return self._peek(self.utf8) if self.utf8[:_HEAD_BYTES].lstrip()[:1] == b"{" else {}
 
     @cached_property
-    def first(self) -> dict[str, msgspec.Raw]:
+    def first_object(self) -> dict[str, msgspec.Raw]:
         """The top level of the first object of a JSON array, or empty where it is no such thing."""
         if self.utf8[:_HEAD_BYTES].lstrip()[:1] != b"[" or self.memory_bytes > MEMORY_LIMIT_BYTES:
             return {}
@@ -125,7 +125,7 @@ class Document:
         """
         if self.memory_bytes > MEMORY_LIMIT_BYTES:
             needed = f"{self.memory_bytes / 2**30:.1f} GiB"
-            raise ImportProblem(f"reading it may take {needed} of memory, over the limit of 1 GiB: split it")
+            raise ImportFileError(f"reading it may take {needed} of memory, over the limit of 1 GiB: split it")
         return decode_json(self.utf8, type_)
 
     def lines(self, *, keepends: bool = False) -> Iterator[tuple[int, str]]:
@@ -138,7 +138,7 @@ class Document:
         reader = io.TextIOWrapper(io.BytesIO(self.utf8), encoding="utf-8", errors="replace", newline="")
         for number, line in enumerate(iter(lambda: reader.readline(_PIECE_BYTES), ""), 1):
             if number > LINES_LIMIT:
-                raise ImportProblem(f"more than {LINES_LIMIT:,} lines")
+                raise ImportFileError(f"more than {LINES_LIMIT:,} lines")
             yield number, line if keepends else line.rstrip("\r\n")
 
     @cached_property
@@ -162,7 +162,7 @@ def keys_of(data: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
     """Return the top level of a JSON object, or an empty one where `data` holds something else."""
     try:
         return decode_json(data, dict[str, msgspec.Raw])
-    except ImportProblem:
+    except ImportFileError:
         return {}
 
 
@@ -170,7 +170,7 @@ def first_of(data: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
     """Return the top level of the first object of a JSON array, or an empty one."""
     try:
         items = decode_json(data, list[msgspec.Raw])
-    except ImportProblem:
+    except ImportFileError:
         return {}
     return keys_of(items[0]) if items else {}
 
@@ -187,12 +187,12 @@ def decode_json(data: bytes | msgspec.Raw, type_: type[_Any]) -> _Any:
     except msgspec.ValidationError as error:
         raise _misfit(error) from None
     except RecursionError:
-        raise ImportProblem("nested too deeply") from None
+        raise ImportFileError("nested too deeply") from None
     except UnicodeDecodeError as error:
-        raise ImportProblem(f"not UTF-8 at byte {error.start}") from None
+        raise ImportFileError(f"not UTF-8 at byte {error.start}") from None
     except msgspec.DecodeError as error:
         if not re.search(rb"\b(?:NaN|Infinity)\b", bytes(data)):
-            raise ImportProblem(_malformed(error)) from None
+            raise ImportFileError(_malformed(error)) from None
     return _decode_python_json(bytes(data), type_)
 
 
@@ -208,9 +208,9 @@ def read_document(path: str, sample_keys: Collection[str] = ()) -> Document:
         if stat.S_ISDIR(status.st_mode):
             return Document(path, b"", is_folder=True, modified_s=status.st_mtime)
         if not stat.S_ISREG(status.st_mode):
-            raise ImportProblem("not a regular file")
+            raise ImportFileError("not a regular file")
         if status.st_size > (THINNED_LIMIT_BYTES if sample_keys else SIZE_LIMIT_BYTES):
-            raise ImportProblem(_too_large(status.st_size))
+            raise ImportFileError(_too_large(status.st_size))
         with open(path, "rb") as file:
             data = _gathered(unpacked(file))
         document = None if data is None else Document(path, data, modified_s=status.st_mtime)
@@ -220,11 +220,11 @@ def read_document(path: str, sample_keys: Collection[str] = ()) -> Document:
             if thinned is not None and thinned != data:
                 document = Document(path, thinned, is_thinned=True, modified_s=status.st_mtime)
     except FileNotFoundError:
-        raise ImportProblem("no such file") from None
+        raise ImportFileError("no such file") from None
     except (OSError, ValueError) as error:
-        raise ImportProblem(f"cannot be read: {(getattr(error, 'strerror', None) or str(error)).lower()}") from None
+        raise ImportFileError(f"cannot be read: {(getattr(error, 'strerror', None) or str(error)).lower()}") from None
     if document is None:
-        raise ImportProblem(_too_large(status.st_size))
+        raise ImportFileError(_too_large(status.st_size))
     return document
 
 
@@ -249,7 +249,7 @@ def _limited(pieces: Iterable[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         size += len(piece)
         if size > THINNED_LIMIT_BYTES:
-            raise ImportProblem(f"holds more than {THINNED_LIMIT_BYTES:,} bytes, too many to thin")
+            raise ImportFileError(f"holds more than {THINNED_LIMIT_BYTES:,} bytes, too many to thin")
         yield piece
 
 
@@ -272,10 +272,10 @@ def unpacked(file: BinaryIO) -> Iterator[bytes]:
             try:
                 part = stream.decompress(data, _PIECE_BYTES)
             except zlib.error:
-                raise ImportProblem("damaged gzip") from None
+                raise ImportFileError("damaged gzip") from None
             data = stream.unconsumed_tail or (b"" if stream.eof else file.read(_PIECE_BYTES))
             if not part and not data and not stream.eof:
-                raise ImportProblem("truncated gzip")
+                raise ImportFileError("truncated gzip")
             yield part
         data = stream.unused_data + file.read(_PIECE_BYTES)
 
@@ -292,11 +292,11 @@ def _decode_python_json(data: bytes, type_: type[_Any]) -> _Any:
             document = [_text_again(value) for value in document]
         return msgspec.convert(document, type_)
     except RecursionError:
-        raise ImportProblem("nested too deeply") from None
+        raise ImportFileError("nested too deeply") from None
     except msgspec.ValidationError as error:
         raise _misfit(error) from None
     except ValueError as error:
-        raise ImportProblem(f"malformed JSON: {str(error)[:1].lower()}{str(error)[1:]}") from None
+        raise ImportFileError(f"malformed JSON: {str(error)[:1].lower()}{str(error)[1:]}") from None
 
 
 def _text_again(value: object) -> msgspec.Raw:
@@ -308,9 +308,9 @@ def _text_again(value: object) -> msgspec.Raw:
         return msgspec.Raw(json.dumps(value).encode())
 
 
-def _misfit(error: msgspec.ValidationError) -> ImportProblem:
+def _misfit(error: msgspec.ValidationError) -> ImportFileError:
     problem, _, place = str(error).partition(" - at `$")
-    return ImportProblem(problem[:1].lower() + problem[1:], place=place.removesuffix("`").removeprefix("."))
+    return ImportFileError(problem[:1].lower() + problem[1:], place=place.removesuffix("`").removeprefix("."))
 
 
 def _malformed(error: msgspec.DecodeError) -> str:

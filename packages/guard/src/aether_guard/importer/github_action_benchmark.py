@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from aether_guard.importer.document import Document
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import ImportedSeries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
     from aether_schema import Better
 
 ABOUT = "github-action-benchmark, custom results or its data.js"
@@ -56,14 +56,14 @@ class _History(Struct):
     entries: dict[str, list[_Entry]]
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether the first result has a name, a unit and a value, or it is a history of such results."""
-    if {"name", "unit", "value"} <= document.first.keys() or document.keys.keys() >= _STORED:
+    if {"name", "unit", "value"} <= document.first_object.keys() or document.keys.keys() >= _STORED:
         return True
     return document.head.lstrip().startswith("window.BENCHMARK_DATA")
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the results as figures without samples."""
     del wishes
     if script := _SCRIPT.match(document.utf8):
@@ -82,13 +82,13 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
             yield _series(result, entry, name, f"entries.{suite}[-1].benches[{index}]")
 
 
-def _series(result: _Result, entry: _Entry, name: str, place: str) -> Series:
+def _series(result: _Result, entry: _Entry, name: str, place: str) -> ImportedSeries:
     try:
         value = float(result.value)
     except ValueError:
-        raise ImportProblem(f"{str(result.value)[:40]!r} is no number", place=f"{place}.value") from None
+        raise ImportFileError(f"{str(result.value)[:40]!r} is no number", place=f"{place}.value") from None
     is_mean = entry.tool in _MEANS
-    return Series(
+    return ImportedSeries(
         name=name,
         unit=result.unit,
         p50=None if is_mean else value,

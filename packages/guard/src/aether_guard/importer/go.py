@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from aether_guard.importer.document import decode_json
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Failures, Series, swept
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import Failures, ImportedSeries, name_with_params
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
     from aether_schema import Better
 
 ABOUT = "go test -bench, as text or -json"
@@ -123,14 +123,14 @@ class _Output:
 
         """
         if len(words) % 2:
-            raise ImportProblem("a figure without a unit: it is cut off", place=f"line {number}")
+            raise ImportFileError("a figure without a unit: it is cut off", place=f"line {number}")
         bench = self._bench(name)
         bench.measured += 1
         for value, unit in zip(words[::2], words[1::2], strict=True):
             try:
                 figure = float(value)
             except ValueError:
-                raise ImportProblem(f"{value[:40]!r} is no number", place=f"line {number}") from None
+                raise ImportFileError(f"{value[:40]!r} is no number", place=f"line {number}") from None
             bench.figures.setdefault(unit, []).append(figure)
         if name != self._waiting:
             self.end()
@@ -218,7 +218,7 @@ class _Output:
         self._place = tuple(sorted(self._settings.items()))
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether a line near the beginning is a result, or an event with one."""
     if "Benchmark" not in document.head:
         return False
@@ -231,12 +231,12 @@ def recognises(document: Document) -> bool:
     try:
         for number, line in enumerate(document.head.splitlines()):
             output.read(line, number)
-    except ImportProblem:
+    except ImportFileError:
         return bool(benches)
     return any(bench.figures or (bench.name and bench.failed) for bench in benches.values())
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a bench for each name and unit."""
     del wishes
     better: dict[str, Better] = dict(_COSTS)
@@ -261,10 +261,10 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
         differing |= {key for key in same[0].settings if any(key not in bench.settings for bench in same)}
         for bench in same:
             params = {key: bench.settings.get(key, "") for key in sorted(differing)}
-            yield from _series(swept(name, dict(params)), bench, cpus, better)
+            yield from _series(name_with_params(name, dict(params)), bench, cpus, better)
 
 
-def _series(name: str, bench: _Bench, cpus: int | None, better: dict[str, Better]) -> Iterator[Series]:
+def _series(name: str, bench: _Bench, cpus: int | None, better: dict[str, Better]) -> Iterator[ImportedSeries]:
     environment: dict[str, Any] = {
         ours: bench.settings[key] for key, ours in _MACHINE.items() if bench.settings.get(key)
     }
@@ -277,9 +277,9 @@ def _series(name: str, bench: _Bench, cpus: int | None, better: dict[str, Better
         problem = f"{len(bench.failed)} of {total} runs failed{reason and f': {reason}'}"
         failures = Failures(failed=len(bench.failed), total=total, problem=problem)
     if not bench.figures:
-        yield Series(name=name, unit=TIME, failures=failures, skipped=None if failures else bench.skipped)
+        yield ImportedSeries(name=name, unit=TIME, failures=failures, skipped=None if failures else bench.skipped)
     for unit, values in bench.figures.items():
-        yield Series(
+        yield ImportedSeries(
             name=name if unit == TIME else f"{name} {unit}",
             unit=unit,
             rounds=(tuple(values),),
@@ -308,8 +308,8 @@ def _texts(document: Document) -> Iterable[tuple[int, str, str]]:
             continue
         try:
             event = decode_json(line.encode(), _Event)
-        except ImportProblem as problem:
-            raise ImportProblem(str(problem), place=f"line {number}") from None
+        except ImportFileError as problem:
+            raise ImportFileError(str(problem), place=f"line {number}") from None
         if event.action != "output":
             continue
         whole, newline, rest = (parts.get(event.package, "") + event.output).rpartition("\n")

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from aether_guard.importer.document import first_of
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Failures, Series, fixed_of
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import Failures, ImportedSeries, environment_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "google-benchmark JSON: real and CPU time"
 SUFFIXES: tuple[str, ...] = (".json",)
@@ -59,7 +59,7 @@ class _Bench(Struct):
     aggregates: dict[str, _Run] = {}
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether there is a context, and the first run has times or says what kind of run it is."""
     benchmarks = document.keys.get("benchmarks")
     if benchmarks is None or "context" not in document.keys:
@@ -68,7 +68,7 @@ def recognises(document: Document) -> bool:
     return "name" in first and bool({"real_time", "run_type", "error_occurred", "iterations"} & first.keys())
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the real time of each benchmark, and its CPU time."""
     del wishes
     report = document.decode(_Report)
@@ -85,13 +85,13 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
             bench.aggregates[aggregate] = run
     date = report.context.get("date")
     timestamp = date if isinstance(date, str) else None
-    machine = fixed_of(report.context, cpus_logical="num_cpus", build="library_build_type")
+    machine = environment_from(report.context, cpus_logical="num_cpus", build="library_build_type")
     for name, bench in benches.items():
         common: dict[str, Any] = {"environment": machine, "timestamp": timestamp}
         yield from _of_runs(name, bench.runs, common) if bench.runs else _of_aggregates(name, bench, common)
 
 
-def _of_runs(name: str, runs: Sequence[_Run], common: dict[str, Any]) -> Iterator[Series]:
+def _of_runs(name: str, runs: Sequence[_Run], common: dict[str, Any]) -> Iterator[ImportedSeries]:
     measured = [run for run in runs if not (run.error_occurred or run.skipped)]
     failed = [run for run in runs if run.error_occurred]
     if failed:
@@ -102,21 +102,21 @@ def _of_runs(name: str, runs: Sequence[_Run], common: dict[str, Any]) -> Iterato
         message = runs[0].skip_message
         common["skipped"] = f"skipped: {message}" if message else "skipped"
     if not measured:
-        yield Series(name=name, unit=runs[0].time_unit, **common)
+        yield ImportedSeries(name=name, unit=runs[0].time_unit, **common)
         return
     units = {run.time_unit for run in measured}
     real = [run.real_time for run in measured if run.real_time is not None]
     if len(units) > 1 or len(real) < len(measured):
-        raise ImportProblem("its repetitions are not all times in one unit", place=name)
+        raise ImportFileError("its repetitions are not all times in one unit", place=name)
     unit = units.pop()
-    yield Series(name=name, unit=unit, rounds=(tuple(real),), **common)
+    yield ImportedSeries(name=name, unit=unit, rounds=(tuple(real),), **common)
     cpu = [run.cpu_time for run in measured if run.cpu_time is not None]
     common.pop("failures", None)  # named once
     if _has_cpu_time(name) and len(cpu) == len(measured) and any(cpu):
-        yield Series(name=f"{name} cpu_time", unit=unit, rounds=(tuple(cpu),), **common)
+        yield ImportedSeries(name=f"{name} cpu_time", unit=unit, rounds=(tuple(cpu),), **common)
 
 
-def _of_aggregates(name: str, bench: _Bench, common: dict[str, Any]) -> Iterator[Series]:
+def _of_aggregates(name: str, bench: _Bench, common: dict[str, Any]) -> Iterator[ImportedSeries]:
     """Yield the median, or of releases that had none the mean; deviations alone are no figures."""
     middle = next((key for key in _MIDDLES if key in bench.aggregates), None)
     if middle is None:
@@ -126,7 +126,7 @@ def _of_aggregates(name: str, bench: _Bench, common: dict[str, Any]) -> Iterator
         if time is not None and (not suffix or (time and _has_cpu_time(name))):
             figure: dict[str, Any] = {"p50" if middle == "median" else "mean": time}
             n = max(1, run.repetitions)
-            yield Series(name=name + suffix, unit=run.time_unit, n=n, **figure, **common)
+            yield ImportedSeries(name=name + suffix, unit=run.time_unit, n=n, **figure, **common)
 
 
 def _has_cpu_time(name: str) -> bool:

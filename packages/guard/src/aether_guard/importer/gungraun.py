@@ -13,14 +13,14 @@ import msgspec
 from msgspec import Struct
 
 from aether_guard.importer.document import decode_json, keys_of
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import ImportedSeries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "summary.json of gungraun and iai-callgrind"
 SUFFIXES: tuple[str, ...] = (".json", ".jsonl", ".ndjson")
@@ -86,13 +86,13 @@ class _Summary(Struct):
     callgrind_summary: _Callgrind | None = None
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether the first object is the summary of a benchmark, by its keys."""
-    keys = document.keys or document.first or document.first_line
+    keys = document.keys or document.first_object or document.first_line
     return {"module_path", "benchmark_exe", "kind"} <= keys.keys()
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a bench per event: instructions under the benchmark's name, other events with theirs as a suffix."""
     del wishes
     for summary in _summaries(document):
@@ -106,11 +106,13 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
                 if values:
                     parts = [name, "" if tool == "Callgrind" else tool, "" if event == _FIRST else event]
                     # The tool counts each process separately.
-                    yield Series(name=" ".join(filter(None, parts)), unit=unit, p50=float(sum(values)), better="lower")
+                    yield ImportedSeries(
+                        name=" ".join(filter(None, parts)), unit=unit, p50=float(sum(values)), better="lower"
+                    )
 
 
 def _summaries(document: Document) -> Iterator[_Summary]:
-    if document.first:
+    if document.first_object:
         yield from document.decode(list[_Summary])
     elif document.keys:
         yield document.decode(_Summary)
@@ -119,8 +121,8 @@ def _summaries(document: Document) -> Iterator[_Summary]:
             if line.startswith("{") and "module_path" in keys_of(line.encode()):
                 try:
                     yield decode_json(line.encode(), _Summary)
-                except ImportProblem as problem:
-                    raise ImportProblem(str(problem), place=f"line {number}") from None
+                except ImportFileError as problem:
+                    raise ImportFileError(str(problem), place=f"line {number}") from None
 
 
 def _tools(summary: _Summary) -> Iterator[tuple[str, list[dict[str, _Event]]]]:
@@ -142,7 +144,7 @@ def _events(found: object) -> dict[str, _Event]:
     try:
         return msgspec.convert(found, dict[str, _Event])
     except msgspec.ValidationError as error:
-        raise ImportProblem(str(error)) from None
+        raise ImportFileError(str(error)) from None
 
 
 def _new(event: _Event | None) -> _Count:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from aether_guard.importer.document import first_of
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Failures, Series, swept
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import Failures, ImportedSeries, name_with_params
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
     from aether_schema import Scalar
 
 ABOUT = "hyperfine --export-json"
@@ -35,13 +35,13 @@ class _Report(Struct):
     results: list[_Result]
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether the first result is a command with a mean."""
     results = document.keys.get("results")
     return results is not None and {"command", "mean"} <= first_of(results).keys()
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a command each, its parameters behind its name; the times of runs that failed are left out."""
     del wishes
     for result in document.decode(_Report).results:
@@ -53,8 +53,8 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
             times = tuple(time for time, code in zip(times, result.exit_codes or (), strict=True) if code == 0)
         # The tool's own statistics are of all runs, failed ones among them.
         has_statistics = failures is None
-        yield Series(
-            name=swept(result.command, params),
+        yield ImportedSeries(
+            name=name_with_params(result.command, params),
             unit="s",
             rounds=tuple((time,) for time in times) or None,
             p50=result.median if has_statistics else None,
@@ -77,7 +77,7 @@ def _failures(result: _Result) -> Failures | None:
     if not failed:
         return None
     if result.times and len(codes) != len(result.times):
-        raise ImportProblem(f"{len(codes)} exit codes for {len(result.times)} times", place=result.command)
+        raise ImportFileError(f"{len(codes)} exit codes for {len(result.times)} times", place=result.command)
     kinds = ", ".join(
         f"{count} {'ended by a signal' if code is None else f'with exit status {code}'}"
         for code, count in failed.most_common()

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from aether_guard.importer.series import Failures, Series, swept
+from aether_guard.importer.series import Failures, ImportedSeries, name_with_params
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "JMH -rf json"
 SUFFIXES: tuple[str, ...] = (".json",)
@@ -40,12 +40,12 @@ class _Result(Struct, rename="camel"):
     measurement_iterations: int = 1
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether the first result has a primary metric."""
-    return {"benchmark", "primaryMetric"} <= document.first.keys()
+    return {"benchmark", "primaryMetric"} <= document.first_object.keys()
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a result each, a round a fork; two modes of one benchmark are told apart by their names."""
     del wishes
     results = document.decode(list[_Result])
@@ -55,8 +55,10 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
     for result in results:
         metric, several = result.primary_metric, len(modes[result.benchmark]) > 1
         scores = [tuple(value for value in fork if not isinstance(value, str)) for fork in metric.raw_data]
-        yield Series(
-            name=swept(f"{result.benchmark} {result.mode}" if several else result.benchmark, dict(result.params)),
+        yield ImportedSeries(
+            name=name_with_params(
+                f"{result.benchmark} {result.mode}" if several else result.benchmark, dict(result.params)
+            ),
             unit=metric.score_unit,
             rounds=tuple(fork for fork in scores if fork) or _expanded(metric) or None,
             p50=_number(metric.score_percentiles.get("50.0")),

@@ -12,14 +12,14 @@ import msgspec
 from msgspec import Struct
 
 from aether_guard.importer.document import decode_json
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import ImportedSeries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "Julia's BenchmarkTools.save"
 SUFFIXES: tuple[str, ...] = (".json",)
@@ -41,12 +41,12 @@ class _Group(Struct):
     data: dict[str, tuple[str, msgspec.Raw]]
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether the first item of the file holds the version of BenchmarkTools."""
-    return "BenchmarkTools" in document.first
+    return "BenchmarkTools" in document.first_object
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the trials of all groups."""
     del wishes
     versions, saved = document.decode(tuple[dict[str, Any], list[tuple[str, msgspec.Raw]]])
@@ -58,35 +58,37 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
 
 def _below(
     kind: str, value: msgspec.Raw, path: tuple[str, ...], environment: dict[str, Any] | None
-) -> Iterator[Series]:
+) -> Iterator[ImportedSeries]:
     kind, name = kind.removeprefix("BenchmarkTools."), "/".join(path) or "trial"
     if len(path) > DEPTH_LIMIT:
-        raise ImportProblem("nested too deeply")
+        raise ImportFileError("nested too deeply")
     if kind == "BenchmarkGroup":
         for key, (inner_kind, inner) in _decoded(value, _Group, name).data.items():
             yield from _below(inner_kind, inner, (*path, key), environment)
     elif kind in {"Trial", "TrialEstimate"}:
         yield from _trial(name, _decoded(value, _Trial, name), environment)
     elif kind in {"TrialRatio", "TrialJudgement"}:
-        raise ImportProblem("a comparison of two runs, not a run", place=name)
+        raise ImportFileError("a comparison of two runs, not a run", place=name)
 
 
 def _decoded(value: msgspec.Raw, type_: type[_Any], name: str) -> _Any:
     try:
         return decode_json(value, type_)
-    except ImportProblem as problem:
-        raise ImportProblem(str(problem), place=name) from None
+    except ImportFileError as problem:
+        raise ImportFileError(str(problem), place=name) from None
 
 
-def _trial(name: str, trial: _Trial, environment: dict[str, Any] | None) -> Iterator[Series]:
+def _trial(name: str, trial: _Trial, environment: dict[str, Any] | None) -> Iterator[ImportedSeries]:
     if trial.times:
-        yield Series(name=name, unit="ns", rounds=(tuple(trial.times),), environment=environment)
+        yield ImportedSeries(name=name, unit="ns", rounds=(tuple(trial.times),), environment=environment)
     elif trial.time is not None:
         notes = "an estimate; the file does not say which"
-        yield Series(name=name, unit="ns", p50=trial.time, environment=environment, notes=notes)
+        yield ImportedSeries(name=name, unit="ns", p50=trial.time, environment=environment, notes=notes)
     else:
-        yield Series(name=name, unit="ns", skipped="no times: the trial was not run")
+        yield ImportedSeries(name=name, unit="ns", skipped="no times: the trial was not run")
         return
     for key, unit, value in (("memory", "B", trial.memory), ("allocs", "allocs", trial.allocs)):
         if value is not None:
-            yield Series(name=f"{name} {key}", unit=unit, p50=float(value), better="lower", environment=environment)
+            yield ImportedSeries(
+                name=f"{name} {key}", unit=unit, p50=float(value), better="lower", environment=environment
+            )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aether_guard.importer.series import Failures, Series, swept
+from aether_guard.importer.series import Failures, ImportedSeries, name_with_params
 from aether_guard.importer.xml import number_of, parse_xml
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "the times of tests in JUnit XML"
 SUFFIXES: tuple[str, ...] = (".xml",)
@@ -51,12 +51,12 @@ class _Case(Struct, frozen=True):
     skipped: str | None
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether the root element is that of such a report."""
     return document.root_tag in {"testsuites", "testsuite"}
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a test each; one that was run again has more than one sample."""
     del wishes
     named: dict[str, list[_Case]] = {}
@@ -67,13 +67,13 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
             yield _series(told_apart, same)
 
 
-def _series(name: str, cases: Sequence[_Case]) -> Series:
+def _series(name: str, cases: Sequence[_Case]) -> ImportedSeries:
     failed = [case.failure for case in cases if case.failure is not None]
     times = tuple(case.time_s for case in cases if case.time_s is not None)
     skipped = next((case.skipped for case in cases if case.skipped is not None), None)
     total = len(failed) + len(times)
     message = f": {failed[0]}" if failed and failed[0] else ""
-    return Series(
+    return ImportedSeries(
         name=name,
         unit="s",
         rounds=(times,) if times else None,
@@ -94,7 +94,7 @@ def _told_apart(name: str, cases: Sequence[_Case]) -> dict[str, list[_Case]]:
         traits = {"suite": case.place.suite} if len(suites) > 1 else {}
         if needs_host:
             traits["host"] = case.place.host
-        apart.setdefault(swept(name, dict(traits)), []).append(case)
+        apart.setdefault(name_with_params(name, dict(traits)), []).append(case)
     return apart
 
 
@@ -108,7 +108,7 @@ def _cases(element: Element, around: _Place) -> Iterator[tuple[str, _Case]]:
         within = _inside(child, place)
         name = ".".join(filter(None, (child.get("classname"), child.get("name")))) or "unnamed"
         if within.browser and _plain(within.browser) not in _plain(name):
-            name = swept(name, {"browser": within.browser})
+            name = name_with_params(name, {"browser": within.browser})
         yield name, _case(child, within, name)
 
 

@@ -19,14 +19,14 @@ import msgspec
 from msgspec import Struct
 
 from aether_guard.importer.document import decode_json, keys_of
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Failures, Series
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import Failures, ImportedSeries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "k6 summary, --summary-export or handleSummary"
 SUFFIXES: tuple[str, ...] = (".json",)
@@ -92,7 +92,7 @@ class _Run(Struct):
     timestamp: str | None = None
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether there are metrics among which are k6's own."""
     if "results" in document.keys and "config" in document.keys:
         return "k6_version" in keys_of(document.keys.get("metadata", b"0"))
@@ -102,7 +102,7 @@ def recognises(document: Document) -> bool:
     )
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a bench for each metric of the system under test, and none for the load that was applied."""
     run = _readable(document) if "results" in document.keys else _by_name(document)
     failures = _failures(run)
@@ -111,7 +111,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
         if base in _PART_NAMES:
             continue
         if base in _RATES:
-            series = Series(name=name, unit=_RATES[base], p50=_number(values, "rate", name), n=_count(values))
+            series = ImportedSeries(name=name, unit=_RATES[base], p50=_number(values, "rate", name), n=_count(values))
         elif _is_trend(metric):
             series = _trend(name, metric, run.metrics, wishes)
         else:
@@ -123,7 +123,7 @@ def _by_name(document: Document) -> _Run:
     tables = document.decode(dict[str, msgspec.Raw])
     metrics = {name: _metric(table, name) for name, table in keys_of(tables.get("metrics", b"0")).items()}
     if not metrics:
-        raise ImportProblem("missing, or no object", place="metrics")
+        raise ImportFileError("missing, or no object", place="metrics")
     group = decode_json(tables["root_group"], Any) if "root_group" in tables else None
     return _Run(metrics=metrics, failed_checks=list(_failed_checks(group)))
 
@@ -133,8 +133,8 @@ def _metric(table: msgspec.Raw, name: str) -> _Metric:
         if "values" in keys_of(table):
             return decode_json(table, _Metric)
         values = decode_json(table, dict[str, Any])
-    except ImportProblem as problem:
-        raise ImportProblem(str(problem), place=f"metrics.{name}") from None
+    except ImportFileError as problem:
+        raise ImportFileError(str(problem), place=f"metrics.{name}") from None
     thresholds = values.pop("thresholds", None)
     return _Metric(values=values, thresholds=thresholds if isinstance(thresholds, dict) else {})
 
@@ -211,7 +211,7 @@ def _is_trend(metric: _Metric) -> bool:
     return bool(keys) and not keys & {"rate", "value", "passes"}
 
 
-def _trend(name: str, metric: _Metric, metrics: Mapping[str, _Metric], wishes: Wishes) -> Series:
+def _trend(name: str, metric: _Metric, metrics: Mapping[str, _Metric], wishes: ImportOptions) -> ImportedSeries:
     base, brace, tags = name.partition("{")
     is_time = metric.contains == "time" or (
         metric.contains is None and bool(_TIMES.fullmatch(base)) and base not in _NO_TIMES
@@ -222,7 +222,7 @@ def _trend(name: str, metric: _Metric, metrics: Mapping[str, _Metric], wishes: W
     if p50 is None and p95 is None and mean is None:
         # A summary of the guard has no p99, so the highest percentile is a figure of its own.
         if not statistics:
-            return Series(name=name, unit=unit, skipped=_NO_STATISTIC)
+            return ImportedSeries(name=name, unit=unit, skipped=_NO_STATISTIC)
         key = max(statistics, key=lambda key: float(key[1:]))
         name, p50 = f"{name} p({key[1:]})", statistics[key]
     phases = None
@@ -232,7 +232,7 @@ def _trend(name: str, metric: _Metric, metrics: Mapping[str, _Metric], wishes: W
         phases = {part: (item["p50"], item["p95"]) for part, item in found.items() if {"p50", "p95"} <= item.keys()}
     counter = metrics.get(_COUNTED.get(base.partition("_")[0], ""))
     n = _count(metric.values) if "count" in metric.values else 0
-    return Series(
+    return ImportedSeries(
         name=name,
         unit=unit,
         p50=p50,
@@ -257,7 +257,7 @@ def _statistics(values: Mapping[str, Any], name: str) -> dict[str, float]:
 def _number(values: Mapping[str, Any], key: str, name: str) -> float:
     value = values.get(key)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ImportProblem("missing, or no number", place=f"metrics.{name}.{key}")
+        raise ImportFileError("missing, or no number", place=f"metrics.{name}.{key}")
     return float(value)
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from aether_guard.importer.series import Failures, Series
+from aether_guard.importer.series import Failures, ImportedSeries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "cargo bench of the compiler's own harness, as text"
 SUFFIXES: tuple[str, ...] = (".txt", ".log")
@@ -26,22 +26,22 @@ _FAILED = re.compile(r"^test (?P<name>.{1,500}?)\s+\.\.\. FAILED")
 _SHORT = 2000
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether a line near the beginning is one of a bench."""
     return any(map(_matched, document.head.splitlines()))
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a line each: the median of samples that the text does not hold, nor how many they were."""
     del wishes
     for _, line in document.lines():
         if found := _matched(line):
             median = float(found["median"].replace(",", ""))
             notes = f"+/- {found['spread']} {found['unit']}, from the fastest sample to the slowest"
-            yield Series(name=found["name"], unit=found["unit"], p50=median, notes=notes)
+            yield ImportedSeries(name=found["name"], unit=found["unit"], p50=median, notes=notes)
         elif failed := _FAILED.match(line[:_SHORT]):
             failures = Failures(failed=1, total=1, problem="the bench failed")
-            yield Series(name=failed["name"], unit="ns/iter", failures=failures)
+            yield ImportedSeries(name=failed["name"], unit="ns/iter", failures=failures)
 
 
 def _matched(line: str) -> re.Match[str] | None:

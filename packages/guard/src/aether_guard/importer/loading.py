@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 from aether_guard.importer.assemble import Imported, pool, summaries_of
 from aether_guard.importer.document import Document, read_document
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.registry import AUTO, Finder, Thinned, all_importers, load_importer, recognise
-from aether_guard.importer.series import BENCHES_LIMIT, PLAIN_WISHES
-from aether_guard.source import Loaded, Problem, expand
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.registry import AUTO, Finder, Thinned, all_importers, detect_format, load_importer
+from aether_guard.importer.series import BENCHES_LIMIT, DEFAULT_OPTIONS
+from aether_guard.source import LoadedSummary, LoadError, expand_path
 from aether_schema import InvalidSummaryError, decode_summary, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aether_guard.importer.registry import Importer
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 #: The ends of names that `auto` looks at in a folder; what a log or a text there holds has to be named.
 _TOLD_APART = (".json.gz", ".xml", "_stats.csv")
@@ -28,7 +28,7 @@ _TOLD_APART = (".json.gz", ".xml", "_stats.csv")
 class Reader:
     """Reads whatever paths name as one format, or `auto`; a summary of our own may stand among them."""
 
-    def __init__(self, name: str, wishes: Wishes = PLAIN_WISHES) -> None:
+    def __init__(self, name: str, wishes: ImportOptions = DEFAULT_OPTIONS) -> None:
         """Find the format.
 
         Raises:
@@ -41,17 +41,17 @@ class Reader:
         known = self._known.values() if self._importer is None else [self._importer]
         self._sample_keys = {importer.SAMPLES_KEY for importer in known if isinstance(importer, Thinned)}
 
-    def load_all(self, paths: Iterable[str]) -> tuple[list[Loaded], list[Problem]]:
+    def load_all(self, paths: Iterable[str]) -> tuple[list[LoadedSummary], list[LoadError]]:
         """Return every summary that `paths` stand for, each file once, and every problem met on the way."""
-        loaded: list[Loaded] = []
-        problems: list[Problem] = []
+        loaded: list[LoadedSummary] = []
+        problems: list[LoadError] = []
         seen: set[str] = set()
         for path in paths:
             try:
                 files = self._files(path)
                 if not files:
                     problems.append(_problem(path, "no file here that could be imported", is_missing=True))
-            except ImportProblem as problem:
+            except ImportFileError as problem:
                 problems.append(_problem(path, str(problem)))
                 continue
             except (OSError, ValueError) as error:
@@ -63,10 +63,10 @@ class Reader:
                 seen.add(real)
                 try:
                     found = self.read(file)
-                except ImportProblem as problem:
+                except ImportFileError as problem:
                     problems.append(_problem(file, str(problem), is_missing=not os.path.lexists(file)))
                     continue
-                loaded += [Loaded(file, summary) for summary in found.summaries]
+                loaded += [LoadedSummary(file, summary) for summary in found.summaries]
                 problems += [_bench_problem(file, *item, is_error=True) for item in found.failed]
                 problems += [_bench_problem(file, *item, is_error=False) for item in found.unjudged]
         pooled, more_problems = _pooled(loaded)
@@ -83,40 +83,40 @@ class Reader:
         try:
             return self._summaries(document)
         except RecursionError:
-            raise ImportProblem("nested too deeply") from None
+            raise ImportFileError("nested too deeply") from None
         except OSError as error:
-            raise ImportProblem(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+            raise ImportFileError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
         except MemoryError:
-            raise ImportProblem("too large for this machine's memory") from None
+            raise ImportFileError("too large for this machine's memory") from None
 
     def _summaries(self, document: Document) -> Imported:
         if is_summary(document):
             try:
                 return Imported(summaries=(decode_summary(document.data),))
             except InvalidSummaryError as error:
-                raise ImportProblem(str(error)) from None
-        importer = self._importer or recognise(document, self._known)[1]
+                raise ImportFileError(str(error)) from None
+        importer = self._importer or detect_format(document, self._known)[1]
         if document.is_folder and importer.SUFFIXES:
-            raise ImportProblem("a folder, not a file")
+            raise ImportFileError("a folder, not a file")
         if not document.is_folder and (not document.data or document.data.isspace()):
-            raise ImportProblem("empty")
+            raise ImportFileError("empty")
         if document.is_thinned and not isinstance(importer, Thinned):
-            raise ImportProblem("reading it may take over 1 GiB of memory: split it")
+            raise ImportFileError("reading it may take over 1 GiB of memory: split it")
         return import_document(document, importer, self._wishes)
 
     def _files(self, path: str) -> list[str]:
         """Return the files of a folder that may be of the format, or the folder where it is the report itself."""
         if not os.path.isdir(path):
-            return expand(path)
+            return expand_path(path)
         known = self._known.values() if self._importer is None else [self._importer]
         for importer in known:
             if isinstance(importer, Finder) and (files := importer.find_files(path)):
                 # Files that are named as another tool names them may be of any.
-                if self._importer is None and not importer.recognises(read_document(files[0], self._sample_keys)):
+                if self._importer is None and not importer.matches(read_document(files[0], self._sample_keys)):
                     continue
                 return files
         document = Document(path, b"", is_folder=True)
-        if any(importer.recognises(document) for importer in known if not importer.SUFFIXES):
+        if any(importer.matches(document) for importer in known if not importer.SUFFIXES):
             return [path]
         # A summary of our own may stand in any folder.
         suffixes = (".json", *(_TOLD_APART if self._importer is None else self._importer.SUFFIXES))
@@ -125,7 +125,7 @@ class Reader:
         return [os.path.join(path, name) for name in names if name.endswith(suffixes) and name[0] != "."]
 
 
-def import_document(document: Document, importer: Importer, wishes: Wishes = PLAIN_WISHES) -> Imported:
+def import_document(document: Document, importer: Importer, wishes: ImportOptions = DEFAULT_OPTIONS) -> Imported:
     """Return the benches of a document by an importer.
 
     Raises:
@@ -136,15 +136,15 @@ def import_document(document: Document, importer: Importer, wishes: Wishes = PLA
     try:
         series = list(islice(importer.read(document, wishes), BENCHES_LIMIT + 1))
     except (OverflowError, ZeroDivisionError):
-        raise ImportProblem("a figure too large to reckon with") from None
+        raise ImportFileError("a figure too large to reckon with") from None
     if not series:
-        raise ImportProblem("no bench in it")
+        raise ImportFileError("no bench in it")
     if len(series) > BENCHES_LIMIT:
-        raise ImportProblem(f"more than {BENCHES_LIMIT:,} benches")
+        raise ImportFileError(f"more than {BENCHES_LIMIT:,} benches")
     try:
         return summaries_of(series, wishes, measured_at)
     except OverflowError:
-        raise ImportProblem("a figure too large to reckon with") from None
+        raise ImportFileError("a figure too large to reckon with") from None
 
 
 def is_summary(document: Document) -> bool:
@@ -152,27 +152,27 @@ def is_summary(document: Document) -> bool:
     return {"bench_id", "metric", "p50"} <= document.keys.keys()
 
 
-def _pooled(loaded: Iterable[Loaded]) -> tuple[list[Loaded], list[Problem]]:
+def _pooled(loaded: Iterable[LoadedSummary]) -> tuple[list[LoadedSummary], list[LoadError]]:
     """Return one summary per bench: further files of a bench are further processes of it."""
-    by_bench: dict[str, list[Loaded]] = {}
+    by_bench: dict[str, list[LoadedSummary]] = {}
     for item in loaded:
         by_bench.setdefault(item.summary.bench_id, []).append(item)
-    pooled: list[Loaded] = []
-    problems: list[Problem] = []
+    pooled: list[LoadedSummary] = []
+    problems: list[LoadError] = []
     for bench_id, items in by_bench.items():
         try:
-            pooled.append(Loaded(items[0].path, pool([item.summary for item in items])))
-        except ImportProblem as problem:
+            pooled.append(LoadedSummary(items[0].path, pool([item.summary for item in items])))
+        except ImportFileError as problem:
             problems.append(
                 _bench_problem(items[-1].path, bench_id, f"{problem} in {printable(items[0].path)}", is_error=True)
             )
     return pooled, problems
 
 
-def _bench_problem(path: str, bench_id: str, reason: str, *, is_error: bool) -> Problem:
+def _bench_problem(path: str, bench_id: str, reason: str, *, is_error: bool) -> LoadError:
     message = f"{printable(path)}: {printable(bench_id)}: {printable(reason)}"
-    return Problem(path, message, bench_id=bench_id, is_error=is_error)
+    return LoadError(path, message, bench_id=bench_id, is_error=is_error)
 
 
-def _problem(path: str, message: str, *, is_missing: bool = False) -> Problem:
-    return Problem(path, f"{printable(path)}: {message}", is_missing=is_missing)
+def _problem(path: str, message: str, *, is_missing: bool = False) -> LoadError:
+    return LoadError(path, f"{printable(path)}: {message}", is_missing=is_missing)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aether_guard.importer.series import Failures, Series
-from aether_guard.importer.table import number_in, rows_of
+from aether_guard.importer.series import Failures, ImportedSeries
+from aether_guard.importer.table import parse_number, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "Locust --csv, the file of statistics"
 SUFFIXES: tuple[str, ...] = ("_stats.csv",)
@@ -23,31 +23,31 @@ _ALL = "Aggregated"
 _NOTHING_ASKED = "skipped: no request was made"
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether the header has the columns of the statistics; their history has a timestamp as well."""
     header = [name.strip().strip('"') for name in document.head.partition("\n")[0].split(",")]
     return set(_COLUMNS) <= set(header) and "Timestamp" not in header
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the response time of each row, and the rate of the row of all requests."""
     del wishes
     for number, row in rows_of(document, _COLUMNS):
-        count, failed = number_in(row, "Request Count", number), number_in(row, "Failure Count", number)
+        count, failed = parse_number(row, "Request Count", number), parse_number(row, "Failure Count", number)
         name = " ".join(filter(None, (row["Type"], row["Name"])))
         rate = f"{name} req/s" if row["Name"] == _ALL else None
         if count <= 0:
-            yield Series(name=name, unit="ms", skipped=_NOTHING_ASKED)
+            yield ImportedSeries(name=name, unit="ms", skipped=_NOTHING_ASKED)
             continue
         failures = Failures(failed=failed, total=count, problem=f"{failed:g} of {count:g} requests failed")
         if failed >= count:
             # No figure is left: they describe failures alone.
-            yield Series(name=name, unit="ms", failures=failures)
+            yield ImportedSeries(name=name, unit="ms", failures=failures)
             if rate is not None:
-                yield Series(name=rate, unit="req/s", failures=failures)
+                yield ImportedSeries(name=rate, unit="req/s", failures=failures)
             continue
-        p50, p95 = number_in(row, "50%", number), number_in(row, "95%", number)
-        yield Series(name=name, unit="ms", p50=p50, p95=p95, n=int(count), failures=failures)
+        p50, p95 = parse_number(row, "50%", number), parse_number(row, "95%", number)
+        yield ImportedSeries(name=name, unit="ms", p50=p50, p95=p95, n=int(count), failures=failures)
         if rate is not None:
-            per_second = number_in(row, "Requests/s", number)
-            yield Series(name=rate, unit="req/s", p50=per_second, n=int(count), failures=failures)
+            per_second = parse_number(row, "Requests/s", number)
+            yield ImportedSeries(name=rate, unit="req/s", p50=per_second, n=int(count), failures=failures)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from aether_guard.importer.document import first_of
-from aether_guard.importer.series import Failures, Series
+from aether_guard.importer.series import Failures, ImportedSeries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "mitata JSON"
 SUFFIXES: tuple[str, ...] = (".json",)
@@ -70,7 +70,7 @@ class _Report(Struct):
     runtime: str | None = None
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether the first benchmark has the keys of its trials."""
     if "benchmarks" not in document.keys:
         return False
@@ -78,7 +78,7 @@ def recognises(document: Document) -> bool:
     return {"alias", "runs", "baseline"} <= first or {"name", "group", "baseline", "warmup"} <= first
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the runs, each named by its group and itself."""
     del wishes
     report = document.decode(_Report)
@@ -90,7 +90,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
         runs = [_Run(bench.name, bench.stats, bench.error)] if bench.runs is None else bench.runs
         for run in runs:
             stats = run.stats or _Stats()
-            yield Series(
+            yield ImportedSeries(
                 name=" > ".join(filter(None, (group, run.name))),
                 unit="ns",
                 rounds=(stats.samples,) if stats.samples else None,

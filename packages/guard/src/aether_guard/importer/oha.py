@@ -12,14 +12,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aether_guard.importer.document import keys_of
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Failures, Series
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import Failures, ImportedSeries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "oha JSON"
 SUFFIXES: tuple[str, ...] = (".json",)
@@ -44,19 +44,19 @@ class _Report(Struct, rename="camel"):
     error_distribution: dict[str, int] = {}
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether there are percentiles and a rate as it names them."""
     return "latencyPercentiles" in document.keys and "requestsPerSec" in keys_of(document.keys.get("summary", b"0"))
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the response time and the rate."""
     del wishes
     report = document.decode(_Report)
     failures = _failures(report)
     percentiles, n = report.latency_percentiles, max(1, sum(report.status_code_distribution.values()))
-    time = Series(name="oha response time", unit="s", n=n, failures=failures)
-    rate = Series(name="oha req/s", unit="req/s", n=n, failures=failures)
+    time = ImportedSeries(name="oha response time", unit="s", n=n, failures=failures)
+    rate = ImportedSeries(name="oha req/s", unit="req/s", n=n, failures=failures)
     if failures.failed >= failures.total:
         # No figure is left: they describe failures alone.
         yield from (time, rate)
@@ -64,7 +64,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
     if failures.failed > 0:
         percentiles = report.latency_percentiles_successful or percentiles
     if percentiles.p50 is None:
-        raise ImportProblem("no response was timed", place="latencyPercentiles.p50")
+        raise ImportFileError("no response was timed", place="latencyPercentiles.p50")
     yield replace(time, p50=percentiles.p50, p95=percentiles.p95)
     yield replace(rate, p50=report.summary.requests_per_sec)
 

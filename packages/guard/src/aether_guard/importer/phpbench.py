@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from aether_guard.importer.series import Failures, Series, swept
+from aether_guard.importer.series import Failures, ImportedSeries, name_with_params
 from aether_guard.importer.xml import number_of, parse_xml
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "PHPBench run --dump-file"
 SUFFIXES: tuple[str, ...] = (".xml",)
@@ -28,12 +28,12 @@ _COMMIT = re.compile(r"[\da-f]{40}")
 _NO_SET = {"", "0"}
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether the root element is `phpbench`, as in a dump."""
     return document.root_tag == "phpbench"
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the series of each variant of a subject, named by its parameter set and then by its revolutions."""
     del wishes
     suites = list(parse_xml(document, {"value", "error"}).iter("suite"))
@@ -58,21 +58,23 @@ def _named(name: str, variants: Sequence[Element], tag: dict[str, str]) -> Itera
         traits = {} if each in _NO_SET and len(times) == 1 else {"set": each}
         if times[each] > 1:
             traits["revs"] = variant.get("revs", "")
-        yield swept(name, {**traits, **tag}), variant
+        yield name_with_params(name, {**traits, **tag}), variant
 
 
-def _series(name: str, variant: Element, common: dict[str, Any], *, is_local: bool) -> Iterator[Series]:
+def _series(name: str, variant: Element, common: dict[str, Any], *, is_local: bool) -> Iterator[ImportedSeries]:
     errors = [" ".join((error.text or "").split())[:200] for error in variant.iter("error")]
     if errors:
         problem = f"{len(errors)} of {len(errors)} runs failed: {errors[0]}"
-        yield Series(name=name, unit="us", failures=Failures(failed=len(errors), total=len(errors), problem=problem))
+        yield ImportedSeries(
+            name=name, unit="us", failures=Failures(failed=len(errors), total=len(errors), problem=problem)
+        )
         return
     iterations = list(variant.iter("iteration"))
     for suffix, key, unit in (("", "time-avg", "us"), (" mem-peak", "mem-peak", "B")):
         values = [number_of(item.get(key), place=f"{name}: {key}") for item in iterations if key in item.attrib]
         if values:
             rounds = (tuple(values),) if is_local else tuple((value,) for value in values)
-            yield Series(name=name + suffix, unit=unit, rounds=rounds, better="lower", **common)
+            yield ImportedSeries(name=name + suffix, unit=unit, rounds=rounds, better="lower", **common)
 
 
 def _common(suite: Element) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from aether_schema import printable
 _LONGEST = 400
 
 
-class ImportProblem(GuardError):  # noqa: N818 - it names what is wrong with a file, as the guard's `Problem` does
+class ImportFileError(GuardError):  # noqa: N818 - it names what is wrong with a file, as the guard's `Problem` does
     """A file that is not what its format promises; the message names the place in it, not yet the file."""
 
     def __init__(self, problem: str, *, place: str = "") -> None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from aether_guard.importer.document import first_of
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series, fixed_of
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import ImportedSeries, environment_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
     from aether_schema import Better
 
 ABOUT = "pyperf JSON, plain or gzip"
@@ -46,14 +46,14 @@ class _Suite(Struct):
     metadata: dict[str, Any] = {}
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether the first benchmark is made of runs, without a name of its own."""
     benchmarks = document.keys.get("benchmarks")
     first = {} if benchmarks is None else first_of(benchmarks)
     return "runs" in first and "alias" not in first
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a benchmark each, a round a process; processes that only calibrated have no values."""
     del wishes
     suite = document.decode(_Suite)
@@ -62,15 +62,15 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
         name = metadata.get("name")
         rounds = tuple(run.values for run in bench.runs if run.values)
         if not rounds:
-            raise ImportProblem("no process of it has values", place=f"benchmarks[{index}]")
+            raise ImportFileError("no process of it has values", place=f"benchmarks[{index}]")
         unit = metadata.get("unit", "second")
         written, better = _UNITS.get(str(unit), (str(unit), None))
         dates = [run.metadata.get("date") for run in bench.runs]
-        yield Series(
+        yield ImportedSeries(
             name=name if isinstance(name, str) and name else f"pyperf {index + 1}" if index else "pyperf",
             unit=written,
             better=better,
             rounds=rounds,
-            environment=fixed_of(metadata, **_FIXED),
+            environment=environment_from(metadata, **_FIXED),
             timestamp=max((date for date in dates if isinstance(date, str)), default=None),
         )

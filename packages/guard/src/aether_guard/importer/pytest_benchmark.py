@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from aether_guard.importer.document import first_of, keys_of
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Series
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import ImportedSeries
 from aether_guard.importer.thinning import thinned_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "pytest-benchmark JSON"
 SUFFIXES: tuple[str, ...] = (".json",)
@@ -50,7 +50,7 @@ class _Report(Struct):
     datetime: str | None = None
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether the first bench has the statistics that only this tool writes, or there is none at all."""
     benchmarks = document.keys.get("benchmarks")
     if benchmarks is None:
@@ -74,7 +74,7 @@ def find_files(folder: str) -> list[str]:
         names = sorted(os.listdir(place)) if os.path.isdir(place) else ()
         stored = {name: newest for name in names if (newest := _newest(os.path.join(place, name))) is not None}
         if len(stored) > 1:
-            raise ImportProblem(f"results of several machines: {', '.join(stored)}; name the folder of one")
+            raise ImportFileError(f"results of several machines: {', '.join(stored)}; name the folder of one")
         if stored:
             return list(stored.values())
     return []
@@ -88,14 +88,14 @@ def _newest(folder: str) -> str | None:
     return os.path.join(folder, max(found)[1]) if found else None
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a bench each; every round of one is a sample of the same process."""
     del wishes
     report = document.decode(_Report)
     commit = (report.commit_info or {}).get("id")
     for bench in report.benchmarks:
         samples, notes = _samples(bench.stats, is_thinned=document.is_thinned)
-        yield Series(
+        yield ImportedSeries(
             name=bench.fullname,
             unit="s",
             rounds=None if samples is None else (samples,),

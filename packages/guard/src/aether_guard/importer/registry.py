@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from aether_guard.error import GuardError
-from aether_guard.importer.problem import ImportProblem
+from aether_guard.importer.problem import ImportFileError
 from aether_schema import printable
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Series, Wishes
+    from aether_guard.importer.series import ImportedSeries, ImportOptions
 
 ENTRY_POINT_GROUP = "aether.importers"
 AUTO = "auto"
@@ -29,10 +29,10 @@ class Importer(Protocol):
     ABOUT: str
     SUFFIXES: tuple[str, ...]
 
-    def recognises(self, document: Document) -> bool:
+    def matches(self, document: Document) -> bool:
         """Return whether the document is surely of this format. It never raises on what is not."""
 
-    def read(self, document: Document, wishes: Wishes) -> Iterable[Series]:
+    def read(self, document: Document, wishes: ImportOptions) -> Iterable[ImportedSeries]:
         """Yield the figures of each bench.
 
         Raises:
@@ -96,21 +96,21 @@ def all_importers() -> dict[str, Importer]:
     return {name: _load(entry) for name, entry in sorted(_entries().items())}
 
 
-def recognise(document: Document, importers: Mapping[str, Importer]) -> tuple[str, Importer]:
+def detect_format(document: Document, importers: Mapping[str, Importer]) -> tuple[str, Importer]:
     """Return the format of `importers` that the document is of, and its importer.
 
     Raises:
         ImportProblem: it is of none that is known, or of more than one.
 
     """
-    found = [name for name, importer in importers.items() if importer.recognises(document)]
+    found = [name for name, importer in importers.items() if importer.matches(document)]
     if len(found) == 1:
         return found[0], importers[found[0]]
     if found:
-        raise ImportProblem(f"may be {' or '.join(found)}: name the format")
+        raise ImportFileError(f"may be {' or '.join(found)}: name the format")
     if not document.is_folder and (not document.data or document.data.isspace()):
-        raise ImportProblem("empty")
-    raise ImportProblem(f"of no known format; known: {', '.join(importers)}")
+        raise ImportFileError("empty")
+    raise ImportFileError(f"of no known format; known: {', '.join(importers)}")
 
 
 def _entries() -> dict[str, EntryPoint]:

@@ -24,7 +24,7 @@ class Failures(Struct, frozen=True, kw_only=True):
     problem: str
 
 
-class Series(Struct, frozen=True, kw_only=True):
+class ImportedSeries(Struct, frozen=True, kw_only=True):
     """The figures of one bench, in the tool's own unit.
 
     Either `rounds` holds the samples, one array per process, or the statistics that the tool computed (`p50` or
@@ -54,7 +54,7 @@ class Series(Struct, frozen=True, kw_only=True):
     interval: Interval | None = None
 
 
-class Wishes(Struct, frozen=True, kw_only=True):
+class ImportOptions(Struct, frozen=True, kw_only=True):
     """What whoever imports says beside the file.
 
     `better` holds pairs of a glob of bench ids, empty for every unit without a direction, and the direction;
@@ -69,15 +69,15 @@ class Wishes(Struct, frozen=True, kw_only=True):
     allow_failures: float = 0.0
 
 
-PLAIN_WISHES = Wishes()
+DEFAULT_OPTIONS = ImportOptions()
 
 
-def swept(name: str, params: dict[str, Scalar]) -> str:
+def name_with_params(name: str, params: dict[str, Scalar]) -> str:
     """Return the name of one point of a sweep, its parameters behind it."""
     return f"{name} [{', '.join(f'{key}={value}' for key, value in params.items())}]" if params else name
 
 
-def fixed_of(info: Mapping[str, Any], **keys: str) -> dict[str, Any]:
+def environment_from(info: Mapping[str, Any], **keys: str) -> dict[str, Any]:
     """Return what a tool's table says of the machine under `keys`, our names to its: texts and whole numbers.
 
     An importer names what is fixed, never a clock or a temperature that was read while measuring.

@@ -6,7 +6,7 @@ import csv
 import math
 from typing import TYPE_CHECKING
 
-from aether_guard.importer.problem import ImportProblem
+from aether_guard.importer.problem import ImportFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,19 +29,19 @@ def rows_of(document: Document, needed: Sequence[str]) -> Iterator[tuple[int, di
         header = [name.strip() for name in next(reader, [])]
         missing = [name for name in needed if name not in header]
         if missing:
-            raise ImportProblem(f"no column {missing[0]!r}; there are: {', '.join(header)}", place="line 1")
+            raise ImportFileError(f"no column {missing[0]!r}; there are: {', '.join(header)}", place="line 1")
         width = max(map(header.index, needed), default=0)
         for count, row in enumerate(reader):
             if count >= ROWS_LIMIT:
-                raise ImportProblem(f"more than {ROWS_LIMIT:,} rows")
+                raise ImportFileError(f"more than {ROWS_LIMIT:,} rows")
             if not any(row):
                 continue
             # A decimal comma between columns that a comma separates makes a cell too many.
             if len(row) <= width or any(row[len(header) :]):
-                raise ImportProblem(f"{len(row)} columns, not {len(header)}", place=f"line {reader.line_num}")
+                raise ImportFileError(f"{len(row)} columns, not {len(header)}", place=f"line {reader.line_num}")
             yield reader.line_num, dict(zip(header, row, strict=False))
     except csv.Error as error:
-        raise ImportProblem(f"malformed CSV: {error}", place=f"line {reader.line_num}") from None
+        raise ImportFileError(f"malformed CSV: {error}", place=f"line {reader.line_num}") from None
 
 
 def delimiter_of(document: Document) -> str:
@@ -50,7 +50,7 @@ def delimiter_of(document: Document) -> str:
     return max(",;\t", key=header.count)
 
 
-def number_in(row: dict[str, str], column: str, line: int) -> float:
+def parse_number(row: dict[str, str], column: str, line: int) -> float:
     """Return a cell as a number.
 
     Raises:
@@ -64,5 +64,7 @@ def number_in(row: dict[str, str], column: str, line: int) -> float:
             return number
     except ValueError:
         if "," in text:
-            raise ImportProblem(f"{text[:40]!r} has a comma: write numbers with a decimal point", place=place) from None
-    raise ImportProblem(f"{text[:40]!r} is no number", place=place)
+            raise ImportFileError(
+                f"{text[:40]!r} has a comma: write numbers with a decimal point", place=place
+            ) from None
+    raise ImportFileError(f"{text[:40]!r} is no number", place=place)

@@ -13,14 +13,14 @@ import msgspec
 from msgspec import Struct
 
 from aether_guard.importer.document import keys_of
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Failures, Series
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import Failures, ImportedSeries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "tinybench, its tasks or its table as JSON"
 SUFFIXES: tuple[str, ...] = (".json",)
@@ -56,31 +56,31 @@ class _Task(Struct):
     result: _Result | None = None
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether the first entry is a task with a result, or a row of the table."""
-    first = document.first
+    first = document.first_object
     if not first.keys().isdisjoint(_NAMES):
         return not first.keys().isdisjoint((*_MEDIANS, *_MEANS, "Error"))
     return "name" in first and not keys_of(first.get("result", b"0")).keys().isdisjoint(_RESULT)
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the tasks."""
     del wishes
-    if document.first.keys().isdisjoint(_NAMES):
+    if document.first_object.keys().isdisjoint(_NAMES):
         yield from map(_task, document.decode(list[_Task]))
         return
     for index, row in enumerate(document.decode(list[dict[str, Any]])):
         yield _row(row, f"[{index}]")
 
 
-def _task(task: _Task) -> Series:
+def _task(task: _Task) -> ImportedSeries:
     result = task.result
     if result is None or result.state in {"not-started", "started"}:
-        return Series(name=task.name, unit="ms", skipped=_NOT_RUN)
+        return ImportedSeries(name=task.name, unit="ms", skipped=_NOT_RUN)
     # Releases before 3 have the statistics of the latency in the result itself.
     latency = result.latency or _Latency(mean=result.mean, samples=result.samples)
-    return Series(
+    return ImportedSeries(
         name=task.name,
         unit="ms",
         rounds=(latency.samples,) if latency.samples else None,
@@ -111,19 +111,19 @@ def _environment(result: _Result) -> dict[str, Any] | None:
     return {"runtime": f"{result.runtime} {result.runtime_version}"}
 
 
-def _row(row: Mapping[str, Any], place: str) -> Series:
+def _row(row: Mapping[str, Any], place: str) -> ImportedSeries:
     name = next((row[key] for key in _NAMES if key in row), None)
     if not isinstance(name, str):
-        raise ImportProblem("missing, or no text", place=f"{place}.{_NAMES[0]}")
+        raise ImportFileError("missing, or no text", place=f"{place}.{_NAMES[0]}")
     if "Error" in row:
         problem = f"the task failed: {str(row['Error'])[:160]}"
-        return Series(name=name, unit="ns", failures=Failures(failed=1, total=1, problem=problem))
+        return ImportedSeries(name=name, unit="ns", failures=Failures(failed=1, total=1, problem=problem))
     failures = _ABORTED if str(row.get("Remarks", "")).startswith("aborted") else None
     median, mean = _cell(row, _MEDIANS, place), _cell(row, _MEANS, place)
     skipped = _NOT_RUN if median is None and mean is None and failures is None else None
     samples = row.get("Samples")
     n = samples if type(samples) is int and samples > 0 else 1
-    return Series(name=name, unit="ns", p50=median, mean=mean, n=n, failures=failures, skipped=skipped)
+    return ImportedSeries(name=name, unit="ns", p50=median, mean=mean, n=n, failures=failures, skipped=skipped)
 
 
 def _cell(row: Mapping[str, Any], names: tuple[str, ...], place: str) -> float | None:
@@ -136,5 +136,5 @@ def _cell(row: Mapping[str, Any], names: tuple[str, ...], place: str) -> float |
         return float(value)
     text = value.partition("±")[0].strip() if isinstance(value, str) else ""
     if not _NUMBER.fullmatch(text):
-        raise ImportProblem(f"{str(value)[:40]!r} is no number", place=f"{place}.{key}")
+        raise ImportFileError(f"{str(value)[:40]!r} is no number", place=f"{place}.{key}")
     return float(text)

@@ -27,7 +27,7 @@ class Conversion(Struct, frozen=True, kw_only=True):
     divide: int = 1
     better: Better | None = None
 
-    def all(self, values: Iterable[float]) -> tuple[float, ...]:
+    def convert_all(self, values: Iterable[float]) -> tuple[float, ...]:
         """Return `values` in `unit`."""
         multiply, divide = self.multiply, self.divide
         if multiply == divide:
@@ -38,9 +38,9 @@ class Conversion(Struct, frozen=True, kw_only=True):
             return tuple([value / divide for value in values])
         return tuple([value * multiply / divide for value in values])
 
-    def one(self, value: float) -> float:
+    def convert(self, value: float) -> float:
         """Return `value` in `unit`."""
-        return self.all((value,))[0]
+        return self.convert_all((value,))[0]
 
 
 #: Milliseconds of each unit of time: what to multiply with, and what to divide by.
@@ -76,7 +76,7 @@ _PER_SECOND |= {"us": 10**6, "µs": 10**6, "μs": 10**6, "microsecond": 10**6, "
 
 
 @lru_cache(maxsize=1024)
-def conversion(unit: str) -> Conversion:
+def conversion_for(unit: str) -> Conversion:
     """Return what `unit` says. One that is not known becomes a `value` in that unit, its direction left open."""
     unit = unit.strip()
     return _time(unit) or _cost(unit) or _rate(unit) or Conversion(unit=unit)

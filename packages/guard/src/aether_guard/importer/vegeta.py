@@ -13,14 +13,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aether_guard.importer.document import decode_json, keys_of
-from aether_guard.importer.problem import ImportProblem
-from aether_guard.importer.series import Failures, Series
+from aether_guard.importer.problem import ImportFileError
+from aether_guard.importer.series import Failures, ImportedSeries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "vegeta report -type=json, or encode -to=json"
 SUFFIXES: tuple[str, ...] = (".json", ".jsonl", ".ndjson")
@@ -61,14 +61,14 @@ class _Attack(Struct):
     last: str | None = None
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether it is a report, or its first line a request."""
     return "50th" in keys_of(document.keys.get("latencies", b"0")) or (
         {"attack", "seq", "code", "latency"} <= document.first_line.keys()
     )
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the latency and the throughput of a report, or the latencies of each attack."""
     del wishes
     if "latencies" not in document.keys:
@@ -79,8 +79,8 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
     n, latencies, end = max(1, report.requests), report.latencies, report.end or report.latest
     p50, p95, rate = latencies.p50, latencies.p95, report.throughput
     is_any_left = failures.failed < failures.total
-    time = Series(name=_TIME, unit="ns", n=n, timestamp=end, failures=failures)
-    throughput = Series(name=_RATE, unit="req/s", n=n, timestamp=end, failures=failures)
+    time = ImportedSeries(name=_TIME, unit="ns", n=n, timestamp=end, failures=failures)
+    throughput = ImportedSeries(name=_RATE, unit="req/s", n=n, timestamp=end, failures=failures)
     yield replace(time, p50=p50, p95=p95) if is_any_left else time
     yield replace(throughput, p50=rate) if is_any_left else throughput
 
@@ -96,15 +96,15 @@ def _failures(report: _Report) -> Failures:
     return Failures(failed=failed, total=total, problem=f"{failed:.6g} of {total} requests failed{text}")
 
 
-def _requests(document: Document) -> Iterator[Series]:
+def _requests(document: Document) -> Iterator[ImportedSeries]:
     attacks: dict[str, _Attack] = {}
     for number, line in document.lines():
         if not line.strip():
             continue
         try:
             request = decode_json(line.encode(), _Request)
-        except ImportProblem as problem:
-            raise ImportProblem(str(problem), place=f"line {number}") from None
+        except ImportFileError as problem:
+            raise ImportFileError(str(problem), place=f"line {number}") from None
         attack = attacks.setdefault(request.attack, _Attack())
         attack.last = request.timestamp or attack.last
         if request.error or not 200 <= request.code < 400:
@@ -115,7 +115,7 @@ def _requests(document: Document) -> Iterator[Series]:
     for name, attack in attacks.items():
         total = attack.failed + len(attack.latencies)
         text = f"{attack.failed} of {total} requests failed ({attack.problem[:120]}) and are left out"
-        yield Series(
+        yield ImportedSeries(
             name=" ".join(filter(None, (_TIME, name))),
             unit="ns",
             rounds=(tuple(attack.latencies),),

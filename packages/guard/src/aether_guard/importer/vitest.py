@@ -13,13 +13,13 @@ import msgspec
 from msgspec import Struct
 
 from aether_guard.importer.document import decode_json, first_of, keys_of
-from aether_guard.importer.series import Failures, Series
+from aether_guard.importer.series import Failures, ImportedSeries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aether_guard.importer.document import Document
-    from aether_guard.importer.series import Wishes
+    from aether_guard.importer.series import ImportOptions
 
 ABOUT = "vitest bench --outputJson, or from 5 on --reporter=json"
 SUFFIXES: tuple[str, ...] = (".json",)
@@ -84,7 +84,7 @@ class _Module(Struct, rename="camel"):
     assertion_results: list[_Test] = []
 
 
-def recognises(document: Document) -> bool:
+def matches(document: Document) -> bool:
     """Return whether there are files of groups, tests with benchmarks, or as in the first release, lists of benches."""
     if "files" in document.keys:
         return "groups" in first_of(document.keys["files"])
@@ -97,7 +97,7 @@ def recognises(document: Document) -> bool:
     return bool(lists) and {"hz", "name"} <= first_of(lists[0]).keys()
 
 
-def read(document: Document, wishes: Wishes) -> Iterator[Series]:
+def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the benches, each named by its file, its groups and itself."""
     del wishes
     if "numTotalTests" in document.keys:
@@ -110,7 +110,7 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
     for group, benches in (*groups, *report.test_results.items()):
         for bench in benches:
             has_figures = bool(bench.samples) or bench.median is not None or bench.mean is not None
-            yield Series(
+            yield ImportedSeries(
                 name=f"{group} > {bench.name}",
                 unit="ms",
                 rounds=(bench.samples,) if bench.samples else None,
@@ -121,11 +121,11 @@ def read(document: Document, wishes: Wishes) -> Iterator[Series]:
             )
 
 
-def _module(module: _Module, name: str) -> Iterator[Series]:
+def _module(module: _Module, name: str) -> Iterator[ImportedSeries]:
     """Yield the benches of a file, and of its tests without benches those that failed or were skipped."""
     tests = module.assertion_results
     if module.status == "failed" and not tests:
-        yield Series(name=name, unit="ms", failures=_failure([module.message]))
+        yield ImportedSeries(name=name, unit="ms", failures=_failure([module.message]))
     # With `benchmark.enabled` the report holds ordinary tests too.
     is_bench_file = any(test.benchmarks for test in tests) or re.search(r"\.bench(?:mark)?\.", module.name)
     for test in tests:
@@ -140,11 +140,11 @@ def _module(module: _Module, name: str) -> Iterator[Series]:
         if is_bench_file and not test.benchmarks and test.status in {"failed", "skipped"}:
             title = " > ".join((name, *filter(None, test.ancestor_titles), test.title))
             skipped = None if failures else "skipped by the test file"
-            yield Series(name=title, unit="ms", failures=failures, skipped=skipped)
+            yield ImportedSeries(name=title, unit="ms", failures=failures, skipped=skipped)
 
 
-def _task(name: str, latency: _Latency, failures: Failures | None) -> Series:
-    return Series(
+def _task(name: str, latency: _Latency, failures: Failures | None) -> ImportedSeries:
+    return ImportedSeries(
         name=name,
         unit="ms",
         rounds=(latency.samples,) if latency.samples else None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
 
-from aether_guard.importer.problem import ImportProblem
+from aether_guard.importer.problem import ImportFileError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,9 +41,9 @@ class _Reading:
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self._depth, self._count, self._keeps_text = self._depth + 1, self._count + 1, tag in self._texts
         if self._depth > DEPTH_LIMIT:
-            raise ImportProblem("nested too deeply", place=f"line {self.parser.CurrentLineNumber}")
+            raise ImportFileError("nested too deeply", place=f"line {self.parser.CurrentLineNumber}")
         if self._count > ELEMENTS_LIMIT:
-            raise ImportProblem(f"more than {ELEMENTS_LIMIT:,} elements")
+            raise ImportFileError(f"more than {ELEMENTS_LIMIT:,} elements")
         self.builder.start(tag, attributes)
 
     def _end(self, tag: str) -> None:
@@ -55,7 +55,7 @@ class _Reading:
             self.builder.data(text)
 
     def _refuse(self, *_: object) -> None:
-        raise ImportProblem("a document type is not read", place=f"line {self.parser.CurrentLineNumber}")
+        raise ImportFileError("a document type is not read", place=f"line {self.parser.CurrentLineNumber}")
 
 
 def parse_xml(document: Document, texts: Collection[str] = ()) -> Element:
@@ -69,9 +69,9 @@ def parse_xml(document: Document, texts: Collection[str] = ()) -> Element:
     try:
         reading.parser.Parse(document.data, True)
     except expat.ExpatError as error:
-        raise ImportProblem(f"malformed XML: {expat.ErrorString(error.code)}", place=f"line {error.lineno}") from None
+        raise ImportFileError(f"malformed XML: {expat.ErrorString(error.code)}", place=f"line {error.lineno}") from None
     except (ValueError, LookupError) as error:
-        raise ImportProblem(f"malformed XML: {error}") from None
+        raise ImportFileError(f"malformed XML: {error}") from None
     return reading.builder.close()
 
 
@@ -99,10 +99,10 @@ def number_of(text: str | None, *, place: str) -> float:
 
     """
     if text is None:
-        raise ImportProblem("missing", place=place)
+        raise ImportFileError("missing", place=place)
     try:
         return float(text.replace(",", "") if _THOUSANDS.fullmatch(text.strip()) else text)
     except ValueError:
         problem = f"{text[:40]!r} is no number"
         hint = ": a comma may be decimal; let the tool write with the locale C" if "," in text else ""
-        raise ImportProblem(problem + hint, place=place) from None
+        raise ImportFileError(problem + hint, place=place) from None

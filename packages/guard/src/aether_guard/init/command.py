@@ -46,7 +46,7 @@ _VERSIONS = re.compile(r"[<>=!~]=?[0-9A-Za-z.*+!]+(?:,[<>=!~]=?[0-9A-Za-z.*+!]+)
 _BENCH_FILE = (r"^\s*(from|import)\s+aether_harness\b", r"^@.*\bbench\b")
 _WHOLE = ("bench", "benchmark", "benchmarks")
 _ALL = ("all", "run", "default")
-_ASIDE = re.compile(r"baseline|check|clean|compar|diff|doctor|fmt|format|lint|list|noise|plot|report|save|update")
+_NOT_A_BENCH = re.compile(r"baseline|check|clean|compar|diff|doctor|fmt|format|lint|list|noise|plot|report|save|update")
 
 
 def find_commands(texts: Mapping[str, str], names: Iterable[str]) -> tuple[tuple[BenchCommand, ...], tuple[str, ...]]:
@@ -83,10 +83,10 @@ def _likelihood(item: BenchCommand) -> tuple[bool, bool, int, int, int, str]:
     last = re.split(r"[:.]", item.name)[-1]
     whole = 0 if item.name in _WHOLE else 1 if last in _ALL else 2
     source = SOURCES.index(item.source) if item.source in SOURCES else len(SOURCES)
-    return not item.measures, bool(_ASIDE.search(item.name)), source, whole, len(item.name), item.command
+    return not item.measures, bool(_NOT_A_BENCH.search(item.name)), source, whole, len(item.name), item.command
 
 
-def _named(name: str) -> bool:
+def _looks_like_bench(name: str) -> bool:
     return "bench" in name.lower().replace("workbench", "")
 
 
@@ -99,7 +99,7 @@ def _table(document: object, *keys: str) -> dict[str, Any]:
 
 def _scripts(source: str, tool: Tool, start: str, scripts: Mapping[str, object]) -> Iterator[BenchCommand]:
     for name, script in scripts.items():
-        if _named(name):
+        if _looks_like_bench(name):
             measures = bool(_MEASURES.search(str(script)))
             yield BenchCommand(command=f"{start} {name}", name=name, source=source, tool=tool, measures=measures)
 
@@ -116,7 +116,7 @@ def _in_documents(documents: Mapping[str, Any], names: set[str]) -> Iterator[Ben
     manager: Tool = next((tool for lock, tool in _LOCKS if lock in names), "npm")
     yield from _scripts("package.json", manager, f"{manager} run", _table(documents.get("package.json"), "scripts"))
     for name in _table(project, "project", "scripts"):
-        if _named(name):
+        if _looks_like_bench(name):
             source = "pyproject.toml"
             yield BenchCommand(command=name, name=name, source=source, tool="python", install=(".",))
 
@@ -126,7 +126,7 @@ def _hatch(source: str, envs: Mapping[str, object]) -> Iterator[BenchCommand]:
         scripts = _table(table, "scripts")
         whole = [name for name in scripts if name in _ALL]
         for name, script in scripts.items():
-            if _named(name) or (_named(env) and (name in whole or not whole)):
+            if _looks_like_bench(name) or (_looks_like_bench(env) and (name in whole or not whole)):
                 called = name if env == "default" else f"{env}:{name}"
                 measures = bool(_MEASURES.search(str(script)))
                 yield BenchCommand(

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from aether_guard.config import FILE_NAME, PYPROJECT, find_config
 from aether_guard.error import GuardError
 from aether_guard.init.command import SOURCES, find_commands
-from aether_guard.init.found import Configured, Discovery, Existing, ResultFile, SummaryFolder
+from aether_guard.init.found import Discovery, ExistingConfig, ExistingFile, ResultFile, SummaryFolder
 from aether_guard.init.place import holds_baselines, is_example
 from aether_guard.init.workflow import GITHUB_FILE, GITLAB_FILE, GITLAB_MAIN
 from aether_schema import SchemaError, printable, read_summary
@@ -30,10 +30,10 @@ ALL_JSON_LIMIT_BYTES = 256 * 2**20
 TEXT_LIMIT_BYTES = 2**20
 RESULTS_LIMIT = 100
 #: Formats that lie about for other reasons, or do not say which way is better.
-_UNSAID = frozenset({"bmf", "csv", "github-action-benchmark", "junit", "catch2"})
+_AMBIGUOUS_FORMATS = frozenset({"bmf", "csv", "github-action-benchmark", "junit", "catch2"})
 GIT_LIMIT_S = 10
 #: Where tools put what they made or fetched; nothing in there is anybody's baseline.
-_MADE = frozenset({
+_GENERATED_FOLDERS = frozenset({
     *(".git", ".hg", ".svn", "node_modules", "bower_components", "vendor", "site-packages", "__pycache__"),
     *("build", "dist", ".venv", "venv", ".tox", ".nox", ".hatch", ".eggs", ".gradle", ".next", ".cache"),
     *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".terraform"),
@@ -54,7 +54,7 @@ def discover(folder: str) -> Discovery:
         where = printable(os.path.relpath(top, folder))
         raise GuardError(f"a workflow belongs to a whole repository: run aether-guard init at its top, {where}")
     names = tuple(sorted(os.listdir(folder)))
-    walk = _Walk(folder)
+    walk = _RepositoryWalk(folder)
     walk.look()
     commands, misread = find_commands(walk.texts, names)
     return Discovery(
@@ -65,17 +65,17 @@ def discover(folder: str) -> Discovery:
         remote_host=_host(_git(folder, "config", "--get", "remote.origin.url") or "") if top else None,
         summaries=tuple(walk.summaries),
         results=tuple(walk.results),
-        bare_baselines=tuple(walk.bare_baselines),
+        empty_baseline_folders=tuple(walk.bare_baselines),
         commands=commands,
         configured=_configured(folder),
         existing=tuple(_existing(folder)),
-        guarding=tuple(_guarding(folder, "aether-guard")),
-        includes=GITLAB_MAIN in _guarding(folder, GITLAB_FILE),
+        guard_workflows=tuple(_guarding(folder, "aether-guard")),
+        gitlab_includes_ours=GITLAB_MAIN in _guarding(folder, GITLAB_FILE),
         unread=(*walk.unread, *misread),
     )
 
 
-class _Walk:
+class _RepositoryWalk:
     """One look through the folders, the shallow ones first."""
 
     def __init__(self, folder: str) -> None:
@@ -136,9 +136,9 @@ class _Walk:
 
     def _result(self, path: str) -> None:
         """Keep a file of another tool's, of those that say enough to be compared as they are."""
-        from aether_guard.importer import ImportProblem
+        from aether_guard.importer import ImportFileError
         from aether_guard.importer.document import read_document
-        from aether_guard.importer.registry import all_importers, recognise
+        from aether_guard.importer.registry import all_importers, detect_format
 
         place = os.path.join(self.folder, path)
         if is_example(path) or len(self.results) >= RESULTS_LIMIT:
@@ -149,10 +149,10 @@ class _Walk:
                 return
             self._json_bytes += size
             self._importers = self._importers or all_importers()
-            form, _ = recognise(read_document(place), self._importers)
-        except (OSError, ImportProblem, GuardError):
+            form, _ = detect_format(read_document(place), self._importers)
+        except (OSError, ImportFileError, GuardError):
             return
-        if form not in _UNSAID:
+        if form not in _AMBIGUOUS_FORMATS:
             self.results.append(ResultFile(path=path, format=form))
 
     def _text(self, path: str, entry: os.DirEntry[str]) -> str | None:
@@ -190,7 +190,7 @@ def _joined(place: str, name: str) -> str:
 def _is_source(place: str, name: str) -> bool:
     if os.path.basename(place) == "target":
         return name == "benchmarks"
-    return name not in _MADE and not name.endswith(".egg-info")
+    return name not in _GENERATED_FOLDERS and not name.endswith(".egg-info")
 
 
 def _is_another(inside: list[os.DirEntry[str]]) -> bool:
@@ -205,7 +205,7 @@ def _read(path: str) -> str:
         return file.read(TEXT_LIMIT_BYTES)
 
 
-def _configured(folder: str) -> Configured | None:
+def _configured(folder: str) -> ExistingConfig | None:
     """Return the configuration in this very folder; one further up is of another repository."""
     path = os.path.join(folder, PYPROJECT)
     if not os.path.isfile(os.path.join(folder, FILE_NAME)) and not os.path.isfile(path):
@@ -218,17 +218,17 @@ def _configured(folder: str) -> Configured | None:
         return tuple(os.path.relpath(path, folder).replace(os.sep, "/") for path in paths)
 
     name = os.path.basename(config.path)
-    return Configured(path=name, baseline=seen_from_here(config.baseline), current=seen_from_here(config.current))
+    return ExistingConfig(path=name, baseline=seen_from_here(config.baseline), current=seen_from_here(config.current))
 
 
-def _existing(folder: str) -> Iterator[Existing]:
+def _existing(folder: str) -> Iterator[ExistingFile]:
     for path in (FILE_NAME, GITHUB_FILE, GITLAB_FILE):
         if os.path.lexists(place := os.path.join(folder, path)):
             try:
                 text = _read(place)
             except (OSError, UnicodeDecodeError):
                 text = None
-            yield Existing(path=path, text=text)
+            yield ExistingFile(path=path, text=text)
 
 
 def _guarding(folder: str, word: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 #: The hosts of continuous integration that a workflow can be written for.
-Ci = Literal["github", "gitlab"]
+CiHost = Literal["github", "gitlab"]
 #: What runs a bench command, and so has to be there first.
 Tool = Literal[
     "python", "hatch", "pdm", "poe", "task", "npm", "pnpm", "yarn", "bun", "just", "make", "nox", "tox", "cargo"
@@ -44,14 +44,14 @@ class BenchCommand(Struct, frozen=True, kw_only=True):
     install: tuple[str, ...] = ()
 
 
-class Existing(Struct, frozen=True, kw_only=True):
+class ExistingFile(Struct, frozen=True, kw_only=True):
     """A file that is there where one of ours would go; `text` is None where it cannot be read as text."""
 
     path: str
     text: str | None
 
 
-class Configured(Struct, frozen=True, kw_only=True):
+class ExistingConfig(Struct, frozen=True, kw_only=True):
     """The configuration that the repository has already."""
 
     path: str
@@ -62,8 +62,8 @@ class Configured(Struct, frozen=True, kw_only=True):
 class Discovery(Struct, frozen=True, kw_only=True):
     """Everything that a plan is made from.
 
-    `names` are the entries of the repository's folder, `guarding` the files of its CI that run the guard already
-    (`includes`: GitLab's names the file that ours go into), `bare_baselines` folders named for baselines with no
+    `names` are the entries of the repository's folder, `guard_workflows` the files of its CI that run the guard already
+    (`gitlab_includes_ours`: GitLab's names the file that ours go into), `empty_baseline_folders` folders named for baselines with no
     summary in them yet, and `unread` says what was passed over.
     """
 
@@ -74,10 +74,10 @@ class Discovery(Struct, frozen=True, kw_only=True):
     remote_host: str | None = None
     summaries: tuple[SummaryFolder, ...] = ()
     results: tuple[ResultFile, ...] = ()
-    bare_baselines: tuple[str, ...] = ()
+    empty_baseline_folders: tuple[str, ...] = ()
     commands: tuple[BenchCommand, ...] = ()
-    configured: Configured | None = None
-    existing: tuple[Existing, ...] = ()
-    guarding: tuple[str, ...] = ()
-    includes: bool = False
+    configured: ExistingConfig | None = None
+    existing: tuple[ExistingFile, ...] = ()
+    guard_workflows: tuple[str, ...] = ()
+    gitlab_includes_ours: bool = False
     unread: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ _EXAMPLES = frozenset({"example", "examples", "fixture", "fixtures", "test", "te
 _PLAIN = re.compile(r"(?!-)[^\\\"'`$*?\[\]{}#:!&|<>%@]+")
 
 
-class Side(Struct, frozen=True, kw_only=True):
+class PathChoice(Struct, frozen=True, kw_only=True):
     """One side of the comparison: what `aether.toml` names, whether it is there, and what was left out and why."""
 
     paths: tuple[str, ...]
@@ -31,7 +31,7 @@ class Side(Struct, frozen=True, kw_only=True):
     left_out: tuple[str, ...] = ()
 
 
-class _Part(Struct, frozen=True, kw_only=True):
+class _FolderShare(Struct, frozen=True, kw_only=True):
     """The summaries of one folder that are on one side; `whole` where nothing else lies there."""
 
     folder: str
@@ -53,20 +53,20 @@ def is_example(path: str) -> bool:
     return not _EXAMPLES.isdisjoint(path.lower().split("/"))
 
 
-def baseline_side(folders: Sequence[SummaryFolder], bare: Iterable[str]) -> Side:
+def baseline_side(folders: Sequence[SummaryFolder], bare: Iterable[str]) -> PathChoice:
     """Return the side of the baselines: what is named for them, a folder kept for them, or the usual place."""
     side = _side([part for part, is_baseline in _parts(folders) if is_baseline])
     kept = [path for path in bare if is_plain(path) and not is_example(path)]
     if side.found:
         return side
-    return Side(paths=(kept[0] if kept else DEFAULT_BASELINE,), found=False, left_out=side.left_out)
+    return PathChoice(paths=(kept[0] if kept else DEFAULT_BASELINE,), found=False, left_out=side.left_out)
 
 
-def current_side(folders: Sequence[SummaryFolder]) -> Side:
+def current_side(folders: Sequence[SummaryFolder]) -> PathChoice:
     """Return the side of the current summaries: the usual place, or wherever else summaries lie."""
     parts = [part for part, is_baseline in _parts(folders) if not is_baseline]
     side = _side(sorted(parts, key=lambda part: part.folder != DEFAULT_CURRENT))
-    return side if side.found else Side(paths=(DEFAULT_CURRENT,), found=False, left_out=side.left_out)
+    return side if side.found else PathChoice(paths=(DEFAULT_CURRENT,), found=False, left_out=side.left_out)
 
 
 def folders_of(paths: Iterable[str]) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ def is_plain(path: str) -> bool:
     return path.isprintable() and _PLAIN.fullmatch(path) is not None
 
 
-def _parts(folders: Iterable[SummaryFolder]) -> list[tuple[_Part, bool]]:
+def _parts(folders: Iterable[SummaryFolder]) -> list[tuple[_FolderShare, bool]]:
     """Return each folder's share of either side, and whether that is the baselines'."""
     parts = []
     for folder in folders:
@@ -96,11 +96,11 @@ def _parts(folders: Iterable[SummaryFolder]) -> list[tuple[_Part, bool]]:
             names = {name for name, _ in mine}
             others = (*(name for name, _ in folder.summaries if name not in names), *folder.others)
             if mine:
-                parts.append((_Part(folder=folder.path, summaries=mine, others=others), is_baseline))
+                parts.append((_FolderShare(folder=folder.path, summaries=mine, others=others), is_baseline))
     return parts
 
 
-def _side(parts: Iterable[_Part]) -> Side:
+def _side(parts: Iterable[_FolderShare]) -> PathChoice:
     """Return the parts one after another, but none whose bench is on this side already."""
     paths: list[str] = []
     left_out: list[str] = []
@@ -113,10 +113,10 @@ def _side(parts: Iterable[_Part]) -> Side:
         else:
             paths += _paths(part)
             taken |= part.bench_ids
-    return Side(paths=tuple(paths), found=bool(paths), left_out=tuple(left_out))
+    return PathChoice(paths=tuple(paths), found=bool(paths), left_out=tuple(left_out))
 
 
-def _paths(part: _Part) -> list[str]:
+def _paths(part: _FolderShare) -> list[str]:
     """Return the folder where it holds nothing else; otherwise a glob, or the files where no glob tells them apart."""
     names = [name for name, _ in part.summaries]
     if (not part.others and part.folder != ".") or part.folder == DEFAULT_CURRENT:

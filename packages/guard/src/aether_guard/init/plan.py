@@ -12,7 +12,7 @@ from msgspec import Struct
 from aether_guard.config import FILE_NAME
 from aether_guard.error import GuardError
 from aether_guard.init.place import (
-    Side,
+    PathChoice,
     baseline_side,
     current_side,
     folders_of,
@@ -25,19 +25,19 @@ from aether_guard.init.workflow import (
     GITHUB_FILE,
     GITLAB_FILE,
     GITLAB_MAIN,
-    Measuring,
+    WorkflowSpec,
     render_configuration,
     render_github,
     render_gitlab,
+    summarize_workflow,
     tell_configuration,
-    tell_workflow,
 )
 from aether_schema import SchemaError, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from aether_guard.init.found import BenchCommand, Ci, Discovery, ResultFile, SummaryFolder
+    from aether_guard.init.found import BenchCommand, CiHost, Discovery, ResultFile, SummaryFolder
 
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _SHOWN = 5
@@ -46,11 +46,11 @@ _ANYTHING = ("make", "just", "poe", "task")
 
 
 class PlannedFile(Struct, frozen=True, kw_only=True):
-    """A file to be there. `gist` is its contents in one line; `state` compares them with what is there already."""
+    """A file to be there. `summary` is its contents in one line; `state` compares them with what is there already."""
 
     path: str
     contents: str
-    gist: str
+    summary: str
     state: Literal["new", "same", "different"]
 
 
@@ -64,20 +64,20 @@ class InitPlan(Struct, frozen=True, kw_only=True):
     next_commands: tuple[str, str]
 
 
-def plan_init(discovery: Discovery, ci: Ci | None = None) -> InitPlan:
+def plan_init(discovery: Discovery, ci: CiHost | None = None) -> InitPlan:
     """Return what to write for the repository that was looked at, for `ci` or for the one it seems to use."""
-    baseline = baseline_side(discovery.summaries, discovery.bare_baselines)
+    baseline = baseline_side(discovery.summaries, discovery.empty_baseline_folders)
     current = current_side(discovery.summaries)
     configured = discovery.configured
     result, kept = _results(discovery, baseline, current)
     if result is not None:
-        current = Side(paths=(result.path,), found=True, left_out=current.left_out)
+        current = PathChoice(paths=(result.path,), found=True, left_out=current.left_out)
         if kept is not None:
-            baseline = Side(paths=(kept.path,), found=True, left_out=baseline.left_out)
+            baseline = PathChoice(paths=(kept.path,), found=True, left_out=baseline.left_out)
     check = CHECK if result is None else f"{CHECK} --from {result.format}"
     command = discovery.commands[0] if discovery.commands else None
     compared = configured.current if configured and configured.current else current.paths
-    measuring = Measuring(
+    measuring = WorkflowSpec(
         command=command,
         folders=folders_of(compared),
         check=check,
@@ -89,10 +89,10 @@ def plan_init(discovery: Discovery, ci: Ci | None = None) -> InitPlan:
     if configured is None or configured.path == FILE_NAME:
         sides = baseline.paths, current.paths
         files.append(_planned(discovery, FILE_NAME, render_configuration(*sides), tell_configuration(*sides)))
-    guarding = [path for path in discovery.guarding if (path == GITLAB_MAIN) == (hosts[:1] == ("gitlab",))]
+    guarding = [path for path in discovery.guard_workflows if (path == GITLAB_MAIN) == (hosts[:1] == ("gitlab",))]
     if hosts and not guarding:
         path, render = (GITHUB_FILE, render_github) if hosts[0] == "github" else (GITLAB_FILE, render_gitlab)
-        files.append(_planned(discovery, path, render(measuring), tell_workflow(measuring)))
+        files.append(_planned(discovery, path, render(measuring), summarize_workflow(measuring)))
     return InitPlan(
         folder=discovery.folder,
         found=tuple(_found(discovery, guarding)),
@@ -105,7 +105,9 @@ def plan_init(discovery: Discovery, ci: Ci | None = None) -> InitPlan:
     )
 
 
-def _results(discovery: Discovery, baseline: Side, current: Side) -> tuple[ResultFile | None, ResultFile | None]:
+def _results(
+    discovery: Discovery, baseline: PathChoice, current: PathChoice
+) -> tuple[ResultFile | None, ResultFile | None]:
     """Return the file of another tool's to be judged, and the one of the same tool that is kept as its baseline.
 
     Where there are summaries of our own, they are what is compared.
@@ -163,29 +165,29 @@ def describe_init(plan: InitPlan, written: Iterable[str]) -> tuple[str, ...]:
     written = tuple(written)
     for file in plan.files:
         if file.path in written:
-            lines.append(f"wrote {file.path}: {file.gist}")
+            lines.append(f"wrote {file.path}: {file.summary}")
         elif file.state == "same":
             lines.append(f"unchanged: {file.path}")
         else:
-            lines.append(f"left alone: {file.path} is there already; it would have said: {file.gist}")
+            lines.append(f"left alone: {file.path} is there already; it would have said: {file.summary}")
     if not written:
         lines.append("nothing was written")
     lines += [f"to fill in: {point}" for point in plan.open_points]
     return (*lines, "next:", *(f"  {command}" for command in plan.next_commands))
 
 
-def _planned(discovery: Discovery, path: str, contents: str, gist: str) -> PlannedFile:
+def _planned(discovery: Discovery, path: str, contents: str, summary: str) -> PlannedFile:
     there = next((file for file in discovery.existing if file.path == path), None)
     state: Literal["new", "same", "different"] = "new"
     if there is not None:
         state = "same" if there.text == contents else "different"
-    return PlannedFile(path=path, contents=contents, gist=gist, state=state)
+    return PlannedFile(path=path, contents=contents, summary=summary, state=state)
 
 
-def _hosts(discovery: Discovery) -> tuple[Ci, ...]:
+def _hosts(discovery: Discovery) -> tuple[CiHost, ...]:
     """Return the hosts that the repository seems to use, the likeliest first."""
     remote = discovery.remote_host or ""
-    signs: tuple[tuple[Ci, bool, bool], ...] = (
+    signs: tuple[tuple[CiHost, bool, bool], ...] = (
         ("github", "github" in remote, ".github" in discovery.names),
         ("gitlab", "gitlab" in remote, GITLAB_MAIN in discovery.names),
     )
@@ -229,7 +231,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _open_points(
-    discovery: Discovery, hosts: Sequence[Ci], measuring: Measuring, baseline: Side, current: Side
+    discovery: Discovery, hosts: Sequence[CiHost], measuring: WorkflowSpec, baseline: PathChoice, current: PathChoice
 ) -> Iterator[str]:
     """Yield what could not be found out, each with the line to fill in."""
     workflow, key = (GITLAB_FILE, "script:") if hosts[:1] == ("gitlab",) else (GITHUB_FILE, "run:")
@@ -239,7 +241,7 @@ def _open_points(
             yield f"summaries left out of `{name} = [...]` in {FILE_NAME}: {line}"
     if not hosts:
         yield "which CI runs this repository: `aether-guard init --ci github` or `aether-guard init --ci gitlab`"
-    elif hosts[0] == "gitlab" and not discovery.includes:
+    elif hosts[0] == "gitlab" and not discovery.gitlab_includes_ours:
         yield f"the jobs run once {GITLAB_MAIN} has the line `include: {GITLAB_FILE}`"
     elif hosts[0] == "github" and _branch(discovery) is None:
         yield f"the branch that changes are merged into: `branches: [main]` in {GITHUB_FILE}"
@@ -249,7 +251,7 @@ def _open_points(
         yield "this folder is no git repository yet: `git init`"
 
 
-def _doubts(measuring: Measuring, current: Side, line: str) -> Iterator[str]:
+def _doubts(measuring: WorkflowSpec, current: PathChoice, line: str) -> Iterator[str]:
     """Yield what is not known of the command, where `line` is to be written."""
     command = measuring.command
     if command is None:
@@ -269,8 +271,8 @@ def _branch(discovery: Discovery) -> str | None:
 
 def _next_commands(
     command: BenchCommand | None,
-    baseline: Side,
-    current: Side,
+    baseline: PathChoice,
+    current: PathChoice,
     files: Sequence[PlannedFile],
     result: ResultFile | None,
 ) -> tuple[str, str]:

@@ -25,7 +25,7 @@ CHECK = "aether-guard check"
 FILL_IN = "fill in: the command that runs your benches"
 
 
-class Needs(Struct, frozen=True):
+class ToolRequirements(Struct, frozen=True):
     """What a tool takes: Python packages, commands that install the project's own, and an image that has it."""
 
     packages: tuple[str, ...] = ()
@@ -33,25 +33,25 @@ class Needs(Struct, frozen=True):
     image: str = PYTHON_IMAGE
 
 
-NEEDS: dict[Tool, Needs] = {
-    "python": Needs(),
-    "hatch": Needs(("hatch",)),
-    "pdm": Needs(("pdm",), ("pdm install",)),
-    "poe": Needs(("poethepoet",)),
-    "task": Needs(("taskipy",)),
-    "nox": Needs(("nox",)),
-    "tox": Needs(("tox",)),
-    "just": Needs(("rust-just",)),
-    "make": Needs(),
-    "npm": Needs((), ("npm ci",), "node:22"),
-    "pnpm": Needs((), ("corepack enable", "pnpm install --frozen-lockfile"), "node:22"),
-    "yarn": Needs((), ("yarn install",), "node:22"),
-    "bun": Needs((), ("npm install --global bun", "bun install"), "node:22"),
-    "cargo": Needs((), (), "rust:1"),
+NEEDS: dict[Tool, ToolRequirements] = {
+    "python": ToolRequirements(),
+    "hatch": ToolRequirements(("hatch",)),
+    "pdm": ToolRequirements(("pdm",), ("pdm install",)),
+    "poe": ToolRequirements(("poethepoet",)),
+    "task": ToolRequirements(("taskipy",)),
+    "nox": ToolRequirements(("nox",)),
+    "tox": ToolRequirements(("tox",)),
+    "just": ToolRequirements(("rust-just",)),
+    "make": ToolRequirements(),
+    "npm": ToolRequirements((), ("npm ci",), "node:22"),
+    "pnpm": ToolRequirements((), ("corepack enable", "pnpm install --frozen-lockfile"), "node:22"),
+    "yarn": ToolRequirements((), ("yarn install",), "node:22"),
+    "bun": ToolRequirements((), ("npm install --global bun", "bun install"), "node:22"),
+    "cargo": ToolRequirements((), (), "rust:1"),
 }
 
 
-class Measuring(Struct, frozen=True, kw_only=True):
+class WorkflowSpec(Struct, frozen=True, kw_only=True):
     """What a workflow does: the command, None where it is to be filled in, where its results are, and the check."""
 
     command: BenchCommand | None
@@ -61,13 +61,15 @@ class Measuring(Struct, frozen=True, kw_only=True):
     has_lock: bool = True
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ToolRequirements:
         """What the command takes."""
         if self.command is None:
-            return Needs()
+            return ToolRequirements()
         needs = NEEDS[self.command.tool]
         commands = needs.commands if self.has_lock else ("npm install",)
-        return Needs((*needs.packages, *self.command.install), commands if needs.commands else (), needs.image)
+        return ToolRequirements(
+            (*needs.packages, *self.command.install), commands if needs.commands else (), needs.image
+        )
 
 
 def render_configuration(baseline: Iterable[str], current: Iterable[str]) -> str:
@@ -88,13 +90,13 @@ def tell_configuration(baseline: Iterable[str], current: Iterable[str]) -> str:
     return f'[guard] baseline = {_array(baseline)}, current = {_array(current)}, gate = "20%"'
 
 
-def tell_workflow(measuring: Measuring) -> str:
+def summarize_workflow(measuring: WorkflowSpec) -> str:
     """Return what a workflow does, in one line."""
     command = "a command to fill in" if measuring.command is None else f"`{measuring.command.command}`"
     return f"{command}, then `{measuring.check}`, then an upload of {', '.join(measuring.folders)}"
 
 
-def render_github(measuring: Measuring) -> str:
+def render_github(measuring: WorkflowSpec) -> str:
     """Return the workflow for GitHub."""
     install = ["python -m pip install " + " ".join(["aether-guard", *measuring.needs.packages])]
     install += measuring.needs.commands
@@ -148,7 +150,7 @@ jobs:
 """
 
 
-def render_gitlab(measuring: Measuring) -> str:
+def render_gitlab(measuring: WorkflowSpec) -> str:
     """Return the jobs for GitLab, to be included: one measures, one compares, each in an image that suits it."""
     needs = measuring.needs
     install = [f"python -m pip install {' '.join(needs.packages)}"] if needs.packages else []

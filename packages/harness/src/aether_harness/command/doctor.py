@@ -14,7 +14,7 @@ from aether_harness import system
 from aether_harness.affinity import allowed_cpus, assign_cpus
 from aether_harness.command.form import EXIT_OK, Commands, add_command
 from aether_harness.diagnosis import MachineFacts, diagnose
-from aether_harness.witness import SEES_THREADS
+from aether_harness.witness import HAS_THREAD_RUSAGE
 
 if TYPE_CHECKING:
     import argparse
@@ -41,11 +41,11 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 def execute(_options: argparse.Namespace) -> int:
     """Look, and print every finding with its consequence and what would mend it."""
     print(f"looking at this machine for {WATCH_S:g} s", file=sys.stderr)
-    findings = diagnose(look())
+    findings = diagnose(collect_machine_facts())
     for number, finding in enumerate(findings, start=1):
         print(f"{number}. {finding.what}")
         print(f"   so:   {finding.consequence}")
-        print(f"   mend: {finding.mend}")
+        print(f"   mend: {finding.fix}")
     if findings:
         print(f"\n{len(findings)} found; nothing was changed")
     else:
@@ -53,7 +53,7 @@ def execute(_options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def look() -> MachineFacts:
+def collect_machine_facts() -> MachineFacts:
     """Return what the system says about this machine, watched for a moment."""
     cpus = allowed_cpus()
     worker = next(iter(assign_cpus(cpus).worker_cpus), None)
@@ -74,7 +74,7 @@ def look() -> MachineFacts:
         debug_build=system.debug_build(),
         debug_environment=tuple(name for name in _DEBUG_VARIABLES if os.environ.get(name)),
         aslr=system.aslr(),
-        counts_switches=SEES_THREADS,
+        counts_switches=HAS_THREAD_RUSAGE,
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aether_harness.affinity import allowed_cpus, assign_cpus, pin
 from aether_harness.error import UsageError
-from aether_harness.plan import PROFILES, Plan, Profile, adjusted_profile
+from aether_harness.plan import PROFILES, Profile, RunPlan, adjusted_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,7 @@ def add_timeout(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
-def plan_of(options: argparse.Namespace) -> Plan:
+def plan_from_options(options: argparse.Namespace) -> RunPlan:
     """Return the plan that the options ask for, and move this process off the worker's CPU.
 
     Raises:
@@ -99,7 +99,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
     profile: Profile = adjusted_profile(
         options.profile, rounds=options.rounds, samples=options.samples, warmups=options.warmups
     )
-    plan = Plan(
+    plan = RunPlan(
         profile=profile,
         seed=secrets.randbelow(2**32) if options.seed is None else options.seed,
         assignment=assign_cpus(allowed_cpus(), options.cpus),
@@ -110,14 +110,14 @@ def plan_of(options: argparse.Namespace) -> Plan:
     return plan
 
 
-def announce(plan: Plan) -> None:
+def print_run_header(plan: RunPlan) -> None:
     """Say what the run depends on: its seed and its CPUs."""
     worker, companions = plan.assignment.worker_cpus, plan.assignment.companion_cpus
     where = plan.assignment.note or f"worker on CPU {worker[0]}, everything else on {','.join(map(str, companions))}"
     print(f"seed {plan.seed}; {where}", file=sys.stderr)
 
 
-def make_folder(folder: str) -> None:
+def ensure_output_folder(folder: str) -> None:
     """Make the folder for results, to find out before the measuring and not after it that it cannot be.
 
     Raises:

@@ -15,24 +15,24 @@ from aether_harness.command.form import (
     Commands,
     add_command,
     add_measurement_options,
-    announce,
-    make_folder,
+    ensure_output_folder,
     percentage,
-    plan_of,
+    plan_from_options,
+    print_run_header,
 )
 from aether_harness.describing import targets_of
 from aether_harness.noise import GATES, RULES, NoiseReport, Recording, assess, record
 from aether_harness.plan import DEFAULT_PROFILE
-from aether_harness.progress import Silent, aligned_table, counting
-from aether_harness.run import run_targets
+from aether_harness.progress import NullObserver, aligned_table, progress_counter
+from aether_harness.run import run_benches
 from aether_schema import UNIT_OF_METRIC, write_atomically
 
 if TYPE_CHECKING:
     import argparse
 
-    from aether_harness.plan import Plan
-    from aether_harness.run import RoundRecord
-    from aether_harness.target import Target
+    from aether_harness.plan import RunPlan
+    from aether_harness.run import RoundResult
+    from aether_harness.target import RunTarget
 
 DEFAULT_FOLDER = "target/noise"
 LEAST_RUNS = 2
@@ -76,17 +76,17 @@ def execute(options: argparse.Namespace) -> int:
         raise UsageError(f"--runs takes at least {LEAST_RUNS}")
     targets = targets_of(options.benches, options.param, options.timeout)
     if options.plot is not None:
-        from aether_harness.plot import check_picture
+        from aether_harness.plot import check_plot_path
 
-        check_picture(options.plot)
-    plan = plan_of(options)
-    make_folder(options.out)
+        check_plot_path(options.plot)
+    plan = plan_from_options(options)
+    ensure_output_folder(options.out)
     if not options.quiet:
-        announce(plan)
-    runs: dict[str, list[tuple[RoundRecord, ...]]] = {target.bench_id: [] for target in targets}
+        print_run_header(plan)
+    runs: dict[str, list[tuple[RoundResult, ...]]] = {target.bench_id: [] for target in targets}
     failed = interrupted = False
     try:
-        with counting("run", options.runs, quiet=options.quiet) as advance:
+        with progress_counter("run", options.runs, quiet=options.quiet) as advance:
             for number in range(options.runs):
                 failed = not _run_once(targets, replace(plan, seed=plan.seed + number), runs)
                 if failed:
@@ -102,9 +102,9 @@ def execute(options: argparse.Namespace) -> int:
     return EXIT_INTERRUPTED if interrupted else EXIT_FAILED if failed else EXIT_OK
 
 
-def _run_once(targets: list[Target], plan: Plan, runs: dict[str, list[tuple[RoundRecord, ...]]]) -> bool:
+def _run_once(targets: list[RunTarget], plan: RunPlan, runs: dict[str, list[tuple[RoundResult, ...]]]) -> bool:
     """Run every target once more; return whether all went well."""
-    outcomes = run_targets(targets, plan, Silent())
+    outcomes = run_benches(targets, plan, NullObserver())
     for outcome in outcomes:
         if outcome.error is not None:
             print(f"aether-bench: {outcome.error}", file=sys.stderr)
@@ -114,7 +114,7 @@ def _run_once(targets: list[Target], plan: Plan, runs: dict[str, list[tuple[Roun
     return True
 
 
-def _picture(path: str | None, target: Target, targets: list[Target]) -> str | None:
+def _picture(path: str | None, target: RunTarget, targets: list[RunTarget]) -> str | None:
     """Return where a target's runs are drawn: each of several has a file of its own."""
     if path is None or len(targets) == 1:
         return path
@@ -123,14 +123,14 @@ def _picture(path: str | None, target: Target, targets: list[Target]) -> str | N
 
 
 def _tell(
-    target: Target, runs: list[tuple[RoundRecord, ...]], options: argparse.Namespace, picture: str | None
+    target: RunTarget, runs: list[tuple[RoundResult, ...]], options: argparse.Namespace, picture: str | None
 ) -> None:
     report = assess(
         target.bench_id,
         runs,
         lower_is_better=target.metric == "duration_ms",
         slowdown=options.slowdown,
-        wished_rate=options.rate,
+        target_rate=options.rate,
     )
     path = os.path.join(options.out, f"noise-{target.name}")
     recordings = [record(rounds) for rounds in runs]
@@ -148,10 +148,10 @@ def _tell(
         plot_runs(picture, target.bench_id, UNIT_OF_METRIC[target.metric], recordings)
 
 
-def _line(recording: Recording, rounds: tuple[RoundRecord, ...]) -> dict[str, object]:
+def _line(recording: Recording, rounds: tuple[RoundResult, ...]) -> dict[str, object]:
     return {
         "samples": recording.raw,
-        "reference": [[t.ruler_ms for t in round_.attempts[: round_.wanted]] for round_ in rounds],
+        "reference": [[t.required_reference_ms for t in round_.attempts[: round_.wanted]] for round_ in rounds],
         "involuntary_switches": [
             [t.evidence.involuntary_switches for t in round_.attempts[: round_.wanted]] for round_ in rounds
         ],
@@ -185,7 +185,7 @@ def render(report: NoiseReport) -> str:
     lines.append(aligned_table(rows, right=range(2, len(head))))
     lines += ["", *(f"{rule}: {about}" for rule, about in RULES.items())]
     lines += [
-        f"smallest gate: with at most {report.wished_rate * 100:g} % false alarms",
+        f"smallest gate: with at most {report.target_rate * 100:g} % false alarms",
         (
             f"the rulers took {report.reference_share * 100:.1f} % of the sampling time; "
             f"the second agreed with the first within {report.cross_check_spread * 100:.1f} %"

@@ -16,21 +16,21 @@ from aether_harness.command.form import (
     Commands,
     add_command,
     add_measurement_options,
-    announce,
-    make_folder,
-    plan_of,
+    ensure_output_folder,
+    plan_from_options,
+    print_run_header,
 )
 from aether_harness.describing import targets_of
-from aether_harness.environment import fingerprint, readings
+from aether_harness.environment import fingerprint, machine_state
 from aether_harness.error import UsageError
 from aether_harness.executable import command_targets
 from aether_harness.plan import DEFAULT_PROFILE
-from aether_harness.plot import check_picture, plot_sweep
-from aether_harness.progress import observing, results_table
-from aether_harness.run import run_targets
-from aether_harness.summarise import Circumstances, notes_on_machine, summarise
-from aether_harness.sweep import pictures_of, require_sweep, swept_benches
-from aether_harness.sweep_table import note_beside, sweep_table
+from aether_harness.plot import check_plot_path, plot_sweep
+from aether_harness.progress import progress_observer, results_table
+from aether_harness.run import run_benches
+from aether_harness.summarise import RunMetadata, notes_on_machine, summarise
+from aether_harness.sweep import build_plots, require_sweep, swept_benches
+from aether_harness.sweep_table import notes_not_in_table, sweep_table
 from aether_harness.system import cpu_quota
 from aether_harness.target import check_distinct, check_names
 from aether_schema import UNIT_OF_METRIC, InvalidSummaryError, SummaryFileError, write_summary
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
-    from aether_harness.plan import Plan
-    from aether_harness.run import Outcome
-    from aether_harness.target import Target
+    from aether_harness.plan import RunPlan
+    from aether_harness.run import BenchResult
+    from aether_harness.target import RunTarget
     from aether_schema import Summary
 
 DEFAULT_FOLDER = "target/benchmarks"
@@ -83,21 +83,21 @@ def execute(options: argparse.Namespace) -> int:
         check_names(target)
     if options.plot is not None:
         require_sweep(targets)
-        check_picture(options.plot)
-    plan = plan_of(options)
-    make_folder(options.out)
+        check_plot_path(options.plot)
+    plan = plan_from_options(options)
+    ensure_output_folder(options.out)
     if not options.quiet:
-        announce(plan)
+        print_run_header(plan)
     units = {target.bench_id: UNIT_OF_METRIC[target.metric] for target in targets}
     clocks_apart_s = time.time() - time.monotonic()
-    readings()  # so that the later ones tell of the time in between
-    with observing(plan.profile, units, quiet=options.quiet) as observer:
-        outcomes = run_targets(targets, plan, observer)
-    circumstances = Circumstances(
+    machine_state()  # so that the later ones tell of the time in between
+    with progress_observer(plan.profile, units, quiet=options.quiet) as observer:
+        outcomes = run_benches(targets, plan, observer)
+    circumstances = RunMetadata(
         ended=datetime.now(UTC),
         commit=_commit(),
         environment=fingerprint(plan.assignment),
-        readings=readings(),
+        readings=machine_state(),
         notes=notes_on_machine(cpu_quota(), time.time() - time.monotonic() - clocks_apart_s),
     )
     written, failed = _written(outcomes, plan, circumstances, options.out)
@@ -111,10 +111,10 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def _written(
-    outcomes: Sequence[Outcome], plan: Plan, circumstances: Circumstances, folder: str
-) -> tuple[list[tuple[Target, Summary, str]], list[object]]:
+    outcomes: Sequence[BenchResult], plan: RunPlan, circumstances: RunMetadata, folder: str
+) -> tuple[list[tuple[RunTarget, Summary, str]], list[object]]:
     """Write the summaries of the benches that finished; return them with their paths, and what failed."""
-    written: list[tuple[Target, Summary, str]] = []
+    written: list[tuple[RunTarget, Summary, str]] = []
     failed: list[object] = [outcome.error for outcome in outcomes if outcome.error is not None]
     for outcome in outcomes:
         if outcome.error is not None:
@@ -132,23 +132,25 @@ def _written(
     return written, failed
 
 
-def _print(written: Sequence[tuple[Target, Summary, str]], folder: str, own_notes: Mapping[str, str | None]) -> None:
+def _print(written: Sequence[tuple[RunTarget, Summary, str]], folder: str, own_notes: Mapping[str, str | None]) -> None:
     """Print a table of what was run as it is, one a sweep, and what is to be known of their figures."""
     single = [(summary, path) for target, summary, path in written if target.point is None]
     measured = [(target, summary) for target, summary, _ in written]
     tables = [results_table(single)] if single else []
     print("\n\n".join([*tables, *(sweep_table(points, folder) for points in swept_benches(measured))]))
     for target, summary in measured:
-        note = summary.notes if target.point is None else note_beside((target, summary), own_notes[target.bench_id])
+        note = (
+            summary.notes if target.point is None else notes_not_in_table((target, summary), own_notes[target.bench_id])
+        )
         if note:
             print(f"{summary.bench_id}: {note}")
 
 
-def _drawn(written: Sequence[tuple[Target, Summary, str]], path: str) -> list[object]:
+def _drawn(written: Sequence[tuple[RunTarget, Summary, str]], path: str) -> list[object]:
     """Draw every bench that was swept, each into a file of its own where there are several; return what failed."""
     stem, ending = os.path.splitext(path)
     try:
-        pictures = pictures_of([(target, summary) for target, summary, _ in written])
+        pictures = build_plots([(target, summary) for target, summary, _ in written])
         for picture in pictures:
             plot_sweep(f"{stem}-{picture.name}{ending}" if len(pictures) > 1 else path, picture)
     except UsageError as error:

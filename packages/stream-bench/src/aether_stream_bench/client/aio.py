@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from aether_stream_bench.client.interface import Reply, Timed, UploadError
+from aether_stream_bench.client.interface import Reply, TimedBody, UploadError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -44,7 +44,7 @@ class AiohttpClient:
             return self._loop.run_until_complete(self._request(method, target, fields, body))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             problem = " ".join(f"{type(error).__name__}: {error}".split())
-            raise UploadError(f"{self._endpoint.authority}: {problem}", is_passing=True) from None
+            raise UploadError(f"{self._endpoint.authority}: {problem}", is_transient=True) from None
 
     async def _request(self, method: str, target: str, fields: Mapping[str, str], body: Body | None) -> Reply:
         if self._session is None:
@@ -52,7 +52,7 @@ class AiohttpClient:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=1), timeout=limit, auto_decompress=False
             )
-        timed = Timed(body)
+        timed = TimedBody(body)
 
         async def pieces() -> AsyncIterator[memoryview]:
             for piece in timed:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import h11
 
-from aether_stream_bench.client.dial import Connection, context_for, reach, settled
+from aether_stream_bench.client.dial import Connection, connect_tcp, context_for, finish_connect
 from aether_stream_bench.client.interface import Reply, UploadError
-from aether_stream_bench.secure import SecureSocket
+from aether_stream_bench.secure import MemoryTlsSocket
 
 if TYPE_CHECKING:
     import ssl
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from aether_stream_bench.client.interface import Body, Endpoint
-    from aether_stream_bench.pace import Pace
-    from aether_stream_bench.patience import BusySocket
+    from aether_stream_bench.pace import ChunkTimer
+    from aether_stream_bench.patience import SpinSocket
 
 _RECEIVE_BYTES = 2**16
 #: So much is handed to the socket at once: a system call, and the way from CPU to CPU, cost the less a byte.
@@ -85,17 +85,17 @@ class BuiltinClient:
         self._protocol = h11.Connection(h11.CLIENT)
         try:
             started = perf_counter_ns()
-            reached = reach(endpoint, endpoint.port)
+            reached = connect_tcp(endpoint, endpoint.port)
             connected = perf_counter_ns()
             self._opening_ns = {"connect": connected - started}
             if endpoint.tls and self._context is None:
                 self._context = context_for(endpoint)
-            opened = settled(reached, endpoint, self._context)
+            opened = finish_connect(reached, endpoint, self._context)
             if endpoint.tls:
                 self._opening_ns["tls"] = perf_counter_ns() - connected
         except OSError as error:
             problem = f"no connection to {endpoint.authority}: {error.strerror or error}"
-            raise UploadError(problem, is_passing=True) from None
+            raise UploadError(problem, is_transient=True) from None
         self._socket = opened
         return opened
 
@@ -159,7 +159,7 @@ class BuiltinClient:
             finally:
                 self.close()
         self.close()
-        raise UploadError(problem, is_passing=True) from None
+        raise UploadError(problem, is_transient=True) from None
 
     def _refusal(self, connection: Connection) -> Reply | None:
         """Wait to be told to go on; return the final answer where there is one instead."""
@@ -200,7 +200,7 @@ class BuiltinClient:
     def _hung_up(self) -> UploadError:
         self.close()
         problem = f"{self._endpoint.authority}: the server closed the connection without an answer"
-        return UploadError(problem, is_passing=True)
+        return UploadError(problem, is_transient=True)
 
 
 def _fields(event: h11.Response) -> dict[str, str]:
@@ -219,15 +219,15 @@ class Placeholder:
         return self._size
 
 
-def send(connection: Connection, pieces: Iterable[bytes | memoryview], pace: Pace | None = None) -> None:
+def send(connection: Connection, pieces: Iterable[bytes | memoryview], pace: ChunkTimer | None = None) -> None:
     """Send all pieces, many a system call.
 
     Each call is a stretch of `pace`.
     """
-    secure = isinstance(connection, SecureSocket)
+    secure = isinstance(connection, MemoryTlsSocket)
     began = perf_counter_ns()
     for burst, size in bursts(pieces, SECURE_BURST_BYTES if secure else BURST_BYTES):
-        if isinstance(connection, SecureSocket):
+        if isinstance(connection, MemoryTlsSocket):
             connection.send_pieces(burst)
         elif not hasattr(socket.socket, "sendmsg"):  # Windows
             connection.sendall(burst[0] if len(burst) == 1 else b"".join(burst))
@@ -275,7 +275,7 @@ def bursts(pieces: Iterable[bytes | memoryview], most_bytes: int) -> Iterator[tu
         yield burst, held
 
 
-def send_pieces(connection: socket.socket | BusySocket, pieces: list[bytes | memoryview]) -> None:
+def send_pieces(connection: socket.socket | SpinSocket, pieces: list[bytes | memoryview]) -> None:
     """Send all pieces, in one call unless a signal or a full buffer cuts it short."""
     sent = connection.sendmsg(pieces)
     for piece in pieces:

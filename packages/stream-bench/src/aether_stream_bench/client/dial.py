@@ -9,46 +9,46 @@ import sys
 from typing import TYPE_CHECKING
 
 from aether_harness.drain import tune_for_loopback
-from aether_stream_bench.patience import BusySocket, shrink_for_one_cpu
-from aether_stream_bench.secure import SecureSocket, connected
+from aether_stream_bench.patience import SpinSocket, set_shared_cpu_buffers
+from aether_stream_bench.secure import MemoryTlsSocket, tls_connect
 
 if TYPE_CHECKING:
     from aether_stream_bench.client.interface import Endpoint
 
-Connection = socket.socket | BusySocket | SecureSocket
+Connection = socket.socket | SpinSocket | MemoryTlsSocket
 
 
-def dial(endpoint: Endpoint, port: int) -> Connection:
+def connect(endpoint: Endpoint, port: int) -> Connection:
     """Return a connection to a port of the endpoint's host, over TLS and waited for as `endpoint` says.
 
     Raises:
         OSError: it cannot be made.
 
     """
-    return settled(reach(endpoint, port), endpoint, context_for(endpoint) if endpoint.tls else None)
+    return finish_connect(connect_tcp(endpoint, port), endpoint, context_for(endpoint) if endpoint.tls else None)
 
 
-def reach(endpoint: Endpoint, port: int) -> socket.socket:
-    """Return a plain connection, as `dial` does."""
+def connect_tcp(endpoint: Endpoint, port: int) -> socket.socket:
+    """Return a plain connection, as `connect` does."""
     reached = socket.create_connection((endpoint.host, port), endpoint.time_limit_s)
     try:
         tune_for_loopback(reached)
         if endpoint.one_cpu:
-            shrink_for_one_cpu(reached)
-        bound_waits(reached, endpoint.time_limit_s)
+            set_shared_cpu_buffers(reached)
+        set_io_timeout(reached, endpoint.time_limit_s)
     except BaseException:
         reached.close()
         raise
     return reached
 
 
-def settled(reached: socket.socket, endpoint: Endpoint, context: ssl.SSLContext | None) -> Connection:
+def finish_connect(reached: socket.socket, endpoint: Endpoint, context: ssl.SSLContext | None) -> Connection:
     """Return a connection as it is to be waited for, behind its handshake where there is a `context`."""
-    waited_for = BusySocket(reached, endpoint.time_limit_s) if endpoint.is_busy else reached
+    waited_for = SpinSocket(reached, endpoint.time_limit_s) if endpoint.spin else reached
     if context is None:
         return waited_for
     try:
-        return connected(waited_for, context, endpoint.host)
+        return tls_connect(waited_for, context, endpoint.host)
     except BaseException:
         reached.close()
         raise
@@ -62,7 +62,7 @@ def context_for(endpoint: Endpoint) -> ssl.SSLContext:
     return context
 
 
-def bound_waits(connection: socket.socket, limit_s: float) -> None:
+def set_io_timeout(connection: socket.socket, limit_s: float) -> None:
     """Have a connection raise when nothing moves for so long, and block otherwise: it takes all it is given."""
     if sys.platform == "win32":
         connection.settimeout(limit_s)

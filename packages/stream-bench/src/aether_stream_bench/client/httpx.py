@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from aether_stream_bench.client.interface import Reply, Timed, UploadError
+from aether_stream_bench.client.interface import Reply, TimedBody, UploadError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,7 @@ class HttpxClient:
 
     def request(self, method: str, target: str, fields: Mapping[str, str], body: Body | None) -> Reply:
         """Send a request and return the answer to it."""
-        timed = Timed(body)
+        timed = TimedBody(body)
         headers = dict(fields)
         if body is not None and not body.chunked:
             headers["Content-Length"] = str(body.size)
@@ -53,7 +53,7 @@ class HttpxClient:
         except (httpx.HTTPError, OSError) as error:
             self.close()
             problem = " ".join(f"{type(error).__name__}: {error}".split())
-            raise UploadError(f"{self._endpoint.authority}: {problem}", is_passing=True) from None
+            raise UploadError(f"{self._endpoint.authority}: {problem}", is_transient=True) from None
         phases = timed.phases_ns(started, perf_counter_ns())
         return Reply(
             status=answer.status_code, fields=dict(answer.headers.items()), body=answer.content, phases_ns=phases

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from aether_harness import BenchError, UsageError
 from aether_harness.parameter import suggestion
-from aether_stream_bench.pace import STRETCH_BYTES, Pace
+from aether_stream_bench.pace import STRETCH_BYTES, ChunkTimer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,20 +26,20 @@ TIME_LIMIT_S = 60.0
 
 
 class UploadError(BenchError):
-    """An upload that failed; `is_passing` where the same might go well a moment later."""
+    """An upload that failed; `is_transient` where the same might go well a moment later."""
 
-    def __init__(self, message: str, *, is_passing: bool = False, retry_after_s: float = 0.0) -> None:
+    def __init__(self, message: str, *, is_transient: bool = False, retry_after_s: float = 0.0) -> None:
         """Fail with `message`; a server that says when to come again is waited for so long."""
         super().__init__(message)
-        self.is_passing = is_passing
+        self.is_transient = is_transient
         self.retry_after_s = retry_after_s
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
     """Where uploads go. `certificate` is the PEM of an authority to be trusted beside, or None.
 
-    `target` is the path, with its query if it has one. A server that `gives_receipts` is the mock server. It is waited
-    for without sleep if it `is_busy`, on a CPU of its own as the client is; or it runs on the client's, `one_cpu`.
+    `target` is the path, with its query if it has one. A server that `is_mock_server` is the mock server. It is waited
+    for without sleep if it `spin`, on a CPU of its own as the client is; or it runs on the client's, `one_cpu`.
     """
 
     host: str
@@ -47,9 +47,9 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     tls: bool = False
     target: str = "/upload"
     certificate: str | None = None
-    gives_receipts: bool = True
+    is_mock_server: bool = True
     time_limit_s: float = TIME_LIMIT_S
-    is_busy: bool = False
+    spin: bool = False
     one_cpu: bool = False
 
     @property
@@ -73,7 +73,7 @@ class Body(Struct, frozen=True, kw_only=True):
     pieces: Iterable[memoryview]
     size: int
     chunked: bool = True
-    pace: Pace | None = None
+    pace: ChunkTimer | None = None
 
 
 class Reply(Struct, frozen=True, kw_only=True):
@@ -133,7 +133,7 @@ def load_uploader(name: str) -> Callable[[Endpoint], Client]:
     return opener
 
 
-class Timed:
+class TimedBody:
     """The pieces of a body on their way into a client library: how long it takes them, and when it has the last."""
 
     def __init__(self, body: Body | None) -> None:
@@ -150,7 +150,7 @@ class Timed:
         self.ended_ns = perf_counter_ns()
 
     @staticmethod
-    def _paced(pieces: Iterable[memoryview], pace: Pace) -> Iterator[memoryview]:
+    def _paced(pieces: Iterable[memoryview], pace: ChunkTimer) -> Iterator[memoryview]:
         began, taken = perf_counter_ns(), 0
         for piece in pieces:
             yield piece

@@ -8,7 +8,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from aether_harness.scratch import scratch_folder
-from aether_stream_bench.client.interface import Reply, Timed, UploadError
+from aether_stream_bench.client.interface import Reply, TimedBody, UploadError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,10 +30,10 @@ def open_niquests(endpoint: Endpoint) -> SessionClient:
     return SessionClient(endpoint, niquests)
 
 
-class Sized:
+class SizedBody:
     """A body of known length as these libraries take one: they ask it for its length and iterate it."""
 
-    def __init__(self, pieces: Timed, size: int) -> None:
+    def __init__(self, pieces: TimedBody, size: int) -> None:
         """Hand `pieces` on, which are `size` bytes."""
         self._pieces = iter(_bytes(pieces))
         self._rest = b""
@@ -56,7 +56,7 @@ class Sized:
         return piece[:most]
 
 
-def _bytes(pieces: Timed) -> Iterator[bytes]:
+def _bytes(pieces: TimedBody) -> Iterator[bytes]:
     return (bytes(piece) for piece in pieces)
 
 
@@ -86,11 +86,11 @@ class SessionClient:
 
     def request(self, method: str, target: str, fields: Mapping[str, str], body: Body | None) -> Reply:
         """Send a request and return the answer to it."""
-        timed = Timed(body)
+        timed = TimedBody(body)
         data: object = None
         headers = dict(fields)
         if body is not None:
-            data = _bytes(timed) if body.chunked else Sized(timed, body.size) if body.size else b""
+            data = _bytes(timed) if body.chunked else SizedBody(timed, body.size) if body.size else b""
         session = self._opened()
         started = perf_counter_ns()
         try:
@@ -105,7 +105,7 @@ class SessionClient:
             content = answer.content or b""
         except (self._library.exceptions.RequestException, OSError) as error:
             self.close()
-            raise UploadError(f"{self._endpoint.authority}: {_one_line(error)}", is_passing=True) from None
+            raise UploadError(f"{self._endpoint.authority}: {_one_line(error)}", is_transient=True) from None
         answered = perf_counter_ns()
         names = {name.lower(): value for name, value in answer.headers.items()}
         return Reply(

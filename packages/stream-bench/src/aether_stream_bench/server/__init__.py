@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aether_stream_bench.server.condition import Conditions
+from aether_stream_bench.server.condition import FaultConfig
 from aether_stream_bench.server.limit import Limits
 
 if TYPE_CHECKING:
     from aether_stream_bench.server.listen import MockServer, mock_server
 
-__all__ = ["Conditions", "Limits", "MockServer", "mock_server"]
+__all__ = ["FaultConfig", "Limits", "MockServer", "mock_server"]
 
 
 def __getattr__(name: str) -> object:

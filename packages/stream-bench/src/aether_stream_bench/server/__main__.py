@@ -18,19 +18,19 @@ import anyio.to_thread
 import msgspec
 
 from aether_harness.affinity import pin
-from aether_stream_bench.patience import BusySelector
-from aether_stream_bench.process import Setting
-from aether_stream_bench.server.listen import mock_server, take_all_descriptors
+from aether_stream_bench.patience import SpinSelector
+from aether_stream_bench.process import ServerConfig
+from aether_stream_bench.server.listen import mock_server, raise_fd_limit
 from aether_stream_bench.wire import Greeting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-async def serve(cpus: Sequence[int], setting: Setting) -> None:
+async def serve(cpus: Sequence[int], setting: ServerConfig) -> None:
     """Listen on free loopback ports, say which, and serve until the standard input is closed."""
     note = pin(cpus)
-    take_all_descriptors()
+    raise_fd_limit()
     async with mock_server(
         tls=setting.tls, conditions=setting.conditions, limits=setting.limits, one_cpu=setting.one_cpu
     ) as server:
@@ -48,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cpus", type=int, nargs="*", default=(), metavar="CPU", help="CPUs to be pinned to")
     parser.add_argument("--setting", default="{}", metavar="JSON", help="TLS, conditions and limits")
     options = parser.parse_args(arguments)
-    setting = msgspec.json.decode(options.setting, type=Setting)
-    loop_factory = partial(asyncio.SelectorEventLoop, BusySelector()) if setting.is_busy else None
+    setting = msgspec.json.decode(options.setting, type=ServerConfig)
+    loop_factory = partial(asyncio.SelectorEventLoop, SpinSelector()) if setting.is_busy else None
     anyio.run(serve, options.cpus, setting, backend_options={"loop_factory": loop_factory})
 
 

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aether_stream_bench.server.limit import Limits
-    from aether_stream_bench.server.message import Answer, Head
-    from aether_stream_bench.server.sink import Sink
+    from aether_stream_bench.server.message import RequestHead, Response
+    from aether_stream_bench.server.sink import BodyHandler
 
 
-def is_aws_chunked(head: Head) -> bool:
+def is_aws_chunked(head: RequestHead) -> bool:
     """Return whether a body has chunks of its own within."""
     codings = head.fields.get("content-encoding", "").lower().split(",")
     streamed = head.fields.get("x-amz-content-sha256", "").startswith("STREAMING-")
@@ -30,7 +30,7 @@ def is_aws_chunked(head: Head) -> bool:
 class AwsChunked:
     """Takes the chunks of a body apart and hands what is in them to another sink."""
 
-    def __init__(self, head: Head, sink: Sink, limits: Limits) -> None:
+    def __init__(self, head: RequestHead, sink: BodyHandler, limits: Limits) -> None:
         """Take the body of `head` for `sink`."""
         self._sink = sink
         self._body = ChunkedBody(sink.write, limits)
@@ -43,13 +43,13 @@ class AwsChunked:
             return
         piece = bytearray(body)
         try:
-            at = self._body.take(piece, 0, len(piece)) if not self._body.complete else 0
+            at = self._body.feed(piece, 0, len(piece)) if not self._body.complete else 0
         except InvalidBodyError:
             self._is_broken = True
         else:
             self._is_broken = at < len(piece)
 
-    def finish(self, count: int, trailers: Mapping[str, str]) -> Answer:  # noqa: ARG002 - the interface's
+    def finish(self, count: int, trailers: Mapping[str, str]) -> Response:  # noqa: ARG002 - the interface's
         """Answer as the other sink does to what was in the chunks, or that they are none."""
         body = self._body
         if self._is_broken or not body.complete or self._announced not in {None, str(body.count)}:

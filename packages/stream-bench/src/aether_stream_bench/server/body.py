@@ -40,7 +40,7 @@ class LengthBody:
         self._missing = length
         self._write = write
 
-    def take(self, buffer: bytearray, at: int, end: int) -> int:
+    def feed(self, buffer: bytearray, at: int, end: int) -> int:
         """Take what belongs to the body of the bytes from `at` up to `end`; return where it ends."""
         size = min(self._missing, end - at)
         self._missing -= size
@@ -68,7 +68,7 @@ class ChunkedBody:
         self._partial = b""
         self._is_last = False
 
-    def take(self, buffer: bytearray, at: int, end: int) -> int:
+    def feed(self, buffer: bytearray, at: int, end: int) -> int:
         """Take what belongs to the body of the bytes from `at` up to `end`; return where it ends.
 
         Raises:
@@ -83,12 +83,12 @@ class ChunkedBody:
             elif self._missing:
                 at = self._take_data(buffer, at, end)
             elif self._partial:
-                at = self._take_broken_line(buffer, at, end)
+                at = self._resume_size_line(buffer, at, end)
             else:
                 stop = buffer.find(CRLF, at, end)
                 if stop < 0:
                     self._partial = bytes(buffer[at:end])
-                    self._bound()
+                    self._check_partial_line()
                     return end
                 self._begin_chunk(bytes(buffer[at:stop]))
                 at = stop + 2
@@ -123,7 +123,7 @@ class ChunkedBody:
             at += 1
         return at
 
-    def _take_broken_line(self, buffer: bytearray, at: int, end: int) -> int:
+    def _resume_size_line(self, buffer: bytearray, at: int, end: int) -> int:
         """Go on with a line of which a part has come before."""
         if self._partial.endswith(b"\r"):
             if buffer[at] != CRLF[1]:
@@ -133,14 +133,14 @@ class ChunkedBody:
             return at + 1
         stop = buffer.find(CRLF, at, end)
         self._partial += buffer[at : end if stop < 0 else stop]
-        self._bound()
+        self._check_partial_line()
         if stop < 0:
             return end
         line, self._partial = self._partial, b""
         self._begin_chunk(line)
         return stop + 2
 
-    def _bound(self) -> None:
+    def _check_partial_line(self) -> None:
         """Refuse a line that goes on and on, or has begun as none of a chunk can."""
         if len(self._partial) > self._most or not re.match(rb"[0-9A-Fa-f]{1,15}(?:[\t ]*;|[\t ]*\r?$)", self._partial):
             raise InvalidBodyError("the size of a chunk")

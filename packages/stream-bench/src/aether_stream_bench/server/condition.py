@@ -12,10 +12,10 @@ from aether_harness import ByteCount
 
 Count = Annotated[int, Meta(ge=0)]
 Milliseconds = Annotated[float, Meta(ge=0, le=600_000)]
-CALM = 0
+OFF = 0
 
 
-class Conditions(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FaultConfig(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is between a client and a server at its best; by default nothing. 0 is never, or without a bound.
 
     `bandwidth` bounds the bytes a second of a connection. An answer comes after `latency_ms`, give or take up to
@@ -24,41 +24,41 @@ class Conditions(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `busy_every`th answered with 429 and a Retry-After of `retry_after_s`, every `fail_every`th with 500.
     """
 
-    bandwidth: Annotated[ByteCount, Meta(ge=0)] = CALM
-    latency_ms: Milliseconds = CALM
-    jitter_ms: Milliseconds = CALM
-    drain_delay_ms: Milliseconds = CALM
-    stall_after: Annotated[ByteCount, Meta(ge=0)] = CALM
-    stall_ms: Milliseconds = CALM
-    disconnect_after: Annotated[ByteCount, Meta(ge=0)] = CALM
+    bandwidth: Annotated[ByteCount, Meta(ge=0)] = OFF
+    latency_ms: Milliseconds = OFF
+    jitter_ms: Milliseconds = OFF
+    drain_delay_ms: Milliseconds = OFF
+    stall_after: Annotated[ByteCount, Meta(ge=0)] = OFF
+    stall_ms: Milliseconds = OFF
+    disconnect_after: Annotated[ByteCount, Meta(ge=0)] = OFF
     disconnect_every: Count = 1
-    busy_every: Count = CALM
+    busy_every: Count = OFF
     retry_after_s: Count = 1
-    fail_every: Count = CALM
+    fail_every: Count = OFF
     weather_seed: int = 1
 
 
-class Fate(Struct, frozen=True):
+class UploadFault(Struct, frozen=True):
     """What befalls one upload: a status in place of its own, and after how many bytes it is cut off."""
 
     status: HTTPStatus | None = None
     disconnect_after: int | None = None
 
 
-NOTHING = Fate()
+NO_FAULT = UploadFault()
 
 
-class Weather:
+class FaultInjector:
     """The conditions as they come about: which upload is hit, and how long an answer takes."""
 
-    def __init__(self, conditions: Conditions) -> None:
+    def __init__(self, conditions: FaultConfig) -> None:
         """Begin with the first upload and the first draw."""
         self.conditions = conditions
         self.is_slow = bool(conditions.bandwidth or conditions.drain_delay_ms or conditions.stall_ms)
         self._uploads = 0
         self._draw = random.Random(conditions.weather_seed)  # noqa: S311 - a delay, not a secret
 
-    def fate(self) -> Fate:
+    def fate(self) -> UploadFault:
         """Return what befalls the next upload."""
         self._uploads += 1
         conditions = self.conditions
@@ -69,8 +69,8 @@ class Weather:
             status = HTTPStatus.INTERNAL_SERVER_ERROR
         cut = conditions.disconnect_after and conditions.disconnect_every
         if cut and self._uploads % conditions.disconnect_every == 0:
-            return Fate(status, conditions.disconnect_after)
-        return Fate(status) if status else NOTHING
+            return UploadFault(status, conditions.disconnect_after)
+        return UploadFault(status) if status else NO_FAULT
 
     def answer_delay_s(self) -> float:
         """Return how long the next answer is held back."""

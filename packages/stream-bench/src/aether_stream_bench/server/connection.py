@@ -14,21 +14,21 @@ import anyio
 import anyio.lowlevel
 
 from aether_harness.drain import tune_for_loopback
-from aether_stream_bench.secure import SecureSocket
-from aether_stream_bench.server.exchange import Exchange
-from aether_stream_bench.server.message import Answer
+from aether_stream_bench.secure import MemoryTlsSocket
+from aether_stream_bench.server.exchange import HttpExchange
+from aether_stream_bench.server.message import Response
 from aether_stream_bench.wire import RAW_LENGTH_BYTES
 
 if TYPE_CHECKING:
     import ssl
 
-    from aether_stream_bench.server.condition import Weather
-    from aether_stream_bench.server.depot import Depot
+    from aether_stream_bench.server.condition import FaultInjector
+    from aether_stream_bench.server.depot import ServerState
     from aether_stream_bench.server.limit import Limits
 
 RECEIVE_BYTES = 2**17
 #: A connection gives way to the others after so long: seldom enough to cost an upload nothing.
-TURN_S = 0.02
+YIELD_AFTER_S = 0.02
 #: Behind a refusal, what was under way is taken for so long and so much: a reset would lose the answer.
 LINGER_S = 0.5
 LINGER_BYTES = 2**22
@@ -37,10 +37,10 @@ WATCH_EVERY_S = 0.25
 SPARED_S = 1.0
 RAW_ACKNOWLEDGEMENT = b"."
 
-Connection = socket.socket | SecureSocket
+Connection = socket.socket | MemoryTlsSocket
 
 
-class Line:
+class ServedConnection:
     """One connection being served: until when it may go on as it does, and how to end it."""
 
     def __init__(self, connection: Connection, time_s: float) -> None:
@@ -54,12 +54,12 @@ class Line:
         self.is_overdue = False
 
 
-class Watch:
+class TimeoutMonitor:
     """Ends the connections that are past their deadline: one task for all, so that it costs an upload nothing."""
 
     def __init__(self) -> None:
         """Watch none yet."""
-        self.lines: set[Line] = set()
+        self.lines: set[ServedConnection] = set()
 
     async def run(self) -> None:
         """Look every so often."""
@@ -85,31 +85,31 @@ async def serve_http(  # noqa: PLR0913 - all that a server has
     connection: socket.socket,
     *,
     memory: bytearray,
-    depot: Depot,
-    weather: Weather,
-    watch: Watch,
+    depot: ServerState,
+    weather: FaultInjector,
+    watch: TimeoutMonitor,
     context: ssl.SSLContext | None,
 ) -> None:
     """Serve one connection until either side closes it or its time is up, taking what arrives into `memory`.
 
     An unexpected exception is answered with 500 and raised.
     """
-    exchange = Exchange(depot, weather)
-    line = Line(connection, depot.limits.head_s)
+    exchange = HttpExchange(depot, weather)
+    line = ServedConnection(connection, depot.limits.head_s)
     watch.lines.add(line)
     try:
         with suppress(OSError), line.scope:
             connection.setblocking(False)
             tune_for_loopback(connection)
             if context is not None:
-                line.connection = await secured(connection, context)
+                line.connection = await tls_accept(connection, context)
             await _exchange(line, exchange, memory, depot, weather)
         if line.is_overdue and exchange.state != "idle":
             with suppress(OSError):
-                connection.send(as_sent(line.connection, Answer(HTTPStatus.REQUEST_TIMEOUT).encode(closing=True)))
+                connection.send(to_wire(line.connection, Response(HTTPStatus.REQUEST_TIMEOUT).encode(closing=True)))
     except Exception:
         with suppress(OSError):
-            connection.send(as_sent(line.connection, Answer(HTTPStatus.INTERNAL_SERVER_ERROR).encode(closing=True)))
+            connection.send(to_wire(line.connection, Response(HTTPStatus.INTERNAL_SERVER_ERROR).encode(closing=True)))
             await linger(line.connection, memoryview(memory))
         raise
     finally:
@@ -117,12 +117,14 @@ async def serve_http(  # noqa: PLR0913 - all that a server has
         connection.close()
 
 
-async def _exchange(line: Line, exchange: Exchange, memory: bytearray, depot: Depot, weather: Weather) -> None:
+async def _exchange(
+    line: ServedConnection, exchange: HttpExchange, memory: bytearray, depot: ServerState, weather: FaultInjector
+) -> None:
     connection, buffer = line.connection, memoryview(memory)
     limits, piece = depot.limits, weather.piece_bytes(len(memory))
     whole = buffer[:piece]
     now = monotonic()
-    turn_ends, began = now + TURN_S, now
+    turn_ends, began = now + YIELD_AFTER_S, now
     while not exchange.closing and (received := await receive_into(connection, whole)):
         before, state, arrived = exchange.count, exchange.state, monotonic()
         if state == "idle":
@@ -148,12 +150,12 @@ async def _exchange(line: Line, exchange: Exchange, memory: bytearray, depot: De
         if now > turn_ends:
             # What always has more to be received never waits, and would keep all others waiting.
             await anyio.lowlevel.checkpoint()
-            turn_ends = monotonic() + TURN_S
+            turn_ends = monotonic() + YIELD_AFTER_S
     if exchange.refused:
         await linger(connection, buffer)
 
 
-async def _send_due(line: Line, exchange: Exchange, weather: Weather, limits: Limits) -> bool:
+async def _send_due(line: ServedConnection, exchange: HttpExchange, weather: FaultInjector, limits: Limits) -> bool:
     """Send what is due and return whether an answer was."""
     is_answered = False
     while exchange.due:
@@ -168,20 +170,20 @@ async def _send_due(line: Line, exchange: Exchange, weather: Weather, limits: Li
     return is_answered
 
 
-async def secured(connection: socket.socket, context: ssl.SSLContext) -> SecureSocket:
+async def tls_accept(connection: socket.socket, context: ssl.SSLContext) -> MemoryTlsSocket:
     """Return the connection behind its handshake."""
-    secure = SecureSocket(connection, context, server_hostname=None)
+    secure = MemoryTlsSocket(connection, context, server_hostname=None)
     try:
         while not secure.handshake():
-            await send_all(connection, secure.due())
+            await send_all(connection, secure.pending_records())
             await anyio.wait_readable(connection)
             if not secure.receive_records():
                 raise ConnectionResetError
     except OSError:
         with suppress(OSError):
-            connection.send(secure.due())
+            connection.send(secure.pending_records())
         raise
-    await send_all(connection, secure.due())
+    await send_all(connection, secure.pending_records())
     return secure
 
 
@@ -206,7 +208,7 @@ async def receive_into(connection: Connection, buffer: memoryview) -> int:
 
 async def send_all(connection: Connection, data: bytes) -> None:
     """Send all of `data`, waiting where the other side is slow to take it."""
-    rest = memoryview(as_sent(connection, data))
+    rest = memoryview(to_wire(connection, data))
     while rest:
         try:
             rest = rest[connection.send(rest) :]
@@ -214,23 +216,28 @@ async def send_all(connection: Connection, data: bytes) -> None:
             await anyio.wait_writable(connection)
 
 
-def as_sent(connection: Connection, data: bytes) -> bytes:
+def to_wire(connection: Connection, data: bytes) -> bytes:
     """Return what is sent of `data`: itself, or the records of TLS that hold it."""
-    return connection.sealed(data) if isinstance(connection, SecureSocket) else data
+    return connection.encrypt(data) if isinstance(connection, MemoryTlsSocket) else data
 
 
 async def drain_raw(
-    connection: socket.socket, *, memory: bytearray, limits: Limits, watch: Watch, context: ssl.SSLContext | None
+    connection: socket.socket,
+    *,
+    memory: bytearray,
+    limits: Limits,
+    watch: TimeoutMonitor,
+    context: ssl.SSLContext | None,
 ) -> None:
     """Take lengths and as many bytes as they announce, and acknowledge each: what an upload is without HTTP."""
-    line = Line(connection, limits.head_s)
+    line = ServedConnection(connection, limits.head_s)
     watch.lines.add(line)
     try:
         with suppress(OSError), line.scope:
             connection.setblocking(False)
             tune_for_loopback(connection)
             if context is not None:
-                line.connection = await secured(connection, context)
+                line.connection = await tls_accept(connection, context)
             is_whole = True
             while is_whole:
                 line.idle_since = monotonic()
@@ -242,7 +249,7 @@ async def drain_raw(
         connection.close()
 
 
-async def _drain_burst(line: Line, buffer: memoryview, limits: Limits) -> bool:
+async def _drain_burst(line: ServedConnection, buffer: memoryview, limits: Limits) -> bool:
     """Take one length and its bytes, and acknowledge them; return whether all came."""
     connection, head = line.connection, b""
     # A length may come in parts; the rest of them has the time of a head.
@@ -255,7 +262,7 @@ async def _drain_burst(line: Line, buffer: memoryview, limits: Limits) -> bool:
         head += buffer[:received]
     missing = int.from_bytes(head, "big")
     now = monotonic()
-    turn_ends, ends = now + TURN_S, now + limits.request_s
+    turn_ends, ends = now + YIELD_AFTER_S, now + limits.request_s
     line.deadline = min(now + limits.idle_s, ends)
     while missing > 0 and (received := await receive_into(connection, buffer[: min(missing, len(buffer))])):
         missing -= received
@@ -263,7 +270,7 @@ async def _drain_burst(line: Line, buffer: memoryview, limits: Limits) -> bool:
         if now > turn_ends:
             line.deadline = min(now + limits.idle_s, ends)
             await anyio.lowlevel.checkpoint()
-            turn_ends = monotonic() + TURN_S
+            turn_ends = monotonic() + YIELD_AFTER_S
     if not missing:
         await send_all(connection, RAW_ACKNOWLEDGEMENT)
     return not missing

@@ -52,7 +52,7 @@ class Upload(Struct, kw_only=True):
         return Receipt(bytes=self.received, sha256=digest)
 
 
-class Depot:
+class ServerState:
     """The server's counters and the uploads it remembers."""
 
     def __init__(self, limits: Limits) -> None:
@@ -63,7 +63,7 @@ class Depot:
         self.last: Receipt | None = None
         self._kept: dict[str, Upload] = {}
 
-    def begin(self, *, expected: int | None = None, hashed: bool = False) -> tuple[str, Upload]:
+    def create_upload(self, *, expected: int | None = None, hashed: bool = False) -> tuple[str, Upload]:
         """Return a new upload and its id, by which it is found again."""
         while len(self._kept) >= self.limits.kept_uploads:
             del self._kept[next(iter(self._kept))]

@@ -13,7 +13,7 @@ from aether_stream_bench.wire import DIGEST_HEADER
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aether_stream_bench.server.message import Head
+    from aether_stream_bench.server.message import RequestHead
 
 CONTENT_DIGEST = "content-digest"
 _SHA256 = re.compile(r"sha-256=:([A-Za-z0-9+/=]+):")
@@ -23,7 +23,7 @@ class InvalidDigestError(ValueError):
     """A field that announces a digest holds none."""
 
 
-def hash_for(head: Head) -> hashlib._Hash | None:
+def hash_for(head: RequestHead) -> hashlib._Hash | None:
     """Return a fresh hash where the request asks for a digest, sends one or announces one as a trailer."""
     asked = head.fields.get(DIGEST_HEADER, head.query.get("digest", "")).lower() == "sha256"
     announced = CONTENT_DIGEST in head.fields or CONTENT_DIGEST in head.fields.get("trailer", "").lower()

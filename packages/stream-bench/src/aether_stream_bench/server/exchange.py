@@ -10,14 +10,14 @@ import httptools
 from msgspec import Struct
 
 from aether_stream_bench.server.body import END_OF_HEAD, ChunkedBody, InvalidBodyError, LengthBody
-from aether_stream_bench.server.condition import NOTHING
-from aether_stream_bench.server.message import Answer, Head, RefusedError, checked_head, spoken_version
-from aether_stream_bench.server.route import is_upload, sink_for
-from aether_stream_bench.server.sink import Fixed, Sink
+from aether_stream_bench.server.condition import NO_FAULT
+from aether_stream_bench.server.message import HttpError, RequestHead, Response, spoken_version, validate_head
+from aether_stream_bench.server.route import handler_for, is_upload
+from aether_stream_bench.server.sink import BodyHandler, StaticResponse
 
 if TYPE_CHECKING:
-    from aether_stream_bench.server.condition import Fate, Weather
-    from aether_stream_bench.server.depot import Depot
+    from aether_stream_bench.server.condition import FaultInjector, UploadFault
+    from aether_stream_bench.server.depot import ServerState
     from aether_stream_bench.server.limit import Limits
 
 State = Literal["idle", "head", "body"]
@@ -25,19 +25,19 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LEADING = b"\r\n"
 
 
-class Due(Struct, frozen=True):
+class PendingSend(Struct, frozen=True):
     """Bytes to be sent; an answer is held back as the conditions say, what only encourages the client is not."""
 
     data: bytes
     is_answer: bool = True
 
 
-class HeadReader:
+class RequestHeadParser:
     """Reads the head of one request. The methods named `on_…` are the parser's callbacks."""
 
     def __init__(self, limits: Limits) -> None:
         """Read a head of at most what `limits` say."""
-        self.head: Head | None = None
+        self.head: RequestHead | None = None
         self.keep_alive = False
         self.version = ""
         self._limits = limits
@@ -68,9 +68,9 @@ class HeadReader:
         self._bytes += stop - at
         self._read(memoryview(buffer)[at:stop])
         if self.head is not None and not ended:
-            raise RefusedError(HTTPStatus.BAD_REQUEST)
+            raise HttpError(HTTPStatus.BAD_REQUEST)
         if self.head is None and self._bytes > self._limits.head_bytes:
-            raise RefusedError(self._too_large())
+            raise HttpError(self._too_large())
         return stop
 
     def _read(self, data: memoryview) -> None:
@@ -78,11 +78,11 @@ class HeadReader:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
-            if isinstance(cause, RefusedError):
+            if isinstance(cause, HttpError):
                 raise cause from None
             raise
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            raise RefusedError(HTTPStatus.BAD_REQUEST) from None
+            raise HttpError(HTTPStatus.BAD_REQUEST) from None
 
     def _too_large(self) -> HTTPStatus:
         if self._fields or (self._target and self._parser.get_http_version().startswith("1.")):
@@ -93,43 +93,43 @@ class HeadReader:
         """Note where the request goes; it comes in pieces."""
         self._target += target
         if len(self._target) > self._limits.head_bytes:
-            raise RefusedError(HTTPStatus.REQUEST_URI_TOO_LONG)
+            raise HttpError(HTTPStatus.REQUEST_URI_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes | None) -> None:
         """Note a header field."""
         if len(self._fields) >= self._limits.head_fields:
-            raise RefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            raise HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         self._fields.append((name.decode("latin-1").lower(), (value or b"").decode("latin-1").strip(" \t")))
 
     def on_headers_complete(self) -> None:
         """Check the whole."""
         if self._bytes > self._limits.head_bytes:
-            raise RefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            raise HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         parser = self._parser
         self.version = spoken_version(parser.get_http_version())
         self.keep_alive = parser.should_keep_alive()
-        self.head = checked_head(
+        self.head = validate_head(
             parser.get_method().decode(), self._target.decode("latin-1"), self.version, self._fields
         )
 
 
-class Exchange:
+class HttpExchange:
     """Parses what comes, counts each body, and queues what is due; `closing` once nothing more is taken."""
 
-    def __init__(self, depot: Depot, weather: Weather) -> None:
+    def __init__(self, depot: ServerState, weather: FaultInjector) -> None:
         """Begin with no request."""
-        self.due: list[Due] = []
+        self.due: list[PendingSend] = []
         self.closing = False
         self.refused = False
         self.state: State = "idle"
         self._depot = depot
         self._limits = depot.limits
         self._weather = weather
-        self._reader = HeadReader(depot.limits)
-        self._head: Head | None = None
+        self._reader = RequestHeadParser(depot.limits)
+        self._head: RequestHead | None = None
         self._body: LengthBody | ChunkedBody | None = None
-        self._sink: Sink = Fixed(Answer(HTTPStatus.OK))
-        self._fate: Fate = NOTHING
+        self._sink: BodyHandler = StaticResponse(Response(HTTPStatus.OK))
+        self._fate: UploadFault = NO_FAULT
         self._began = 0.0
         self._accounted = 0
 
@@ -145,14 +145,14 @@ class Exchange:
             while at < end and not self.closing:
                 take = self._take_body if self.state == "body" else self._take_head
                 at = take(buffer, at, end)
-        except RefusedError as error:
+        except HttpError as error:
             self._refuse(error.status)
         except InvalidBodyError:
             self._refuse(HTTPStatus.BAD_REQUEST)
 
     def _refuse(self, status: HTTPStatus) -> None:
         self._depot.refused += 1
-        self.due.append(Due(Answer(status).encode(closing=True)))
+        self.due.append(PendingSend(Response(status).encode(closing=True)))
         self.closing = self.refused = True
 
     def _take_head(self, buffer: bytearray, at: int, end: int) -> int:
@@ -168,19 +168,19 @@ class Exchange:
             self._begin(self._reader.head)
         return at
 
-    def _begin(self, head: Head) -> None:
+    def _begin(self, head: RequestHead) -> None:
         """Decide where the body goes, and whether it is to come at all."""
         depot = self._depot
         length = head.length()
         if length is not None and length > self._limits.body_bytes:
-            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         depot.requests += 1
-        self._fate = NOTHING
-        sink = sink_for(head, depot)
+        self._fate = NO_FAULT
+        sink = handler_for(head, depot)
         if is_upload(head):
             self._fate = self._weather.fate()
             if self._fate.status is not None:
-                sink = Fixed(self._poor_answer(self._fate.status))
+                sink = StaticResponse(self._fault_response(self._fate.status))
         write = sink.write
         self._head, self._sink, self._accounted = head, sink, 0
         self._body = ChunkedBody(write, self._limits) if length is None else LengthBody(length, write)
@@ -189,32 +189,32 @@ class Exchange:
         if self._body.complete:
             self._finish()
         elif "expect" in head.fields and self._reader.version == "1.1":
-            self._invite()
+            self._send_continue()
 
-    def _invite(self) -> None:
+    def _send_continue(self) -> None:
         """Have a client that waits send its body, or give it the final status instead."""
-        if not isinstance(self._sink, Fixed):
-            self.due.append(Due(CONTINUE, is_answer=False))
+        if not isinstance(self._sink, StaticResponse):
+            self.due.append(PendingSend(CONTINUE, is_answer=False))
             return
         # Whether the body comes all the same is not known.
-        self.due.append(Due(self._sink.finish(0, {}).encode(closing=True)))
+        self.due.append(PendingSend(self._sink.finish(0, {}).encode(closing=True)))
         self.closing = self.refused = True
 
-    def _poor_answer(self, status: HTTPStatus) -> Answer:
+    def _fault_response(self, status: HTTPStatus) -> Response:
         if status is HTTPStatus.TOO_MANY_REQUESTS:
-            return Answer(status, fields=(("Retry-After", str(self._weather.conditions.retry_after_s)),))
-        return Answer(status)
+            return Response(status, fields=(("Retry-After", str(self._weather.conditions.retry_after_s)),))
+        return Response(status)
 
     def _take_body(self, buffer: bytearray, at: int, end: int) -> int:
         body = self._body
         assert body is not None
         try:
-            at = body.take(buffer, at, end)
+            at = body.feed(buffer, at, end)
         finally:
             self._depot.received += body.count - self._accounted
             self._accounted = body.count
         if body.count > self._limits.body_bytes:
-            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         if self._fate.disconnect_after is not None and body.count >= self._fate.disconnect_after:
             self.closing = True
         elif body.complete:
@@ -229,12 +229,12 @@ class Exchange:
         self.closing = not self._reader.keep_alive
         answer = self._sink.finish(body.count, body.trailers)
         elapsed_ms = (perf_counter() - self._began) * 1e3
-        timed = Answer(
+        timed = Response(
             answer.status,
             answer.body,
             (*answer.fields, ("Server-Timing", f"drain;dur={elapsed_ms:.3f}")),
             answer.media_type,
         )
-        self.due.append(Due(timed.encode(closing=self.closing, without_body=head.method == "HEAD")))
+        self.due.append(PendingSend(timed.encode(closing=self.closing, without_body=head.method == "HEAD")))
         self.state = "idle"
-        self._reader = HeadReader(self._limits)
+        self._reader = RequestHeadParser(self._limits)

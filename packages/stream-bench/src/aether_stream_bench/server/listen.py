@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import anyio
 
 from aether_schema import printable
-from aether_stream_bench.patience import shrink_for_one_cpu
-from aether_stream_bench.server.condition import Conditions, Weather
-from aether_stream_bench.server.connection import RECEIVE_BYTES, Watch, drain_raw, serve_http
-from aether_stream_bench.server.depot import Depot
+from aether_stream_bench.patience import set_shared_cpu_buffers
+from aether_stream_bench.server.condition import FaultConfig, FaultInjector
+from aether_stream_bench.server.connection import RECEIVE_BYTES, TimeoutMonitor, drain_raw, serve_http
+from aether_stream_bench.server.depot import ServerState
 from aether_stream_bench.server.limit import Limits
 from aether_stream_bench.wire import LOOPBACK
 
@@ -35,7 +35,7 @@ BACKLOG = 1024
 class MockServer:
     """A mock server that runs: where it is and what it has done."""
 
-    def __init__(self, port: int, raw_port: int, certificate: str | None, depot: Depot) -> None:
+    def __init__(self, port: int, raw_port: int, certificate: str | None, depot: ServerState) -> None:
         """Tell of the server on `port`."""
         self.port = port
         self.raw_port = raw_port
@@ -58,7 +58,7 @@ async def mock_server(
     *,
     port: int = 0,
     tls: bool = False,
-    conditions: Conditions | None = None,
+    conditions: FaultConfig | None = None,
     limits: Limits | None = None,
     one_cpu: bool = False,
 ) -> AsyncIterator[MockServer]:
@@ -77,34 +77,34 @@ async def mock_server(
         from aether_stream_bench.server.tls import new_context
 
         context, certificate = new_context()
-    depot = Depot(limits or Limits())
+    depot = ServerState(limits or Limits())
     # One buffer for all that arrives, which is used up before the next arrives: memory that is new for every piece
     # costs more than the copy into it, and where it lies is the same luck for all.
     memory = bytearray(RECEIVE_BYTES)
-    weather, watch = Weather(conditions or Conditions()), Watch()
+    weather, watch = FaultInjector(conditions or FaultConfig()), TimeoutMonitor()
     with (
         socket.create_server((LOOPBACK, port), backlog=BACKLOG) as listener,
         socket.create_server((LOOPBACK, 0), backlog=BACKLOG) as raw_listener,
     ):
         if one_cpu:
             for each in (listener, raw_listener):
-                shrink_for_one_cpu(each)  # what it accepts is like it
+                set_shared_cpu_buffers(each)  # what it accepts is like it
         async with anyio.create_task_group() as tasks:
             serve = partial(serve_http, memory=memory, depot=depot, weather=weather, watch=watch, context=context)
             drain = partial(drain_raw, memory=memory, limits=depot.limits, watch=watch, context=context)
             for each, handler in ((listener, serve), (raw_listener, drain)):
-                tasks.start_soon(accept_all, each, handler, tasks, depot, watch)
+                tasks.start_soon(accept_loop, each, handler, tasks, depot, watch)
             tasks.start_soon(watch.run)
             yield MockServer(listener.getsockname()[1], raw_listener.getsockname()[1], certificate, depot)
             tasks.cancel_scope.cancel()
 
 
-async def accept_all(
+async def accept_loop(
     listener: socket.socket,
     serve: Callable[[socket.socket], Awaitable[None]],
     tasks: TaskGroup,
-    depot: Depot,
-    watch: Watch,
+    depot: ServerState,
+    watch: TimeoutMonitor,
 ) -> None:
     """Serve every connection that comes, as many at once as the limits say; an idle one gives way to one that waits."""
 
@@ -136,7 +136,7 @@ async def accept_all(
         tasks.start_soon(served, connection)
 
 
-def take_all_descriptors() -> None:
+def raise_fd_limit() -> None:
     """Let this process have as many open connections as the system allows it."""
     if sys.platform == "win32":
         return

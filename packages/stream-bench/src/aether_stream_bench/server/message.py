@@ -19,7 +19,7 @@ VERSIONS = ("1.0", "1.1")
 MAX_DIGITS = 20
 
 
-class RefusedError(Exception):
+class HttpError(Exception):
     """A request that cannot be taken; the connection is closed behind the answer, for what follows is not known."""
 
     def __init__(self, status: HTTPStatus) -> None:
@@ -28,7 +28,7 @@ class RefusedError(Exception):
         self.status = status
 
 
-class Head(Struct, frozen=True, kw_only=True):
+class RequestHead(Struct, frozen=True, kw_only=True):
     """The head of a request; the names in `fields` are in lower case, and the first of several values counts."""
 
     method: str
@@ -41,7 +41,7 @@ class Head(Struct, frozen=True, kw_only=True):
         return None if "transfer-encoding" in self.fields else decimal(self.fields.get("content-length", "0"))
 
 
-class Answer(Struct, frozen=True):
+class Response(Struct, frozen=True):
     """A response; `fields` are header fields beside those that every answer has."""
 
     status: HTTPStatus
@@ -62,10 +62,10 @@ class Answer(Struct, frozen=True):
         return "\r\n".join([*lines, "", ""]).encode() + (b"" if without_body else self.body)
 
 
-def json_answer(content: object, status: HTTPStatus = HTTPStatus.OK, **fields: str) -> Answer:
+def json_answer(content: object, status: HTTPStatus = HTTPStatus.OK, **fields: str) -> Response:
     """Return an answer with JSON; in the names of `fields` an underscore stands for a dash."""
     named = tuple((name.replace("_", "-"), value) for name, value in fields.items())
-    return Answer(status, msgspec.json.encode(content), named)
+    return Response(status, msgspec.json.encode(content), named)
 
 
 def decimal(text: str) -> int | None:
@@ -81,7 +81,7 @@ def spoken_version(version: str) -> str:
     return VERSIONS[-1] if version.startswith("1.") and version not in VERSIONS else version
 
 
-def checked_head(method: str, target: str, version: str, fields: Sequence[tuple[str, str]]) -> Head:
+def validate_head(method: str, target: str, version: str, fields: Sequence[tuple[str, str]]) -> RequestHead:
     """Return the head that a parser has read, if it leaves no doubt about where the request ends and who it is for.
 
     The parser (llhttp) refuses what is no HTTP, two lengths, a length beside chunks. What is left is RFC 9112: one
@@ -92,26 +92,26 @@ def checked_head(method: str, target: str, version: str, fields: Sequence[tuple[
 
     """
     if version not in VERSIONS:
-        raise RefusedError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+        raise HttpError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
     names = [name for name, _ in fields]
     hosts = names.count("host")
     if hosts > 1 or (hosts == 0 and version == "1.1"):
-        raise RefusedError(HTTPStatus.BAD_REQUEST)
+        raise HttpError(HTTPStatus.BAD_REQUEST)
     first = dict(reversed(fields))
     host = first.get("host", "")
     if any(character in host for character in '@/?# ,\t"\\<>'):
-        raise RefusedError(HTTPStatus.BAD_REQUEST)
+        raise HttpError(HTTPStatus.BAD_REQUEST)
     if "transfer-encoding" in first:
         if version == "1.0":
-            raise RefusedError(HTTPStatus.BAD_REQUEST)
+            raise HttpError(HTTPStatus.BAD_REQUEST)
         if first["transfer-encoding"].lower() != "chunked":
-            raise RefusedError(HTTPStatus.NOT_IMPLEMENTED)
+            raise HttpError(HTTPStatus.NOT_IMPLEMENTED)
     if "upgrade" in first or method == "CONNECT":
-        raise RefusedError(HTTPStatus.NOT_IMPLEMENTED)
+        raise HttpError(HTTPStatus.NOT_IMPLEMENTED)
     if "expect" in first and first["expect"].lower() != "100-continue":
-        raise RefusedError(HTTPStatus.EXPECTATION_FAILED)
+        raise HttpError(HTTPStatus.EXPECTATION_FAILED)
     path, _, query = target.partition("?")
-    return Head(
+    return RequestHead(
         method=method,
         path=unquote(path),
         query=dict(parse_qsl(query, keep_blank_values=True, max_num_fields=len(query) + 1)),

@@ -8,56 +8,56 @@ from xml.parsers import expat
 
 from aether_stream_bench.server.depot import MOST_PARTS, Part
 from aether_stream_bench.server.digest import hash_for
-from aether_stream_bench.server.message import Answer, decimal
-from aether_stream_bench.server.sink import Fixed, Said, Sink, not_allowed
+from aether_stream_bench.server.message import Response, decimal
+from aether_stream_bench.server.sink import BodyHandler, BufferedBody, StaticResponse, not_allowed
 from aether_stream_bench.wire import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aether_stream_bench.server.depot import Depot, Upload
-    from aether_stream_bench.server.message import Head
+    from aether_stream_bench.server.depot import ServerState, Upload
+    from aether_stream_bench.server.message import RequestHead
 
 
-def s3_sink(head: Head, depot: Depot) -> Sink:  # noqa: PLR0911 - a line a request
+def s3_sink(head: RequestHead, depot: ServerState) -> BodyHandler:  # noqa: PLR0911 - a line a request
     """Initiate, upload parts in any order, complete with the list of them: as S3 does it, unsigned."""
     if "uploads" in head.query:
         if head.method != "POST":
             return not_allowed("POST")
-        key, _ = depot.begin()
-        return Fixed(_xml("InitiateMultipartUploadResult", f"<UploadId>{key}</UploadId>"))
+        key, _ = depot.create_upload()
+        return StaticResponse(_xml("InitiateMultipartUploadResult", f"<UploadId>{key}</UploadId>"))
     key = head.query["uploadId"]
     upload = depot.find(key)
     if upload is None:
-        return Fixed(_s3_error(HTTPStatus.NOT_FOUND, "NoSuchUpload"))
+        return StaticResponse(_s3_error(HTTPStatus.NOT_FOUND, "NoSuchUpload"))
     if head.method == "DELETE":
         depot.forget(key)
-        return Fixed(Answer(HTTPStatus.NO_CONTENT))
+        return StaticResponse(Response(HTTPStatus.NO_CONTENT))
     if head.method == "POST":
-        return Said(lambda said: _assembled(depot, key, upload, said))
+        return BufferedBody(lambda said: _assembled(depot, key, upload, said))
     number = decimal(head.query.get("partNumber", ""))
     if head.method != "PUT":
         return not_allowed("PUT", "POST", "DELETE")
     if number is None or not 1 <= number <= MOST_PARTS:
-        return Fixed(_s3_error(HTTPStatus.BAD_REQUEST, "InvalidArgument"))
+        return StaticResponse(_s3_error(HTTPStatus.BAD_REQUEST, "InvalidArgument"))
     return _PartSink(head, upload, number)
 
 
 class _PartSink:
     """A part of an S3-style upload, whose tag is its digest where one was asked for, and else its count."""
 
-    def __init__(self, head: Head, upload: Upload, number: int) -> None:
+    def __init__(self, head: RequestHead, upload: Upload, number: int) -> None:
         self._hash = hash_for(head)
         self.write = None if self._hash is None else self._hash.update
         self._upload, self._number = upload, number
 
-    def finish(self, count: int, trailers: Mapping[str, str]) -> Answer:  # noqa: ARG002 - the interface's
+    def finish(self, count: int, trailers: Mapping[str, str]) -> Response:  # noqa: ARG002 - the interface's
         tag = f"{self._number}-{count}" if self._hash is None else self._hash.hexdigest()
         self._upload.parts[self._number] = Part(count, tag)
-        return Answer(HTTPStatus.OK, fields=(("ETag", f'"{tag}"'),))
+        return Response(HTTPStatus.OK, fields=(("ETag", f'"{tag}"'),))
 
 
-def _assembled(depot: Depot, key: str, upload: Upload, said: bytes) -> Answer:
+def _assembled(depot: ServerState, key: str, upload: Upload, said: bytes) -> Response:
     named = _parts_in(said)
     if not named:
         return _s3_error(HTTPStatus.BAD_REQUEST, "MalformedXML")
@@ -106,10 +106,10 @@ def _local(name: str) -> str:
     return name.rpartition(":")[2]
 
 
-def _xml(name: str, content: str, status: HTTPStatus = HTTPStatus.OK) -> Answer:
+def _xml(name: str, content: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<{name}>{content}</{name}>'.encode()
-    return Answer(status, body, media_type="application/xml")
+    return Response(status, body, media_type="application/xml")
 
 
-def _s3_error(status: HTTPStatus, code: str) -> Answer:
+def _s3_error(status: HTTPStatus, code: str) -> Response:
     return _xml("Error", f"<Code>{code}</Code>", status)

@@ -7,14 +7,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from aether_stream_bench.server.digest import InvalidDigestError, announced_sha256, hash_for
-from aether_stream_bench.server.message import Answer, json_answer
+from aether_stream_bench.server.message import Response, json_answer
 from aether_stream_bench.wire import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from aether_stream_bench.server.depot import Depot, Upload
-    from aether_stream_bench.server.message import Head
+    from aether_stream_bench.server.depot import ServerState, Upload
+    from aether_stream_bench.server.message import RequestHead
 
 #: A request that says something (which parts, which digest) says no more than this.
 MOST_SAID_BYTES = 2**20
@@ -24,27 +24,27 @@ MOST_SAID_BYTES = 2**20
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 
-class Sink(Protocol):
+class BodyHandler(Protocol):
     """What becomes of one body. `write` is None where its bytes need only be counted."""
 
     @property
     def write(self) -> Callable[[memoryview], object] | None:
         """Take a piece of the body."""
 
-    def finish(self, count: int, trailers: Mapping[str, str]) -> Answer:
+    def finish(self, count: int, trailers: Mapping[str, str]) -> Response:
         """Answer, the body being complete: `count` bytes, and the fields behind it."""
 
 
-class Fixed:
+class StaticResponse:
     """Answers what was clear before the body came, and drops it."""
 
     write = None
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Response) -> None:
         """Answer `answer`."""
         self._answer = answer
 
-    def finish(self, count: int, trailers: Mapping[str, str]) -> Answer:  # noqa: ARG002 - the interface's
+    def finish(self, count: int, trailers: Mapping[str, str]) -> Response:  # noqa: ARG002 - the interface's
         """Answer."""
         return self._answer
 
@@ -54,34 +54,34 @@ class Statistics:
 
     write = None
 
-    def __init__(self, depot: Depot) -> None:
+    def __init__(self, depot: ServerState) -> None:
         """Tell of `depot`."""
         self._depot = depot
 
-    def finish(self, count: int, trailers: Mapping[str, str]) -> Answer:  # noqa: ARG002 - the interface's
+    def finish(self, count: int, trailers: Mapping[str, str]) -> Response:  # noqa: ARG002 - the interface's
         """Answer."""
         return json_answer(self._depot.statistics())
 
 
-class Whole:
+class SingleUpload:
     """An upload in one request: counted, hashed where that is asked for, compared where a digest is announced."""
 
-    def __init__(self, head: Head, depot: Depot) -> None:
+    def __init__(self, head: RequestHead, depot: ServerState) -> None:
         """Take the body of `head`."""
         self._head, self._depot = head, depot
         self._hash = hash_for(head)
         self.write = None if self._hash is None else self._hash.update
 
-    def finish(self, count: int, trailers: Mapping[str, str]) -> Answer:
+    def finish(self, count: int, trailers: Mapping[str, str]) -> Response:
         """Answer with the receipt, or that the body is not what was announced."""
         digest = None if self._hash is None else self._hash.hexdigest()
         return _compared(self._depot, Receipt(bytes=count, sha256=digest), {**self._head.fields, **trailers})
 
 
-class Form:
+class MultipartUpload:
     """An upload as `multipart/form-data`: the files in it are counted and hashed, the rest is dropped."""
 
-    def __init__(self, head: Head, depot: Depot, boundary: bytes) -> None:
+    def __init__(self, head: RequestHead, depot: ServerState, boundary: bytes) -> None:
         """Take the body of `head`, whose parts `boundary` divides."""
         from python_multipart.multipart import MultipartParser
 
@@ -112,7 +112,7 @@ class Form:
             except FormParserError:
                 self._is_broken = True
 
-    def finish(self, count: int, trailers: Mapping[str, str]) -> Answer:  # noqa: ARG002 - the interface's
+    def finish(self, count: int, trailers: Mapping[str, str]) -> Response:  # noqa: ARG002 - the interface's
         """Answer with the receipt of the files, or that this is no form."""
         if self._is_broken or not self._is_whole:
             return json_answer({"error": "no whole multipart/form-data"}, HTTPStatus.BAD_REQUEST)
@@ -143,10 +143,10 @@ class Form:
         self._is_whole = True
 
 
-class Said:
+class BufferedBody:
     """A request whose body says something: it is kept, up to a bound, and handed over."""
 
-    def __init__(self, answer: Callable[[bytes], Answer]) -> None:
+    def __init__(self, answer: Callable[[bytes], Response]) -> None:
         """Answer by what `answer` makes of the body."""
         self._said: list[bytes] = []
         self._count = 0
@@ -158,27 +158,27 @@ class Said:
         if self._count <= MOST_SAID_BYTES:
             self._said.append(bytes(body))
 
-    def finish(self, count: int, trailers: Mapping[str, str]) -> Answer:  # noqa: ARG002 - the interface's
+    def finish(self, count: int, trailers: Mapping[str, str]) -> Response:  # noqa: ARG002 - the interface's
         """Answer."""
         if count > MOST_SAID_BYTES:
-            return Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return Response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return self._answer(b"".join(self._said))
 
 
-class Piece:
+class PartialUpload:
     """A piece of an upload that is remembered: what has come of it counts, even if the connection breaks."""
 
-    def __init__(self, upload: Upload, answer: Callable[[int], Answer]) -> None:
+    def __init__(self, upload: Upload, answer: Callable[[int], Response]) -> None:
         """Take the body for `upload` and answer by what `answer` makes of its length."""
         self.write = upload.take
         self._answer = answer
 
-    def finish(self, count: int, trailers: Mapping[str, str]) -> Answer:  # noqa: ARG002 - the interface's
+    def finish(self, count: int, trailers: Mapping[str, str]) -> Response:  # noqa: ARG002 - the interface's
         """Answer."""
         return self._answer(count)
 
 
-def _compared(depot: Depot, receipt: Receipt, fields: Mapping[str, str]) -> Answer:
+def _compared(depot: ServerState, receipt: Receipt, fields: Mapping[str, str]) -> Response:
     try:
         expected = announced_sha256(fields)
     except InvalidDigestError:
@@ -188,11 +188,11 @@ def _compared(depot: Depot, receipt: Receipt, fields: Mapping[str, str]) -> Answ
     return json_answer(depot.receipt(receipt))
 
 
-def missing() -> Fixed:
+def not_found() -> StaticResponse:
     """Return what answers that an upload is not, or no longer, remembered."""
-    return Fixed(json_answer({"error": "no such upload"}, HTTPStatus.NOT_FOUND))
+    return StaticResponse(json_answer({"error": "no such upload"}, HTTPStatus.NOT_FOUND))
 
 
-def not_allowed(*methods: str) -> Fixed:
+def not_allowed(*methods: str) -> StaticResponse:
     """Return what answers that a place takes other methods."""
-    return Fixed(Answer(HTTPStatus.METHOD_NOT_ALLOWED, fields=(("Allow", ", ".join(methods)),)))
+    return StaticResponse(Response(HTTPStatus.METHOD_NOT_ALLOWED, fields=(("Allow", ", ".join(methods)),)))

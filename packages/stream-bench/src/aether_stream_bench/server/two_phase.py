@@ -9,12 +9,19 @@ import msgspec
 from msgspec import Struct
 
 from aether_stream_bench.server.digest import hash_for
-from aether_stream_bench.server.message import Answer, json_answer
-from aether_stream_bench.server.sink import Fixed, Piece, Said, Sink, missing, not_allowed
+from aether_stream_bench.server.message import Response, json_answer
+from aether_stream_bench.server.sink import (
+    BodyHandler,
+    BufferedBody,
+    PartialUpload,
+    StaticResponse,
+    not_allowed,
+    not_found,
+)
 
 if TYPE_CHECKING:
-    from aether_stream_bench.server.depot import Depot, Upload
-    from aether_stream_bench.server.message import Head
+    from aether_stream_bench.server.depot import ServerState, Upload
+    from aether_stream_bench.server.message import RequestHead
 
 TWO_PHASE = "/two-phase"
 
@@ -26,31 +33,31 @@ class Completion(Struct, frozen=True, kw_only=True):
     sha256: str | None = None
 
 
-def two_phase_sink(head: Head, depot: Depot) -> Sink:  # noqa: PLR0911 - a line a request
+def two_phase_sink(head: RequestHead, depot: ServerState) -> BodyHandler:  # noqa: PLR0911 - a line a request
     """Ask for a place, PUT there, say that it is complete."""
     _, key, *rest = [*head.path.strip("/").split("/"), ""][:3]
     if not key:
         if head.method != "POST":
             return not_allowed("POST")
-        key, _ = depot.begin(hashed=hash_for(head) is not None)
+        key, _ = depot.create_upload(hashed=hash_for(head) is not None)
         place = f"{TWO_PHASE}/{key}"
         answer = {"place": place, "complete": f"{place}/complete"}
-        return Fixed(json_answer(answer, HTTPStatus.CREATED, Location=place))
+        return StaticResponse(json_answer(answer, HTTPStatus.CREATED, Location=place))
     upload = depot.find(key)
     if upload is None:
-        return missing()
+        return not_found()
     if rest == ["complete"]:
         if head.method != "POST":
             return not_allowed("POST")
-        return Said(lambda said: _completed(depot, key, upload, said))
+        return BufferedBody(lambda said: _completed(depot, key, upload, said))
     if head.method != "PUT":
         return not_allowed("PUT")
     # What is put again replaces what was there before.
     upload.restart()
-    return Piece(upload, lambda _: json_answer(upload.receipt()))
+    return PartialUpload(upload, lambda _: json_answer(upload.receipt()))
 
 
-def _completed(depot: Depot, key: str, upload: Upload, said: bytes) -> Answer:
+def _completed(depot: ServerState, key: str, upload: Upload, said: bytes) -> Response:
     try:
         completion = msgspec.json.decode(said or b"{}", type=Completion)
     except (msgspec.MsgspecError, RecursionError):
