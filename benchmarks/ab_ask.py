@@ -14,12 +14,12 @@ from time import perf_counter_ns
 
 import msgspec
 
-from aether_guard.ab.measure import measurement_settings
+from aether_compare.runner import measurement_settings
 from aether_harness import bench
-from aether_harness.affinity import pin_thread
-from aether_harness.process import WorkerClient
-from aether_harness.protocol import Open, Opened, SampleTaken, TakeSample
-from aether_harness.target import FileAddress
+from aether_harness.discovery.locator import FileAddress
+from aether_harness.machine.affinity import pin_thread
+from aether_harness.worker.client import WorkerClient
+from aether_harness.worker.protocol import Open, Opened, SampleTaken, TakeSample
 
 SAMPLES = 2000
 RUN = 100

@@ -32,22 +32,22 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aether_guard.ab.contest import Comparison, run_comparisons
-from aether_guard.ab.contestant import command_pairs, comparison_spec, revision_pairs, setting_pairs
-from aether_guard.ab.live import NullProgress
-from aether_guard.ab.measure import measurement_settings, pair_sampler
-from aether_guard.ab.revision import checked_out_revisions
-from aether_guard.ab.trial import TestSpec
-from aether_harness.described import BenchSelection
-from aether_harness.describing import benches_of
-from aether_harness.executable import CommandParams
-from aether_harness.interrupt import ended_on_request
+from aether_compare.checkout.revisions import checked_out_revisions
+from aether_compare.progress import NullProgress
+from aether_compare.runner import measurement_settings, pair_sampler
+from aether_compare.scheduler import Comparison, run_comparisons
+from aether_compare.stats.sequential_test import TestSpec
+from aether_compare.variants import command_pairs, comparison_spec, revision_pairs, setting_pairs
+from aether_harness.benchmark.command_bench import CommandParams
+from aether_harness.discovery.description import BenchSelection
+from aether_harness.discovery.isolated import benches_of
+from aether_harness.machine.signals import ended_on_request
 from aether_schema import quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aether_guard.ab.terms import VariantPair
+    from aether_compare.settings import VariantPair
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 #: A command of about 50 ms in which the share is more work, not a longer sleep.

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
-from aether_guard.ab.bet import MAX_STAKES, TAIL_STAKES
-from aether_guard.ab.score import (
+from aether_compare.stats.e_process import MAX_STAKES, TAIL_STAKES
+from aether_compare.stats.scoring import (
     ALTERNATIVE_MULTIPLES,
     MIN_EFFECT,
     MIXTURE_WEIGHTS,
@@ -27,7 +27,8 @@ from aether_guard.ab.score import (
     TAIL_LEARNING_PAIRS,
     TAIL_SHARES,
 )
-from aether_guard.ab.spread import (
+from aether_compare.stats.sequential_test import TAIL, TestSpec
+from aether_compare.stats.variance import (
     CLIP,
     LEARNING_BLOCKS,
     LEARNING_REPEATS,
@@ -40,8 +41,7 @@ from aether_guard.ab.spread import (
     PRIOR_FACTOR,
     WINSORISED_AT,
 )
-from aether_guard.ab.trial import TAIL, TestSpec
-from aether_guard.estimate import to_log
+from aether_guard.check.estimate import to_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

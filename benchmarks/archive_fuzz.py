@@ -30,9 +30,9 @@ from typing import TYPE_CHECKING
 import zstandard
 
 from aether_harness import BenchError
-from aether_harness.witness import peak_memory_bytes
+from aether_harness.machine.counters import peak_memory_bytes
+from aether_pack_bench.archive.verify import verify_artifact
 from aether_pack_bench.manifest import Manifest, hash_tree
-from aether_pack_bench.verify import verify_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,8 +3,8 @@
 A series is a bench or a figure of one. Each has a run of five rounds on the current side and one or five such runs in
 the baseline. The logarithm of a round is the sum of a run effect and a round effect, both normal, or with `heavy` a run
 effect of Student's t with 3 degrees of freedom. A build of many series is red if any of them is called a regression.
-The rule is the guard's own (Holm's procedure on the p-values of `aether_guard.estimate`); its arithmetic is repeated
-here on arrays and compared with the guard's at the start.
+The rule is the guard's own (Holm's procedure on the p-values of `aether_guard.check.estimate`). Its arithmetic is
+repeated here on arrays and compared with the guard's at the start.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from msgspec.structs import replace
 
-from aether_guard.compare import NULL_GATE_FRACTION, assess, holm_rejections
-from aether_guard.estimate import ONE_SIDED, estimate
-from aether_guard.noise import verdict_when_slowed
-from aether_guard.policy import Policy
-from aether_guard.recording import read_recording
-from aether_guard.runs import keep_runs
-from aether_guard.source import LoadedSummary
-from aether_guard.student import t_ppf, t_sf
+from aether_guard.check.aa_study import verdict_when_slowed
+from aether_guard.check.baseline_runs import keep_runs
+from aether_guard.check.estimate import ONE_SIDED, estimate
+from aether_guard.check.files import LoadedSummary
+from aether_guard.check.judge import NULL_GATE_FRACTION, assess, holm_rejections
+from aether_guard.check.policy import Policy
+from aether_guard.check.recordings import read_recording
+from aether_guard.stats.t_distribution import t_ppf, t_sf
 from aether_schema import Summary, quantile
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ SIXES = 1_000
 
 
 class Estimates(NamedTuple):
-    """The centres, standard errors and degrees of freedom of many series, as in `aether_guard.estimate.Estimate`."""
+    """The log changes, standard errors and degrees of freedom of many series, as `Estimate` holds them."""
 
     centre: Array
     error: Array

@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from aether_guard.compare import assess
-from aether_guard.estimate import estimate
-from aether_guard.noise import verdict_when_slowed
-from aether_guard.policy import Policy
-from aether_guard.recording import read_recording
-from aether_guard.ruler import CORRECTION_UNCERTAINTY, correction_std_error
+from aether_guard.check.aa_study import verdict_when_slowed
+from aether_guard.check.estimate import estimate
+from aether_guard.check.judge import assess
+from aether_guard.check.policy import Policy
+from aether_guard.check.recordings import read_recording
+from aether_guard.check.reference import CORRECTION_UNCERTAINTY, correction_std_error
 from aether_schema import PROBABILITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from aether_guard.assessment import Assessment
+    from aether_guard.check.assessment import Assessment
     from aether_schema import Summary
 
 LEVEL = 0.05

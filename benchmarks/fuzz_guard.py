@@ -35,11 +35,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from hostile import COMMANDS, Attempt, attempt
 
-from aether_guard.cli import main as call_guard
-from aether_guard.compare import assess, judge_all
-from aether_guard.policy import Policy
-from aether_guard.text import render_text
-from aether_guard.verdict import build_report
+from aether_guard.check.judge import assess, judge_all
+from aether_guard.check.policy import Policy
+from aether_guard.check.verdict import build_report
+from aether_guard.cli.app import main as call_guard
+from aether_guard.report.text import render_text
 from aether_schema import InvalidSummaryError, Summary, decode_summary
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def damaged(draw: random.Random) -> bytes:
 
 def decide(count: int, seed: int) -> int:
     """Damage, decide, count."""
-    draw = random.Random(seed)  # noqa: S311 - damage, not secrets
+    draw = random.Random(seed)  # noqa: S311 - a tree to pack, not a secret
     became: Counter[str] = Counter()
     slowest = 0.0
     last: Summary | None = None

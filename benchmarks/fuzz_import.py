@@ -19,10 +19,10 @@ from functools import cache, partial
 from pathlib import Path
 from time import perf_counter
 
-from aether_guard.importer import Document, ImportFileError, ImportOptions
-from aether_guard.importer.document import read_document, unpacked
-from aether_guard.importer.loading import Reader, import_document
-from aether_guard.importer.registry import Importer, format_names, load_importer
+from aether_formats import Document, ImportFileError, ImportOptions
+from aether_formats.reading.document import read_document, unpacked
+from aether_formats.registry import Importer, format_names, load_importer
+from aether_guard.check.imported_files import Reader, import_document
 from aether_schema import encode_summary
 
 MADE = Path(__file__).parents[1] / "fixtures" / "import"

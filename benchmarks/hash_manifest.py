@@ -6,9 +6,9 @@ import os
 import tempfile
 from time import perf_counter_ns
 
-from aether_harness.affinity import allowed_cpus, assign_cpus, pin
+from aether_harness.machine.affinity import allowed_cpus, assign_cpus, pin
 from aether_pack_bench.manifest import hash_tree, write_manifest
-from aether_pack_bench.seeded import write_seeded_tree
+from aether_pack_bench.trees.writer import write_seeded_tree
 from aether_schema import quantile
 
 SAMPLES = 500

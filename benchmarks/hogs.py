@@ -17,7 +17,7 @@ HOGS = 2
 
 def burn(seed: int) -> None:
     """Burn for 20 to 300 ms, rest for 20 to 300 ms, as long as the parent lives."""
-    draw = random.Random(seed)  # noqa: S311 - the length of bursts
+    draw = random.Random(seed)  # noqa: S311 - a tree to pack, not a secret
     parent = os.getppid()
     while os.getppid() == parent:
         ends = monotonic() + draw.uniform(0.02, 0.3)

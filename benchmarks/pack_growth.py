@@ -15,11 +15,11 @@ import sys
 import tempfile
 from time import perf_counter
 
-from aether_harness.witness import peak_memory_bytes
-from aether_pack_bench.archive import pack
-from aether_pack_bench.packer import find_packer
-from aether_pack_bench.seeded import write_seeded_tree
-from aether_pack_bench.verify import verify_artifact
+from aether_harness.machine.counters import peak_memory_bytes
+from aether_pack_bench.archive.verify import verify_artifact
+from aether_pack_bench.codecs.packer import find_packer
+from aether_pack_bench.packing import pack
+from aether_pack_bench.trees.writer import write_seeded_tree
 from aether_schema import quantile
 
 COUNTS = (1_000, 3_000, 10_000, 30_000, 100_000)

@@ -18,12 +18,12 @@ from time import perf_counter, process_time
 
 from msgspec import Struct
 
-from aether_harness.front import pareto_mask
-from aether_pack_bench.archive import pack
+from aether_harness.sweep.pareto import pareto_mask
+from aether_pack_bench.codecs.packer import find_packer
 from aether_pack_bench.manifest import hash_tree, write_manifest
-from aether_pack_bench.packer import find_packer
-from aether_pack_bench.profile import PROFILES, plan_tree
-from aether_pack_bench.seeded import write_tree
+from aether_pack_bench.packing import pack
+from aether_pack_bench.trees.profiles import PROFILES, plan_tree
+from aether_pack_bench.trees.writer import write_tree
 from aether_schema import quantile
 
 THREADS = len(os.sched_getaffinity(0))

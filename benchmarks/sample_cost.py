@@ -15,16 +15,16 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, TypeVar
 
 from aether_harness import RoundContext
-from aether_harness.affinity import allowed_cpus, assign_cpus, pin
-from aether_harness.kernel import DEFAULT_KERNEL, KERNELS
-from aether_harness.sampling import ReferenceWork, Sampler, freeze_heap, time_ns
-from aether_harness.witness import CounterReader
+from aether_harness.machine.affinity import allowed_cpus, assign_cpus, pin
+from aether_harness.machine.counters import CounterReader
+from aether_harness.reference.kernels import DEFAULT_KERNEL, KERNELS
+from aether_harness.worker.sampler import ReferenceWork, Sampler, freeze_heap, time_ns
 from aether_stream_bench.bench import StreamParams, streaming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aether_harness.plugin import Session
+    from aether_harness.benchmark.protocol import Session
 
 ResultT = TypeVar("ResultT")
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from aether_stream_bench.process import ServerConfig, running_server
 from aether_stream_bench.server import Limits
+from aether_stream_bench.server_process import ServerConfig, running_server
 
 MOST_BODY_BYTES = 2**23
 REFUSALS = {"400", "408", "413", "414", "417", "431", "501", "505"}

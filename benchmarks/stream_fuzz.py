@@ -261,7 +261,7 @@ def main() -> None:
     parser.add_argument("--time", type=float, default=3600, help="seconds at most; %(default)s")
     parser.add_argument("--seed", type=int, default=20260101)
     options = parser.parse_args()
-    draw = random.Random(options.seed)  # noqa: S311 - damage, not a secret
+    draw = random.Random(options.seed)  # noqa: S311 - a choice, not a secret
     print(f"seed {options.seed}", flush=True)
     began = time.monotonic()
     ends = began + options.time

@@ -7,14 +7,14 @@ import time
 
 import psutil
 
+from aether_stream_bench.client.base import Endpoint
 from aether_stream_bench.client.builtin import BuiltinClient
-from aether_stream_bench.client.interface import Endpoint
-from aether_stream_bench.kind import Uploader
-from aether_stream_bench.load import UploadThreads
+from aether_stream_bench.concurrency import UploadThreads
 from aether_stream_bench.payload import Payload
-from aether_stream_bench.process import running_server
-from aether_stream_bench.server.listen import raise_fd_limit
+from aether_stream_bench.server.server import raise_fd_limit
+from aether_stream_bench.server_process import running_server
 from aether_stream_bench.session import ServerClient
+from aether_stream_bench.uploads import Uploader
 
 MIB = 2**20
 

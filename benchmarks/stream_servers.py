@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 
 from stream_turns import print_table, turns_of
 
+from aether_stream_bench.client.base import Endpoint
 from aether_stream_bench.client.builtin import BuiltinClient
-from aether_stream_bench.client.interface import Endpoint
-from aether_stream_bench.kind import Kind, Uploader
-from aether_stream_bench.limit import raw_throughput_mbs
-from aether_stream_bench.process import ServerConfig, running_server
+from aether_stream_bench.raw_throughput import raw_throughput_mbs
+from aether_stream_bench.server_process import ServerConfig, running_server
+from aether_stream_bench.uploads import Kind, Uploader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -28,12 +28,12 @@ import psutil
 from msgspec import Struct
 
 from aether_harness import UsageError
-from aether_stream_bench.client.interface import Endpoint, load_uploader, uploader_names
-from aether_stream_bench.kind import Kind, Uploader
+from aether_stream_bench.client.base import Endpoint, load_uploader, uploader_names
 from aether_stream_bench.payload import Payload
-from aether_stream_bench.process import ServerConfig, running_server
 from aether_stream_bench.server import FaultConfig
+from aether_stream_bench.server_process import ServerConfig, running_server
 from aether_stream_bench.session import ServerClient, check_count, check_digest
+from aether_stream_bench.uploads import Kind, Uploader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,13 +13,13 @@ import time
 from stream_turns import print_line, print_table, turns_of
 
 from aether_schema import quantile
+from aether_stream_bench.client.base import Endpoint
 from aether_stream_bench.client.builtin import BuiltinClient
-from aether_stream_bench.client.dial import connect
-from aether_stream_bench.client.interface import Endpoint
-from aether_stream_bench.kind import Uploader
-from aether_stream_bench.limit import raw_throughput_mbs
-from aether_stream_bench.process import ServerConfig, running_server
-from aether_stream_bench.secure import RECORD_BYTES, MemoryTlsSocket
+from aether_stream_bench.net.connect import connect
+from aether_stream_bench.net.tls_socket import RECORD_BYTES, MemoryTlsSocket
+from aether_stream_bench.raw_throughput import raw_throughput_mbs
+from aether_stream_bench.server_process import ServerConfig, running_server
+from aether_stream_bench.uploads import Uploader
 
 #: What `openssl speed` calls the ciphers of TLS 1.3.
 CIPHERS = {"TLS_AES_256_GCM_SHA384": "aes-256-gcm", "TLS_AES_128_GCM_SHA256": "aes-128-gcm"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, NamedTuple
 
-from aether_harness.affinity import allowed_cpus, pin
+from aether_harness.machine.affinity import allowed_cpus, pin
 from aether_schema import quantile
 from aether_stream_bench.payload import Payload
 

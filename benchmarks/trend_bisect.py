@@ -67,7 +67,7 @@ def main() -> int:
     parser.add_argument("--commits", type=int, default=64)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    draw = Random(options.seed)  # noqa: S311 - places, not secrets
+    draw = Random(options.seed)  # noqa: S311 - moments, not secrets
     found = 0
     for number in range(options.times):
         with tempfile.TemporaryDirectory(prefix="aether-bisect-") as folder:

@@ -19,10 +19,10 @@ from time import perf_counter, sleep
 
 import numpy as np
 
-from aether_guard.history.change import find_changes
-from aether_guard.history.pool import find_changes_parallel
-from aether_guard.history.query import select
-from aether_guard.history.store import LocalStore
+from aether_history.changepoint import find_changes
+from aether_history.executor import find_changes_parallel
+from aether_history.query import select
+from aether_history.store import LocalStore
 from aether_schema import quantile
 
 GUARD = [sys.executable, "-m", "aether_guard"]

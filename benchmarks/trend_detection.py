@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aether_guard.history.change import find_changes
+from aether_history.changepoint import find_changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +95,7 @@ def main() -> None:
         said = "; ".join(f"{of} {detect(np.array(values, dtype=float))}" for of, detect in DETECTORS.items())
         print(f"\n{name}, {len(values)} points: {said}")
     print("\nimporting takes, beside a bare Python")
-    for module in ("aether_guard.history.change", "otava.analysis", "ruptures"):
+    for module in ("aether_history.changepoint", "otava.analysis", "ruptures"):
         print(f"{module}: {min(_import_s(module) for _ in range(5)) - min(_import_s('sys') for _ in range(5)):.2f} s")
 
 

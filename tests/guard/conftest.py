@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.recording import read_recording
-from aether_guard.verdict import Judgement
+from aether_guard.check.recordings import read_recording
+from aether_guard.check.verdict import Judgement
 from aether_schema import Reference, Summary, quantile
 
 if TYPE_CHECKING:

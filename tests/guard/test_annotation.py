@@ -1,5 +1,4 @@
 # The numbers of the test matrix stand in the names as it writes them.
-# ruff: noqa: N802
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -8,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.annotation import MOST_LINES, escaped_message, escaped_property, render_annotations
-from aether_guard.verdict import Judgement, build_report
+from aether_guard.check.verdict import Judgement, build_report
+from aether_guard.report.annotations import MOST_LINES, escaped_message, escaped_property, render_annotations
 from aether_schema import printable
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def unescaped(text: str) -> str:
     return text
 
 
-def test_T8_a_regression_is_a_warning_with_its_title_file_and_figures(
+def test_a_regression_is_a_warning_with_its_title_file_and_figures(
     judgement: Callable[..., Judgement],
 ) -> None:
     properties = "title=Performance regression%3A packaging,file=baseline.json"

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.assessment import PRECISION_RATIO, Assessment
-from aether_guard.compare import assess, judge_all
-from aether_guard.estimate import Estimate
-from aether_guard.policy import Policy
-from aether_guard.ruler import USUAL_DISAGREEMENT
+from aether_guard.check.assessment import PRECISION_RATIO, Assessment
+from aether_guard.check.estimate import Estimate
+from aether_guard.check.judge import assess, judge_all
+from aether_guard.check.policy import Policy
+from aether_guard.check.reference import USUAL_DISAGREEMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aether_guard.verdict import Judgement
+    from aether_guard.check.verdict import Judgement
     from aether_schema import Summary
 
 TODAY = date(2026, 11, 24)

@@ -1,5 +1,4 @@
 # The numbers of the test matrix stand in the names as it writes them.
-# ruff: noqa: N802
 from __future__ import annotations
 
 import contextlib
@@ -18,8 +17,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from aether_guard.cli import COMMANDS, main
-from aether_guard.machine import published_check_schema
+from aether_guard.cli.app import COMMANDS, main
+from aether_guard.report.json_report import published_check_schema
 from aether_schema.json_schema import published_schema
 
 if TYPE_CHECKING:
@@ -55,55 +54,55 @@ def assert_refused_in_a_line(done: subprocess.CompletedProcess[str], *named: str
         assert name in line
 
 
-# T1: what a summary must hold.
+# What a summary must hold.
 
 
-def test_T1_every_invalid_file_is_named_in_a_line(guard: Guard) -> None:
+def test_every_invalid_file_is_named_in_a_line(guard: Guard) -> None:
     done = guard("validate", FIXTURES / "invalid")
     assert_refused_in_a_line(done, *map(str, INVALID))
     assert done.stdout == ""
 
 
-def test_T1_a_missing_key_is_named(guard: Guard) -> None:
+def test_a_missing_key_is_named(guard: Guard) -> None:
     done = guard("validate", *(FIXTURES / "invalid" / f"missing_{key}.json" for key in REQUIRED_KEYS))
     assert_refused_in_a_line(done, *(f"missing_{key}.json: {key}: missing" for key in REQUIRED_KEYS))
 
 
-def test_T1_valid_files_are_valid_however_they_are_written(guard: Guard) -> None:
+def test_valid_files_are_valid_however_they_are_written(guard: Guard) -> None:
     done = guard("validate", FIXTURES / "valid", PACK, STREAM)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == len(list((FIXTURES / "valid").iterdir())) + 2
     assert all(line.startswith("ok: ") for line in done.stdout.splitlines())
 
 
-def test_T1_an_invalid_file_beside_valid_ones_fails_and_the_others_are_said_to_be_valid(guard: Guard) -> None:
+def test_an_invalid_file_beside_valid_ones_fails_and_the_others_are_said_to_be_valid(guard: Guard) -> None:
     done = guard("validate", PACK, FIXTURES / "invalid" / "n_zero.json", STREAM)
     assert_refused_in_a_line(done, "n_zero.json: n: ")
     assert len(done.stdout.splitlines()) == 2
 
 
 @pytest.mark.parametrize("side", [0, 1])
-def test_T1_a_check_of_an_invalid_file_fails_and_names_file_and_key(guard: Guard, side: int) -> None:
+def test_a_check_of_an_invalid_file_fails_and_names_file_and_key(guard: Guard, side: int) -> None:
     paths = [PACK, PACK]
     paths[side] = FIXTURES / "invalid" / "missing_p95.json"
     assert_refused_in_a_line(guard("check", *paths), "missing_p95.json: p95: missing")
 
 
-# T6: what passes.
+# What passes.
 
 
 @pytest.mark.parametrize(
     ("baseline", "current"),
     [(PACK, PACK), (PACK, PACK_BETTER), (PACK, PACK_PLUS10), (STREAM, STREAM_BETTER), (STREAM, STREAM_MINUS10)],
 )
-def test_T6_a_p95_within_the_limit_passes(guard: Guard, baseline: Path, current: Path) -> None:
+def test_a_p95_within_the_limit_passes(guard: Guard, baseline: Path, current: Path) -> None:
     done = guard("check", baseline, current)
     assert (done.returncode, done.stderr) == (0, "")
     assert "::warning" not in done.stdout
 
 
 @pytest.mark.parametrize(("throughput", "factor"), [(False, 1.2), (True, 0.8)], ids=["duration", "throughput"])
-def test_T6_a_p95_exactly_at_the_limit_passes(guard: Guard, write: Write, *, throughput: bool, factor: float) -> None:
+def test_a_p95_exactly_at_the_limit_passes(guard: Guard, write: Write, *, throughput: bool, factor: float) -> None:
     paths = []
     for number, baseline in enumerate([0.1, 0.7, 1.1, 3.3, 6.75, 10, 123456.789, 1e-9, 1e12]):
         for name, p95 in (("old", baseline), ("new", baseline * factor)):
@@ -115,15 +114,15 @@ def test_T6_a_p95_exactly_at_the_limit_passes(guard: Guard, write: Write, *, thr
 
 
 @pytest.mark.parametrize(("p95", "status"), [(12.000000001, 0), (12.00001, 1)])
-def test_T6_rounding_does_not_decide_but_a_millionth_does(guard: Guard, write: Write, p95: float, status: int) -> None:
+def test_rounding_does_not_decide_but_a_millionth_does(guard: Guard, write: Write, p95: float, status: int) -> None:
     assert guard("check", write("old.json", p95=10), write("new.json", p95=p95)).returncode == status
 
 
-# T7: what fails.
+# What fails.
 
 
 @pytest.mark.parametrize(("baseline", "current"), [(PACK, PACK_PLUS25), (STREAM, STREAM_MINUS25)])
-def test_T7_a_p95_beyond_the_limit_fails_and_its_percentage_is_printed(
+def test_a_p95_beyond_the_limit_fails_and_its_percentage_is_printed(
     guard: Guard, baseline: Path, current: Path
 ) -> None:
     done = guard("check", baseline, current)
@@ -132,23 +131,23 @@ def test_T7_a_p95_beyond_the_limit_fails_and_its_percentage_is_printed(
     assert "p95 25.0 % worse, gate 20 %" in done.stdout
 
 
-def test_T7_a_tighter_gate_fails_what_the_usual_one_passes(guard: Guard) -> None:
+def test_a_tighter_gate_fails_what_the_usual_one_passes(guard: Guard) -> None:
     done = guard("check", "--gate", "5%", PACK, PACK_PLUS10)
     assert done.returncode == 1
     assert "p95 10.0 % worse, gate 5 %" in done.stdout
 
 
-def test_T7_a_throughput_that_fell_to_nothing_is_a_regression(guard: Guard, write: Write) -> None:
+def test_a_throughput_that_fell_to_nothing_is_a_regression(guard: Guard, write: Write) -> None:
     old, new = write("old.json", throughput=True, p95=1000), write("new.json", throughput=True, p95=0)
     done = guard("check", old, new)
     assert done.returncode == 1
     assert "+100.0 %" in done.stdout
 
 
-# T8: what a host shows.
+# What a host shows.
 
 
-def test_T8_a_regression_gives_a_warning_line_with_the_details(guard: Guard) -> None:
+def test_a_regression_gives_a_warning_line_with_the_details(guard: Guard) -> None:
     done = guard("check", PACK, PACK_PLUS25)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("::")]
     assert line.startswith("::warning title=Performance regression%3A packaging,file=")
@@ -156,27 +155,27 @@ def test_T8_a_regression_gives_a_warning_line_with_the_details(guard: Guard) -> 
     assert line.endswith("::packaging: p95 25.0 %25 worse, gate 20 %25: 6.75 ms in the baseline, 8.438 ms now")
 
 
-def test_T8_every_regression_gives_a_warning_line_the_worst_first(guard: Guard, write: Write) -> None:
+def test_every_regression_gives_a_warning_line_the_worst_first(guard: Guard, write: Write) -> None:
     paths = [write("old.json", p95=10), write("new.json", p95=20), PACK, PACK_PLUS25, STREAM, STREAM_MINUS25]
     lines = [line for line in guard("check", *paths).stdout.splitlines() if line.startswith("::warning ")]
     assert ["100.0 %25" in line for line in lines] == [True, False, False]
 
 
-def test_T8_warn_only_warns_and_exits_0(guard: Guard) -> None:
+def test_warn_only_warns_and_exits_0(guard: Guard) -> None:
     done = guard("check", "--warn-only", PACK, PACK_PLUS25)
     assert done.returncode == 0
     assert "\n::warning " in done.stdout
     assert "+25.0 %  regression" in done.stdout
 
 
-def test_T8_no_warning_lines_where_they_are_not_wanted(guard: Guard) -> None:
+def test_no_warning_lines_where_they_are_not_wanted(guard: Guard) -> None:
     done = guard("check", "--annotations", "never", PACK, PACK_PLUS25)
     assert done.returncode == 1
     assert "::" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("form", ["json", "markdown", "html", "junit"])
-def test_T8_the_warning_lines_of_a_document_stand_on_the_other_stream(guard: Guard, form: str) -> None:
+def test_the_warning_lines_of_a_document_stand_on_the_other_stream(guard: Guard, form: str) -> None:
     quiet = guard("check", "--format", form, "--annotations", "never", PACK, PACK_PLUS25)
     done = guard("check", "--format", form, PACK, PACK_PLUS25)
     assert done.stderr.startswith("::warning ")
@@ -187,13 +186,13 @@ def test_T8_the_warning_lines_of_a_document_stand_on_the_other_stream(guard: Gua
         assert json.loads(done.stdout)["verdict"] == "regression"
 
 
-def test_T8_the_warning_lines_follow_the_report_that_a_person_reads(guard: Guard) -> None:
+def test_the_warning_lines_follow_the_report_that_a_person_reads(guard: Guard) -> None:
     assert "\n::warning " in guard("check", PACK, PACK_PLUS25).stdout
 
 
 @pytest.mark.parametrize("name", ["::error::x", "  ::error::x", "##[error]x", "x##vso[task.complete]y"])
 @pytest.mark.parametrize("form", ["text", "markdown"])
-def test_T8_no_name_becomes_a_command_of_the_host(guard: Guard, write: Write, name: str, form: str) -> None:
+def test_no_name_becomes_a_command_of_the_host(guard: Guard, write: Write, name: str, form: str) -> None:
     paths = write("old.json", bench_id=name), write("new.json", bench_id=name, p95=20)
     said = guard("check", "--annotations", "never", "--format", form, *paths).stdout
     said += guard("policy", name).stdout
@@ -201,10 +200,10 @@ def test_T8_no_name_becomes_a_command_of_the_host(guard: Guard, write: Write, na
     assert not [line for line in said.splitlines() if line.lstrip().startswith("::") or re.search(r"##\w*\[", line)]
 
 
-# T9: what is missing.
+# What is missing.
 
 
-def test_T9_every_missing_path_is_listed(guard: Guard) -> None:
+def test_every_missing_path_is_listed(guard: Guard) -> None:
     done = guard("check", "absent_a.json", "absent_b.json", "absent_c.json", STREAM, PACK, "absent_d.json")
     assert_refused_in_a_line(done, *(f"absent_{letter}.json: no such file" for letter in "abcd"))
     assert all(f"absent_{letter}.json" in done.stdout for letter in "abcd")
@@ -224,30 +223,30 @@ def test_an_unknown_option_blames_no_other(guard: Guard) -> None:
 
 
 @pytest.mark.parametrize("side", [0, 1])
-def test_T9_a_missing_baseline_and_a_missing_current_fail_alike(guard: Guard, side: int) -> None:
+def test_a_missing_baseline_and_a_missing_current_fail_alike(guard: Guard, side: int) -> None:
     paths: list[str | Path] = [PACK, PACK]
     paths[side] = "absent.json"
     assert_refused_in_a_line(guard("check", *paths), "absent.json: no such file")
 
 
-def test_T9_missing_paths_of_both_options_are_listed(guard: Guard) -> None:
+def test_missing_paths_of_both_options_are_listed(guard: Guard) -> None:
     done = guard("check", "--baseline", "gone", "also-gone.json", "--current", "none/*.json")
     assert_refused_in_a_line(done, "gone: ", "also-gone.json: ", "none/*.json: ")
 
 
-def test_T9_missing_paths_of_the_configuration_are_listed(guard: Guard, tmp_path: Path) -> None:
+def test_missing_paths_of_the_configuration_are_listed(guard: Guard, tmp_path: Path) -> None:
     (tmp_path / "aether.toml").write_text('[guard]\nbaseline = ["gone"]\ncurrent = ["none"]\n')
     assert_refused_in_a_line(guard("check"), "gone: ", "none: ")
 
 
-def test_T9_a_missing_file_fails_whatever_is_only_to_warn(guard: Guard) -> None:
+def test_a_missing_file_fails_whatever_is_only_to_warn(guard: Guard) -> None:
     assert_refused_in_a_line(guard("check", "--warn-only", PACK, "absent.json"), "absent.json: ")
 
 
-# T10: several at once.
+# Several at once.
 
 
-def test_T10_every_bench_has_a_line_and_the_worst_decides(guard: Guard) -> None:
+def test_every_bench_has_a_line_and_the_worst_decides(guard: Guard) -> None:
     done = guard("check", PACK, PACK_BETTER, STREAM, STREAM_MINUS25)
     assert done.returncode == 1
     streaming, packaging = done.stdout.splitlines()[1:3]
@@ -257,20 +256,20 @@ def test_T10_every_bench_has_a_line_and_the_worst_decides(guard: Guard) -> None:
     assert packaging.endswith(" pass")
 
 
-def test_T10_all_that_pass_pass(guard: Guard) -> None:
+def test_all_that_pass_pass(guard: Guard) -> None:
     done = guard("check", PACK, PACK_PLUS10, STREAM, STREAM_MINUS10)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("\npass: 2 passed (gate 20 % on p95)\n")
 
 
 @pytest.mark.parametrize("flags", [(), ("--warn-only",), ("--strict",)])
-def test_T10_an_error_outranks_a_regression(guard: Guard, flags: tuple[str, ...]) -> None:
+def test_an_error_outranks_a_regression(guard: Guard, flags: tuple[str, ...]) -> None:
     done = guard("check", *flags, PACK, PACK_PLUS25, STREAM, "absent.json")
     assert_refused_in_a_line(done, "absent.json: no such file")
     assert "+25.0 %  regression" in done.stdout
 
 
-def test_T10_folders_are_paired_by_bench(guard: Guard, write: Write) -> None:
+def test_folders_are_paired_by_bench(guard: Guard, write: Write) -> None:
     write("old/1.json", bench_id="a")
     write("old/2.json", bench_id="b")
     write("new/3.json", bench_id="b", p95=20)
@@ -281,14 +280,14 @@ def test_T10_folders_are_paired_by_bench(guard: Guard, write: Write) -> None:
         assert [line.split()[0] for line in done.stdout.splitlines()[1:3]] == ["b", "a"]
 
 
-def test_T10_a_second_file_of_a_bench_is_refused(guard: Guard, write: Write) -> None:
+def test_a_second_file_of_a_bench_is_refused(guard: Guard, write: Write) -> None:
     for name in ("old/a", "new/a", "new/b"):
         write(f"{name}.json")
     done = guard("check", "old", "new")
     assert_refused_in_a_line(done, f"{os.path.join('new', 'b.json')}: bench_id: packaging is in ")
 
 
-def test_T10_a_new_bench_is_listed_and_passes(guard: Guard, write: Write) -> None:
+def test_a_new_bench_is_listed_and_passes(guard: Guard, write: Write) -> None:
     write("old/a.json", bench_id="a")
     write("new/a.json", bench_id="a")
     write("new/b.json", bench_id="b")
@@ -297,7 +296,7 @@ def test_T10_a_new_bench_is_listed_and_passes(guard: Guard, write: Write) -> Non
     assert "\nnew: b: it has no baseline yet\n" in done.stdout
 
 
-def test_T10_a_vanished_bench_is_an_error(guard: Guard, write: Write) -> None:
+def test_a_vanished_bench_is_an_error(guard: Guard, write: Write) -> None:
     write("old/a.json", bench_id="a")
     write("old/b.json", bench_id="b")
     write("new/a.json", bench_id="a")
@@ -973,23 +972,25 @@ def test_a_reason_that_is_not_utf8_is_no_traceback(guard: Guard, write: Write) -
 def test_a_command_imports_no_other(tmp_path: Path, command: str, arguments: list[str]) -> None:
     source = (
         "import sys\n"
-        "from aether_guard.cli import main\n"
+        "from aether_guard.cli.app import main\n"
         "main(sys.argv[1:])\n"
         "names = [name for name in sys.modules if name.startswith('aether_guard.command.')]\n"
         "print(*sorted(names), file=sys.stderr)\n"
     )
     run = [sys.executable, "-c", source, command, *arguments]
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
-    shared = {"aether_guard.command.deliver", "aether_guard.command.form", "aether_guard.command.importing"}
+    shared = {"aether_guard.cli.output", "aether_guard.cli.options", "aether_guard.cli.import_options"}
     assert set(done.stderr.split()) - shared == {f"aether_guard.command.{command}"}
 
 
 def test_a_plain_check_loads_neither_what_measures_noise_nor_what_writes_other_reports(tmp_path: Path) -> None:
-    source = "import sys\nfrom aether_guard.cli import main\nmain(sys.argv[1:])\nprint(*sys.modules, file=sys.stderr)\n"
+    source = (
+        "import sys\nfrom aether_guard.cli.app import main\nmain(sys.argv[1:])\nprint(*sys.modules, file=sys.stderr)\n"
+    )
     run = [sys.executable, "-c", source, "check", str(PACK), str(PACK_PLUS10)]
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
     loaded = set(done.stderr.split())
-    assert "aether_guard.compare" in loaded
+    assert "aether_guard.check.judge" in loaded
     others = ("noise", "recording", "init", "html", "junit", "machine", "promote", "ab")
     assert loaded.isdisjoint(f"aether_guard.{name}" for name in others)
     assert loaded.isdisjoint({"aether_harness", "psutil", "numpy"})
@@ -1054,7 +1055,7 @@ def test_a_file_without_permission_is_one_line(tmp_path: Path) -> None:
     # Root may read anything; as somebody else, who may not even import, it has to have run once before.
     source = (
         "import os, sys\n"
-        "from aether_guard.cli import main\n"
+        "from aether_guard.cli.app import main\n"
         "main(['validate', 'open.json'])\n"
         "if os.geteuid() == 0:\n"
         "    os.seteuid(65534)\n"

@@ -11,21 +11,21 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from aether_guard.compare import TOLERANCE, Assessment, assess, holm_rejections, judge, judge_all, worsening
-from aether_guard.estimate import MIN_SAMPLES_FOR_P95, Estimate
-from aether_guard.policy import Policy, Waiver
-from aether_guard.ruler import CORRECTION_UNCERTAINTY, USUAL_DISAGREEMENT
-from aether_guard.runs import keep_runs
-from aether_guard.source import LoadedSummary
-from aether_guard.statistic import Choice
-from aether_guard.student import t_ppf
-from aether_guard.verdict import build_report
+from aether_guard.check.baseline_runs import keep_runs
+from aether_guard.check.estimate import MIN_SAMPLES_FOR_P95, Estimate
+from aether_guard.check.files import LoadedSummary
+from aether_guard.check.judge import TOLERANCE, Assessment, assess, holm_rejections, judge, judge_all, worsening
+from aether_guard.check.policy import Policy, Waiver
+from aether_guard.check.reference import CORRECTION_UNCERTAINTY, USUAL_DISAGREEMENT
+from aether_guard.check.statistic_choice import Choice
+from aether_guard.check.verdict import build_report
+from aether_guard.stats.t_distribution import t_ppf
 from aether_schema import Levels, Phase, RunLevels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aether_guard.verdict import Judgement
+    from aether_guard.check.verdict import Judgement
     from aether_schema import Summary
 
 FIGURE = st.floats(min_value=1e-6, max_value=1e9)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aether_guard.check.policy import PolicyOverrides, PolicySet, Waiver, policy_for
 from aether_guard.config import Config, find_config
-from aether_guard.error import GuardError
-from aether_guard.policy import PolicyOverrides, PolicySet, Waiver, policy_for
+from aether_guard.errors import GuardError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from aether_guard.estimate import MOST_SAMPLES, Estimate, estimate, from_log, to_log
-from aether_guard.runs import keep_runs
-from aether_guard.source import LoadedSummary
+from aether_guard.check.baseline_runs import keep_runs
+from aether_guard.check.estimate import MOST_SAMPLES, Estimate, estimate, from_log, to_log
+from aether_guard.check.files import LoadedSummary
 from aether_schema import Levels, RunLevels, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aether_guard.verdict import Quantile
+    from aether_guard.check.verdict import Quantile
     from aether_schema import Summary
 
 #: What a t variable with 2 degrees of freedom stays below in 95 %.

@@ -4,8 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.error import GuardError
-from aether_guard.figure import format_change, format_percent, format_signed_percent, format_value, parse_percentage
+from aether_guard.errors import GuardError
+from aether_guard.report.format import (
+    format_change,
+    format_percent,
+    format_signed_percent,
+    format_value,
+    parse_percentage,
+)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from aether_guard.following import LEVEL, Following, read_following
+from aether_guard.check.reference_following import LEVEL, Following, read_following
 from aether_schema import Levels, RunLevels
 
 if TYPE_CHECKING:

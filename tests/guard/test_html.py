@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.figure import format_value
-from aether_guard.html import render_html
-from aether_guard.html.page import MOST_SECTIONS
-from aether_guard.html.plot import MOST_DOTS
-from aether_guard.html.scale import scale_over, ticks
-from aether_guard.verdict import Judgement, Verdict, build_report
+from aether_guard.check.verdict import Judgement, Verdict, build_report
+from aether_guard.report.format import format_value
+from aether_guard.report.html import render_html
+from aether_guard.report.html.page import MOST_SECTIONS
+from aether_guard.report.html.scale import scale_over, ticks
+from aether_guard.report.html.svg import MOST_DOTS
 from aether_schema import Phase, Reference, Summary, quantile
 
 if TYPE_CHECKING:
@@ -313,7 +313,7 @@ def test_colours_can_be_told_from_the_page(scheme: str) -> None:
 
 
 def stylesheet() -> str:
-    return files("aether_guard.html").joinpath("style.css").read_text(encoding="utf-8")
+    return files("aether_guard.report.html").joinpath("style.css").read_text(encoding="utf-8")
 
 
 def channels(colour: str) -> list[float]:

@@ -15,15 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aether_guard.config import find_config
-from aether_guard.error import GuardError
+from aether_guard.errors import GuardError
 from aether_guard.init import InitPlan, describe_init, discover, plan_init, write_init
-from aether_guard.init.found import Discovery, SummaryFolder
-from aether_guard.init.place import is_example
+from aether_guard.init.model import Discovery, SummaryFolder
+from aether_guard.init.paths import is_example
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aether_guard.init.found import CiHost
+    from aether_guard.init.model import CiHost
 
     Write = Callable[..., str]
     Guard = Callable[..., subprocess.CompletedProcess[str]]

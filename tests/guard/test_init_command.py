@@ -39,7 +39,7 @@ def as_nobody(folder: Path) -> subprocess.CompletedProcess[str]:
     # As somebody else, who may not even import, it has to have written and read its files once before.
     program = (
         "import contextlib, os, sys, tempfile\n"
-        "from aether_guard.cli import main\n"
+        "from aether_guard.cli.app import main\n"
         "here = os.getcwd()\n"
         "with tempfile.TemporaryDirectory() as other, open(os.devnull, 'w') as nowhere:\n"
         "    os.chdir(other)\n"

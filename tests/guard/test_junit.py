@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.junit import render_junit
-from aether_guard.verdict import Judgement, Verdict, build_report
+from aether_guard.check.verdict import Judgement, Verdict, build_report
+from aether_guard.report.junit import render_junit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

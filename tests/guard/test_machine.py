@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from aether_guard.machine import (
+from aether_guard.check.verdict import Judgement, build_report
+from aether_guard.report.json_report import (
     generate_ab_schema,
     generate_check_schema,
     published_ab_schema,
     published_check_schema,
     render_json,
 )
-from aether_guard.verdict import Judgement, build_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.markdown import SIZE_LIMIT_BYTES, escaped, render_markdown
-from aether_guard.verdict import Judgement, build_report
+from aether_guard.check.verdict import Judgement, build_report
+from aether_guard.report.markdown import SIZE_LIMIT_BYTES, escaped, render_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

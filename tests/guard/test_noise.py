@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.noise import GATES, NoiseReport, StudySpec, evaluate_policy
-from aether_guard.policy import Policy, Waiver
+from aether_guard.check.aa_study import GATES, NoiseReport, StudySpec, evaluate_policy
+from aether_guard.check.policy import Policy, Waiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

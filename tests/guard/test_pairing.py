@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.pairing import InputPaths, judge_sides, split_sides
-from aether_guard.policy import PolicyOverrides, PolicySet
-from aether_guard.source import LoadedSummary, LoadError
+from aether_guard.check.files import LoadedSummary, LoadError
+from aether_guard.check.pairing import InputPaths, judge_sides, split_sides
+from aether_guard.check.policy import PolicyOverrides, PolicySet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from aether_guard.pairing import Importing
-    from aether_guard.verdict import Judgement
+    from aether_guard.check.pairing import Importing
+    from aether_guard.check.verdict import Judgement
     from aether_schema import Summary
 
 

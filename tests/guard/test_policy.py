@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from aether_guard.policy import KEYS, Policy, PolicyOverrides, PolicySet, Waiver, policy_for, waiver_expired
+from aether_guard.check.policy import KEYS, Policy, PolicyOverrides, PolicySet, Waiver, policy_for, waiver_expired
 
 WAIVER = Waiver(bench="pack*", gate=0.5, reason="a larger manifest", expires=date(2026, 11, 24))
 

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.error import GuardError
-from aether_guard.promote import improved_benches, plan_promotions, write_promotions
+from aether_guard.check.promote import improved_benches, plan_promotions, write_promotions
+from aether_guard.errors import GuardError
 from aether_schema import read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from aether_guard.verdict import Judgement
+    from aether_guard.check.verdict import Judgement
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.compare import assess, judge_all
-from aether_guard.policy import Policy, Waiver
+from aether_guard.check.judge import assess, judge_all
+from aether_guard.check.policy import Policy, Waiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable

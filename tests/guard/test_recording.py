@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.error import GuardError
-from aether_guard.recording import read_recording
+from aether_guard.check.recordings import read_recording
+from aether_guard.errors import GuardError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

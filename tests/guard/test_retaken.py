@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from aether_guard.retaken import note_on_retaken, retaken_samples
+from aether_guard.check.retakes import note_on_retaken, retaken_samples
 from aether_schema import Summary
 
 

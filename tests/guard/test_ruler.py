@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.ruler import ReferenceShift, environment_differences, reference_shift
+from aether_guard.check.reference import ReferenceShift, environment_differences, reference_shift
 
 if TYPE_CHECKING:
     from collections.abc import Callable

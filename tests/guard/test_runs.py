@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.error import GuardError
-from aether_guard.estimate import estimate
-from aether_guard.runs import keep_runs, levels_of_run
-from aether_guard.source import LoadedSummary
+from aether_guard.check.baseline_runs import keep_runs, levels_of_run
+from aether_guard.check.estimate import estimate
+from aether_guard.check.files import LoadedSummary
+from aether_guard.errors import GuardError
 from aether_schema import Levels, decode_summary, encode_summary
 
 if TYPE_CHECKING:

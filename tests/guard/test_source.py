@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.source import expand_path
+from aether_guard.check.files import expand_path
 
 if TYPE_CHECKING:
     from pathlib import Path

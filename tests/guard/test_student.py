@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.student import t_ppf, t_sf
+from aether_guard.stats.t_distribution import t_ppf, t_sf
 
 FREEDOM = st.floats(1, 500)
 PROBABILITY = st.floats(0.0001, 0.9999)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.terminal import TerminalCapabilities, bar_chart, decorate
-from aether_guard.text import render_text
-from aether_guard.verdict import Judgement, Report, build_report
+from aether_guard.check.verdict import Judgement, Report, build_report
+from aether_guard.report.terminal import TerminalCapabilities, bar_chart, decorate
+from aether_guard.report.text import render_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.text import WIDTH, render_text
-from aether_guard.verdict import Judgement, build_report
+from aether_guard.check.verdict import Judgement, build_report
+from aether_guard.report.text import WIDTH, render_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,5 +1,4 @@
 # The numbers of the test matrix stand in the names as it writes them.
-# ruff: noqa: N802
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -8,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.verdict import SEVERITY, Judgement, build_report
+from aether_guard.check.verdict import SEVERITY, Judgement, build_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +25,7 @@ VERDICTS = st.lists(st.sampled_from(sorted(SEVERITY)), min_size=1, max_size=8)
         (["pass", "inconclusive"], 0),
     ],
 )
-def test_T10_the_exit_status_is_the_one_of_the_worst(
+def test_the_exit_status_is_the_one_of_the_worst(
     judgement: Callable[..., Judgement], verdicts: list[str], status: int
 ) -> None:
     judgements = [judgement(verdict=verdict) for verdict in verdicts]

@@ -11,11 +11,11 @@ import pytest
 from msgspec.structs import replace
 
 from aether_harness import RoundContext
-from aether_harness.affinity import CpuAssignment
-from aether_harness.evidence import DisturbanceEvidence
-from aether_harness.plan import Profile, RunPlan
-from aether_harness.protocol import Opened, SampleTaken, Verified
-from aether_harness.run import RoundResult
+from aether_harness.machine.affinity import CpuAssignment
+from aether_harness.measure.disturbance import DisturbanceEvidence
+from aether_harness.measure.plan import Profile, RunPlan
+from aether_harness.measure.runner import RoundResult
+from aether_harness.worker.protocol import Opened, SampleTaken, Verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

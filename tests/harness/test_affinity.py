@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aether_harness import UsageError
-from aether_harness.affinity import CpuAssignment, allowed_cpus, assign_cpus, pin, pin_thread, raise_priority
-from aether_harness.process import WorkerClient
+from aether_harness.machine.affinity import CpuAssignment, allowed_cpus, assign_cpus, pin, pin_thread, raise_priority
+from aether_harness.worker.client import WorkerClient
 
 CPUS = st.lists(st.integers(0, 255), min_size=1, max_size=16, unique=True)
 
@@ -125,7 +125,7 @@ def autogroup_nice(pid: int) -> int:
 @pytest.mark.usefixtures("may_go_first")
 def test_a_worker_goes_before_others_on_its_cpu() -> None:
     with WorkerClient():
-        (worker,) = (child for child in psutil.Process().children() if "aether_harness.worker" in child.cmdline())
+        (worker,) = (child for child in psutil.Process().children() if "aether_harness.worker.main" in child.cmdline())
         assert (worker.nice(), autogroup_nice(worker.pid)) == (-20, -20)
 
 
@@ -136,7 +136,7 @@ def test_who_goes_first_does_not_take_the_others_of_its_session_along() -> None:
         "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]], check=True); "
         "print(open('/proc/self/autogroup').read().split()[-1])"
     )
-    command = "from aether_harness.affinity import go_first; go_first()"
+    command = "from aether_harness.machine.affinity import go_first; go_first()"
     shell = [sys.executable, "-c", script, command]
     done = subprocess.run(shell, capture_output=True, text=True, check=True, start_new_session=True)
     assert int(done.stdout) == 0

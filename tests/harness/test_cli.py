@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from aether_harness import __version__
-from aether_harness.noise import GATES, RULES
+from aether_harness.measure.aa_study import GATES, RULES
 from aether_schema import read_summary
 
 if TYPE_CHECKING:

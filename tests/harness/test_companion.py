@@ -8,8 +8,8 @@ import psutil
 import pytest
 
 from aether_harness import BenchError
-from aether_harness.affinity import allowed_cpus
-from aether_harness.companion import helper_process
+from aether_harness.machine.affinity import allowed_cpus
+from aether_harness.machine.helper_process import helper_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ def test_a_companion_that_does_not_greet_is_told_by_its_status(module: Path) -> 
 FORKING = """
 import os, sys, threading, time
 from aether_harness import BenchError
-from aether_harness.companion import companion
+from aether_harness.machine.helper_process import companion
 
 WITH_THREAD = threading.Thread(target=time.sleep, args=(600,), daemon=True)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from aether_harness.descendant import descendants, kill_descendants
+from aether_harness.machine.process_tree import descendants, kill_descendants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def described(tmp_path: object, run_env: dict[str, str]) -> Callable[[str], subprocess.CompletedProcess[str]]:
     """Return a function that asks for benches in the test's folder."""
     return lambda asked: subprocess.run(
-        [sys.executable, "-m", "aether_harness.described"],
+        [sys.executable, "-m", "aether_harness.discovery.description"],
         input=asked,
         cwd=str(tmp_path),
         env=run_env,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from aether_harness.diagnosis import MachineFacts, diagnose
+from aether_harness.machine.doctor import MachineFacts, diagnose
 
 QUIET = MachineFacts(
     system="Linux",

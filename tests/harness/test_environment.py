@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from aether_harness.affinity import CpuAssignment
-from aether_harness.environment import fingerprint, machine_state, python_build
-from aether_harness.system import caches, cpu_model, cpu_quota, parse_cpu_list, siblings
+from aether_harness.machine.affinity import CpuAssignment
+from aether_harness.machine.fingerprint import fingerprint, machine_state, python_build
+from aether_harness.machine.sysinfo import caches, cpu_model, cpu_quota, parse_cpu_list, siblings
 
 ASSIGNMENT = CpuAssignment(worker_cpus=(1,), companion_cpus=(0, 2))
 #: What drifts from one moment to the next, by the words it would be called by.

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_harness.evidence import (
+from aether_harness.measure.disturbance import (
     TOLERATED_DRIFT,
     DisturbanceEvidence,
     TypicalDisturbance,

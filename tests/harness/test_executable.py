@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aether_harness import BenchError, UsageError
-from aether_harness.executable import CommandBench, CommandParams, command_targets, split_command
-from aether_harness.witness import peak_memory_bytes
+from aether_harness.benchmark.command_bench import CommandBench, CommandParams, command_targets, split_command
+from aether_harness.machine.counters import peak_memory_bytes
 
 if TYPE_CHECKING:
     import subprocess

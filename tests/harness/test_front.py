@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_harness.front import pareto_mask
+from aether_harness.sweep.pareto import pareto_mask
 
 figures = st.floats(0, 10, allow_nan=False) | st.integers(0, 3).map(float)
 

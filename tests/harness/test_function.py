@@ -12,7 +12,7 @@ import pytest
 from sniffio import current_async_library
 
 from aether_harness import BenchError, Benchmark, RoundContext, SampleResult, UsageError, bench
-from aether_harness.function import FunctionBench, NoParams
+from aether_harness.benchmark.decorator import FunctionBench, NoParams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

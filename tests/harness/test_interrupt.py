@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals"
 
 HEAD = """
 import os, signal, threading
-from aether_harness.interrupt import ended_on_request, held_back
+from aether_harness.machine.signals import ended_on_request, held_back
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 ask = lambda: os.kill(os.getpid(), signal.SIGINT)
@@ -103,7 +103,7 @@ def test_a_request_says_by_which_signal_it_came(name: str) -> None:
     if signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
         pytest.skip(f"started without {name}")
     script = f"""
-from aether_harness.interrupt import Interrupted
+from aether_harness.machine.signals import Interrupted
 try:
     with ended_on_request():
         os.kill(os.getpid(), signal.{name})

@@ -10,8 +10,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aether_harness import UsageError, bench
-from aether_harness.affinity import allowed_cpus
-from aether_harness.kernel import DEFAULT_KERNEL, KERNELS, kernel_for
+from aether_harness.machine.affinity import allowed_cpus
+from aether_harness.reference.kernels import DEFAULT_KERNEL, KERNELS, kernel_for
 
 if TYPE_CHECKING:
     from aether_harness import RoundContext
@@ -77,7 +77,11 @@ def test_two_kernels_that_cross_check_one_another_can_be_open_at_once(place: Rou
 def test_the_other_end_of_the_loopback_is_a_process_that_ends_with_it(place: RoundContext) -> None:
     with KERNELS["loopback-1"].open(place) as work:
         work()
-        drains = [child for child in psutil.Process().children() if "aether_harness.drain" in child.cmdline()]
+        drains = [
+            child
+            for child in psutil.Process().children()
+            if "aether_harness.reference.loopback_sink" in child.cmdline()
+        ]
         assert len(drains) == 1
     assert not drains[0].is_running()
 
@@ -85,7 +89,9 @@ def test_the_other_end_of_the_loopback_is_a_process_that_ends_with_it(place: Rou
 def test_the_other_end_of_the_loopback_ends_when_what_uses_it_raises(place: RoundContext) -> None:
     with pytest.raises(InterruptedError), KERNELS["loopback-1"].open(place):
         raise InterruptedError
-    assert not [child for child in psutil.Process().children() if "aether_harness.drain" in child.cmdline()]
+    assert not [
+        child for child in psutil.Process().children() if "aether_harness.reference.loopback_sink" in child.cmdline()
+    ]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a system that pins")
@@ -98,7 +104,11 @@ def test_the_other_end_of_the_loopback_is_on_the_cpus_it_is_for(
     cpus = tuple((allowed_cpus() or [0])[:1])
     with KERNELS[kernel_id].open(replace(place, **{whose: cpus})) as work:
         work()
-        (drain,) = (child for child in psutil.Process().children() if "aether_harness.drain" in child.cmdline())
+        (drain,) = (
+            child
+            for child in psutil.Process().children()
+            if "aether_harness.reference.loopback_sink" in child.cmdline()
+        )
         assert tuple(drain.cpu_affinity()) == cpus
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aether_harness.layout import (
+from aether_harness.worker.layout import (
     PADDING_VARIABLE,
     STACK_VARIABLE,
     Layout,
@@ -26,7 +26,7 @@ needs_layouts = pytest.mark.skipif(not can_fix_layouts(), reason="layouts cannot
 #: Where a process's libraries, heap and stack lie, and what it may use of its stack.
 SHOW = """
 import ctypes, json, os, resource, sys, threading
-from aether_harness.layout import restore_limits
+from aether_harness.worker.layout import restore_limits
 restore_limits()
 places = {}
 for line in open("/proc/self/maps"):
@@ -109,7 +109,7 @@ def test_where_the_stack_limit_cannot_be_raised_only_the_hash_seed_is_set() -> N
         "import resource, sys\n"
         "resource.setrlimit(resource.RLIMIT_STACK, (2**23, 2**23))\n"
         "from random import Random\n"
-        "from aether_harness.layout import can_fix_layouts, draw_layout, start_with\n"
+        "from aether_harness.worker.layout import can_fix_layouts, draw_layout, start_with\n"
         "with start_with(draw_layout(Random(1)), ['true'], {}) as env:\n"
         "    print(can_fix_layouts(), sorted(env))\n"
     )
@@ -119,7 +119,7 @@ def test_where_the_stack_limit_cannot_be_raised_only_the_hash_seed_is_set() -> N
 
 def test_a_process_that_was_started_without_a_layout_keeps_its_limits() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from aether_harness.layout import restore_limits; restore_limits()"],
+        [sys.executable, "-c", "from aether_harness.worker.layout import restore_limits; restore_limits()"],
         env={name: value for name, value in os.environ.items() if name not in {STACK_VARIABLE, PADDING_VARIABLE}},
         check=False,
     )

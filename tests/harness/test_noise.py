@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from aether_harness.noise import (
+from aether_harness.measure.aa_study import (
     GATES,
     RULES,
     Recording,
@@ -27,8 +27,8 @@ from aether_harness.noise import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aether_harness.protocol import SampleTaken
-    from aether_harness.run import RoundResult
+    from aether_harness.measure.runner import RoundResult
+    from aether_harness.worker.protocol import SampleTaken
 
     RoundOf = Callable[..., RoundResult]
 

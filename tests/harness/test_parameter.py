@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
 from aether_harness import ByteCount, UsageError
-from aether_harness.parameter import build_params, params_as_scalars, parse_settings, suggestion
+from aether_harness.benchmark.parameters import build_params, params_as_scalars, parse_settings, suggestion
 
 
 class Params(Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from aether_harness import UsageError
-from aether_harness.plan import DEFAULT_PROFILE, PROFILES, Profile, adjusted_profile
+from aether_harness.measure.plan import DEFAULT_PROFILE, PROFILES, Profile, adjusted_profile
 
 #: With fewer, no sample is above a one-sided 95 % bound of the p95.
 LEAST_FOR_P95 = 59

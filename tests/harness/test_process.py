@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from aether_harness.process import WorkerClient, WorkerError
-from aether_harness.protocol import (
+from aether_harness.worker.client import WorkerClient, WorkerError
+from aether_harness.worker.protocol import (
     PROTOCOL_VERSION,
     Close,
     Closed,
@@ -116,8 +116,8 @@ def test_a_worker_that_is_silent_is_ended_when_its_time_is_up(script: str) -> No
 
 
 STANDS_STILL = """
-from aether_harness.process import Worker
-from aether_harness.protocol import Opened, Sample
+from aether_harness.worker.client import Worker
+from aether_harness.worker.protocol import Opened, Sample
 
 with Worker({command!r}) as worker:
     print(worker.pid, flush=True)

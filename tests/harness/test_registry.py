@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from aether_harness import Benchmark, UsageError, bench
-from aether_harness.executable import CommandBench
-from aether_harness.registry import PluginError, installed_benches, load_bench, select_benches
-from aether_harness.target import CommandAddress, EntryPointAddress, LocatedBench
+from aether_harness.benchmark.command_bench import CommandBench
+from aether_harness.discovery.locator import CommandAddress, EntryPointAddress, LocatedBench
+from aether_harness.discovery.registry import PluginError, installed_benches, load_bench, select_benches
 
 
 def found(bench_id: str, name: str) -> LocatedBench:

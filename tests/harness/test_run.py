@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_harness.evidence import TypicalDisturbance, attempts_limit
+from aether_harness.measure.disturbance import TypicalDisturbance, attempts_limit
 from aether_schema import read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from aether_harness.protocol import SampleTaken
-    from aether_harness.run import RoundResult
+    from aether_harness.measure.runner import RoundResult
+    from aether_harness.worker.protocol import SampleTaken
 
     Run = Callable[..., subprocess.CompletedProcess[str]]
     BenchFile = Callable[..., str]
@@ -453,7 +453,7 @@ def test_a_worker_whose_cpu_others_want_too_ends_in_time_and_says_how_it_fared(
     cpu = max(os.sched_getaffinity(0))
     # It goes first as the worker does, or it would get nothing from it where the worker may.
     spin = (
-        "import sys, psutil; from aether_harness.affinity import go_first; go_first(); "
+        "import sys, psutil; from aether_harness.machine.affinity import go_first; go_first(); "
         "psutil.Process().cpu_affinity([int(sys.argv[1])]); "
         "print(flush=True)\n"
         "while True: pass"

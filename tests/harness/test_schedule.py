@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from aether_harness.schedule import ProcReader, PsutilReader, SchedStats, open_reader, parse_schedstat, total
+from aether_harness.machine.schedstat import ProcReader, PsutilReader, SchedStats, open_reader, parse_schedstat, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 HOLDS = """
 import os, sys
-from aether_harness.scratch import scratch_folder
+from aether_harness.machine.scratch import scratch_folder
 with scratch_folder() as folder:
     open(os.path.join(folder, "file"), "w").close()
     print("made", flush=True)

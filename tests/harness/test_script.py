@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aether_harness import UsageError
-from aether_harness.registry import load_bench
-from aether_harness.script import locate_benches
-from aether_harness.target import FileAddress
+from aether_harness.discovery.bench_file import locate_benches
+from aether_harness.discovery.locator import FileAddress
+from aether_harness.discovery.registry import load_bench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def test_a_worker_loads_the_bench_that_was_found(file: Path) -> None:
 
 
 def test_a_class_of_benches_is_not_a_bench(file: Path) -> None:
-    file.write_text("from aether_harness.function import FunctionBench\n" + TWO, encoding="utf-8")
+    file.write_text("from aether_harness.benchmark.decorator import FunctionBench\n" + TWO, encoding="utf-8")
     assert len(locate_benches(str(file))) == 2
 
 

@@ -41,14 +41,14 @@ GUARD = ("aether-guard: error: ", "-m", "aether_guard", "schema")
 @pytest.mark.parametrize(
     ("command", "name", "moment"),
     [
-        (HARNESS, "SIGINT", "aether_harness.cli"),
+        (HARNESS, "SIGINT", "aether_harness.cli.app"),
         (HARNESS, "SIGTERM", "psutil"),
         (HARNESS, "SIGHUP", "the end"),
         (HARNESS, "SIGINT", "the end"),
         (STREAM, "SIGTERM", "aether_stream_bench.cli"),
         (STREAM, "SIGINT", "anyio"),
         (STREAM, "SIGINT", "the end"),
-        (GUARD, "SIGINT", "aether_guard.cli"),
+        (GUARD, "SIGINT", "aether_guard.cli.app"),
         (GUARD, "SIGINT", "msgspec"),
         (GUARD, "SIGINT", "the end"),
     ],

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_harness.steal import ProcStat, StealMeter, steal_ticks
+from aether_harness.machine.steal import ProcStat, StealMeter, steal_ticks
 
 TICK = 10_000_000
 STAT = b"cpu  9 9 9 9 9 9 9 99 9 9\ncpu1 1 2 3 4 5 6 7 11 9 9\ncpu11 1 2 3 4 5 6 7 13 9 9\ncpu3 1 2 3 4 5 6 7 17 9 9\n"

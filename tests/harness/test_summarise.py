@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from aether_harness import bench
-from aether_harness.affinity import CpuAssignment
-from aether_harness.function import NoParams
-from aether_harness.summarise import (
+from aether_harness.benchmark.decorator import NoParams
+from aether_harness.discovery.locator import EntryPointAddress, LocatedBench, RunTarget, target_of
+from aether_harness.machine.affinity import CpuAssignment
+from aether_harness.measure.summarize import (
     RunMetadata,
     join_notes,
     notes_on_machine,
@@ -19,15 +20,14 @@ from aether_harness.summarise import (
     summarise,
     summarise_phases,
 )
-from aether_harness.target import EntryPointAddress, LocatedBench, RunTarget, target_of
 from aether_schema import Phase, decode_summary, encode_summary, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aether_harness.plan import RunPlan
-    from aether_harness.protocol import SampleTaken
-    from aether_harness.run import RoundResult
+    from aether_harness.measure.plan import RunPlan
+    from aether_harness.measure.runner import RoundResult
+    from aether_harness.worker.protocol import SampleTaken
     from aether_schema import Metric
 
     RoundOf = Callable[..., RoundResult]

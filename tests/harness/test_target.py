@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec import Struct
 
-from aether_harness import Benchmark, UsageError, bench, target
-from aether_harness.function import NoParams
+from aether_harness import Benchmark, UsageError, bench
+from aether_harness.benchmark.decorator import NoParams
+from aether_harness.discovery import locator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,13 +51,13 @@ def test_a_bench_in_order_is_taken(made: Callable[..., Benchmark]) -> None:
     proper = [made(), made(bench_id="é" * 200), made(name="a.b_c-9"), made(reference="memory-1"), bench(len)]
     assert all(isinstance(each, Benchmark) for each in proper)
     for each in proper:
-        target.check_bench(each)
+        locator.check_bench(each)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a\\b", "a b", "-x", "é", "a\n", "x" * 101, 7])
 def test_a_short_name_that_cannot_stand_in_a_files_name_is_refused(made: Callable[..., Benchmark], name: Any) -> None:
     with pytest.raises(UsageError, match="mine: the short name"):
-        target.check_bench(made(name=name))
+        locator.check_bench(made(name=name))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_an_attribute_that_makes_no_sense_is_refused_by_its_name(
     made: Callable[..., Benchmark], changes: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(UsageError) as refused:
-        target.check_bench(made(**changes))
+        locator.check_bench(made(**changes))
     assert words in str(refused.value)
     assert len(str(refused.value)) < 200
     assert str(refused.value).isprintable()
@@ -86,10 +87,10 @@ def test_an_attribute_that_makes_no_sense_is_refused_by_its_name(
 
 def test_benches_that_share_a_name_are_refused(made: Callable[..., Benchmark]) -> None:
     with pytest.raises(UsageError, match="two benches are named pack"):
-        target.check_distinct([made(bench_id="packaging", name="pack"), made(bench_id="pack", name="other")])
+        locator.check_distinct([made(bench_id="packaging", name="pack"), made(bench_id="pack", name="other")])
 
 
 def test_a_bench_may_have_one_name_as_both(made: Callable[..., Benchmark]) -> None:
     benches = [made(bench_id=name, name=name) for name in ("one", "two")]
-    target.check_distinct(benches)
+    locator.check_distinct(benches)
     assert {each.bench_id for each in benches} == {"one", "two"}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from aether_harness.affinity import allowed_cpus
-from aether_harness.witness import CounterReader
+from aether_harness.machine.affinity import allowed_cpus
+from aether_harness.machine.counters import CounterReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,12 +12,12 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from aether_pack_bench.archive import Packed, pack
+from aether_pack_bench.packing import Packed, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PACK_ELSEWHERE = "import sys; from aether_pack_bench.archive import pack; pack(*sys.argv[1:4], level=int(sys.argv[4]))"
+PACK_ELSEWHERE = "import sys; from aether_pack_bench.packing import pack; pack(*sys.argv[1:4], level=int(sys.argv[4]))"
 
 
 class Parcel(Struct, frozen=True, kw_only=True):

@@ -17,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aether_harness import BenchError
-from aether_pack_bench.archive import pack
+from aether_pack_bench.archive.unpack import unpack
+from aether_pack_bench.archive.verify import verify_artifact
 from aether_pack_bench.manifest import hash_tree
-from aether_pack_bench.seeded import write_seeded_tree
-from aether_pack_bench.unpack import unpack
-from aether_pack_bench.verify import verify_artifact
+from aether_pack_bench.packing import pack
+from aether_pack_bench.trees.writer import write_seeded_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable

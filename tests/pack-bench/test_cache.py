@@ -10,8 +10,8 @@ import pytest
 
 from aether_harness import BenchError, RoundContext
 from aether_pack_bench.bench import PackParams, packaging
-from aether_pack_bench.cache import cached_pages, check_evictable, evict
-from aether_pack_bench.tree import walk
+from aether_pack_bench.page_cache import cached_pages, check_evictable, evict
+from aether_pack_bench.trees.walk import walk
 
 if TYPE_CHECKING:
     from pathlib import Path

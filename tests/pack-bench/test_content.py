@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_pack_bench.content import PIECE_BYTES, generate
+from aether_pack_bench.trees.content import PIECE_BYTES, generate
 
 if TYPE_CHECKING:
-    from aether_pack_bench.content import ContentKind
+    from aether_pack_bench.trees.content import ContentKind
 
 SHA256 = {
     "text": "aa297f1c00eaeb6bae0ffd2d73acbe41f30d38ae183d19825cc8dd9707ca49a8",

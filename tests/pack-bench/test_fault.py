@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aether_harness import BenchError
-from aether_pack_bench.archive import pack
-from aether_pack_bench.packer import find_packer
-from aether_pack_bench.unpack import unpack
+from aether_pack_bench.archive.unpack import unpack
+from aether_pack_bench.codecs.packer import find_packer
+from aether_pack_bench.packing import pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,8 +26,8 @@ LARGE_BYTES = 4 * 2**20
 
 PACK_FOREVER = """
 import sys
-from aether_pack_bench.archive import pack
-from aether_pack_bench.packer import find_packer
+from aether_pack_bench.packing import pack
+from aether_pack_bench.codecs.packer import find_packer
 while True:
     pack(*sys.argv[1:4], packer=find_packer("isal"), level=1, threads=int(sys.argv[4]))
 """

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aether_pack_bench.header import end_of_archive, padding, tar_header
+from aether_pack_bench.archive.tar_header import end_of_archive, padding, tar_header
 
 if TYPE_CHECKING:
-    from aether_pack_bench.tree import Kind
+    from aether_pack_bench.trees.walk import Kind
 
 
 def made_by_tarfile(path: str, kind: Kind, *, size: int, executable: bool, link: str) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aether_harness import BenchError
-from aether_pack_bench.tree import walk
+from aether_pack_bench.trees.walk import walk
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import pytest
 
 from aether_harness import BenchError
 from aether_pack_bench.manifest import CHUNK_BYTES, hash_tree, manifest_entry, open_file, write_manifest
-from aether_pack_bench.tree import walk
+from aether_pack_bench.trees.walk import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_pack_bench.output import replace_file, write_all
+from aether_pack_bench.archive.atomic_file import replace_file, write_all
 
 if TYPE_CHECKING:
     from pathlib import Path

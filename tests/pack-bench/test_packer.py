@@ -15,10 +15,10 @@ import pytest
 import zstandard
 
 from aether_harness import BenchError
-from aether_pack_bench.archive import pack
+from aether_pack_bench.archive.verify import verify_artifact
+from aether_pack_bench.codecs.packer import ENTRY_POINT_GROUP, Packer, find_packer, resolve_level
 from aether_pack_bench.manifest import hash_tree
-from aether_pack_bench.packer import ENTRY_POINT_GROUP, Packer, find_packer, resolve_level
-from aether_pack_bench.verify import verify_artifact
+from aether_pack_bench.packing import pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,8 @@ LEAST_LEVELS = {"gzip": 1, "isal": 0, "libdeflate": 1, "store": 0, "xz": 0, "zli
 
 PACK_ELSEWHERE = """
 import sys
-from aether_pack_bench.archive import pack
-from aether_pack_bench.packer import find_packer
+from aether_pack_bench.packing import pack
+from aether_pack_bench.codecs.packer import find_packer
 root, artifact, manifest, name, threads = sys.argv[1:]
 pack(root, artifact, manifest, packer=find_packer(name), threads=int(threads))
 """

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aether_pack_bench.manifest import hash_tree
-from aether_pack_bench.profile import PROFILES, QUANTILES, plan_tree
-from aether_pack_bench.seeded import write_tree
+from aether_pack_bench.trees.profiles import PROFILES, QUANTILES, plan_tree
+from aether_pack_bench.trees.writer import write_tree
 
 if TYPE_CHECKING:
     from pathlib import Path

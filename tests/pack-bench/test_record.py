@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aether_harness import BenchError, RoundContext
-from aether_pack_bench.archive import pack
+from aether_pack_bench.archive.stat_cache import TICK_NS, StatCache
+from aether_pack_bench.archive.verify import verify_artifact
 from aether_pack_bench.bench import PackParams, packaging
 from aether_pack_bench.manifest import ManifestEntry, hash_tree
-from aether_pack_bench.record import TICK_NS, StatCache
-from aether_pack_bench.verify import verify_artifact
+from aether_pack_bench.packing import pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from aether_pack_bench.archive import Packed
+    from aether_pack_bench.packing import Packed
 
 LONG_AGO = (1_000_000_000, 1_000_000_000)
 

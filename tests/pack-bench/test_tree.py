@@ -9,8 +9,8 @@ import pytest
 
 from aether_harness import BenchError
 from aether_pack_bench.manifest import hash_tree
-from aether_pack_bench.seeded import write_seeded_tree
-from aether_pack_bench.tree import walk
+from aether_pack_bench.trees.walk import walk
+from aether_pack_bench.trees.writer import write_seeded_tree
 
 if TYPE_CHECKING:
     from pathlib import Path

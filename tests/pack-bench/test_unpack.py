@@ -10,12 +10,12 @@ import pytest
 import zstandard
 
 from aether_harness import BenchError
-from aether_pack_bench.archive import pack
-from aether_pack_bench.header import end_of_archive, padding, tar_header
-from aether_pack_bench.inside import escapes_root
+from aether_pack_bench.archive.path_safety import escapes_root
+from aether_pack_bench.archive.tar_header import end_of_archive, padding, tar_header
+from aether_pack_bench.archive.unpack import unpack
+from aether_pack_bench.codecs.packer import find_packer
 from aether_pack_bench.manifest import hash_tree
-from aether_pack_bench.packer import find_packer
-from aether_pack_bench.unpack import unpack
+from aether_pack_bench.packing import pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aether_harness import BenchError, RoundContext
+from aether_pack_bench.archive.unpack import unpack
+from aether_pack_bench.archive.verify import verify_artifact
 from aether_pack_bench.bench import PackParams, packaging
 from aether_pack_bench.manifest import hash_tree
-from aether_pack_bench.unpack import unpack
-from aether_pack_bench.verify import verify_artifact
 
 if TYPE_CHECKING:
     from pathlib import Path

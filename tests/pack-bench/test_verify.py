@@ -18,7 +18,7 @@ import pytest
 import zstandard
 
 from aether_harness import BenchError
-from aether_pack_bench.verify import verify_artifact
+from aether_pack_bench.archive.verify import verify_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Callable

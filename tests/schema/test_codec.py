@@ -1,5 +1,4 @@
 # The numbers of the test matrix stand in the names as it writes them.
-# ruff: noqa: N802
 from __future__ import annotations
 
 import json
@@ -136,7 +135,7 @@ def test_every_invalid_fixture_is_expected_to_fail() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(WRONG_KEY))
-def test_T1_an_invalid_summary_is_refused_and_its_key_named(name: str) -> None:
+def test_an_invalid_summary_is_refused_and_its_key_named(name: str) -> None:
     with pytest.raises(InvalidSummaryError) as caught:
         decode_summary((FIXTURES / "invalid" / f"{name}.json").read_bytes())
     assert caught.value.key == WRONG_KEY[name]
@@ -145,7 +144,7 @@ def test_T1_an_invalid_summary_is_refused_and_its_key_named(name: str) -> None:
 
 @pytest.mark.parametrize("key", REQUIRED_KEYS)
 @pytest.mark.parametrize("value", [None, [], {}, True])
-def test_T1_a_required_key_of_a_wrong_type_is_refused_and_named(
+def test_a_required_key_of_a_wrong_type_is_refused_and_named(
     document: Callable[..., bytes], key: str, value: object
 ) -> None:
     with pytest.raises(InvalidSummaryError) as caught:
@@ -154,7 +153,7 @@ def test_T1_a_required_key_of_a_wrong_type_is_refused_and_named(
 
 
 @pytest.mark.parametrize("path", sorted(FIXTURES.glob("*.json")) + sorted(FIXTURES.glob("valid/*.json")), ids=str)
-def test_T1_every_valid_fixture_is_accepted(path: Path) -> None:
+def test_every_valid_fixture_is_accepted(path: Path) -> None:
     summary = decode_summary(path.read_bytes())
     assert summary.p95 >= summary.p50
     assert summary.n >= 1

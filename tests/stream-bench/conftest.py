@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from aether_stream_bench.process import running_server
+from aether_stream_bench.server_process import running_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,14 +11,14 @@ import psutil
 import pytest
 
 from aether_harness import BenchError, RoundContext
-from aether_harness.affinity import allowed_cpus
+from aether_harness.machine.affinity import allowed_cpus
 from aether_schema import read_summary
 from aether_stream_bench.bench import StreamParams, streaming
+from aether_stream_bench.client.base import Endpoint
 from aether_stream_bench.client.builtin import BuiltinClient
-from aether_stream_bench.client.interface import Endpoint
-from aether_stream_bench.kind import Uploader
 from aether_stream_bench.payload import Payload
 from aether_stream_bench.session import StreamSession
+from aether_stream_bench.uploads import Uploader
 
 if TYPE_CHECKING:
     import socket

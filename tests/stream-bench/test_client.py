@@ -12,15 +12,15 @@ import pytest
 
 from aether_harness import BenchError, RoundContext, UsageError
 from aether_stream_bench.bench import StreamParams, check, streaming
-from aether_stream_bench.client.interface import Endpoint, load_uploader, uploader_names
+from aether_stream_bench.client.base import Endpoint, load_uploader, uploader_names
 from aether_stream_bench.command import words_of
-from aether_stream_bench.kind import PART_BYTES, Kind, Uploader, UploadResult
-from aether_stream_bench.load import UploadThreads, aggregate_phases
+from aether_stream_bench.concurrency import UploadThreads, aggregate_phases
+from aether_stream_bench.endpoint import is_loopback, parse_endpoint
 from aether_stream_bench.payload import Payload
-from aether_stream_bench.place import is_loopback, parse_endpoint
-from aether_stream_bench.process import ServerConfig, running_server
 from aether_stream_bench.server import FaultConfig
+from aether_stream_bench.server_process import ServerConfig, running_server
 from aether_stream_bench.session import ServerClient
+from aether_stream_bench.uploads import PART_BYTES, Kind, Uploader, UploadResult
 from aether_stream_bench.wire import Receipt
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from aether_stream_bench.client.interface import Client
+    from aether_stream_bench.client.base import Client
     from aether_stream_bench.wire import Greeting
 
 KINDS = get_args(Kind)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_stream_bench.process import ServerConfig, running_server
-from aether_stream_bench.server.condition import NO_FAULT, FaultConfig, FaultInjector, UploadFault
-from aether_stream_bench.server.limit import Limits
+from aether_stream_bench.server.faults import NO_FAULT, FaultConfig, FaultInjector, UploadFault
+from aether_stream_bench.server.limits import Limits
+from aether_stream_bench.server_process import ServerConfig, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

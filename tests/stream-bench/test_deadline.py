@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from aether_stream_bench.process import ServerConfig, running_server
-from aether_stream_bench.server.limit import Limits
+from aether_stream_bench.server.limits import Limits
+from aether_stream_bench.server_process import ServerConfig, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

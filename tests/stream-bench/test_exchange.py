@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_stream_bench.server.condition import FaultConfig, FaultInjector
-from aether_stream_bench.server.depot import ServerState
-from aether_stream_bench.server.exchange import HttpExchange
-from aether_stream_bench.server.limit import Limits
+from aether_stream_bench.server.faults import FaultConfig, FaultInjector
+from aether_stream_bench.server.http.exchange import HttpExchange
+from aether_stream_bench.server.limits import Limits
+from aether_stream_bench.server.state import ServerState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aether_stream_bench.process import ServerConfig, running_server
 from aether_stream_bench.server import FaultConfig, mock_server
-from aether_stream_bench.server.limit import Limits
+from aether_stream_bench.server.limits import Limits
+from aether_stream_bench.server_process import ServerConfig, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aether_schema import read_summary
-from aether_stream_bench.process import running_server
+from aether_stream_bench.server_process import running_server
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from aether_harness import UsageError
 from aether_schema import quantile
-from aether_stream_bench.client.interface import Body, Endpoint, TimedBody, load_uploader
-from aether_stream_bench.kind import Kind, Uploader
-from aether_stream_bench.pace import MAX_SPANS, STRETCH_BYTES, ChunkTimer, chunk_times_ms
+from aether_stream_bench.chunk_timer import MAX_SPANS, STRETCH_BYTES, ChunkTimer, chunk_times_ms
+from aether_stream_bench.client.base import Body, Endpoint, TimedBody, load_uploader
 from aether_stream_bench.payload import Payload
+from aether_stream_bench.uploads import Kind, Uploader
 
 if TYPE_CHECKING:
     from aether_stream_bench.wire import Greeting

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aether_stream_bench.client.base import Endpoint
 from aether_stream_bench.client.builtin import BuiltinClient, send
-from aether_stream_bench.client.interface import Endpoint
-from aether_stream_bench.kind import Uploader
-from aether_stream_bench.patience import SPIN_NS, SpinSelector, SpinSocket
+from aether_stream_bench.net.busy_poll import SPIN_NS, SpinSelector, SpinSocket
 from aether_stream_bench.payload import Payload
-from aether_stream_bench.process import ServerConfig, running_server
+from aether_stream_bench.server_process import ServerConfig, running_server
+from aether_stream_bench.uploads import Uploader
 from aether_stream_bench.wire import LOOPBACK, Receipt
 
 if TYPE_CHECKING:

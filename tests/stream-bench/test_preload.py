@@ -12,10 +12,10 @@ import msgspec
 import psutil
 import pytest
 
-from aether_harness.affinity import allowed_cpus
-from aether_harness.process import WorkerClient, WorkerError, worker_command
-from aether_harness.protocol import Open, Opened, Preload, SampleTaken, TakeSample, Verified, Verify
-from aether_harness.target import EntryPointAddress
+from aether_harness.discovery.locator import EntryPointAddress
+from aether_harness.machine.affinity import allowed_cpus
+from aether_harness.worker.client import WorkerClient, WorkerError, worker_command
+from aether_harness.worker.protocol import Open, Opened, Preload, SampleTaken, TakeSample, Verified, Verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable

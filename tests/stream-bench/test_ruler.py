@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aether_harness import BenchError
-from aether_stream_bench.client.interface import Endpoint
+from aether_stream_bench.client.base import Endpoint
 from aether_stream_bench.payload import Payload
-from aether_stream_bench.ruler import (
+from aether_stream_bench.reference import (
     LEAST_BURST_BYTES,
     MOST_BURST_BYTES,
     MOST_PIECES,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_stream_bench.secure import RECORD_BYTES, RECORDS_BYTES, MemoryTlsSocket, tls_connect
+from aether_stream_bench.net.tls_socket import RECORD_BYTES, RECORDS_BYTES, MemoryTlsSocket, tls_connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

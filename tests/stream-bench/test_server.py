@@ -17,10 +17,10 @@ import psutil
 import pytest
 
 from aether_harness import BenchError
-from aether_harness.affinity import allowed_cpus
-from aether_stream_bench.process import ServerConfig, running_server
-from aether_stream_bench.server.condition import FaultConfig
-from aether_stream_bench.server.limit import Limits
+from aether_harness.machine.affinity import allowed_cpus
+from aether_stream_bench.server.faults import FaultConfig
+from aether_stream_bench.server.limits import Limits
+from aether_stream_bench.server_process import ServerConfig, running_server
 from aether_stream_bench.wire import Greeting
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ LAST = b"Connection: close\r\n"
 
 HOLD_A_SERVER = """
 import sys
-from aether_stream_bench.process import running_server
+from aether_stream_bench.server_process import running_server
 with running_server(()) as greeting:
     print(greeting.pid, greeting.port, flush=True)
     sys.stdin.read()

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from aether_harness import BenchError
+from aether_stream_bench.client.base import Endpoint
 from aether_stream_bench.client.builtin import BuiltinClient
-from aether_stream_bench.client.interface import Endpoint
-from aether_stream_bench.kind import Uploader
 from aether_stream_bench.payload import Payload
+from aether_stream_bench.uploads import Uploader
 from aether_stream_bench.wire import Receipt
 
 if TYPE_CHECKING:

@@ -47,11 +47,11 @@ def test_the_guard_imports_the_harness_only_where_it_is_used(packages: dict[str,
 @pytest.mark.parametrize(
     ("imported", "spared"),
     [
-        ("aether_harness", "aether_harness.kernel"),
-        ("aether_harness.worker, aether_pack_bench.bench", "importlib.metadata, concurrent.futures, zipfile"),
-        ("aether_harness.worker", "psutil, tempfile, subprocess"),
-        ("aether_harness.worker, aether_stream_bench.bench", "anyio, aether_stream_bench.server.listen"),
-        ("aether_stream_bench.server.__main__", "aether_harness.kernel, email.message"),
+        ("aether_harness", "aether_harness.reference.kernels"),
+        ("aether_harness.worker.main, aether_pack_bench.bench", "importlib.metadata, concurrent.futures, zipfile"),
+        ("aether_harness.worker.main", "psutil, tempfile, subprocess"),
+        ("aether_harness.worker.main, aether_stream_bench.bench", "anyio, aether_stream_bench.server.server"),
+        ("aether_stream_bench.server.__main__", "aether_harness.reference.kernels, email.message"),
     ],
 )
 def test_a_process_that_is_started_for_every_round_imports_no_more_than_it_uses(imported: str, spared: str) -> None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from aether_guard.ab.bet import CostPair
-from aether_guard.ab.contest import Comparison, ComparisonSpec
-from aether_guard.ab.trial import TestSpec
-from aether_guard.estimate import to_log
-from aether_guard.machine import published_ab_schema
+from aether_compare.scheduler import Comparison, ComparisonSpec
+from aether_compare.stats.e_process import CostPair
+from aether_compare.stats.sequential_test import TestSpec
+from aether_guard.check.estimate import to_log
+from aether_guard.report.json_report import published_ab_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.ab.bet import (
+from aether_compare.stats.e_process import (
     MAX_STAKES,
     TAIL_STAKES,
     CostPair,

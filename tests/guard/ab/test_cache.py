@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.ab.cache import cache_folder, locked_entry, prune, try_lock
-from aether_guard.error import GuardError
+from aether_compare.checkout.environment_cache import cache_folder, locked_entry, prune, try_lock
+from aether_guard.errors import GuardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HOLD = """
 import sys
-from aether_guard.ab.cache import entry
+from aether_compare.checkout.environment_cache import entry
 with entry(sys.argv[1], sys.argv[2], lambda: print("waiting", flush=True)):
     print("there", flush=True)
     sys.stdin.read()

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.ab.contest import Comparison, ScriptedPairSource, run_comparisons
-from aether_guard.ab.drawn import SamplePair
+from aether_compare.pair import SamplePair
+from aether_compare.scheduler import Comparison, ScriptedPairSource, run_comparisons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

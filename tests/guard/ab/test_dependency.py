@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from aether_guard.ab.dependency import describe_difference
+from aether_compare.checkout.dependencies import describe_difference
 
 
 def test_versions_that_differ_are_named_and_missing_ones_too() -> None:

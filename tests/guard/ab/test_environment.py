@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.ab.environment import EnvironmentSpec, VirtualEnvironment, ensure_environment, find_uv
-from aether_guard.ab.setup import Command, parse_setup
-from aether_guard.error import GuardError
+from aether_compare.checkout.setup_commands import Command, parse_setup
+from aether_compare.checkout.venv import EnvironmentSpec, VirtualEnvironment, ensure_environment, find_uv
+from aether_guard.errors import GuardError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

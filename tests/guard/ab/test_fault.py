@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from aether_guard.ab.pair_sampler import PairSampler
-from aether_guard.ab.terms import MeasurementSettings, Variant, VariantPair
-from aether_guard.error import GuardError
-from aether_harness.affinity import CpuAssignment
-from aether_harness.target import CommandAddress
+from aether_compare.settings import MeasurementSettings, Variant, VariantPair
+from aether_compare.workers.pair_sampler import PairSampler
+from aether_guard.errors import GuardError
+from aether_harness.discovery.locator import CommandAddress
+from aether_harness.machine.affinity import CpuAssignment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.ab.inputs import SharedInputs, trees_equal
+from aether_compare.workers.shared_inputs import SharedInputs, trees_equal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

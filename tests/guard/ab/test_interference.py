@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.ab.bet import CostPair
-from aether_guard.ab.drawn import SamplePair
-from aether_guard.ab.interference import MIN_BLOCKS, interference_of
-from aether_guard.ab.outcome import outcome_of
+from aether_compare.pair import SamplePair
+from aether_compare.result import outcome_of
+from aether_compare.stats.e_process import CostPair
+from aether_compare.stats.interference import MIN_BLOCKS, interference_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aether_guard.ab.contest import Comparison
+    from aether_compare.scheduler import Comparison
 
     MakeContested = Callable[..., Comparison]
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals"
 
 HEAD = """
 import os, signal
-from aether_harness.interrupt import ended_on_request
+from aether_harness.machine.signals import ended_on_request
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 ask = lambda: os.kill(os.getpid(), signal.SIGINT)
@@ -34,7 +34,7 @@ def test_a_program_that_was_just_started_is_ended() -> None:
     script = """
 import signal
 import subprocess
-from aether_guard.ab import child
+from aether_guard.vcs import run
 
 class Popen(subprocess.Popen):
     def __init__(self, *arguments, **options):
@@ -46,7 +46,7 @@ started = []
 subprocess.Popen = Popen
 with ended_on_request():
     try:
-        child.run(["sleep", "600"], folder=".", changes={})
+        run.run(["sleep", "600"], folder=".", changes={})
     except KeyboardInterrupt:
         print(started[0].returncode)
 """
@@ -57,13 +57,13 @@ def test_a_folder_that_was_just_made_is_removed(tmp_path: Path) -> None:
     script = f"""
 import os, sys
 import msgspec
-from aether_guard.ab.contest import Contested
-from aether_guard.ab.contestant import question_of
-from aether_guard.ab.live import Quiet
-from aether_guard.ab.measure import measure, plan_terms
-from aether_guard.ab.terms import Contestant, Match
-from aether_guard.ab.trial import Rule
-from aether_harness.target import CommandAddress
+from aether_compare.scheduler import Contested
+from aether_compare.variants import question_of
+from aether_compare.progress import Quiet
+from aether_compare.runner import measure, plan_terms
+from aether_compare.settings import Contestant, Match
+from aether_compare.stats.sequential_test import Rule
+from aether_harness.discovery.locator import CommandAddress
 
 make = os.mkdir
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from aether_guard.ab.contest import Comparison
-from aether_guard.ab.contestant import comparison_spec
-from aether_guard.ab.live import NullProgress
-from aether_guard.ab.measure import measure, measurement_settings
-from aether_guard.ab.terms import Variant, VariantPair
-from aether_guard.ab.trial import TestSpec
-from aether_harness.affinity import allowed_cpus, pin_thread
-from aether_harness.target import FileAddress
+from aether_compare.progress import NullProgress
+from aether_compare.runner import measure, measurement_settings
+from aether_compare.scheduler import Comparison
+from aether_compare.settings import Variant, VariantPair
+from aether_compare.stats.sequential_test import TestSpec
+from aether_compare.variants import comparison_spec
+from aether_harness.discovery.locator import FileAddress
+from aether_harness.machine.affinity import allowed_cpus, pin_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from aether_guard.ab.bet import CostPair
-from aether_guard.ab.order_effect import log_ratios_without, second_costs
+from aether_compare.stats.e_process import CostPair
+from aether_compare.stats.order_effect import log_ratios_without, second_costs
 
 
 def block(ratio: float, second: float, count: int, *, begins: bool, noise: float = 0.0) -> list[CostPair]:

@@ -12,8 +12,9 @@ import msgspec
 import psutil
 import pytest
 
-from aether_guard.ab.contestant import command_pairs
-from aether_guard.ab.pair_sampler import (
+from aether_compare.settings import MeasurementSettings, Variant, VariantPair
+from aether_compare.variants import command_pairs
+from aether_compare.workers.pair_sampler import (
     FIRST_PAIRS,
     MAX_PAIRS,
     MIN_PAIRS,
@@ -22,17 +23,16 @@ from aether_guard.ab.pair_sampler import (
     WARM_UPS_WITH_COMPANION,
     PairSampler,
 )
-from aether_guard.ab.terms import MeasurementSettings, Variant, VariantPair
-from aether_guard.error import GuardError
-from aether_harness.affinity import allowed_cpus, assign_cpus
-from aether_harness.executable import CommandParams
-from aether_harness.layout import can_fix_layouts
-from aether_harness.target import FileAddress
+from aether_guard.errors import GuardError
+from aether_harness.benchmark.command_bench import CommandParams
+from aether_harness.discovery.locator import FileAddress
+from aether_harness.machine.affinity import allowed_cpus, assign_cpus
+from aether_harness.worker.layout import can_fix_layouts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aether_guard.ab.drawn import SamplePair
+    from aether_compare.pair import SamplePair
 
 BENCH = """
 import os
@@ -215,7 +215,7 @@ TELL_SAMPLES = """
 def test_the_first_pair_of_a_block_does_not_count_where_samples_are_short(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, long_sample_ns: int, uncounted: int
 ) -> None:
-    monkeypatch.setattr("aether_guard.ab.pair_sampler.LONG_SAMPLE_NS", long_sample_ns)
+    monkeypatch.setattr("aether_compare.workers.pair_sampler.LONG_SAMPLE_NS", long_sample_ns)
     bench = TELL_SAMPLES.strip().replace("sum(range(20_000))", "__import__('time').sleep(0.01)")
     scene.write(keep=bench.replace("{log!r}", repr(str(scene.log))))
     # The first block's samples show how long they take, and after its pairs the next one is verified again.
@@ -229,7 +229,7 @@ def test_the_first_pair_of_a_block_does_not_count_where_samples_are_short(
 def test_pairs_of_a_bench_with_a_server_count_once_both_have_found_their_pace(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aether_guard.ab.pair_sampler.WARM_UP_LIMIT_S", 60.0)
+    monkeypatch.setattr("aether_compare.workers.pair_sampler.WARM_UP_LIMIT_S", 60.0)
     with_server = TELL_SAMPLES.replace("samples = 0", "samples = 0\n            companion_pids = (os.getppid(),)")
     scene.write(keep=with_server.strip().replace("{log!r}", repr(str(scene.log))))
     # The first block's samples show that there is one, and after its pairs the next one is verified again.

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aether_guard.ab.drawn import SamplePair
-from aether_guard.ab.record import replay, save
-from aether_guard.cli import main
-from aether_guard.error import GuardError
+from aether_compare.pair import SamplePair
+from aether_compare.replay import replay, save
+from aether_guard.cli.app import main
+from aether_guard.errors import GuardError
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
-    from aether_guard.ab.contest import Comparison
+    from aether_compare.scheduler import Comparison
 
     Lines = list[dict[str, Any]]
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.ab.child import error_line
-from aether_guard.ab.repository import (
+from aether_compare.vcs.repository import (
     Repository,
     find_repository,
     resolve,
@@ -19,14 +18,15 @@ from aether_guard.ab.repository import (
     worktree,
     worktrees_under,
 )
-from aether_guard.error import GuardError
+from aether_guard.errors import GuardError
+from aether_guard.vcs.run import error_line
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 HOLD = """
 import sys
-from aether_guard.ab.repository import find_repository, resolve, worktree
+from aether_compare.vcs.repository import find_repository, resolve, worktree
 repository = find_repository(sys.argv[1])
 with worktree(repository, resolve(repository, "main"), sys.argv[2]):
     print("there", flush=True)

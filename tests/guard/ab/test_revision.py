@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.ab.revision import checked_out_revisions
-from aether_guard.error import GuardError
+from aether_compare.checkout.revisions import checked_out_revisions
+from aether_guard.errors import GuardError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ shutil.copytree("lib/src", folder, dirs_exist_ok=True)
 """
 RUN = """
 import signal, sys
-from aether_guard.ab.revision import two_revisions
+from aether_compare.checkout.revisions import two_revisions
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 folder, cache, *setup = sys.argv[1:]
 with two_revisions(folder, "release", None, setup, lambda line: print(line, flush=True), cache=cache):

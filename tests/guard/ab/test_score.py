@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.ab.bet import MAX_STAKES, CostPair
-from aether_guard.ab.score import TAIL_LEARNING_PAIRS, LocationScorer, TailScorer
-from aether_guard.ab.spread import LEARNING_BLOCKS, PRIOR
+from aether_compare.stats.e_process import MAX_STAKES, CostPair
+from aether_compare.stats.scoring import TAIL_LEARNING_PAIRS, LocationScorer, TailScorer
+from aether_compare.stats.variance import LEARNING_BLOCKS, PRIOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

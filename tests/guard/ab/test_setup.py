@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.ab.setup import LOCKED, UNLOCKED, cache_key, filled, fingerprint_files, parse_setup
-from aether_guard.error import GuardError
+from aether_compare.checkout.setup_commands import LOCKED, UNLOCKED, cache_key, filled, fingerprint_files, parse_setup
+from aether_guard.errors import GuardError
 
 
 def test_without_a_set_up_the_lock_decides_or_the_tree_is_installed() -> None:

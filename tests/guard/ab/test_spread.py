@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.ab.spread import MIN_VARIANCE, PRIOR, PRIOR_FACTOR, VarianceEstimator, clipped_mean
+from aether_compare.stats.variance import MIN_VARIANCE, PRIOR, PRIOR_FACTOR, VarianceEstimator, clipped_mean
 
 RATIOS = st.lists(st.floats(-1, 1), min_size=1, max_size=8)
 

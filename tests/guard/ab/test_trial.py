@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from aether_guard.ab.bet import CostPair
-from aether_guard.ab.score import TAIL_LEARNING_PAIRS
-from aether_guard.ab.spread import LEARNING_BLOCKS
-from aether_guard.ab.trial import SequentialTest, TestSpec
-from aether_guard.estimate import to_log
+from aether_compare.stats.e_process import CostPair
+from aether_compare.stats.scoring import TAIL_LEARNING_PAIRS
+from aether_compare.stats.sequential_test import SequentialTest, TestSpec
+from aether_compare.stats.variance import LEARNING_BLOCKS
+from aether_guard.check.estimate import to_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from aether_guard.ab.bet import EProcess
-    from aether_guard.verdict import Quantile
+    from aether_compare.stats.e_process import EProcess
+    from aether_guard.check.verdict import Quantile
 
     Lives = list[tuple[CostPair, ...]]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from aether_guard.ab.bet import CostPair
-from aether_guard.ab.trial import SequentialTest, TestSpec
+from aether_compare.stats.e_process import CostPair
+from aether_compare.stats.sequential_test import SequentialTest, TestSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_harness.layout import can_fix_layouts
+from aether_harness.worker.layout import can_fix_layouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ SLEEPS = "import time\ndef work():\n    time.sleep({ms} / 1000)\n"
 OTHER = "@bench\ndef other():\n    time.sleep(0.002)\n"
 OTHER_PROTOCOL = """
 import json, sys
-from aether_harness.protocol import Hello, encode_message
+from aether_harness.worker.protocol import Hello, encode_message
 sys.stdout.buffer.write(encode_message(Hello(protocol=99, pid=1)) + b"\\n")
 sys.stdout.flush()
 sys.stdin.read()

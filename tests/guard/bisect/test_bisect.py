@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.ab.repository import Repository, Revision, find_repository, resolve
-from aether_guard.bisect.evidence import FindingStore
-from aether_guard.bisect.hunt import BisectResult, bisect
-from aether_guard.bisect.judge import BisectSpec, FakeJudge, finding_of
-from aether_guard.bisect.report import render_json, render_text
-from aether_guard.error import GuardError
+from aether_compare.bisect.bisection import BisectResult, bisect
+from aether_compare.bisect.findings import FindingStore
+from aether_compare.bisect.judge import BisectSpec, FakeJudge, finding_of
+from aether_compare.bisect.report import render_json, render_text
+from aether_compare.vcs.repository import Repository, Revision, find_repository, resolve
+from aether_guard.errors import GuardError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.bisect.search import Answer, next_commit, suspects
+from aether_compare.bisect.search import Answer, next_commit, suspects
 
 
 @given(count=st.integers(1, 200), data=st.data())

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aether_guard.error import GuardError
-from aether_guard.exporter import bmf, csv_table, github_action_benchmark, openmetrics, pytest_benchmark
-from aether_guard.importer import Document, ImportOptions
-from aether_guard.importer.loading import import_document
-from aether_guard.importer.registry import load_importer
+from aether_formats import Document, ImportOptions
+from aether_formats.exporters import bmf, csv_table, github_action_benchmark, openmetrics, pytest_benchmark
+from aether_formats.registry import load_importer
+from aether_guard.check.imported_files import import_document
+from aether_guard.errors import GuardError
 from aether_schema import Summary, quantile
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.history.record import Row, encode_lines, file_stem, utc_text
+from aether_history.row import Row, encode_lines, file_stem, utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.history.change import MIN_SEGMENT, find_changes
+from aether_history.changepoint import MIN_SEGMENT, find_changes
 
 
 def course(draw: Random, levels: list[tuple[int, float]], noise: float = 0.02) -> list[float]:

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aether_guard.error import GuardError
-from aether_guard.history.pack import compact
-from aether_guard.history.query import select
-from aether_guard.history.record import Provenance, derived_run_id, encode_lines, file_stem, rows_of, utc_text
-from aether_guard.history.store import LocalStore, open_store
+from aether_guard.errors import GuardError
+from aether_history.compact import compact
+from aether_history.query import select
+from aether_history.row import Provenance, derived_run_id, encode_lines, file_stem, rows_of, utc_text
+from aether_history.store import LocalStore, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from aether_guard.history.record import Row
+    from aether_history.row import Row
     from aether_schema import Summary
 
     Guard = Callable[..., subprocess.CompletedProcess[str]]
@@ -380,8 +380,8 @@ def test_a_reader_while_files_are_packed_sees_every_row_once(
     folder = tmp_path / history([row(number) for number in range(30)])
     source = (
         "import sys\n"
-        "from aether_guard.history.pack import pack\n"
-        "from aether_guard.history.store import Folder\n"
+        "from aether_history.compact import pack\n"
+        "from aether_history.store import Folder\n"
         "pack(Folder(sys.argv[1]))\n"
     )
     packing = subprocess.Popen([sys.executable, "-c", source, str(folder)])

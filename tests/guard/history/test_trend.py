@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.error import GuardError
-from aether_guard.history.course import HistoryQuery, HistoryReport, analyze, parse_renames
-from aether_guard.history.lineage import web_address
-from aether_guard.history.order import order_runs
-from aether_guard.history.series import Point, Series, build_series, possible_renames
-from aether_guard.history.store import LocalStore
+from aether_guard.errors import GuardError
+from aether_history.analysis import HistoryQuery, HistoryReport, analyze, parse_renames
+from aether_history.commits import web_address
+from aether_history.run_order import order_runs
+from aether_history.series import Point, Series, build_series, possible_renames
+from aether_history.store import LocalStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from aether_guard.history.record import Row
+    from aether_history.row import Row
 
     Make = Callable[..., Row]
     History = Callable[[Sequence[Row]], str]

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING
 import pytest
 from distributed import Client
 
-from aether_guard.history import pool
-from aether_guard.history.change import find_changes
-from aether_guard.history.course import HistoryQuery, analyze
-from aether_guard.history.store import LocalStore, open_store
+from aether_history import executor
+from aether_history.analysis import HistoryQuery, analyze
+from aether_history.changepoint import find_changes
+from aether_history.store import LocalStore, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from aether_guard.history.record import Row
+    from aether_history.row import Row
 
     Make = Callable[..., Row]
     History = Callable[[Sequence[Row]], str]
@@ -165,8 +165,8 @@ def test_a_history_behind_fsspec_is_read_in_place(guard: Guard, recorded: str, t
 
 
 def test_a_history_in_an_object_store_is_recorded_packed_and_read(row: Make) -> None:
-    from aether_guard.history.pack import compact
-    from aether_guard.history.record import encode_lines, file_stem
+    from aether_history.compact import compact
+    from aether_history.row import encode_lines, file_stem
 
     store = open_store("memory://bucket/history")
     for number in range(5):
@@ -183,10 +183,12 @@ def test_a_history_in_an_object_store_is_recorded_packed_and_read(row: Make) -> 
 
 
 def test_no_other_command_loads_what_the_history_needs(tmp_path: Path) -> None:
-    source = "import sys\nfrom aether_guard.cli import main\nmain(['policy'])\nprint(*sys.modules, file=sys.stderr)\n"
+    source = (
+        "import sys\nfrom aether_guard.cli.app import main\nmain(['policy'])\nprint(*sys.modules, file=sys.stderr)\n"
+    )
     done = subprocess.run([sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, check=False)
     loaded = set(done.stderr.split())
-    assert loaded.isdisjoint({"duckdb", "fsspec", "numpy", "dask", "distributed", "aether_guard.history"})
+    assert loaded.isdisjoint({"duckdb", "fsspec", "numpy", "dask", "distributed", "aether_history"})
 
 
 @pytest.mark.parametrize(
@@ -302,7 +304,7 @@ def test_what_a_cluster_that_goes_away_has_not_done_is_done_here(
     cluster: Cluster, whom: str, how: str, reason: str
 ) -> None:
     draw = Random(2)
-    series = [[draw.uniform(9, 11) for _ in range(pool.BATCH_POINTS)] for _ in range(6)]
+    series = [[draw.uniform(9, 11) for _ in range(executor.BATCH_POINTS)] for _ in range(6)]
     expected = [find_changes(values) for values in series]
     said: list[str] = []
 
@@ -312,7 +314,7 @@ def test_what_a_cluster_that_goes_away_has_not_done_is_done_here(
 
     leaving = Thread(target=leave, daemon=True)
     leaving.start()
-    found = pool.find_changes_parallel(series * 20, 0.99, cluster.address, said.append)
+    found = executor.find_changes_parallel(series * 20, 0.99, cluster.address, said.append)
     leaving.join(60)
     assert found == expected * 20
     assert len(said) == 1
@@ -321,9 +323,11 @@ def test_what_a_cluster_that_goes_away_has_not_done_is_done_here(
 
 def test_a_pool_of_this_machine_finds_what_one_process_finds() -> None:
     draw = Random(3)
-    points = pool.BATCH_POINTS
+    points = executor.BATCH_POINTS
     series = [[draw.uniform(9, 11) * (1.2 if at > points / 2 else 1) for at in range(points)] for _ in range(10)]
-    assert sum(map(len, series)) > pool.WORTH_A_POOL
+    assert sum(map(len, series)) > executor.WORTH_A_POOL
     said: list[str] = []
-    assert pool.find_changes_parallel(series, 0.99, None, said.append) == [find_changes(values) for values in series]
+    assert executor.find_changes_parallel(series, 0.99, None, said.append) == [
+        find_changes(values) for values in series
+    ]
     assert said == []

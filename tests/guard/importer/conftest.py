@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.importer import ImportOptions
-from aether_guard.importer.loading import Reader
+from aether_formats import ImportOptions
+from aether_guard.check.imported_files import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.importer import Failures, ImportedSeries, ImportFileError, ImportOptions
-from aether_guard.importer.assemble import Imported, file_name_of, pool, sanitize_bench_id, summaries_of
-from aether_guard.importer.series import DEFAULT_OPTIONS
+from aether_formats import Failures, ImportedSeries, ImportFileError, ImportOptions
+from aether_formats.model import DEFAULT_OPTIONS
+from aether_formats.to_summaries import Imported, file_name_of, pool, sanitize_bench_id, summaries_of
 from aether_schema import Summary, decode_summary, encode_summary
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

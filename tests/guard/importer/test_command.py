@@ -178,5 +178,5 @@ def test_nothing_of_the_importers_is_loaded_by_a_plain_check(guard: Guard) -> No
     done = guard("check", "out", "out", env={"PYTHONPROFILEIMPORTTIME": "1"})
     assert done.returncode == 0
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "aether_guard.pairing" in imported
-    assert [name for name in imported if name.startswith(("aether_guard.importer", "importlib.metadata"))] == []
+    assert "aether_guard.check.pairing" in imported
+    assert [name for name in imported if name.startswith(("aether_formats", "importlib.metadata"))] == []

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.importer import ImportFileError, ImportOptions
-from aether_guard.importer.loading import Reader
+from aether_formats import ImportFileError, ImportOptions
+from aether_guard.check.imported_files import Reader
 
 if TYPE_CHECKING:
     import subprocess

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.importer import ImportFileError
-from aether_guard.importer.document import MEMORY_LIMIT_BYTES, SIZE_LIMIT_BYTES, Document, read_document
-from aether_guard.importer.loading import Reader
-from aether_guard.importer.registry import format_names
+from aether_formats import ImportFileError
+from aether_formats.reading.document import MEMORY_LIMIT_BYTES, SIZE_LIMIT_BYTES, Document, read_document
+from aether_formats.registry import format_names
+from aether_guard.check.imported_files import Reader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,7 +138,7 @@ def test_more_than_memory_should_hold_is_refused_before_it_is_made(tmp_path: Pat
 
 PEAK = """
 import sys
-from aether_guard.cli import main
+from aether_guard.cli.app import main
 try:
     main(["import", sys.argv[1], sys.argv[2], "--out", sys.argv[3]])
 finally:

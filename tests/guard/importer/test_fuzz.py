@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.importer.registry import format_names
+from aether_formats.registry import format_names
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.importer import Document
-from aether_guard.importer.loading import Reader
-from aether_guard.importer.registry import all_importers, detect_format
+from aether_formats import Document
+from aether_formats.registry import all_importers, detect_format
+from aether_guard.check.imported_files import Reader
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
-    from aether_guard.importer.assemble import Imported
+    from aether_formats.to_summaries import Imported
     from aether_schema import Summary
 
     Import = Callable[..., dict[str, Summary]]

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.importer import ImportFileError
-from aether_guard.importer.loading import Reader
+from aether_formats import ImportFileError
+from aether_guard.check.imported_files import Reader
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-    from aether_guard.importer.assemble import Imported
+    from aether_formats.to_summaries import Imported
 
     Guard = Callable[..., subprocess.CompletedProcess[str]]
 

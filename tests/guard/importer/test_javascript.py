@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.importer import Document
-from aether_guard.importer.loading import Reader, import_document
-from aether_guard.importer.registry import load_importer
-from aether_guard.importer.series import DEFAULT_OPTIONS
+from aether_formats import Document
+from aether_formats.model import DEFAULT_OPTIONS
+from aether_formats.registry import load_importer
+from aether_guard.check.imported_files import Reader, import_document
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-    from aether_guard.importer.assemble import Imported
+    from aether_formats.to_summaries import Imported
     from aether_schema import Summary
 
     Guard = Callable[..., subprocess.CompletedProcess[str]]

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.importer.loading import Reader
+from aether_guard.check.imported_files import Reader
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-    from aether_guard.importer.assemble import Imported
+    from aether_formats.to_summaries import Imported
 
     Guard = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.importer import ImportFileError, ImportOptions
-from aether_guard.importer.loading import Reader
-from aether_guard.importer.series import DEFAULT_OPTIONS
+from aether_formats import ImportFileError, ImportOptions
+from aether_formats.model import DEFAULT_OPTIONS
+from aether_guard.check.imported_files import Reader
 from aether_schema import Phase
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from aether_guard.importer.loading import Reader
+from aether_guard.check.imported_files import Reader
 
 if TYPE_CHECKING:
     import subprocess

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.error import GuardError
-from aether_guard.importer import Document, ImportFileError
-from aether_guard.importer.document import read_document
-from aether_guard.importer.loading import Reader
-from aether_guard.importer.registry import Importer, all_importers, detect_format, format_names, load_importer
+from aether_formats import Document, ImportFileError
+from aether_formats.reading.document import read_document
+from aether_formats.registry import Importer, all_importers, detect_format, format_names, load_importer
+from aether_guard.check.imported_files import Reader
+from aether_guard.errors import GuardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +80,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: outside-format\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[aether.importers]\nstopwatch = outside_format\nbroken = nowhere_at_all\n")
     (tmp_path / "outside_format.py").write_text(
-        "from aether_guard.importer import Series\n"
+        "from aether_formats import Series\n"
         "ABOUT = 'a stopwatch'\n"
         "SUFFIXES = ('.watch',)\n"
         "def matches(document):\n"

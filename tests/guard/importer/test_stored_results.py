@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.error import GuardError
-from aether_guard.exporter import bmf, github_action_benchmark, openmetrics, pytest_benchmark
-from aether_guard.importer import Document, ImportFileError, ImportOptions
-from aether_guard.importer.loading import Reader, import_document
-from aether_guard.importer.registry import load_importer
-from aether_guard.importer.series import DEFAULT_OPTIONS
+from aether_formats import Document, ImportFileError, ImportOptions
+from aether_formats.exporters import bmf, github_action_benchmark, openmetrics, pytest_benchmark
+from aether_formats.model import DEFAULT_OPTIONS
+from aether_formats.registry import load_importer
+from aether_guard.check.imported_files import Reader, import_document
+from aether_guard.errors import GuardError
 from aether_schema import Summary
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-    from aether_guard.importer.assemble import Imported
+    from aether_formats.to_summaries import Imported
 
     Guard = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aether_guard.importer import ImportFileError
-from aether_guard.importer.document import SIZE_LIMIT_BYTES, read_document
-from aether_guard.importer.loading import Reader
-from aether_guard.importer.thinning import MOST_KEPT, thin, thinned_length
+from aether_formats import ImportFileError
+from aether_formats.reading.document import SIZE_LIMIT_BYTES, read_document
+from aether_formats.reading.thinning import MOST_KEPT, thin, thinned_length
+from aether_guard.check.imported_files import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

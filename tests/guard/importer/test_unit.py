@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aether_guard.importer.unit import conversion_for
+from aether_formats.units import conversion_for
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.importer import ImportOptions
-from aether_guard.importer.series import DEFAULT_OPTIONS
+from aether_formats import ImportOptions
+from aether_formats.model import DEFAULT_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.importer import Document
+from aether_formats import Document
 
 if TYPE_CHECKING:
     import subprocess

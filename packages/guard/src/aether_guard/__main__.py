@@ -18,7 +18,7 @@ def main() -> int:
     # A process that is told to pass it over, as one in the background is, does.
     at_once = before if before == signal.SIG_IGN else _end
     signal.signal(signal.SIGINT, at_once)
-    from aether_guard.cli import main as run
+    from aether_guard.cli.app import main as run
 
     try:
         signal.signal(signal.SIGINT, before)

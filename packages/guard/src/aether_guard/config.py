@@ -10,10 +10,10 @@ from datetime import date
 import msgspec
 from msgspec import Struct
 
-from aether_guard.error import GuardError
-from aether_guard.figure import parse_percentage
-from aether_guard.policy import EvidenceRequirement, HostMismatch, PolicyOverrides, PolicySet, Waiver
-from aether_guard.verdict import Quantile
+from aether_guard.check.policy import EvidenceRequirement, HostMismatch, PolicyOverrides, PolicySet, Waiver
+from aether_guard.check.verdict import Quantile
+from aether_guard.errors import GuardError
+from aether_guard.report.format import parse_percentage
 from aether_schema import printable
 
 FILE_NAME = "aether.toml"

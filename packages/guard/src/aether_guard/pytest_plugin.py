@@ -13,8 +13,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aether_guard.importer.document import Document
-    from aether_guard.verdict import Report
+    from aether_formats.reading.document import Document
+    from aether_guard.check.verdict import Report
 
 _SECTION = "aether-guard"
 _PLUGIN = "aether-guard-gate"
@@ -53,8 +53,8 @@ class _Gate:
         self._problem = ""
         self._gate: float | None = None
         if (written := config.getoption("--aether-gate")) is not None:
-            from aether_guard.error import GuardError
-            from aether_guard.figure import parse_percentage
+            from aether_guard.errors import GuardError
+            from aether_guard.report.format import parse_percentage
 
             try:
                 self._gate = parse_percentage(written)
@@ -64,8 +64,8 @@ class _Gate:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Judge, and let a session that was well so far end with what was found."""
-        from aether_guard.error import GuardError, explain
-        from aether_guard.verdict import EXIT_PASS, EXIT_REGRESSION
+        from aether_guard.check.verdict import EXIT_PASS, EXIT_REGRESSION
+        from aether_guard.errors import GuardError, explain
         from aether_schema import SchemaError
 
         status: int = pytest.ExitCode.USAGE_ERROR
@@ -75,7 +75,7 @@ class _Gate:
             status = passed.get(self._report.exit_code, status)
         except (GuardError, SchemaError) as error:
             self._problem = str(error)
-        except Exception as error:  # noqa: BLE001 - somebody's hook, or a defect: no reason for an internal error
+        except Exception as error:  # noqa: BLE001 - a broken pool's, a lost scheduler's: each has errors of its own
             self._problem = explain(error)
         if session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = status
@@ -91,8 +91,8 @@ class _Gate:
             for line in (self._problem or "the session ended before its end").splitlines():
                 terminalreporter.line(printable(f"aether-guard: error: {line}"))
             return
-        from aether_guard.annotation import render_annotations
-        from aether_guard.text import render_text
+        from aether_guard.report.annotations import render_annotations
+        from aether_guard.report.text import render_text
 
         terminalreporter.write(render_text(self._report))
         terminalreporter.write(render_annotations(self._report))
@@ -109,14 +109,14 @@ def _judged(config: pytest.Config, gate: float | None) -> Report:
 
     from msgspec.structs import replace
 
+    from aether_formats.importers import pytest_benchmark
+    from aether_guard.check.files import LoadedSummary, LoadError
+    from aether_guard.check.imported_files import Reader, import_document
+    from aether_guard.check.pairing import InputPaths, judge_sides
+    from aether_guard.check.policy import PolicyOverrides
+    from aether_guard.check.verdict import build_report
     from aether_guard.config import find_config
-    from aether_guard.error import GuardError
-    from aether_guard.importer import pytest_benchmark
-    from aether_guard.importer.loading import Reader, import_document
-    from aether_guard.pairing import InputPaths, judge_sides
-    from aether_guard.policy import PolicyOverrides
-    from aether_guard.source import LoadedSummary, LoadError
-    from aether_guard.verdict import build_report
+    from aether_guard.errors import GuardError
     from aether_schema import printable
 
     found = find_config(".")
@@ -174,8 +174,8 @@ def _document(config: pytest.Config, session: Any, benches: list[Any]) -> Docume
     import json
     import time
 
-    from aether_guard.error import GuardError
-    from aether_guard.importer.document import Document
+    from aether_formats.reading.document import Document
+    from aether_guard.errors import GuardError
 
     hook = config.hook
     commit_info = hook.pytest_benchmark_generate_commit_info(config=config)

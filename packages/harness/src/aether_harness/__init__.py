@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from aether_harness.__about__ import __version__
 
 if TYPE_CHECKING:
-    from aether_harness.error import BenchError, HarnessError, RoundError, UsageError
-    from aether_harness.function import bench
-    from aether_harness.parameter import ByteCount
-    from aether_harness.plugin import Benchmark, RoundContext, SampleResult, Session
+    from aether_harness.benchmark.decorator import bench
+    from aether_harness.benchmark.parameters import ByteCount
+    from aether_harness.benchmark.protocol import Benchmark, RoundContext, SampleResult, Session
+    from aether_harness.errors import BenchError, HarnessError, RoundError, UsageError
 
 __all__ = [
     "BenchError",
@@ -30,16 +30,16 @@ __all__ = [
 #: The module of each name. A command takes requests to end before it imports more than it needs for that, and a process
 #: that is started for every round has no use for the decorator.
 _MODULES = {
-    "BenchError": "error",
-    "Benchmark": "plugin",
-    "ByteCount": "parameter",
-    "HarnessError": "error",
-    "RoundContext": "plugin",
-    "RoundError": "error",
-    "SampleResult": "plugin",
-    "Session": "plugin",
-    "UsageError": "error",
-    "bench": "function",
+    "BenchError": "errors",
+    "Benchmark": "benchmark.protocol",
+    "ByteCount": "benchmark.parameters",
+    "HarnessError": "errors",
+    "RoundContext": "benchmark.protocol",
+    "RoundError": "errors",
+    "SampleResult": "benchmark.protocol",
+    "Session": "benchmark.protocol",
+    "UsageError": "errors",
+    "bench": "benchmark.decorator",
 }
 #: Names of version 0.1.0, which plugins may still import.
 _FORMER_NAMES = {"Place": "RoundContext", "Sampled": "SampleResult"}

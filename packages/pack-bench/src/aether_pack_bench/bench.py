@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from aether_harness import BenchError, ByteCount, RoundContext
-from aether_harness.parameter import suggestion
+from aether_harness.benchmark.parameters import suggestion
 from aether_pack_bench.__about__ import __version__
-from aether_pack_bench.cache import check_evictable
-from aether_pack_bench.outside import PYTHON, command_packer, python_packer
-from aether_pack_bench.packer import find_packer, resolve_level
-from aether_pack_bench.profile import PROFILES, plan_tree
-from aether_pack_bench.seeded import write_seeded_tree, write_tree
+from aether_pack_bench.codecs.packer import find_packer, resolve_level
+from aether_pack_bench.cpu_threads import unpinned_executor
+from aether_pack_bench.external import PYTHON, command_packer, python_packer
+from aether_pack_bench.page_cache import check_evictable
 from aether_pack_bench.session import ColdCacheSession, ExternalSession, IncrementalSession, PackSession, TreeSource
-from aether_pack_bench.spread import unpinned_executor
-from aether_pack_bench.tree import walk
+from aether_pack_bench.trees.profiles import PROFILES, plan_tree
+from aether_pack_bench.trees.walk import walk
+from aether_pack_bench.trees.writer import write_seeded_tree, write_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -101,8 +101,12 @@ class PackagingBench:
         )
 
     def _session(
-        self, params: PackParams, source: TreeSource, place: RoundContext, run: Any
-    ) -> PackSession | ExternalSession:  # noqa: ANN401
+        self,
+        params: PackParams,
+        source: TreeSource,
+        place: RoundContext,
+        run: Any,  # noqa: ANN401 - a function of any work
+    ) -> PackSession | ExternalSession:
         if params.changed and not params.incremental:
             raise BenchError(f"pack.changed={params.changed}: goes with pack.incremental=true")
         if params.incremental and (params.packer == "command" or params.packer.startswith(PYTHON)):

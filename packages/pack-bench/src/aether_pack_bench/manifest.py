@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from aether_harness import BenchError
-from aether_pack_bench.ahead import map_ordered
-from aether_pack_bench.output import replace_file, write_all
-from aether_pack_bench.tree import Entry, decode_name, os_error_text, walk
+from aether_pack_bench.archive.atomic_file import replace_file, write_all
+from aether_pack_bench.prefetch import map_ordered
+from aether_pack_bench.trees.walk import Entry, decode_name, os_error_text, walk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from msgspec import Struct
 
 from aether_harness import BenchError, SampleResult
-from aether_pack_bench.archive import Packed, pack
-from aether_pack_bench.cache import evict
+from aether_pack_bench.archive.stat_cache import TICK_NS, StatCache
+from aether_pack_bench.archive.verify import verify_artifact
+from aether_pack_bench.external import remove, run_external
 from aether_pack_bench.manifest import Manifest, hash_tree
-from aether_pack_bench.outside import remove, run_external
-from aether_pack_bench.record import TICK_NS, StatCache
-from aether_pack_bench.seeded import change_files
-from aether_pack_bench.tree import walk
-from aether_pack_bench.verify import verify_artifact
+from aether_pack_bench.packing import Packed, pack
+from aether_pack_bench.page_cache import evict
+from aether_pack_bench.trees.walk import walk
+from aether_pack_bench.trees.writer import change_files
 from aether_schema import quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from aether_pack_bench.outside import ExternalPacker
-    from aether_pack_bench.packer import Packer
+    from aether_pack_bench.codecs.packer import Packer
+    from aether_pack_bench.external import ExternalPacker
 
     Run = Callable[[Callable[[], Any]], Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aether_schema.__about__ import __version__
 from aether_schema.codec import decode_summary, encode_summary
-from aether_schema.error import InvalidSummaryError, SchemaError, SummaryFileError, printable
+from aether_schema.errors import InvalidSummaryError, SchemaError, SummaryFileError, printable
 from aether_schema.file import SIZE_LIMIT_BYTES, read_summary, write_atomically, write_summary
 from aether_schema.quantile import quantile
 from aether_schema.summary import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from aether_schema.error import InvalidSummaryError
+from aether_schema.errors import InvalidSummaryError
 from aether_schema.summary import DEPTH_LIMIT, Summary
 
 BOM = b"\xef\xbb\xbf"

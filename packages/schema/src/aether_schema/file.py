@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from aether_schema.codec import decode_summary, encode_summary
-from aether_schema.error import InvalidSummaryError, SummaryFileError
+from aether_schema.errors import InvalidSummaryError, SummaryFileError
 
 if TYPE_CHECKING:
     from aether_schema.summary import Summary

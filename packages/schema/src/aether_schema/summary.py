@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from aether_schema.error import InvalidSummaryError
+from aether_schema.errors import InvalidSummaryError
 from aether_schema.quantile import quantile
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from aether_harness.start import run_command
+from aether_harness.machine.startup import run_command
 
 
 def main() -> int:

@@ -11,16 +11,16 @@ from msgspec.structs import asdict, fields
 
 from aether_harness import BenchError, ByteCount, RoundContext
 from aether_stream_bench.__about__ import __version__
-from aether_stream_bench.client.interface import DEFAULT_UPLOADER, Endpoint, load_uploader
+from aether_stream_bench.client.base import DEFAULT_UPLOADER, Endpoint, load_uploader
 from aether_stream_bench.command import CommandUpload
-from aether_stream_bench.kind import Kind, Uploader
-from aether_stream_bench.load import UploadThreads
+from aether_stream_bench.concurrency import UploadThreads
+from aether_stream_bench.endpoint import parse_endpoint
 from aether_stream_bench.payload import Payload, drawn_bytes
-from aether_stream_bench.place import parse_endpoint
-from aether_stream_bench.process import ServerConfig, running_server
-from aether_stream_bench.ruler import CROSS_RULER_ID, RULER_ID, BurstReferences, RawConnection
-from aether_stream_bench.server.condition import FaultConfig
+from aether_stream_bench.reference import CROSS_RULER_ID, RULER_ID, BurstReferences, RawConnection
+from aether_stream_bench.server.faults import FaultConfig
+from aether_stream_bench.server_process import ServerConfig, running_server
 from aether_stream_bench.session import CommandSession, ConcurrentSession, ServerClient, StreamSession
+from aether_stream_bench.uploads import Kind, Uploader
 from aether_stream_bench.wire import LOOPBACK
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ import anyio
 from msgspec.structs import fields
 
 from aether_harness import HarnessError
-from aether_harness.parameter import ParamsT, build_params
+from aether_harness.benchmark.parameters import ParamsT, build_params
 from aether_stream_bench.__about__ import __version__
-from aether_stream_bench.server.condition import FaultConfig
-from aether_stream_bench.server.limit import Limits
-from aether_stream_bench.server.listen import mock_server, raise_fd_limit
+from aether_stream_bench.server.faults import FaultConfig
+from aether_stream_bench.server.limits import Limits
+from aether_stream_bench.server.server import mock_server, raise_fd_limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

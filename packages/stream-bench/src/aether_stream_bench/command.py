@@ -9,10 +9,10 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from aether_harness import BenchError
-from aether_stream_bench.client.interface import UploadError
+from aether_stream_bench.client.base import UploadError
 
 if TYPE_CHECKING:
-    from aether_stream_bench.client.interface import Endpoint
+    from aether_stream_bench.client.base import Endpoint
     from aether_stream_bench.payload import Payload
 
 _WRITE_BYTES = 2**20

@@ -28,18 +28,18 @@ from locust.exception import StopUser
 
 from aether_harness import BenchError, HarnessError
 from aether_schema import SCHEMA_VERSION, Phase, Summary, quantile, write_summary
-from aether_stream_bench.client.interface import DEFAULT_UPLOADER, Endpoint, load_uploader
-from aether_stream_bench.kind import Kind, Uploader
+from aether_stream_bench.client.base import DEFAULT_UPLOADER, Endpoint, load_uploader
+from aether_stream_bench.endpoint import parse_endpoint
 from aether_stream_bench.payload import Payload
-from aether_stream_bench.place import parse_endpoint
 from aether_stream_bench.session import check_count, check_digest
+from aether_stream_bench.uploads import Kind, Uploader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from locust.env import Environment
 
-    from aether_stream_bench.client.interface import Client
+    from aether_stream_bench.client.base import Client
 
 #: Under this key a worker's report to the master has what it has measured since the last one.
 REPORT_KEY = "aether_uploads"

@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aether_harness import BenchError, SampleResult
-from aether_harness.witness import peak_memory_bytes
+from aether_harness.machine.counters import peak_memory_bytes
 from aether_schema import quantile
+from aether_stream_bench.chunk_timer import chunk_times_ms
 from aether_stream_bench.client.builtin import BuiltinClient
-from aether_stream_bench.limit import raw_throughput_mbs
-from aether_stream_bench.load import aggregate_phases
-from aether_stream_bench.pace import chunk_times_ms
-from aether_stream_bench.place import MOST_S, MOST_UPLOADS
-from aether_stream_bench.ruler import CROSS_RULER_ID, RULER_ID
+from aether_stream_bench.concurrency import aggregate_phases
+from aether_stream_bench.endpoint import MOST_S, MOST_UPLOADS
+from aether_stream_bench.raw_throughput import raw_throughput_mbs
+from aether_stream_bench.reference import CROSS_RULER_ID, RULER_ID
 from aether_stream_bench.wire import STATISTICS_PATH, Statistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aether_stream_bench.client.interface import Client, Endpoint
+    from aether_stream_bench.chunk_timer import ChunkTimer
+    from aether_stream_bench.client.base import Client, Endpoint
     from aether_stream_bench.command import CommandUpload
-    from aether_stream_bench.kind import Uploader, UploadResult
-    from aether_stream_bench.load import UploadThreads
-    from aether_stream_bench.pace import ChunkTimer
+    from aether_stream_bench.concurrency import UploadThreads
     from aether_stream_bench.payload import Payload
-    from aether_stream_bench.ruler import BurstReferences
+    from aether_stream_bench.reference import BurstReferences
+    from aether_stream_bench.uploads import Uploader, UploadResult
     from aether_stream_bench.wire import Greeting, Receipt
 
 GB = 1e9
@@ -133,7 +133,7 @@ class RoundTotals:
 class StreamSession:
     """One client, by which every sample uploads the payload."""
 
-    def __init__(  # noqa: PLR0913 - what a session is made of
+    def __init__(  # noqa: PLR0913 - what the parameters say
         self,
         client: Client,
         uploading: Uploader,

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aether_guard.config import FILE_NAME, PYPROJECT, find_config
-from aether_guard.error import GuardError
-from aether_guard.init.command import SOURCES, find_commands
-from aether_guard.init.found import Discovery, ExistingConfig, ExistingFile, ResultFile, SummaryFolder
-from aether_guard.init.place import holds_baselines, is_example
+from aether_guard.errors import GuardError
+from aether_guard.init.bench_commands import SOURCES, find_commands
+from aether_guard.init.model import Discovery, ExistingConfig, ExistingFile, ResultFile, SummaryFolder
+from aether_guard.init.paths import holds_baselines, is_example
 from aether_guard.init.workflow import GITHUB_FILE, GITLAB_FILE, GITLAB_MAIN
 from aether_schema import SchemaError, printable, read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aether_guard.importer.registry import Importer
+    from aether_formats.registry import Importer
 
 ENTRIES_LIMIT = 50_000
 DEPTH_LIMIT = 12
@@ -136,9 +136,9 @@ class _RepositoryWalk:
 
     def _result(self, path: str) -> None:
         """Keep a file of another tool's, of those that say enough to be compared as they are."""
-        from aether_guard.importer import ImportFileError
-        from aether_guard.importer.document import read_document
-        from aether_guard.importer.registry import all_importers, detect_format
+        from aether_formats import ImportFileError
+        from aether_formats.reading.document import read_document
+        from aether_formats.registry import all_importers, detect_format
 
         place = os.path.join(self.folder, path)
         if is_example(path) or len(self.results) >= RESULTS_LIMIT:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from aether_guard.config import FILE_NAME
-from aether_guard.error import GuardError
-from aether_guard.init.place import (
+from aether_guard.errors import GuardError
+from aether_guard.init.paths import (
     PathChoice,
     baseline_side,
     current_side,
@@ -37,7 +37,7 @@ from aether_schema import SchemaError, write_atomically
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from aether_guard.init.found import BenchCommand, CiHost, Discovery, ResultFile, SummaryFolder
+    from aether_guard.init.model import BenchCommand, CiHost, Discovery, ResultFile, SummaryFolder
 
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _SHOWN = 5

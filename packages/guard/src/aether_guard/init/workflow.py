@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from aether_guard.init.found import BenchCommand, Tool
+from aether_guard.init.model import BenchCommand, Tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from aether_stream_bench.client.interface import Reply, TimedBody, UploadError
+from aether_stream_bench.client.base import Reply, TimedBody, UploadError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from aether_stream_bench.client.interface import Body, Endpoint
+    from aether_stream_bench.client.base import Body, Endpoint
 
 # When a server hangs up amid an upload, asyncio says so for every piece that follows; here it is an error, told once.
 logging.getLogger("asyncio").addFilter(lambda record: record.msg != "socket.send() raised exception.")

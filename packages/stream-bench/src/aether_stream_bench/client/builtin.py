@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import h11
 
-from aether_stream_bench.client.dial import Connection, connect_tcp, context_for, finish_connect
-from aether_stream_bench.client.interface import Reply, UploadError
-from aether_stream_bench.secure import MemoryTlsSocket
+from aether_stream_bench.client.base import Reply, UploadError
+from aether_stream_bench.net.connect import Connection, connect_tcp, context_for, finish_connect
+from aether_stream_bench.net.tls_socket import MemoryTlsSocket
 
 if TYPE_CHECKING:
     import ssl
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from aether_stream_bench.client.interface import Body, Endpoint
-    from aether_stream_bench.pace import ChunkTimer
-    from aether_stream_bench.patience import SpinSocket
+    from aether_stream_bench.chunk_timer import ChunkTimer
+    from aether_stream_bench.client.base import Body, Endpoint
+    from aether_stream_bench.net.busy_poll import SpinSocket
 
 _RECEIVE_BYTES = 2**16
 #: So much is handed to the socket at once: a system call, and the way from CPU to CPU, cost the less a byte.

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from aether_stream_bench.client.interface import Reply, TimedBody, UploadError
+from aether_stream_bench.client.base import Reply, TimedBody, UploadError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aether_stream_bench.client.interface import Body, Endpoint
+    from aether_stream_bench.client.base import Body, Endpoint
 
 
 def open_client(endpoint: Endpoint) -> HttpxClient:

@@ -1,6 +1,6 @@
 """The mock server: takes uploads over HTTP/1.1 on the loopback, drains them as they come, and counts.
 
-`mock_server` is one in this process, for tests; `aether_stream_bench.process.running_server` one of its own;
+`mock_server` is one in this process, for tests; `aether_stream_bench.server_process.running_server` one of its own;
 `aether-stream-bench serve` one for whatever else uploads. Nothing of a payload is kept.
 """
 
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aether_stream_bench.server.condition import FaultConfig
-from aether_stream_bench.server.limit import Limits
+from aether_stream_bench.server.faults import FaultConfig
+from aether_stream_bench.server.limits import Limits
 
 if TYPE_CHECKING:
-    from aether_stream_bench.server.listen import MockServer, mock_server
+    from aether_stream_bench.server.server import MockServer, mock_server
 
 __all__ = ["FaultConfig", "Limits", "MockServer", "mock_server"]
 

@@ -17,10 +17,10 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from aether_harness.affinity import pin
-from aether_stream_bench.patience import SpinSelector
-from aether_stream_bench.process import ServerConfig
-from aether_stream_bench.server.listen import mock_server, raise_fd_limit
+from aether_harness.machine.affinity import pin
+from aether_stream_bench.net.busy_poll import SpinSelector
+from aether_stream_bench.server.server import mock_server, raise_fd_limit
+from aether_stream_bench.server_process import ServerConfig
 from aether_stream_bench.wire import Greeting
 
 if TYPE_CHECKING:

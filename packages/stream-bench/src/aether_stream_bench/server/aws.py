@@ -9,15 +9,15 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from aether_stream_bench.server.body import ChunkedBody, InvalidBodyError
-from aether_stream_bench.server.message import json_answer
+from aether_stream_bench.server.http.body import ChunkedBody, InvalidBodyError
+from aether_stream_bench.server.http.message import json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aether_stream_bench.server.limit import Limits
-    from aether_stream_bench.server.message import RequestHead, Response
-    from aether_stream_bench.server.sink import BodyHandler
+    from aether_stream_bench.server.handlers import BodyHandler
+    from aether_stream_bench.server.http.message import RequestHead, Response
+    from aether_stream_bench.server.limits import Limits
 
 
 def is_aws_chunked(head: RequestHead) -> bool:

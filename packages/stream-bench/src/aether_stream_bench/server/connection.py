@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 
-from aether_harness.drain import tune_for_loopback
-from aether_stream_bench.secure import MemoryTlsSocket
-from aether_stream_bench.server.exchange import HttpExchange
-from aether_stream_bench.server.message import Response
+from aether_harness.reference.loopback_sink import tune_for_loopback
+from aether_stream_bench.net.tls_socket import MemoryTlsSocket
+from aether_stream_bench.server.http.exchange import HttpExchange
+from aether_stream_bench.server.http.message import Response
 from aether_stream_bench.wire import RAW_LENGTH_BYTES
 
 if TYPE_CHECKING:
     import ssl
 
-    from aether_stream_bench.server.condition import FaultInjector
-    from aether_stream_bench.server.depot import ServerState
-    from aether_stream_bench.server.limit import Limits
+    from aether_stream_bench.server.faults import FaultInjector
+    from aether_stream_bench.server.limits import Limits
+    from aether_stream_bench.server.state import ServerState
 
 RECEIVE_BYTES = 2**17
 #: A connection gives way to the others after so long: seldom enough to cost an upload nothing.

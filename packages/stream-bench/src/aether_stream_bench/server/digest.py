@@ -13,7 +13,7 @@ from aether_stream_bench.wire import DIGEST_HEADER
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aether_stream_bench.server.message import RequestHead
+    from aether_stream_bench.server.http.message import RequestHead
 
 CONTENT_DIGEST = "content-digest"
 _SHA256 = re.compile(r"sha-256=:([A-Za-z0-9+/=]+):")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aether_stream_bench.server.digest import hash_for
-from aether_stream_bench.server.message import Response, decimal, json_answer
-from aether_stream_bench.server.sink import BodyHandler, PartialUpload, StaticResponse, not_allowed, not_found
+from aether_stream_bench.server.handlers import BodyHandler, PartialUpload, StaticResponse, not_allowed, not_found
+from aether_stream_bench.server.http.message import Response, decimal, json_answer
 
 if TYPE_CHECKING:
-    from aether_stream_bench.server.depot import ServerState, Upload
-    from aether_stream_bench.server.message import RequestHead
+    from aether_stream_bench.server.http.message import RequestHead
+    from aether_stream_bench.server.state import ServerState, Upload
 
 RESUMABLE = "/resumable"
 #: The version of the protocol.

@@ -6,17 +6,17 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
-from aether_stream_bench.server.depot import MOST_PARTS, Part
 from aether_stream_bench.server.digest import hash_for
-from aether_stream_bench.server.message import Response, decimal
-from aether_stream_bench.server.sink import BodyHandler, BufferedBody, StaticResponse, not_allowed
+from aether_stream_bench.server.handlers import BodyHandler, BufferedBody, StaticResponse, not_allowed
+from aether_stream_bench.server.http.message import Response, decimal
+from aether_stream_bench.server.state import MOST_PARTS, Part
 from aether_stream_bench.wire import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aether_stream_bench.server.depot import ServerState, Upload
-    from aether_stream_bench.server.message import RequestHead
+    from aether_stream_bench.server.http.message import RequestHead
+    from aether_stream_bench.server.state import ServerState, Upload
 
 
 def s3_sink(head: RequestHead, depot: ServerState) -> BodyHandler:  # noqa: PLR0911 - a line a request

@@ -9,8 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from aether_stream_bench.server.digest import hash_for
-from aether_stream_bench.server.message import Response, json_answer
-from aether_stream_bench.server.sink import (
+from aether_stream_bench.server.handlers import (
     BodyHandler,
     BufferedBody,
     PartialUpload,
@@ -18,10 +17,11 @@ from aether_stream_bench.server.sink import (
     not_allowed,
     not_found,
 )
+from aether_stream_bench.server.http.message import Response, json_answer
 
 if TYPE_CHECKING:
-    from aether_stream_bench.server.depot import ServerState, Upload
-    from aether_stream_bench.server.message import RequestHead
+    from aether_stream_bench.server.http.message import RequestHead
+    from aether_stream_bench.server.state import ServerState, Upload
 
 TWO_PHASE = "/two-phase"
 

@@ -1,0 +1,1 @@
+"""Check out revisions and prepare their environments."""

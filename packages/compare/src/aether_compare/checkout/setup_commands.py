@@ -1,0 +1,84 @@
+"""The commands that set a side up, and the key that says when an environment can be used again. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from aether_guard.errors import GuardError
+from aether_schema import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+#: A command, word by word.
+Command = tuple[str, ...]
+
+LOCKED: Command = ("uv", "sync", "--frozen")
+UNLOCKED: Command = ("uv", "pip", "install", "--python", "{python}", "-e", "{tree}")
+#: Files that decide what is installed, wherever they lie.
+_DECIDING = re.compile(
+    r"pyproject\.toml|setup\.(py|cfg)|.*\.lock|\.python-version|(requirements|constraints)[^/]*\.(txt|in)"
+    r"|([a-z]+_)?build\.py|Cargo\.toml|CMakeLists\.txt|meson\.build"
+    # What is compiled at set-up is not seen by an environment that is used again.
+    r"|.*\.(c|cc|cpp|cu|cuh|cxx|f|f90|go|h|hh|hpp|hxx|inc|pxd|pxi|pyx|rs|zig)"
+)
+_KEY_DIGITS = 16
+
+
+def parse_setup(setup: Iterable[str], *, has_lock: bool) -> tuple[Command, ...]:
+    """Return the commands of `[ab] setup`, or the usual one: what `uv.lock` says where there is one.
+
+    Raises:
+        GuardError: one cannot be split into words, or has none.
+
+    """
+    commands = []
+    for line in setup:
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            raise GuardError(f"ab.setup: {printable(line)}: {str(error).lower()}") from None
+        if not words or not words[0]:
+            raise GuardError("ab.setup: an empty command")
+        if "\0" in line:
+            raise GuardError("ab.setup: a command cannot hold a zero byte")
+        commands.append(tuple(words))
+    return tuple(commands) or (LOCKED if has_lock else UNLOCKED,)
+
+
+def filled(command: Command, places: Mapping[str, str]) -> Command:
+    """Return the command with `{name}` replaced by the place of that name; a path with blanks stays one word."""
+    pattern = "|".join(map(re.escape, places))
+    return tuple(re.sub(rf"\{{({pattern})\}}", lambda found: places[found[1]], word) for word in command)
+
+
+def fingerprint_files(files: Iterable[str], setup: Sequence[Command]) -> list[str]:
+    """Return those of a tree's files that decide what an environment holds; what a command names is one of them.
+
+    Installers write down what they copy. Of any other command nobody knows, and all files decide.
+    """
+    if not all(map(_is_installer, setup)):
+        return list(files)
+    named = {os.path.normpath(word) for command in setup for word in command}
+    return [path for path in files if _DECIDING.fullmatch(os.path.basename(path)) or os.path.normpath(path) in named]
+
+
+def _is_installer(command: Command) -> bool:
+    program, *words = command
+    if words[:2] == ["-m", "pip"]:
+        program, words = "pip", words[2:]
+    name = os.path.basename(program).removesuffix(".exe")
+    return words[:1] == [{"uv": "sync", "pip": "install"}.get(name)] or (name, words[:2]) == ("uv", ["pip", "install"])
+
+
+def cache_key(parts: Sequence[bytes]) -> str:
+    """Return a short name for `parts`, another one for any other parts."""
+    digest = hashlib.sha256()
+    for part in parts:
+        # With its length, so that no two lists of parts run together to the same bytes.
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()[:_KEY_DIGITS]

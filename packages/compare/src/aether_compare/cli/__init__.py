@@ -1,0 +1,1 @@
+"""The commands `ab` and `bisect` of `aether-guard`."""

@@ -1,0 +1,261 @@
+"""`aether-guard ab`."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from aether_guard.cli.options import EXIT_STATUSES, Commands, add_command, percentage_argument
+from aether_guard.cli.output import add_output_options, check_writable, write_report
+from aether_guard.config import find_config
+from aether_guard.errors import GuardError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aether_compare.scheduler import Comparison
+    from aether_compare.settings import VariantPair
+
+DEFAULT_GATE = 0.02
+DEFAULT_ALPHA = 0.001
+DEFAULT_MAX_TIME_S = 60.0
+
+EXAMPLE = """examples:
+  aether-guard ab packaging --base origin/main
+    the working tree against that revision, each in an environment of its own
+  aether-guard ab packaging -A pack.level=1 -B pack.level=6
+    two settings of one bench
+  aether-guard ab --exec-a 'gzip -c {input}' --exec-b 'pigz -c {input}' \\
+                  --input big.tar
+    two commands, in any language
+
+"""
+
+
+def register(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    about = "compare two versions, interleaved, until the evidence suffices"
+    parser = add_command(commands, "ab", about, EXAMPLE + EXIT_STATUSES, run)
+    parser.add_argument("benches", nargs="*", metavar="BENCH", help="a bench's id or short name, or FILE.py::ID")
+    parser.add_argument("--all", action="store_true", help="every bench that the new side has")
+    revisions = parser.add_argument_group("two revisions")
+    revisions.add_argument("--base", metavar="REV", help="the old one")
+    revisions.add_argument("--head", metavar="REV", help="the new one; the working tree as it is")
+    parser.add_argument("-p", "--param", action="append", default=[], metavar="BENCH.KEY=VALUE", help="for both sides")
+    settings = parser.add_argument_group("two settings of one bench")
+    settings.add_argument("-A", action="append", default=[], metavar="KEY=VALUE", dest="old_settings", help="old")
+    settings.add_argument("-B", action="append", default=[], metavar="KEY=VALUE", dest="new_settings", help="new")
+    programs = parser.add_argument_group("two commands")
+    programs.add_argument("--exec-a", metavar="COMMAND", help="the old one")
+    programs.add_argument("--exec-b", metavar="COMMAND", help="the new one")
+    programs.add_argument("--input", metavar="FILE", help="what {input} in the commands stands for")
+    programs.add_argument("--measure", choices=("wall", "cpu", "memory"), default="wall", help="%(default)s")
+    programs.add_argument("--prepare", metavar="COMMAND", default="", help="run before every sample, untimed")
+    programs.add_argument("--cleanup", metavar="COMMAND", default="", help="run after every sample, untimed")
+    programs.add_argument("--ignore-exit-code", action="store_true", help="of the two commands")
+    programs.add_argument("--shell", action="store_true", help="have a shell read the commands")
+    rule = parser.add_argument_group("the question")
+    rule.add_argument(
+        "--gate", type=percentage_argument, metavar="2%", help="the worsening that counts as a regression; 2%%"
+    )
+    rule.add_argument(
+        "--alpha", type=_alpha, metavar="0.001", help="the chance of a false alarm, over all benches; 0.001"
+    )
+    rule.add_argument("--quantile", choices=("p50", "p95"), help="which figure is judged; p50")
+    rule.add_argument(
+        "--max-time", type=_seconds, default=DEFAULT_MAX_TIME_S, metavar="S", help="seconds a bench; %(default)g"
+    )
+    rule.add_argument(
+        "--timeout", type=_seconds, default=60.0, metavar="S", help="seconds an import or a sample; %(default)g"
+    )
+    rule.add_argument(
+        "--seed", type=_seed, metavar="N", help="of orders and memory layouts; drawn and printed if not given"
+    )
+    rule.add_argument("--cpus", type=_cpus, default=(), metavar="0,1", help="CPUs to use; the first is the workers'")
+    parser.add_argument("--save", metavar="FILE", help="keep every pair there")
+    parser.add_argument("--replay", metavar="FILE", help="decide from the pairs kept there, and measure nothing")
+    parser.add_argument("--warn-only", action="store_true", help="report regressions, but exit 0 for them")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    add_output_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare, report, and return the exit status of the worst verdict."""
+    from aether_compare.report import ComparisonReport
+    from aether_compare.result import outcome_of, report_of
+
+    mode = _mode(options)
+    alpha = DEFAULT_ALPHA if options.alpha is None else options.alpha
+    if mode == "replay":
+        contested, seed = _replayed(options)
+        alpha = max(item.question.rule.alpha * len(contested) for item in contested)
+    else:
+        seed = secrets.randbelow(2**32) if options.seed is None else options.seed
+        contested = _measured(options, mode, alpha, seed)
+    outcomes = [outcome_of(item, seed, strict=options.strict, warn_only=options.warn_only) for item in contested]
+    report = report_of(outcomes, strict=options.strict, warn_only=options.warn_only, level=alpha)
+    write_report(report, options, ComparisonReport(outcomes, contested, report))
+    return report.exit_code
+
+
+def _mode(options: argparse.Namespace) -> str:
+    """Return which two versions are compared.
+
+    Raises:
+        GuardError: none is named, or more than one kind.
+
+    """
+    asked = {
+        "revisions": options.base is not None,
+        "settings": bool(options.old_settings or options.new_settings),
+        "commands": options.exec_a is not None or options.exec_b is not None,
+        "replay": options.replay is not None,
+    }
+    modes = [mode for mode, is_asked in asked.items() if is_asked]
+    if len(modes) != 1:
+        raise GuardError("say what to compare: --base REV, or -A and -B, or --exec-a and --exec-b, or --replay FILE")
+    mode = modes[0]
+    if mode == "commands" and (options.exec_a is None or options.exec_b is None):
+        raise GuardError("--exec-a and --exec-b go together")
+    if mode in {"commands", "replay"} and (options.benches or options.all):
+        raise GuardError(f"{(options.benches or ['--all'])[0]}: a bench does not go with --exec-a, nor with --replay")
+    if mode == "revisions" and bool(options.benches) == options.all:
+        raise GuardError("name the benches to compare, or --all")
+    if options.head is not None and mode != "revisions":
+        raise GuardError("--head goes with --base")
+    return mode
+
+
+def _replayed(options: argparse.Namespace) -> tuple[list[Comparison], int]:
+    from aether_compare.replay import replay
+
+    return replay(options.replay, _rule_wishes(options))
+
+
+def _rule_wishes(options: argparse.Namespace) -> dict[str, object]:
+    wishes = {"gate": options.gate, "alpha": options.alpha, "quantile": options.quantile}
+    return {key: value for key, value in wishes.items() if value is not None}
+
+
+def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -> list[Comparison]:
+    """Take pairs until all is decided or the time is over; what was taken is saved whatever happens."""
+    from aether_compare.progress import stderr_progress
+    from aether_compare.replay import save
+    from aether_compare.runner import measure, measurement_settings
+    from aether_compare.scheduler import Comparison
+    from aether_compare.stats.sequential_test import TestSpec
+    from aether_compare.variants import comparison_spec
+    from aether_harness.machine.orphans import nothing_outlives
+    from aether_harness.machine.signals import ended_on_request
+    from aether_harness.worker.layout import can_fix_layouts
+
+    for path in (options.save, options.output):
+        if path:
+            check_writable(path)
+    terms = measurement_settings(options.cpus, options.timeout)
+    contested: list[Comparison] = []
+    try:
+        with ended_on_request() as hold_off, nothing_outlives(), ExitStack() as stack:
+            try:
+                matches = stack.enter_context(_matches(options, mode))
+                if not options.quiet:
+                    where = terms.assignment.note or _where(terms.assignment.worker_cpus)
+                    layouts = "" if can_fix_layouts() else "; memory layouts cannot be fixed here, so it takes longer"
+                    sys.stderr.write(f"seed {seed}; {where}{layouts}\n")
+                rule = TestSpec(
+                    gate=DEFAULT_GATE if options.gate is None else options.gate,
+                    # Of a share each, so that the whole build keeps to alpha.
+                    alpha=alpha / len(matches),
+                    quantile=options.quantile or "p50",
+                )
+                contested += [Comparison(comparison_spec(match, rule)) for match in matches]
+                measure(
+                    list(zip(contested, matches, strict=True)),
+                    terms,
+                    seed,
+                    options.max_time * len(matches),
+                    stderr_progress(quiet=options.quiet),
+                )
+            finally:
+                # Nor is that broken off which is put in order after a verdict.
+                hold_off()
+                if options.save and contested:
+                    save(options.save, contested, seed)
+    except KeyboardInterrupt:
+        pairs = sum(len(item.pairs) for item in contested)
+        raise GuardError(f"interrupted after {pairs:,} pairs, before there was a verdict on all") from None
+    return contested
+
+
+@contextmanager
+def _matches(options: argparse.Namespace, mode: str) -> Iterator[list[VariantPair]]:
+    """Make both sides ready and yield who stands against whom."""
+    from aether_compare.variants import command_pairs, fill_placeholders, revision_pairs, setting_pairs
+    from aether_harness.benchmark.command_bench import CommandParams
+    from aether_harness.discovery.description import BenchSelection
+
+    wanted = BenchSelection(names=tuple(options.benches), params=tuple(options.param))
+    if mode == "revisions":
+        from aether_compare.checkout.revisions import checked_out_revisions
+
+        say = (lambda _line: None) if options.quiet else (lambda line: sys.stderr.write(f"{line}\n"))
+        with checked_out_revisions(".", options.base, options.head, find_config(".").ab_setup, say) as sides:
+            yield revision_pairs(sides, wanted, options.timeout)
+    elif mode == "settings":
+        yield setting_pairs(wanted, options.old_settings, options.new_settings, options.timeout)
+    else:
+        both = [
+            CommandParams(
+                command=fill_placeholders(command, options.input),
+                shell=options.shell,
+                measure=options.measure,
+                prepare=fill_placeholders(options.prepare, options.input),
+                cleanup=fill_placeholders(options.cleanup, options.input),
+                ignore_exit_code=options.ignore_exit_code,
+            )
+            for command in (options.exec_a, options.exec_b)
+        ]
+        yield command_pairs(both[0], both[1])
+
+
+def _where(cpus: Sequence[int]) -> str:
+    return f"both versions on CPU {','.join(map(str, cpus))}"
+
+
+def _alpha(text: str) -> float:
+    number = _number(text)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: takes a chance between 0 and 1, such as 0.001")
+    return number
+
+
+def _seed(text: str) -> int:
+    from aether_compare.replay import SEED_LIMIT
+
+    if not (text.isascii() and text.isdigit() and int(text) < SEED_LIMIT):
+        raise argparse.ArgumentTypeError(f"{text!r}: takes a whole number from 0 to {SEED_LIMIT - 1}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    number = _number(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}: takes a positive number of seconds")
+    return number
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return -1.0
+
+
+def _cpus(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: write CPU numbers with commas, for example 0,1") from None

@@ -1,0 +1,47 @@
+"""Pairs as they were measured, and the costs of both versions. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import Meta, Struct, field
+
+from aether_compare.stats.e_process import CostPair
+from aether_guard.errors import GuardError
+
+if TYPE_CHECKING:
+    from aether_schema import Metric
+
+#: No clock and no scale shows a figure beyond these, and within them no ratio leaves what a float can hold.
+LEAST_FIGURE, LARGEST_FIGURE = 1e-100, 1e100
+
+Count = Annotated[int, Meta(ge=0, lt=2**31)]
+
+
+class SamplePair(Struct, frozen=True, kw_only=True):
+    """A pair as it was measured: the figures of both versions in the metric's unit, and which came first.
+
+    `block` is the number of the block, counted from 0 (`life` in saved files). With `disturbed` the kernel took the CPU
+    away during one of the samples; the pair counts nevertheless.
+    """
+
+    old: float
+    new: float
+    new_first: bool
+    block: Count = field(name="life")
+    disturbed: bool = False
+
+
+def to_costs(drawn: SamplePair, metric: Metric, sides: tuple[str, str] = ("old", "new")) -> CostPair:
+    """Return the costs of both versions: a duration as it is, and of a throughput the time that a byte takes.
+
+    Raises:
+        GuardError: a figure is none that has a ratio to another, such as 0; the message names the side of `sides`.
+
+    """
+    for side, figure in zip(sides, (drawn.old, drawn.new), strict=True):
+        if not LEAST_FIGURE < figure < LARGEST_FIGURE:
+            raise GuardError(f"{side}: a sample of {figure:g} cannot be compared with anything")
+    if metric == "throughput_mbs":
+        return CostPair(old=1 / drawn.old, new=1 / drawn.new, new_first=drawn.new_first)
+    return CostPair(old=drawn.old, new=drawn.new, new_first=drawn.new_first)

@@ -1,0 +1,184 @@
+"""Benches decided one beside the other: who gets the next pairs, and what came of it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+
+from aether_compare.pair import SamplePair, to_costs
+from aether_compare.stats.sequential_test import SequentialTest, TestSpec
+from aether_guard.errors import GuardError
+from aether_schema import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from aether_compare.stats.e_process import CostPair
+
+
+class ComparisonSpec(Struct, frozen=True, kw_only=True):
+    """What is asked about one bench: the unit of its figures, the names of its two sides, and the rule."""
+
+    bench_id: str
+    metric: Metric
+    unit: str
+    old_side: str
+    new_side: str
+    rule: TestSpec
+
+
+class PairSource(Protocol):
+    """Where the pairs of one bench come from."""
+
+    @property
+    def bets_per_block(self) -> int:
+        """How many bets are made of two workers before they make room for fresh ones."""
+
+    def open_block(self) -> AbstractContextManager[Callable[[], tuple[SamplePair, ...]]]:
+        """Start both versions and yield a function that takes the pairs of one bet."""
+
+
+class ScriptedPairSource:
+    """Opponents whose figures are written beforehand, each pair a bet: for tests of what takes part in a contest.
+
+    A script that is over fails, as a version that crashes does.
+    """
+
+    def __init__(
+        self,
+        figures: Iterable[tuple[float, float]],
+        on_pair: Callable[[], None] = lambda: None,
+        bets_per_block: int = 20,
+    ) -> None:
+        """Have `figures` of the old and the new version be measured in turn; a pair of them takes an `on_pair`."""
+        self._figures = iter(figures)
+        self._on_pair = on_pair
+        self._bets = 0
+        self.bets_per_block = bets_per_block
+        self.blocks = 0
+
+    @contextmanager
+    def open_block(self) -> Iterator[Callable[[], tuple[SamplePair, ...]]]:
+        """Begin a block and yield a function that takes the next pair.
+
+        Raises:
+            GuardError: from the function: the script is over.
+
+        """
+        self.blocks += 1
+        yield self._take
+
+    def _take(self) -> tuple[SamplePair, ...]:
+        self._on_pair()
+        self._bets += 1
+        for old, new in self._figures:
+            return (SamplePair(old=old, new=new, new_first=False, block=self._bets - 1),)
+        raise GuardError("the script is over")
+
+
+class Comparison:
+    """One bench: the question, the pairs so far, and the trial they stand before."""
+
+    def __init__(self, question: ComparisonSpec) -> None:
+        """Begin without a pair."""
+        self.question = question
+        self.trial = SequentialTest(question.rule)
+        self.pairs: list[SamplePair] = []
+        self.elapsed_s = 0.0
+        self.problem: str | None = None
+
+    @property
+    def decided(self) -> bool:
+        """Whether no further pair is wanted."""
+        return self.problem is not None or self.trial.verdict is not None
+
+    def add(self, bet: Sequence[SamplePair]) -> None:
+        """Take the pairs of one more bet into account.
+
+        Raises:
+            GuardError: a figure has no ratio; names the bench and the side.
+
+        """
+        self.trial.add(*map(self.costs_of, bet))
+        self.pairs += bet
+
+    def costs_of(self, pairs: SamplePair) -> CostPair:
+        """Return what both versions cost by a pair.
+
+        Raises:
+            GuardError: a figure has no ratio; names the bench and the side.
+
+        """
+        question = self.question
+        try:
+            return to_costs(pairs, question.metric, (question.old_side, question.new_side))
+        except GuardError as error:
+            raise GuardError(f"{question.bench_id}: {error}") from None
+
+
+class ComparisonObserver(Protocol):
+    """Watches a contest go by."""
+
+    def pairs_added(self, contested: Comparison, left_s: float) -> None:
+        """There are more pairs of a bench; so many seconds are left for all that is undecided."""
+
+    def decided(self, contested: Comparison) -> None:
+        """A bench has its verdict, or failed."""
+
+    def ended(self) -> None:
+        """No more pairs are taken, for whatever reason."""
+
+
+def run_comparisons(
+    benches: Sequence[tuple[Comparison, PairSource]],
+    budget_s: float,
+    watcher: ComparisonObserver,
+    clock: Callable[[], float] = monotonic,
+) -> None:
+    """Take pairs of every bench until it is decided or `budget_s` is over for all.
+
+    The benches take turns, a block each, so that a bad minute of the machine does not fall on one bench
+    alone, and those that are decided early leave their time to the others. One that fails leaves the others be.
+    """
+    try:
+        _round_robin(benches, clock() + budget_s, watcher, clock)
+    finally:
+        watcher.ended()
+
+
+def _round_robin(
+    benches: Sequence[tuple[Comparison, PairSource]],
+    ends: float,
+    watcher: ComparisonObserver,
+    clock: Callable[[], float],
+) -> None:
+    undecided = list(benches)
+    while undecided and clock() < ends:
+        for contested, opponents in undecided:
+            if clock() >= ends:
+                return
+            started = clock()
+            try:
+                _run_block(contested, opponents, ends, watcher, clock)
+            except GuardError as error:
+                contested.problem = str(error)
+            contested.elapsed_s += clock() - started
+            if contested.decided:
+                watcher.decided(contested)
+        undecided = [item for item in undecided if not item[0].decided]
+
+
+def _run_block(
+    contested: Comparison, opponents: PairSource, ends: float, watcher: ComparisonObserver, clock: Callable[[], float]
+) -> None:
+    with opponents.open_block() as take:
+        for _ in range(opponents.bets_per_block):
+            contested.add(take())
+            left_s = ends - clock()
+            watcher.pairs_added(contested, left_s)
+            if contested.decided or left_s <= 0:
+                return

@@ -1,0 +1,1 @@
+"""The sequential test and the models under it."""

@@ -1,0 +1,1 @@
+"""Two workers, one per version, sampled in turn."""

@@ -1,0 +1,1 @@
+"""Importers for benchmark tools of JavaScript."""

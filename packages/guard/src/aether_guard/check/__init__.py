@@ -1,0 +1,1 @@
+"""Pair summaries, judge them by a policy, and keep baselines."""

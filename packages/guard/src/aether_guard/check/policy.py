@@ -1,0 +1,87 @@
+"""What is asked of each bench, and who said so: the defaults, `aether.toml`, the command line. Pure."""
+
+from __future__ import annotations
+
+import fnmatch
+from datetime import date
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from aether_guard.check.verdict import Quantile
+
+#: What evidence a bench must bring: any, samples on both sides, or samples and the same ruler on both.
+EvidenceRequirement = Literal["any", "samples", "ruler"]
+#: What to do when two environments differ: nothing, take care and say so, or refuse.
+HostMismatch = Literal["ignore", "warn", "error"]
+
+
+class PolicyOverrides(Struct, frozen=True, kw_only=True):
+    """What one source asks for; None where it says nothing."""
+
+    gate: float | None = None
+    quantile: Quantile | None = None
+    warn_only: bool | None = None
+    evidence: EvidenceRequirement | None = None
+    host_mismatch: HostMismatch | None = None
+
+
+class Waiver(Struct, frozen=True, kw_only=True):
+    """A larger gate for the benches that match, for a reason, up to and including a day."""
+
+    bench: str
+    gate: float
+    reason: str
+    expires: date
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """What is asked of one bench. `sources` says of each key where its value came from."""
+
+    gate: float = 0.2
+    quantile: Quantile = "p95"
+    warn_only: bool = False
+    evidence: EvidenceRequirement = "any"
+    host_mismatch: HostMismatch = "warn"
+    waiver: Waiver | None = None
+    sources: dict[str, str] = {}
+
+    @property
+    def gate_in_force(self) -> float:
+        """The gate, or that of the waiver where it is larger."""
+        return self.gate if self.waiver is None else max(self.gate, self.waiver.gate)
+
+
+class PolicySet(Struct, frozen=True, kw_only=True):
+    """Every wish by its source, the weakest first; those for a glob apply to the benches that match it.
+
+    `level` bounds the chance that a build without any regression goes red, over all its benches.
+    """
+
+    general: tuple[tuple[str, PolicyOverrides], ...] = ()
+    by_glob: tuple[tuple[str, str, PolicyOverrides], ...] = ()
+    cli_overrides: tuple[tuple[str, PolicyOverrides], ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    expected: tuple[str, ...] = ()
+    level: float = 0.05
+
+
+KEYS = tuple(PolicyOverrides.__struct_fields__)
+
+
+def policy_for(bench_id: str, book: PolicySet) -> Policy:
+    """Return the policy of a bench: each key from the strongest source that says anything about it."""
+    matching = [(source, wishes) for source, pattern, wishes in book.by_glob if fnmatch.fnmatchcase(bench_id, pattern)]
+    values: dict[str, Any] = {}
+    sources = dict.fromkeys(KEYS, "default")
+    for source, wishes in (*book.general, *matching, *book.cli_overrides):
+        for key in KEYS:
+            if (value := getattr(wishes, key)) is not None:
+                values[key], sources[key] = value, source
+    waiver = next((waiver for waiver in book.waivers if fnmatch.fnmatchcase(bench_id, waiver.bench)), None)
+    return Policy(**values, waiver=waiver, sources=sources)
+
+
+def waiver_expired(waiver: Waiver, today: date) -> bool:
+    """Return whether the last day of a waiver has passed."""
+    return today > waiver.expires

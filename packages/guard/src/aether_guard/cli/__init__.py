@@ -1,0 +1,1 @@
+"""The commands of `aether-guard`, one module per command."""

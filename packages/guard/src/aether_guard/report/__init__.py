@@ -1,0 +1,1 @@
+"""Reports of verdicts: text, JSON, Markdown, JUnit, annotations."""

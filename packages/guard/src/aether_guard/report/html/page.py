@@ -1,0 +1,113 @@
+"""The page around the benches: what they come to, the table of all, and the sections of the worst."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from aether_guard.check.verdict import EXIT_PASS
+from aether_guard.report.html.markup import Html, joined, shortened, tag
+from aether_guard.report.html.section import badge, render_section
+from aether_guard.report.html.summary_pair import SummaryPair
+from aether_guard.report.text import HEAD, NOTHING, caveats, summary_line, table_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aether_guard.check.verdict import Judgement, Report
+    from aether_schema import Summary
+
+MOST_SECTIONS = 50
+_CELL_LENGTH = 250
+#: Nothing is loaded and nothing runs, whatever a summary holds.
+_CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def render_html(
+    report: Report, summary_at: Callable[[str], Summary | None], names: Mapping[str, tuple[str, str]] | None = None
+) -> str:
+    """Return the report as an HTML page of one file.
+
+    `summary_at` reads the summary of a path again, for what the report itself does not hold; None where it
+    cannot. `names` are those of the two sides, by bench, where they have any.
+    """
+    detailed = report.benches[:MOST_SECTIONS]
+    sections = [
+        render_section(judgement, _sides(judgement, summary_at, names or {}), _anchor(number), _title(judgement))
+        for number, judgement in enumerate(detailed)
+    ]
+    if len(report.benches) > len(detailed):
+        told = f"Only the worst {len(detailed)} of {len(report.benches):,} have a section."
+        sections.append(tag("p", told, class_="more"))
+    page = tag(
+        "html",
+        _head(report),
+        tag("body", tag("main", _headline(report), _overview(report), *sections)),
+        lang="en",
+    )
+    return f"<!DOCTYPE html>\n{page}\n"
+
+
+def _head(report: Report) -> Html:
+    style = files("aether_guard.report.html").joinpath("style.css").read_text(encoding="utf-8")
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=_CONTENT_POLICY),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", f"{report.verdict}: performance guard"),
+        tag("style", Html(style)),
+    )
+
+
+def _headline(report: Report) -> Html:
+    """Return what the whole comes to, and what that means for the build."""
+    _, _, listed = summary_line(report).partition(": ")
+    build = "passes" if report.exit_code == EXIT_PASS else "fails"
+    count = len(report.benches)
+    return tag(
+        "header",
+        tag("h1", "Performance guard ", badge(report.verdict)),
+        tag("p", f"{count:,} bench{'' if count == 1 else 'es'}: {listed}."),
+        *(tag("p", caveat) for caveat in caveats(report)),
+        tag("p", f"The build {build}, with exit status {report.exit_code}.", class_="build"),
+    )
+
+
+def _overview(report: Report) -> Html:
+    head = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in HEAD)))
+    rows = (_row(judgement, number) for number, judgement in enumerate(report.benches))
+    return tag("table", head, tag("tbody", *rows), class_="overview")
+
+
+def _row(judgement: Judgement, number: int) -> Html:
+    _, *figures, verdict = table_row(judgement)
+    name = tag("bdi", _title(judgement))
+    return tag(
+        "tr",
+        tag("th", tag("a", name, href=f"#{_anchor(number)}") if number < MOST_SECTIONS else name, scope="row"),
+        *(
+            tag("td", shortened(text, _CELL_LENGTH), data_label=column)
+            for column, text in zip(HEAD[1:-1], figures, strict=True)
+        ),
+        tag("td", joined(badge(verdict))),
+    )
+
+
+def _title(judgement: Judgement) -> str:
+    """Return the bench's name, or that of the file in which none could be read."""
+    name = judgement.bench_id or judgement.current_path or judgement.baseline_path or NOTHING
+    return shortened(name, _CELL_LENGTH)
+
+
+def _anchor(number: int) -> str:
+    return f"bench-{number + 1}"
+
+
+def _sides(
+    judgement: Judgement, summary_at: Callable[[str], Summary | None], names: Mapping[str, tuple[str, str]]
+) -> SummaryPair:
+    paths = (judgement.baseline_path, judgement.current_path)
+    baseline, current = (None if path is None else summary_at(path) for path in paths)
+    return SummaryPair(baseline=baseline, current=current, names=names.get(judgement.bench_id or ""))

@@ -1,0 +1,202 @@
+"""The pictures of a bench as inline SVG, each as wide as the page leaves it room.
+
+Places across are percentages and heights are pixels, so that text keeps its size on any screen. Marks are
+strokes in a picture 1,000 units wide that is stretched to the room there is. A stroke's own width is not
+stretched with it, so one without length but with round ends stays a circle, and one as long as it is wide a
+square: the baseline's samples are the circles, the current ones the squares.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from aether_guard.report.format import format_value
+from aether_guard.report.html.markup import joined, shortened, tag
+from aether_guard.report.html.scale import scale_over, ticks
+from aether_schema import Rounds, quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aether_guard.report.html.markup import Html
+    from aether_guard.report.html.scale import Scale
+
+BAR_KEY = "Upper bar the baseline, lower bar the current side."
+MOST_DOTS = 400
+MOST_ROUNDS = 24
+#: More marks in a strip than these are small ones.
+_DENSE = 100
+#: The length of a square mark; its width is the style sheet's.
+_SMALL, _LARGE, _MEDIAN = 3, 5, 6
+_WIDTH = 1000
+_LEAST_BAND, _MOST_BAND, _ROUND_HEIGHT = 44, 110, 12
+_LINE = 16
+_ROUNDS_HEIGHT = 120
+_UNIT_LENGTH = 12
+_NAME_LENGTH = 60
+
+
+class SampleSeries(Struct, frozen=True):
+    """The samples of one side, `baseline` or `current`, an array a round."""
+
+    side: str
+    rounds: Rounds
+
+    @property
+    def values(self) -> list[float]:
+        """All samples."""
+        return [value for values in self.rounds for value in values]
+
+
+class BarRow(Struct, frozen=True):
+    """A name, a figure of either side, None where a side has none, and what there is to say of the two."""
+
+    name: str
+    baseline: float | None
+    current: float | None
+    note: str = ""
+
+
+def strip_plot(sides: Sequence[SampleSeries], unit: str) -> Html:
+    """Return every sample as a dot in a strip a side, over one axis; in a strip, time runs downwards."""
+    scale = scale_over([value for side in sides for value in side.values])
+    top, parts = 0, []
+    for side in sides:
+        height = min(max(len(side.rounds) * _ROUND_HEIGHT, _LEAST_BAND), _MOST_BAND)
+        parts.append(_strip(side, scale, top + _LINE, height))
+        top += height + 2 * _LINE
+    axis = [
+        joined(
+            tag("line", class_="grid", x1=_percent(scale, value), x2=_percent(scale, value), y1=0, y2=top),
+            tag("text", text, class_="tick", x=_percent(scale, value), y=top + 12),
+        )
+        for value, text in ticks(scale, _unit(unit))
+    ]
+    told = "; ".join(f"{side.side}: {_quantiles(side, unit)}" for side in sides)
+    return _svg(f"Samples on one axis. {told}", top + _LINE, *axis, *parts, *_kind(scale))
+
+
+def round_ranges(sides: Sequence[SampleSeries], unit: str) -> Html:
+    """Return a column a round, from its smallest sample to its largest, marked at its median."""
+    scale = scale_over([value for side in sides for value in side.values])
+    bottom = _ROUNDS_HEIGHT
+    labelled = [(round(bottom * (1 - scale.share(value))), text) for value, text in ticks(scale, _unit(unit))]
+    share = _WIDTH / len(sides)
+    drawn = [
+        joined(
+            _columns(side, scale, share * number, share),
+            tag("text", side.side, class_="tick", x=f"{(number + 0.5) * 100 / len(sides):g}%", y=bottom + 13),
+        )
+        for number, side in enumerate(sides)
+    ]
+    lines = [tag("line", class_="grid", x1=0, x2="100%", y1=place, y2=place) for place, _ in labelled]
+    texts = [tag("text", text, class_="value", x="100%", y=place + 4) for place, text in labelled]
+    return tag(
+        "div",
+        tag("svg", *texts, class_="scale", height=bottom + _LINE, aria_hidden="true"),
+        _svg("The median and range of each round, in the order taken", bottom + _LINE, *lines, *drawn, *_kind(scale)),
+        class_="columns",
+    )
+
+
+def bar_list(rows: Sequence[BarRow], unit: str) -> Html:
+    """Return a list of names, each with the figures of both sides and a bar for either, all from 0."""
+    largest = max((value for row in rows for value in (row.baseline, row.current) if value is not None), default=0)
+    return tag("ul", *(_bars(row, unit, largest) for row in rows), class_="bars")
+
+
+def _strip(side: SampleSeries, scale: Scale, top: int, height: int) -> Html:
+    dots = _dots(side.rounds)
+    kind, size = ("dots dense", _SMALL) if len(dots) > _DENSE else ("dots", _LARGE)
+    drawn = "".join(_mark(side.side, _WIDTH * scale.share(value), top + height * place, size) for value, place in dots)
+    marks = [
+        joined(
+            tag("line", class_=name, x1=place, x2=place, y1=top - 3, y2=top + height + 3),
+            tag("text", name, class_=f"mark {name}", x=place, dx=shift, y=top + height + 12),
+        )
+        for name, probability, shift in (("p50", 0.5, -3), ("p95", 0.95, 3))
+        for place in [_percent(scale, quantile(side.values, probability))]
+    ]
+    title = tag("text", side.side, class_="side", x=0, y=top - 5)
+    return joined(title, _stretched(top + height, tag("path", class_=f"{kind} {side.side}", d=drawn)), *marks)
+
+
+def _dots(rounds: Rounds) -> list[tuple[float, float]]:
+    """Return the samples and when each was taken, from 0 to 1; of many, the same number from every rank."""
+    taken = [
+        (value, (number + (place + 0.5) / len(values)) / len(rounds))
+        for number, values in enumerate(rounds)
+        for place, value in enumerate(values)
+    ]
+    if len(taken) <= MOST_DOTS:
+        return taken
+    taken.sort()
+    return [taken[round(rank * (len(taken) - 1) / (MOST_DOTS - 1))] for rank in range(MOST_DOTS)]
+
+
+def _columns(side: SampleSeries, scale: Scale, left: float, width: float) -> Html:
+    rounds = [values for values in side.rounds if values]
+    rounds = rounds[:: -(-len(rounds) // MOST_ROUNDS)]
+    ranges = medians = ""
+    for number, values in enumerate(rounds):
+        across = left + width * (0.06 + 0.88 * (number + 0.5) / len(rounds))
+        high, middle, low = (_ROUNDS_HEIGHT * (1 - scale.share(quantile(values, part))) for part in (1, 0.5, 0))
+        ranges += f"M{across:.0f} {high:.0f}V{low:.0f}"
+        medians += _mark(side.side, across, middle, _MEDIAN)
+    return _stretched(
+        _ROUNDS_HEIGHT,
+        tag("path", class_=f"range {side.side}", d=ranges),
+        tag("path", class_=f"median {side.side}", d=medians),
+    )
+
+
+def _mark(side: str, across: float, down: float, size: int) -> str:
+    """Return a stroke that the style sheet makes a circle of a baseline's sample, and a square of a current one's."""
+    if side == "baseline":
+        return f"M{across:.0f} {down:.0f}h0"
+    return f"M{across:.0f} {down - size / 2:.0f}v{size}"
+
+
+def _bars(row: BarRow, unit: str, largest: float) -> Html:
+    figures = ["none" if value is None else format_value(value, unit) for value in (row.baseline, row.current)]
+    drawn = [
+        tag("rect", class_=side, x=0, y=top, height=9, width=f"{100 * value / largest:.2f}%")
+        for side, value, top in (("baseline", row.baseline, 1), ("current", row.current, 12))
+        if value is not None and largest
+    ]
+    return tag(
+        "li",
+        tag("span", tag("bdi", shortened(row.name, _NAME_LENGTH)), class_="name"),
+        tag("span", " → ".join(figures), " ", tag("b", row.note), class_="figures"),
+        tag("svg", *drawn, height=22, width="100%", aria_hidden="true"),
+    )
+
+
+def _kind(scale: Scale) -> list[Html]:
+    return [tag("text", "logarithmic axis", class_="value", x="100%", y=11)] if scale.logarithmic else []
+
+
+def _svg(told: str, height: int, *parts: str) -> Html:
+    return tag("svg", *parts, role="img", aria_label=told, width="100%", height=height)
+
+
+def _stretched(height: int, *parts: str) -> Html:
+    box = f"0 0 {_WIDTH} {height}"
+    return tag("svg", *parts, viewBox=box, preserveAspectRatio="none", width="100%", height=height)
+
+
+def _quantiles(side: SampleSeries, unit: str) -> str:
+    return ", ".join(
+        f"{name} {format_value(quantile(side.values, probability), _unit(unit))}"
+        for name, probability in (("p50", 0.5), ("p95", 0.95))
+    )
+
+
+def _percent(scale: Scale, value: float) -> str:
+    return f"{100 * scale.share(value):.2f}%"
+
+
+def _unit(unit: str) -> str:
+    return shortened(unit, _UNIT_LENGTH)

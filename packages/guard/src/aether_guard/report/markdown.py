@@ -1,0 +1,60 @@
+"""The report as Markdown, for a step summary or a comment."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from aether_guard.report.text import HEAD, caveats, needs_reason, reason_line, summary_line, table_row, verdict_label
+
+if TYPE_CHECKING:
+    from aether_guard.check.verdict import Report
+
+# A step summary holds 1 MiB; the rest of a report that long helps nobody.
+SIZE_LIMIT_BYTES = 900_000
+MOST_REASONS = 50
+_MARKS = {
+    "regression": "🔴",
+    "error": "❌",
+    "inconclusive": "🟡",
+    "improvement": "🟢",
+    "pass": "⚪",
+    "new": "🆕",
+    "unjudged": "⏸️",
+}
+
+
+def render_markdown(report: Report) -> str:
+    """Return the table and the reasons; rows past the size a step summary holds are counted, not shown."""
+    lines = [
+        "### Performance guard",
+        "",
+        escaped(summary_line(report)),
+        "",
+        "| " + " | ".join(HEAD) + " |",
+        "|:---|---:|---:|---:|:---|",
+    ]
+    size = 0
+    for shown, judgement in enumerate(report.benches):
+        *cells, verdict = table_row(judgement)
+        row = "| " + " | ".join([*map(escaped, cells), f"{_MARKS[verdict]} {verdict}"]) + " |"
+        size += len(row.encode())
+        if size > SIZE_LIMIT_BYTES:
+            lines += ["", f"… and {len(report.benches) - shown} more"]
+            break
+        lines.append(row)
+    reasons = [
+        f"- **{verdict_label(judgement)}** {escaped(reason_line(judgement))}"
+        for judgement in report.benches[:MOST_REASONS]
+        if needs_reason(judgement)
+    ]
+    if reasons:
+        lines += ["", *reasons]
+    for caveat in caveats(report):
+        lines += ["", escaped(caveat)]
+    return "\n".join(lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Return `text` so that Markdown and HTML show it as it is, in one line."""
+    return re.sub(r"([\\`*_{}\[\]()#!|<>~@&])", r"\\\1", " ".join(text.split()))

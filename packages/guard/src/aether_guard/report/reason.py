@@ -1,0 +1,138 @@
+"""A verdict's reason: one sentence that a tired engineer understands. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from aether_guard.check.estimate import INTERVAL_LEVEL, MIN_SAMPLES_FOR_P95, MOST_SAMPLES
+from aether_guard.check.verdict import judge
+from aether_guard.report.format import format_change, format_percent, format_signed_percent
+from aether_schema import printable
+
+if TYPE_CHECKING:
+    from aether_guard.check.assessment import Assessment
+    from aether_guard.check.estimate import Estimate
+    from aether_guard.check.reference_following import Following
+
+#: A machine whose speed changed by less than this is not worth a word.
+_WORTH_SAYING = 0.02
+_SHOWN_KEYS = 4
+_LONGEST_VERSION = 60
+#: A bound beyond ten times the figure is as good as none, and its digits say nothing.
+_FARTHEST_BOUND = 10.0
+
+
+def explain(known: Assessment, *, needed: int | None, moved: str | None) -> str:
+    """Return the reason for a verdict, which opens with the estimate that it rests on."""
+    assert known.chosen is not None
+    decisive, gate = known.change_decisive, known.gate
+    figures = f"{known.chosen.name} {format_change(decisive, gate)}"
+    if known.decisive is not None:
+        normalized = ", normalized" if known.decisive is known.normalized else ""
+        figures += f"{normalized} ({_bounds(known.decisive)})"
+    parts = [f"{figures}, gate {format_percent(gate)}", *_other_figures(known)]
+    parts += [*known.notes, *_machines(known)]
+    if known.versions:
+        parts.append(", ".join(_version_change(known, key) for key in known.versions))
+    if known.decisive is not None:
+        parts += _caveats(known, known.decisive, needed)
+    if moved is not None:
+        parts.append(f"most of it in the phase {moved}")
+    if known.policy.waiver is not None:
+        waiver = known.policy.waiver
+        parts.append(f"waived up to {format_percent(waiver.gate)} until {waiver.expires}: {waiver.reason}")
+    return printable("; ".join(parts))
+
+
+def _other_figures(known: Assessment) -> list[str]:
+    """Return the figures that the verdict does not rest on, and why it does not."""
+    if known.raw is None:
+        return []
+    if known.normalized is None or known.ruler is None:
+        differs = judge(known.change, known.gate) != judge(known.raw.change, known.gate)
+        if not differs and abs(known.change - known.raw.change) <= _WORTH_SAYING:
+            return []
+        compared = "the latest run of the baseline" if known.raw.runs > 1 else "all samples at once"
+        return [f"{format_change(known.change, known.gate)} by {compared}"]
+    if known.ignores_reference:
+        said = f"{format_change(known.normalized.change)} ({_bounds(known.normalized)})"
+        return [f"normalized {said}, far less sure: the bench does not follow the reference"]
+    measured = f"as measured {format_change(known.change, known.gate)}"
+    speed = ""
+    if abs(known.ruler.slowdown) >= _WORTH_SAYING:
+        slower = format_percent(round(abs(known.ruler.slowdown), 3))
+        direction = "slower" if known.ruler.slowdown > 0 else "faster"
+        speed = f", and by the reference this machine is {slower} {direction}"
+    if not known.contradicted:
+        return [f"{measured}{speed}"]
+    return [
+        f"as measured {format_change(known.raw.change, known.gate)} ({_bounds(known.raw)}){speed}",
+        f"the reference contradicts the figures as measured, and {_not_followed(known.following)}",
+    ]
+
+
+def _not_followed(following: Following | None) -> str:
+    if following is None:
+        return "nothing shows that the bench follows it"
+    correlation = round(following.correlation, 2) + 0.0  # no minus before 0
+    return (
+        f"the bench was not seen to follow it (correlation {correlation:.2f} over {following.count} rounds, "
+        f"{following.part:.2g} times its movement)"
+    )
+
+
+def _machines(known: Assessment) -> list[str]:
+    """Return the differences between the machines, and whether they put the verdict in doubt."""
+    if not known.machine:
+        if known.ruler is None or not known.ruler.disagreement or not known.ruler.shift_uncertainty(same_machine=True):
+            return []
+        return [f"the second kernel doubts the ruler by {format_percent(round(known.ruler.disagreement, 3))}"]
+    shown = ", ".join(known.machine[:_SHOWN_KEYS])
+    more = len(known.machine) - _SHOWN_KEYS
+    others = f" and {more} more" if more > 0 else ""
+    parts = [f"the machines differ in {shown}{others} {known.blocking_doubt or ''}".rstrip()]
+    if known.blocking_doubt is not None and known.beyond_machines:
+        parts.append("but machines are assumed to differ by a factor of at most two")
+    return parts
+
+
+def _version_change(known: Assessment, key: str) -> str:
+    """Return `python 3.11.4 before, 3.12.1 now`; of a table of versions only the entries that differ."""
+    before, after = ((side.environment or {}).get(key) for side in (known.baseline, known.current))
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = [name for name in {**before, **after} if before.get(name) != after.get(name)][:_SHOWN_KEYS]
+        return ", ".join(f"{name} {_short(before.get(name))} before, {_short(after.get(name))} now" for name in keys)
+    return f"{key} {_short(before)} before, {_short(after)} now"
+
+
+def _short(version: object) -> str:
+    text = "none" if version is None else str(version)
+    return text if len(text) <= _LONGEST_VERSION else f"{text[:_LONGEST_VERSION]}…"
+
+
+def _bounds(found: Estimate) -> str:
+    runs = f", from {found.runs} runs" if found.runs > 1 else ""
+    return f"{format_percent(INTERVAL_LEVEL)} interval {' to '.join(map(_bound, found.interval))}{runs}"
+
+
+def _bound(change: float) -> str:
+    if abs(change) <= _FARTHEST_BOUND:
+        return format_signed_percent(change)
+    return f"over {format_signed_percent(math.copysign(_FARTHEST_BOUND, change))}"
+
+
+def _caveats(known: Assessment, found: Estimate, needed: int | None) -> list[str]:
+    parts = []
+    tail = known.chosen.name if known.chosen is not None and known.chosen.is_tail else None
+    unbounded = tail is not None and min(known.baseline.n, known.current.n) < MIN_SAMPLES_FOR_P95
+    if needed is not None:
+        count = f"over {MOST_SAMPLES:,}" if needed >= MOST_SAMPLES else f"about {needed:,}"
+        fewest = f", the fewest that bound a {tail}" if unbounded and needed == MIN_SAMPLES_FOR_P95 else ""
+        parts.append(f"{count} samples a side would settle it{fewest}")
+        unbounded = unbounded and not fewest
+    if unbounded:
+        parts.append(f"fewer than {MIN_SAMPLES_FOR_P95} samples do not bound a {tail}")
+    if found.single_process:
+        parts.append("samples of one process: the interval leaves out the differences between processes")
+    return parts

@@ -1,0 +1,1 @@
+"""The bench interface, and benches made of functions and commands."""

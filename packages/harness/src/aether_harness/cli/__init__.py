@@ -1,0 +1,1 @@
+"""The commands of `aether-bench`, one module per command."""

@@ -1,0 +1,38 @@
+"""`aether-bench list`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from aether_harness.cli.options import EXIT_FAILED, EXIT_OK, Commands, add_command, add_timeout
+from aether_harness.cli.progress import aligned_table
+from aether_harness.discovery.isolated import installed_targets
+
+if TYPE_CHECKING:
+    import argparse
+
+EXAMPLE = """example:
+  aether-bench list
+"""
+
+
+def register(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    parser = add_command(commands, "list", "list the installed benches, with their parameters", EXAMPLE, run)
+    add_timeout(parser, "an import")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the installed benches; a plugin that cannot be loaded is an error, after the others."""
+    targets, errors = installed_targets(options.timeout)
+    rows = [("bench", "name", "metric", "reference", "what it measures")]
+    rows += [(each.bench_id, each.name, each.metric, each.kernel_id, each.about) for each in targets]
+    print(aligned_table(rows))
+    for target in targets:
+        print(f"\nparameters of {target.bench_id}, with their defaults:")
+        for key, value in target.params.items():
+            print(f"  -p {target.name}.{key}={'' if value is None else value}")
+    for error in errors:
+        print(f"aether-bench: {error}", file=sys.stderr)
+    return EXIT_FAILED if errors else EXIT_OK

@@ -1,0 +1,134 @@
+"""What a person sees of a run: a bar on a terminal, a line a round elsewhere, and the table at its end."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from itertools import count
+from typing import TYPE_CHECKING
+
+from aether_schema import quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from rich.progress import Progress, TaskID
+
+    from aether_harness.errors import RoundError
+    from aether_harness.measure.plan import Profile
+    from aether_harness.measure.runner import Observer, RoundResult
+    from aether_schema import Summary
+
+
+class NullObserver:
+    """Says nothing."""
+
+    def sample_taken(self, bench_id: str, round_number: int, kept: int) -> None:
+        """Say nothing."""
+
+    def round_ended(self, bench_id: str, round_number: int, record: RoundResult) -> None:
+        """Say nothing."""
+
+    def bench_failed(self, bench_id: str, error: RoundError) -> None:
+        """Say nothing: the error is reported by whoever asked for the run."""
+
+
+class LogObserver(NullObserver):
+    """A line a round on the error stream, for logs."""
+
+    def __init__(self, rounds: int, units: dict[str, str]) -> None:
+        """Say the round out of `rounds`, and figures in the unit of their bench."""
+        self._rounds = rounds
+        self._units = units
+
+    def round_ended(self, bench_id: str, round_number: int, record: RoundResult) -> None:
+        """Say what the round found."""
+        p50 = quantile((taken.value for taken in record.samples), 0.5)
+        retaken = f", {record.retaken} disturbed and retaken" if record.retaken else ""
+        said = f"{bench_id}: round {round_number} of {self._rounds}: p50 {p50:.5g} {self._units[bench_id]}{retaken}"
+        print(said, file=sys.stderr, flush=True)
+
+
+class BarObserver(NullObserver):
+    """A progress bar a bench, on a terminal."""
+
+    def __init__(self, progress: Progress, tasks: dict[str, TaskID], samples: int) -> None:
+        """Draw on `progress`, whose tasks are the benches by id; a round has `samples` of them."""
+        self._progress = progress
+        self._tasks = tasks
+        self._samples = samples
+
+    def sample_taken(self, bench_id: str, round_number: int, kept: int) -> None:
+        """Move the bar to where the run is; samples to be retaken do not move it."""
+        completed = (round_number - 1) * self._samples + kept
+        self._progress.update(self._tasks[bench_id], completed=completed, round=round_number)
+
+    def bench_failed(self, bench_id: str, error: RoundError) -> None:  # noqa: ARG002 - the interface's
+        """Stop the bar where it is."""
+        self._progress.stop_task(self._tasks[bench_id])
+
+
+@contextmanager
+def progress_observer(profile: Profile, units: dict[str, str], *, quiet: bool) -> Iterator[Observer]:
+    """Yield the observer that fits where the error stream goes. `units` are those of the benches by id."""
+    if quiet:
+        yield NullObserver()
+    elif not sys.stderr.isatty():
+        yield LogObserver(profile.rounds, units)
+    else:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("round {task.fields[round]} of " + str(profile.rounds)),
+            TimeRemainingColumn(),
+        )
+        steps = profile.rounds * profile.samples
+        # Drawn four times a second: drawing costs CPU time that a shared machine takes from the bench.
+        with Progress(*columns, console=Console(stderr=True), refresh_per_second=4, transient=True) as progress:
+            tasks = {bench_id: progress.add_task(bench_id, total=steps, round=1) for bench_id in units}
+            yield BarObserver(progress, tasks, profile.samples)
+
+
+@contextmanager
+def progress_counter(what: str, total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
+    """Yield a function to be called when one of `total` is done: a bar on a terminal, lines elsewhere."""
+    if quiet:
+        yield lambda: None
+    elif not sys.stderr.isatty():
+        done = count(1)
+
+        def say() -> None:
+            print(f"{what} {next(done)} of {total}", file=sys.stderr, flush=True)
+
+        yield say
+    else:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), refresh_per_second=4, transient=True) as progress:
+            task = progress.add_task(what, total=total)
+            yield lambda: progress.advance(task)
+
+
+def results_table(rows: Sequence[tuple[Summary, str]]) -> str:
+    """Return the table of a run's summaries and the files they are in."""
+    head = ("bench", "metric", "p50", "p95", "n", "unit", "file")
+    body = [(s.bench_id, s.metric, f"{s.p50:,.5g}", f"{s.p95:,.5g}", str(s.n), s.unit, path) for s, path in rows]
+    return aligned_table([head, *body], right=(2, 3, 4))
+
+
+def aligned_table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Return `rows` in columns two spaces apart, those of the indices `right` flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = (
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Find benches: installed plugins and files of benches."""

@@ -1,0 +1,1 @@
+"""One run: its plan, its rounds, disturbed samples, the summary."""

@@ -1,0 +1,1 @@
+"""Reference kernels, timed next to every sample."""

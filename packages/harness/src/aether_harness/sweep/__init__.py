@@ -1,0 +1,1 @@
+"""Sweeps over parameters: their points, tables and plots."""

@@ -1,0 +1,1 @@
+"""Worker processes: the client that starts one, the protocol, and the worker itself."""

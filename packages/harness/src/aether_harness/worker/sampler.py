@@ -1,0 +1,351 @@
+"""One sample: the timed region, the book-keeping around it, and the ruler on either side."""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+from itertools import repeat
+from time import perf_counter_ns
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
+
+from aether_harness.benchmark.protocol import SampleResult
+from aether_harness.errors import BenchError
+from aether_harness.machine.counters import Counters
+from aether_harness.machine.schedstat import SchedStats
+from aether_harness.measure.disturbance import DisturbanceEvidence
+from aether_harness.worker.protocol import SampleTaken
+from aether_schema import quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aether_harness.benchmark.protocol import Session
+    from aether_harness.machine.counters import CounterReader
+    from aether_schema import Metric
+
+#: An operation shorter than this is done often enough in one sample that the sample takes BATCH_NS.
+SHORT_NS = 1_000_000
+BATCH_NS = 5_000_000
+MOST_ITERATIONS = 2**20
+_CALIBRATIONS = 3
+#: The second kernel is timed beside every so many samples.
+CROSS_CHECK_EVERY = 2
+#: How many times the other one a timing of the ruler may be to count.
+OUTLIER_RATIO = 1.3
+#: A timing of the ruler that is no older stands for one taken now.
+REFERENCE_MAX_AGE_NS = 2_000_000
+#: What a call can return without having run: the words for it, and what runs it.
+_NOT_RUN = {
+    GeneratorType: ("a generator", "iterate over it"),
+    AsyncGeneratorType: ("an async generator", "iterate over it"),
+    CoroutineType: ("a coroutine", "await it"),
+}
+
+
+class ReferenceWork(NamedTuple):
+    """The work of the kernel beside every sample, and of the one that cross-checks it."""
+
+    reference: Callable[[], int]
+    cross_reference: Callable[[], int]
+
+
+class TimedCall(Struct, frozen=True, kw_only=True):
+    """What the operation of one sample took and returned, and what was counted just before it and just after.
+
+    `own` is of the sampling thread, `companions` None without any, `delay_ns` None of a thread that is not known to
+    wait; `children_switches` are those of children that ended during the sample.
+    """
+
+    elapsed_ns: int
+    answers: list[SampleResult]
+    own: tuple[Counters, Counters]
+    children_switches: int
+    companions: tuple[SchedStats | None, SchedStats | None]
+    delay_ns: int | None
+
+
+class Sampler:
+    """Takes the samples of one open session."""
+
+    def __init__(self, session: Session, metric: Metric, rulers: ReferenceWork | None, witness: CounterReader) -> None:
+        """Sample `session`, timing the kernels `rulers`, if any, beside it and reading the counters of `witness`."""
+        self._session = session
+        self._rulers_ns: list[int] = []
+        self._cross_ratios: list[float] = []
+        self._after_ns = 0
+        self._fresh_until = -1
+        self._metric = metric
+        self._rulers = rulers
+        self._witness = witness
+        self._steal = witness.steal
+        self._prepare: Callable[[], None] | None = getattr(session, "prepare", None)
+        self._wake: Callable[[], None] | None = getattr(session, "wake", None)
+        self._children = witness.children_involuntary()
+        self._forked = False
+        self._is_stray_child = False
+        self._keep_results = False
+        # What waited once will wait again: its time between being woken and running is then evidence too, unless it
+        # is a companion's turn.
+        self._has_blocked = False
+        self.iterations = 1
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_parent=self._note_fork, after_in_child=self._on_fork_in_child)
+
+    def calibrate(self, iterations: int | None) -> None:
+        """Set how many iterations make a sample: as told, or so many that the clock can tell it from its noise."""
+        # The shortest of a few calls: the first of anything is slow.
+        calls = [self._timed() for _ in range(_CALIBRATIONS if iterations is None else 1)]
+        self._keep_results = bool(calls[-1].answers)
+        shortest_ns = max(1, min(timed.elapsed_ns for timed in calls))
+        if iterations is not None:
+            self.iterations = iterations
+        elif shortest_ns < SHORT_NS and self._prepare is None:
+            self.iterations = min(MOST_ITERATIONS, 2 ** math.ceil(math.log2(BATCH_NS / shortest_ns)))
+
+    def take(self) -> SampleTaken:
+        """Take one sample.
+
+        Raises:
+            BenchError: the session did not say what its metric needs, or forked.
+
+        """
+        gc.collect(1)
+        steal = self._steal
+        began = perf_counter_ns()
+        if steal is not None:
+            steal.begin(began)
+        if self._wake is not None:
+            self._wake()
+        rulers = self._rulers
+        reference_ms = drift = None
+        before = rulers_ns = 0
+        if rulers is not None:
+            # The ruler just after the last sample is that just before this one, if it is fresh.
+            if began <= self._fresh_until:
+                before = self._after_ns
+            else:
+                before = rulers_ns = time_ns(rulers.reference)
+        timed = self._timed()
+        ended = perf_counter_ns()
+        if rulers is not None:
+            rulers.reference()
+            started, ended = ended, perf_counter_ns()
+            after = self._after_ns = ended - started
+            self._fresh_until = ended + REFERENCE_MAX_AGE_NS
+            rulers_ns += after
+            reference_ms, drift = reference_ns(before, after) / 1e6, after / before
+            if len(self._rulers_ns) % CROSS_CHECK_EVERY == 0:
+                cross = time_ns(rulers.cross_reference)
+                rulers_ns += cross
+                self._cross_ratios.append(cross / after)
+            self._rulers_ns.append(after)
+        answers = timed.answers
+        elapsed_ns = timed.elapsed_ns
+        return SampleTaken(
+            value=metric_value(elapsed_ns, self.iterations, answers, self._metric),
+            reference_ms=reference_ms,
+            reference_total_ns=rulers_ns,
+            evidence=evidence_of(
+                timed, None if steal is None else steal.end(ended), drift, shared_cpu=self._witness.shared_cpu
+            ),
+            phases_ns=mean_phases(answers) if answers else {},
+        )
+
+    def cross_reference_ms(self) -> float | None:
+        """Return the second kernel's usual time, None where it was not timed.
+
+        What it took of the ruler's time just before it, each time, is less blurred than its times are: both are of one
+        moment. So it is the median of that, of the median ruler.
+        """
+        if not self._cross_ratios:
+            return None
+        return quantile(self._cross_ratios, 0.5) * quantile(self._rulers_ns, 0.5) / 1e6
+
+    def _timed(self) -> TimedCall:
+        """Do the operation as often as a sample wants, and nothing else, between two readings of the clock."""
+        sample, iterations = self._session.sample, self.iterations
+        counters, read_companions = self._witness.counters, self._witness.companions
+        if self._prepare is not None:
+            self._prepare()
+            self._new_children_switches()
+        results: list[object] = []
+        children_switches = 0
+        delay = self._own_delay_ns()
+        companions = read_companions and read_companions()
+        gc.disable()
+        try:
+            if iterations == 1:
+                counted = counters()
+                started = perf_counter_ns()
+                result = sample()
+                ended = perf_counter_ns()
+                counted_after = counters()
+                if result is not None:
+                    results = [result]
+                    _require_run(result)
+            elif self._keep_results:
+                counted = counters()
+                started = perf_counter_ns()
+                results = [sample() for _ in repeat(None, iterations)]
+                ended = perf_counter_ns()
+                counted_after = counters()
+            else:
+                # What the operation returns is let go at once: a million of them kept would be a load of its own.
+                counted = counters()
+                started = perf_counter_ns()
+                for _ in repeat(None, iterations):
+                    sample()
+                ended = perf_counter_ns()
+                counted_after = counters()
+        finally:
+            gc.enable()
+            if self._is_stray_child:
+                os._exit(0)  # a child that the bench left behind must not go on as a second worker
+        if self._forked:
+            raise BenchError("sample() forked this process; start others with subprocess, or spawn them")
+        companions_after = read_companions and read_companions()
+        delay_after = self._own_delay_ns()
+        # Who starts a child waits for it, once at least.
+        if counted.voluntary != counted_after.voluntary:
+            self._has_blocked = not self._witness.shared_cpu
+            children_switches = self._new_children_switches()
+        answers = [result for result in results if isinstance(result, SampleResult)]
+        return TimedCall(
+            elapsed_ns=(self_reported_ns(answers) if answers else 0) or ended - started,
+            answers=answers,
+            own=(counted, counted_after),
+            children_switches=children_switches,
+            companions=(companions, companions_after),
+            delay_ns=_difference(delay, delay_after),
+        )
+
+    def _own_delay_ns(self) -> int | None:
+        """Return how long this thread was ready and had no CPU until now, None if it is not known to wait."""
+        return self._witness.own_schedule().run_delay_ns if self._has_blocked else None
+
+    def _new_children_switches(self) -> int:
+        """Return how often the CPU was taken from children that ended since the last call."""
+        # Nothing waits for children between samples but what prepares one.
+        known, self._children = self._children, self._witness.children_involuntary()
+        return self._children - known
+
+    def _note_fork(self) -> None:
+        self._forked = True
+
+    def _on_fork_in_child(self) -> None:
+        self._is_stray_child = True
+
+
+def _require_run(result: object) -> None:
+    """Refuse the result of a sample whose code has not run yet.
+
+    Raises:
+        BenchError: it is a generator or a coroutine.
+
+    """
+    if type(result) in _NOT_RUN:
+        kind, remedy = _NOT_RUN[type(result)]
+        raise BenchError(f"sample() returned {kind}, whose code has not run: {remedy} in the bench")
+
+
+def reference_ns(before: int, after: int) -> float:
+    """Return the ruler of a sample from its times on either side: their mean, or the smaller if they disagree.
+
+    A timing far longer than the one beside it is an accident of its own, and tells nothing of the sample.
+    """
+    smaller, larger = (before, after) if before < after else (after, before)
+    return smaller if larger > OUTLIER_RATIO * smaller else (smaller + larger) / 2
+
+
+def time_ns(work: Callable[[], object]) -> int:
+    """Return how long `work` takes, in nanoseconds."""
+    started = perf_counter_ns()
+    work()
+    return perf_counter_ns() - started
+
+
+def freeze_heap() -> None:
+    """Put what set-up made beyond the collector's reach, so that collecting between samples costs little."""
+    gc.collect()
+    gc.freeze()
+
+
+def evidence_of(
+    timed: TimedCall, steal_ns: int | None, reference_drift: float | None, *, shared_cpu: bool
+) -> DisturbanceEvidence:
+    """Return the evidence on what was timed, with what the whole sample saw of steal and ruler."""
+    before, after = timed.own
+    others, others_after = timed.companions
+    switches = after.involuntary - before.involuntary + timed.children_switches
+    cpu_ns = delay_ns = None
+    if others is not None and others_after is not None:
+        switches += others_after.involuntary - others.involuntary
+        cpu_ns = _difference(others.cpu_ns, others_after.cpu_ns)
+        delay_ns = _difference(others.run_delay_ns, others_after.run_delay_ns)
+    return DisturbanceEvidence(
+        elapsed_ns=timed.elapsed_ns,
+        involuntary_switches=switches,
+        voluntary_switches=after.voluntary - before.voluntary,
+        cpu_ns=after.cpu_ns - before.cpu_ns,
+        delay_ns=timed.delay_ns,
+        steal_ns=steal_ns,
+        own_others_ns=max(0, after.process_cpu_ns - before.process_cpu_ns - (after.cpu_ns - before.cpu_ns)),
+        companion_cpu_ns=cpu_ns,
+        companion_delay_ns=delay_ns,
+        shared_cpu=shared_cpu,
+        reference_drift=reference_drift,
+    )
+
+
+def _difference(before: int | None, after: int | None) -> int | None:
+    return None if before is None or after is None else after - before
+
+
+def metric_value(elapsed_ns: int, iterations: int, answers: Sequence[SampleResult], metric: Metric) -> float:
+    """Return the figure of a sample of `iterations` that took `elapsed_ns` in all, and of what it said of itself.
+
+    Raises:
+        BenchError: the metric is a throughput and an iteration did not say how many bytes it moved.
+
+    """
+    if answers and (costs := [answer.cost for answer in answers if answer.cost is not None]):
+        return sum(costs) / len(costs)
+    if metric == "duration_ms":
+        return elapsed_ns / iterations / 1e6
+    moved_bytes = [answer.moved_bytes for answer in answers if answer.moved_bytes]
+    if len(moved_bytes) != iterations:
+        raise BenchError("sample() did not say how many bytes it moved (Sampled.moved_bytes)")
+    return sum(moved_bytes) / max(elapsed_ns, 1) * 1e3
+
+
+def self_reported_ns(answers: list[SampleResult]) -> int:
+    """Return how long a bench itself says that its samples took, 0 if it does not.
+
+    Raises:
+        BenchError: something it says is no count, or a cost is no positive number; the message says which.
+
+    """
+    total = 0
+    for answer in answers:
+        counts = (("moved_bytes", answer.moved_bytes), ("elapsed_ns", answer.elapsed_ns), *answer.phases_ns.items())
+        for name, count in counts:
+            if count is not None and (not isinstance(count, int) or count < 0):
+                raise BenchError(f"sample() says that {name} is {count!r}, which is no count")
+        cost = answer.cost
+        if cost is not None and not (isinstance(cost, (int, float)) and 0 < cost < math.inf):
+            raise BenchError(f"sample() says that cost is {cost!r}, which is no positive number")
+        total += answer.elapsed_ns or 0
+    return total
+
+
+def mean_phases(results: list[SampleResult]) -> dict[str, int]:
+    """Return the phases per iteration."""
+    totals: dict[str, int] = {}
+    for result in results:
+        for name, elapsed_ns in result.phases_ns.items():
+            totals[name] = totals.get(name, 0) + elapsed_ns
+    return {name: total // len(results) for name, total in totals.items()}

@@ -1,0 +1,1 @@
+"""The commands `record` and `trend` of `aether-guard`."""

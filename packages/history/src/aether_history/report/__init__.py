@@ -1,0 +1,1 @@
+"""Reports of a history: text, Markdown, HTML."""

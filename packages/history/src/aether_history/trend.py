@@ -1,0 +1,148 @@
+"""What a series says: where its level changed, between which commits, and whether the machine did too. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from statistics import median
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
+
+from aether_history.row import DIRTY
+from aether_schema import Better, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aether_history.changepoint import ChangePoint
+    from aether_history.series import Point, Series
+
+Kind = Literal["regression", "improvement"]
+#: A ruler that moved by less says nothing about a machine.
+_RULER_SHIFT = 0.01
+_MOST_KEYS = 5
+
+
+class LevelChange(Struct, frozen=True, kw_only=True):
+    """A change of a bench's level, for people and programs.
+
+    `size` is the worsening as a fraction, positive is worse; None from a level of 0. `last_good` and `first_changed`
+    are the commits of the runs around it: the change came with one of the commits after the one, up to the other. With
+    95 % confidence the first changed run is one from `earliest` to `latest`, commits again. `environment` are the keys
+    in which the runs around it differ; `ruler_change` is by how much the machine became slower by its reference
+    kernel, None where there is none to ask.
+    """
+
+    kind: Kind
+    index: int
+    timestamp: str
+    size: float | None
+    before: float
+    after: float
+    confidence: float
+    last_good: str | None
+    first_changed: str | None
+    earliest: str | None
+    latest: str | None
+    environment: tuple[str, ...]
+    ruler_change: float | None
+
+    @property
+    def host_explanation(self) -> str:
+        """What speaks for the machine rather than the code, in one phrase; empty where nothing does."""
+        said = []
+        if self.environment:
+            keys = ", ".join(self.environment[:_MOST_KEYS]) + (", …" if len(self.environment) > _MOST_KEYS else "")
+            said.append(f"the environment changed ({keys})")
+        if self.ruler_change is not None and abs(self.ruler_change) >= _RULER_SHIFT:
+            pace = "slower" if self.ruler_change > 0 else "faster"
+            said.append(f"the ruler says the machine became {abs(self.ruler_change) * 100:.1f} % {pace}")
+        return printable("; ".join(said))
+
+
+class Trend(Struct, frozen=True, kw_only=True):
+    """The course of one bench. `level` is that of the latest runs and `latest` the last figure, in `unit`."""
+
+    bench: str
+    unit: str
+    better: Better
+    runs: int
+    first: str
+    last: str
+    level: float
+    latest: float
+    changes: tuple[LevelChange, ...]
+    notes: tuple[str, ...]
+
+
+def trend_of(series: Series, changes: Sequence[ChangePoint]) -> Trend:
+    """Return what the changes of a series mean."""
+    points = series.points
+    edges = [0, *(change.index for change in changes), len(points)]
+    moments = tuple(
+        _moment(series, change, low, high) for change, low, high in zip(changes, edges, edges[2:], strict=False)
+    )
+    return Trend(
+        bench=series.name,
+        unit=series.unit,
+        better=series.better,
+        runs=len(points),
+        first=points[0].timestamp,
+        last=points[-1].timestamp,
+        level=median(series.values[edges[-2] :]),
+        latest=points[-1].value,
+        changes=moments,
+        notes=series.notes,
+    )
+
+
+def _moment(series: Series, change: ChangePoint, low: int, high: int) -> LevelChange:
+    points = series.points
+    growth = change.size
+    worsening = growth if series.better == "lower" else -growth
+    return LevelChange(
+        kind="regression" if worsening > 0 else "improvement",
+        index=change.index,
+        timestamp=points[change.index].timestamp,
+        size=worsening if math.isfinite(worsening) else None,
+        before=change.before,
+        after=change.after,
+        confidence=change.confidence,
+        last_good=_commit(points[change.index - 1]),
+        first_changed=_commit(points[change.index]),
+        earliest=_commit(points[change.first]),
+        latest=_commit(points[change.last]),
+        environment=_differing(points[max(change.first - 1, 0)].environment, points[change.last].environment),
+        ruler_change=_ruler_change(points[low : change.index], points[change.index : high]),
+    )
+
+
+def _commit(point: Point) -> str | None:
+    return None if point.commit is None else point.commit.removesuffix(DIRTY)
+
+
+def _ruler_change(before: Sequence[Point], after: Sequence[Point]) -> float | None:
+    """Return by which fraction the kernel that both sides carry takes longer."""
+    kernel = after[0].kernel
+    sides = [[point.ruler for point in side if point.kernel == kernel and point.ruler] for side in (before, after)]
+    if kernel is None or not all(sides):
+        return None
+    old, new = (median(filter(None, side)) for side in sides)
+    return new / old - 1
+
+
+def _differing(before: str, after: str) -> tuple[str, ...]:
+    """Return the keys in which two environments differ; none where one is not told."""
+    if before == after or "{}" in {before, after}:
+        return ()
+    old, new = _object(before), _object(after)
+    return tuple(sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key)))
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,1 @@
+"""Packers: archive formats and their compression."""

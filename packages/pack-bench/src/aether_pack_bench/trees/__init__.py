@@ -1,0 +1,1 @@
+"""Generate source trees and walk them."""

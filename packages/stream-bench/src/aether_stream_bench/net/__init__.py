@@ -1,0 +1,1 @@
+"""Sockets: connecting, busy polling, TLS."""

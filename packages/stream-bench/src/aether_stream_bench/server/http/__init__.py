@@ -1,0 +1,1 @@
+"""HTTP messages and exchanges of the mock server."""
