@@ -1,19 +1,26 @@
 from __future__ import annotations
 
+import json
+import math
 import os
 import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
+from aether_schema import Reference, Summary, quantile
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
+    from random import Random
+
+    from aether_guard.check.verdict import Judgement
 
 LIMIT_S = 120.0
 MOMENT_S = 0.5
@@ -101,3 +108,176 @@ def may_go_first() -> None:
     done = subprocess.run([sys.executable, "-c", script], start_new_session=True, capture_output=True, check=False)
     if done.returncode:
         pytest.skip("needs a privilege, and a system that groups processes by session")
+
+
+DURATION = {"metric": "duration_ms", "unit": "ms"}
+THROUGHPUT = {"metric": "throughput_mbs", "unit": "MB/s"}
+REQUIRED = {
+    "bench_id": "packaging",
+    **DURATION,
+    "p50": 0.0,
+    "p95": 10.0,
+    "n": 60,
+    "timestamp": "2026-11-23T23:52:51+00:00",
+}
+
+
+def fields_of(*, throughput: bool, changes: dict[str, Any]) -> dict[str, Any]:
+    return {**REQUIRED, **(THROUGHPUT if throughput else {}), **changes}
+
+
+@pytest.fixture(scope="session")
+def summary() -> Callable[..., Summary]:
+    def build(*, throughput: bool = False, **changes: Any) -> Summary:
+        return Summary(**fields_of(throughput=throughput, changes=changes))
+
+    return build
+
+
+def rounds_of(rounds: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(values) for values in rounds)
+
+
+@pytest.fixture(scope="session")
+def sampled() -> Callable[..., Summary]:
+    """Build a summary from its samples, with a ruler beside each and a second kernel's value a round if given."""
+
+    def build(
+        rounds: Sequence[Sequence[float]],
+        *,
+        rulers: Sequence[Sequence[float]] | None = None,
+        crossing: Sequence[float] | None = None,
+        throughput: bool = False,
+        kernel: str = "archive-1",
+        **changes: Any,
+    ) -> Summary:
+        flat = [value for values in rounds for value in values]
+        kept = {"p50": quantile(flat, 0.5), "p95": quantile(flat, 0.95), "n": len(flat), "samples": rounds_of(rounds)}
+        if rulers is not None:
+            kept["reference"] = Reference(kernel=kernel, unit="ms", samples=rounds_of(rulers))
+        if crossing is not None:
+            crossed = rounds_of([[value] for value in crossing])
+            kept["cross_reference"] = Reference(kernel="deflate-1", unit="ms", samples=crossed)
+        return Summary(**fields_of(throughput=throughput, changes={**kept, **changes}))
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def simulated(sampled: Callable[..., Summary]) -> Callable[..., Summary]:
+    """Simulate a run: processes that differ, samples that differ within them, on a machine of some slowness.
+
+    `cost` is what the code costs, 1 for unchanged. The ruler and the second kernel see the machine alone:
+    `slowness`, round by round how it `wanders`, and sample by sample its `drift`; `crossed` is the slowness
+    that the second kernel sees.
+    """
+
+    def build(  # noqa: PLR0913 - each is a knob of the simulation
+        draw: Random,
+        *,
+        rounds: int = 5,
+        samples: int = 12,
+        cost: float = 1.0,
+        slowness: float = 1.0,
+        crossed: float | None = None,
+        between: float = 0.02,
+        within: float = 0.05,
+        drift: float = 0.0,
+        wanders: float = 0.0,
+        throughput: bool = False,
+        ruler: bool = True,
+        **changes: Any,
+    ) -> Summary:
+        values: list[list[float]] = []
+        rulers: list[list[float]] = []
+        speeds: list[float] = []
+        for _ in range(rounds):
+            luck = draw.gauss(0, between)
+            speed = slowness * math.exp(draw.gauss(0, wanders)) if wanders else slowness
+            speeds.append(speed if crossed is None else crossed)
+            paces = [speed * math.exp(draw.gauss(0, drift)) for _ in range(samples)]
+            times = [10 * cost * pace * math.exp(luck + draw.gauss(0, within)) for pace in paces]
+            values.append([1000 / time for time in times] if throughput else times)
+            rulers.append([0.4 * pace * math.exp(draw.gauss(0, 0.005)) for pace in paces])
+        crossing = [0.3 * speed * math.exp(draw.gauss(0, 0.005)) for speed in speeds]
+        evidence = {"rulers": rulers, "crossing": crossing} if ruler else {}
+        return sampled(values, throughput=throughput, **evidence, **changes)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Callable[[str], list[Summary]]:
+    """Read the recorded runs of a name, which lie beside the repository, or skip where there are none."""
+
+    def read(name: str) -> list[Summary]:
+        path = Path(__file__).parents[2] / "shared" / "noise" / f"{name}.jsonl"
+        if not path.exists():
+            pytest.skip(f"{path} is not there")
+        from aether_guard.check.recordings import read_recording
+
+        return read_recording(str(path))
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def judgement() -> Callable[..., Judgement]:
+    def build(**changes: Any) -> Judgement:
+        plain = {
+            "bench_id": "packaging",
+            "verdict": "regression",
+            **DURATION,
+            "quantile": "p95",
+            "baseline": 10.0,
+            "current": 12.5,
+            "change": 0.25,
+            "change_decisive": changes.get("change", 0.25),
+            "reason": "p95 25.0 % worse, gate 20 %",
+            "baseline_path": "baseline.json",
+            "current_path": "current.json",
+            "gate": 0.2,
+        }
+        from aether_guard.check.verdict import Judgement
+
+        return Judgement(**{**plain, **changes})
+
+    return build
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., str]:
+    """Write a summary into the test's folder and return its name there."""
+
+    def to_file(name: str, *, throughput: bool = False, **changes: Any) -> str:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(fields_of(throughput=throughput, changes=changes)), encoding="utf-8")
+        return name
+
+    return to_file
+
+
+@pytest.fixture
+def guard(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command in the test's folder, outside any host's CI."""
+
+    def run(
+        *arguments: str | Path,
+        env: dict[str, str] | None = None,
+        cwd: Path = tmp_path,
+        stdout: int = subprocess.PIPE,
+        stderr: int = subprocess.PIPE,
+    ) -> subprocess.CompletedProcess[str]:
+        plain = {key: value for key, value in os.environ.items() if not key.startswith("GITHUB_")}
+        return subprocess.run(
+            [sys.executable, "-m", "aether_guard", *arguments],
+            cwd=cwd,
+            env={**plain, "COLUMNS": "80", "PYTHONIOENCODING": "utf-8", **(env or {})},
+            stdout=stdout,
+            stderr=stderr,
+            encoding="utf-8",
+            check=False,
+        )
+
+    return run

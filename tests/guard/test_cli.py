@@ -17,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from aether_guard.cli.app import COMMANDS, main
+from aether_guard.cli.app import main
 from aether_guard.report.json_report import published_check_schema
 from aether_schema.json_schema import published_schema
 
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
     Guard = Callable[..., subprocess.CompletedProcess[str]]
     Write = Callable[..., str]
+
+COMMANDS = (
+    *("check", "init", "validate", "policy", "promote", "import", "export", "noise", "schema"),
+    *("ab", "bisect", "record", "trend"),
+)
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 PACK = FIXTURES / "baseline_pack.json"
@@ -974,13 +979,13 @@ def test_a_command_imports_no_other(tmp_path: Path, command: str, arguments: lis
         "import sys\n"
         "from aether_guard.cli.app import main\n"
         "main(sys.argv[1:])\n"
-        "names = [name for name in sys.modules if name.startswith('aether_guard.command.')]\n"
+        "names = [name for name in sys.modules if name.startswith('aether_guard.cli.')]\n"
         "print(*sorted(names), file=sys.stderr)\n"
     )
     run = [sys.executable, "-c", source, command, *arguments]
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
-    shared = {"aether_guard.cli.output", "aether_guard.cli.options", "aether_guard.cli.import_options"}
-    assert set(done.stderr.split()) - shared == {f"aether_guard.command.{command}"}
+    shared = {f"aether_guard.cli.{name}" for name in ("app", "output", "options", "import_options")}
+    assert set(done.stderr.split()) - shared == {f"aether_guard.cli.{command}"}
 
 
 def test_a_plain_check_loads_neither_what_measures_noise_nor_what_writes_other_reports(tmp_path: Path) -> None:
@@ -1005,6 +1010,58 @@ def test_without_the_name_of_a_command_all_are_known(guard: Guard, arguments: li
     elif arguments == ["chekc"]:
         assert all(name in done.stderr for name in COMMANDS)
     assert done.returncode == (0 if arguments[:1] in (["--help"], ["--version"]) else 2)
+
+
+# Commands of other packages.
+
+
+def _install(folder: Path, name: str, value: str, source: str) -> dict[str, str]:
+    """Return the environment in which an installed distribution brings one more command."""
+    metadata = folder / f"{name}-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
+    (metadata / "entry_points.txt").write_text(f"[aether.commands]\n{name} = {value}\n", encoding="utf-8")
+    (folder / f"{name}_command.py").write_text(source, encoding="utf-8")
+    return {"PYTHONPATH": str(folder)}
+
+
+def test_another_package_brings_a_command(guard: Guard, tmp_path: Path) -> None:
+    source = (
+        "from aether_guard.cli.options import add_command\n\n"
+        "def register(commands):\n"
+        "    add_command(commands, 'hello', 'greet', '', lambda options: print('hello') or 0)\n"
+    )
+    env = _install(tmp_path / "site", "hello", "hello_command", source)
+    done = guard("hello", env=env)
+    assert (done.returncode, done.stdout) == (0, "hello\n")
+    assert re.search(r"^    hello +greet$", guard("--help", env=env).stdout, re.MULTILINE)
+
+
+def test_a_command_that_cannot_be_imported_is_one_line(guard: Guard, tmp_path: Path) -> None:
+    env = _install(tmp_path / "site", "hello", "hello_command", "raise ValueError('no luck')\n")
+    done = guard("hello", env=env)
+    assert done.returncode == 2
+    assert done.stderr == "aether-guard: error: hello: hello_command cannot be imported: ValueError: no luck\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "extra"), [("ab", "ab"), ("bisect", "ab"), ("record", "history"), ("schema", "ab")]
+)
+def test_a_command_whose_package_is_missing_names_the_extra(tmp_path: Path, command: str, extra: str) -> None:
+    without = (
+        "import sys\n"
+        "import importlib.metadata\n"
+        "sys.modules['aether_compare'] = None\n"
+        "importlib.metadata.entry_points = lambda **_: ()\n"
+        "from aether_guard.cli.app import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    arguments = ["ab"] if command == "schema" else ["--anything"]
+    run = [sys.executable, "-c", without, command, *arguments]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 2
+    name = "ab" if command == "schema" else command
+    assert done.stderr == f"aether-guard: error: {name}: not installed: pip install 'aether-guard[{extra}]'\n"
 
 
 # What a user can cause is never a traceback.

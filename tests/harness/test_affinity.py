@@ -136,7 +136,7 @@ def test_who_goes_first_does_not_take_the_others_of_its_session_along() -> None:
         "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]], check=True); "
         "print(open('/proc/self/autogroup').read().split()[-1])"
     )
-    command = "from aether_harness.machine.affinity import go_first; go_first()"
+    command = "from aether_harness.machine.affinity import raise_priority; raise_priority()"
     shell = [sys.executable, "-c", script, command]
     done = subprocess.run(shell, capture_output=True, text=True, check=True, start_new_session=True)
     assert int(done.stdout) == 0

@@ -13,9 +13,9 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from aether_harness import ByteCount, UsageError
+from aether_harness.cli.sweep_table import notes_not_in_table, sweep_table
 from aether_harness.discovery.locator import EntryPointAddress, LocatedBench, Point, RunTarget, check_names
 from aether_harness.sweep.sweep import axis_value, build_plots, expand_sweep, pareto_flags, require_sweep
-from aether_harness.sweep.table import notes_not_in_table, sweep_table
 from aether_schema import Phase, Summary
 
 if TYPE_CHECKING:

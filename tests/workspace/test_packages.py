@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-PACKAGES = ("guard", "harness", "pack-bench", "schema", "stream-bench")
+PACKAGES = ("compare", "formats", "guard", "harness", "history", "pack-bench", "schema", "stream-bench")
 
 
 def distribution_of(requirement: str) -> str:

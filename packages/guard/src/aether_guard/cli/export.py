@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from aether_formats.errors import FormatError
 from aether_formats.exporters import check_figures
 from aether_guard.check.files import load_all
 from aether_guard.check.verdict import EXIT_PASS
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     for item in loaded:
         try:
             check_figures(item.summary)
-        except GuardError as error:
+        except FormatError as error:
             raise GuardError(f"{printable(item.path)}: {error}") from None
     summaries = [item.summary for item in loaded]
     seen: set[str] = set()

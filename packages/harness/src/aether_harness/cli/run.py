@@ -22,6 +22,7 @@ from aether_harness.cli.options import (
     print_run_header,
 )
 from aether_harness.cli.progress import progress_observer, results_table
+from aether_harness.cli.sweep_table import notes_not_in_table, sweep_table
 from aether_harness.discovery.isolated import targets_of
 from aether_harness.discovery.locator import check_distinct, check_names
 from aether_harness.errors import UsageError
@@ -32,7 +33,6 @@ from aether_harness.measure.runner import run_benches
 from aether_harness.measure.summarize import RunMetadata, notes_on_machine, summarise
 from aether_harness.sweep.plot import check_plot_path, plot_sweep
 from aether_harness.sweep.sweep import build_plots, require_sweep, swept_benches
-from aether_harness.sweep.table import notes_not_in_table, sweep_table
 from aether_schema import UNIT_OF_METRIC, InvalidSummaryError, SummaryFileError, write_summary
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from aether_harness.discovery.locator import BenchLocator
 from aether_harness.measure.disturbance import DisturbanceEvidence
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 
 class Message(Struct, frozen=True, kw_only=True, tag=True):

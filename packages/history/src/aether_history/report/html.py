@@ -168,4 +168,4 @@ def _title(trend: Trend) -> str:
 
 
 def _part(name: str) -> str:
-    return files("aether_history").joinpath(name).read_text(encoding="utf-8")
+    return files("aether_history.report").joinpath(name).read_text(encoding="utf-8")

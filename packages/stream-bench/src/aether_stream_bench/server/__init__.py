@@ -21,6 +21,6 @@ def __getattr__(name: str) -> object:
     """Import the server itself only where it runs: whoever starts it elsewhere wants its conditions and limits."""
     if name not in {"MockServer", "mock_server"}:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from aether_stream_bench.server import listen
+    from aether_stream_bench.server import server
 
-    return getattr(listen, name)
+    return getattr(server, name)

@@ -13,7 +13,7 @@ from aether_formats.registry import format_names
 if TYPE_CHECKING:
     from types import ModuleType
 
-SCRIPT = Path(__file__).parents[3] / "benchmarks" / "fuzz_import.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "fuzz_import.py"
 
 
 @pytest.fixture(scope="session")

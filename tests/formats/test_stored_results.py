@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aether_formats import Document, ImportFileError, ImportOptions
+from aether_formats.errors import FormatError
 from aether_formats.exporters import bmf, github_action_benchmark, openmetrics, pytest_benchmark
 from aether_formats.model import DEFAULT_OPTIONS
 from aether_formats.registry import load_importer
 from aether_guard.check.imported_files import Reader, import_document
-from aether_guard.errors import GuardError
 from aether_schema import Summary
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Guard = Callable[..., subprocess.CompletedProcess[str]]
 
-MADE = Path(__file__).parents[3] / "fixtures" / "import"
+MADE = Path(__file__).parents[2] / "fixtures" / "import"
 STORED = MADE / "github-action-benchmark"
 
 
@@ -167,5 +167,5 @@ def test_no_export_invents_a_p95() -> None:
 
 
 def test_pytest_benchmark_files_need_a_median() -> None:
-    with pytest.raises(GuardError, match="no median"):
+    with pytest.raises(FormatError, match="no median"):
         pytest_benchmark.render([bare(statistics=("mean",))])

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 HOLD = """
 import sys
-from aether_compare.checkout.environment_cache import entry
-with entry(sys.argv[1], sys.argv[2], lambda: print("waiting", flush=True)):
+from aether_compare.checkout.environment_cache import locked_entry
+with locked_entry(sys.argv[1], sys.argv[2], lambda: print("waiting", flush=True)):
     print("there", flush=True)
     sys.stdin.read()
 """

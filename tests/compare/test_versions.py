@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +17,7 @@ from aether_harness.worker.layout import can_fix_layouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import psutil
 
@@ -185,9 +186,9 @@ def test_a_revision_that_fails_midway_is_named(versions: Any, ab_of: Ab, fault: 
         ("benches.py", "import nothing_like_that\n", "ModuleNotFoundError: No module named 'nothing_like_that'"),
         ("benches.py", "from aether_harness import bench\n" + OTHER, "base (…): benches.py::paced: no bench paced"),
         (
-            "harness/aether_harness/worker.py",
+            "harness/aether_harness/worker/main.py",
             OTHER_PROTOCOL,
-            "paced: base (…): start: the worker speaks version 99 of the protocol, not 1",
+            "paced: base (…): start: the worker speaks version 99 of the protocol, not 2",
         ),
     ],
 )
@@ -198,10 +199,8 @@ def test_a_base_that_cannot_be_measured_is_named(versions: Any, ab_of: Ab, path:
         # Another harness, but for what differs.
         (package,) = (find_spec("aether_harness") or pytest.fail("it is not there")).submodule_search_locations or ()
         place = versions.root / "harness/aether_harness"
-        place.mkdir(parents=True)
-        for source in [*Path(package).glob("*.py"), Path(package, "command"), Path(package, "py.typed")]:
-            (place / source.name).symlink_to(source)
-        (place / "worker.py").unlink()
+        place.parent.mkdir()
+        shutil.copytree(package, place, ignore=shutil.ignore_patterns("__pycache__"))
     versions.write(path, text)
     versions.commit(5)
     versions.git("checkout", "--quiet", "main")

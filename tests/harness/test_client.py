@@ -78,7 +78,10 @@ def test_a_worker_that_cannot_be_started_is_told() -> None:
         ("\x1b[31m\xff", "the worker answered nonsense"),
         ('{"type":"Hallo"}', "the worker answered nonsense"),
         ('{"type":"Hello","protocol":"1","pid":1}', "the worker answered nonsense"),
-        (encode_message(Hello(protocol=PROTOCOL_VERSION + 1, pid=1)).decode(), "speaks version 2 of the protocol"),
+        (
+            encode_message(Hello(protocol=PROTOCOL_VERSION + 1, pid=1)).decode(),
+            f"speaks version {PROTOCOL_VERSION + 1} of the protocol",
+        ),
         (CLOSED, "began with Closed"),
     ],
 )
@@ -97,7 +100,7 @@ def test_a_program_that_is_no_worker_of_this_version_is_told(greeting: str, word
         ("raise ValueError('no luck')", "the worker exited with status 1: ValueError: no luck"),
         ('sys.stdout.write(\'{"type":"Tak\'); sys.stdout.flush(); os._exit(4)', "the worker exited with status 4"),
         ("print('hello', flush=True); time.sleep(60)", "the worker answered nonsense: b'hello"),
-        (f"print({CLOSED!r}, flush=True); time.sleep(60)", "the worker answered Closed to Sample"),
+        (f"print({CLOSED!r}, flush=True); time.sleep(60)", "the worker answered Closed to TakeSample"),
         ('print(\'{"type":"Failed","problem":"no luck"}\', flush=True); time.sleep(60)', "no luck"),
     ],
 )
@@ -116,12 +119,12 @@ def test_a_worker_that_is_silent_is_ended_when_its_time_is_up(script: str) -> No
 
 
 STANDS_STILL = """
-from aether_harness.worker.client import Worker
-from aether_harness.worker.protocol import Opened, Sample
+from aether_harness.worker.client import WorkerClient
+from aether_harness.worker.protocol import Opened, TakeSample
 
-with Worker({command!r}) as worker:
+with WorkerClient({command!r}) as worker:
     print(worker.pid, flush=True)
-    print(worker.ask(Sample(), Opened, 5), flush=True)
+    print(worker.request(TakeSample(), Opened, 5), flush=True)
     worker.kill()
 """
 

@@ -453,7 +453,7 @@ def test_a_worker_whose_cpu_others_want_too_ends_in_time_and_says_how_it_fared(
     cpu = max(os.sched_getaffinity(0))
     # It goes first as the worker does, or it would get nothing from it where the worker may.
     spin = (
-        "import sys, psutil; from aether_harness.machine.affinity import go_first; go_first(); "
+        "import sys, psutil; from aether_harness.machine.affinity import raise_priority; raise_priority(); "
         "psutil.Process().cpu_affinity([int(sys.argv[1])]); "
         "print(flush=True)\n"
         "while True: pass"

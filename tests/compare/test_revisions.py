@@ -25,10 +25,10 @@ shutil.copytree("lib/src", folder, dirs_exist_ok=True)
 """
 RUN = """
 import signal, sys
-from aether_compare.checkout.revisions import two_revisions
+from aether_compare.checkout.revisions import checked_out_revisions
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 folder, cache, *setup = sys.argv[1:]
-with two_revisions(folder, "release", None, setup, lambda line: print(line, flush=True), cache=cache):
+with checked_out_revisions(folder, "release", None, setup, lambda line: print(line, flush=True), cache=cache):
     print("up", flush=True)
     sys.stdin.read()
 """
@@ -40,7 +40,7 @@ def values(sides: Any, module: str = "product") -> list[str]:
         subprocess.run(
             [side.python, "-P", "-B", "-c", f"import {module}; print({module}.VALUE)"],
             cwd=side.folder,
-            env={**os.environ, **side.changes},
+            env={**os.environ, **side.env_overrides},
             capture_output=True,
             text=True,
             check=True,
@@ -69,8 +69,8 @@ def test_each_side_runs_its_own_code_and_nothing_is_left(project: Any, compare: 
         # Paths of other lengths move what a process has in memory, and change its speed.
         assert len(sides[0].folder) == len(sides[1].folder)
         assert len(sides[0].python) == len(sides[1].python)
-        assert {name: len(value) for name, value in sides[0].changes.items()} == {
-            name: len(value) for name, value in sides[1].changes.items()
+        assert {name: len(value) for name, value in sides[0].env_overrides.items()} == {
+            name: len(value) for name, value in sides[1].env_overrides.items()
         }
     assert not os.path.exists(sides[0].folder)
     assert project.state() == before

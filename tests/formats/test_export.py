@@ -10,10 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aether_formats import Document, ImportOptions
+from aether_formats.errors import FormatError
 from aether_formats.exporters import bmf, csv_table, github_action_benchmark, openmetrics, pytest_benchmark
 from aether_formats.registry import load_importer
 from aether_guard.check.imported_files import import_document
-from aether_guard.errors import GuardError
 from aether_schema import Summary, quantile
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def test_pytest_benchmark_comes_back_with_its_samples() -> None:
 
 
 def test_pytest_benchmark_has_no_place_for_what_is_no_duration() -> None:
-    with pytest.raises(GuardError, match=r"^rate: a throughput_mbs in MB/s has no place in pytest-benchmark"):
+    with pytest.raises(FormatError, match=r"^rate: a throughput_mbs in MB/s has no place in pytest-benchmark"):
         pytest_benchmark.render([RATE])
 
 
@@ -104,7 +104,7 @@ def test_bmf_has_durations_in_nanoseconds() -> None:
 
 
 def test_github_action_benchmark_holds_one_direction() -> None:
-    with pytest.raises(GuardError, match="--better lower"):
+    with pytest.raises(FormatError, match="--better lower"):
         github_action_benchmark.render([SAMPLED, RATE])
     (result,) = json.loads(github_action_benchmark.render([RATE]))
     assert (result["name"], result["unit"], result["value"]) == ("rate", "MB/s", 110.0)

@@ -136,7 +136,7 @@ def test_over_all_the_ways_a_fair_game_can_go_the_wealth_comes_to_1_and_seldom_t
         games.append(wager)
     assert math.fsum(wager.wealth for wager in games) / len(games) == pytest.approx(1, rel=1e-12)
     for alpha in (0.5, 0.2, 0.1, 0.05):
-        assert 0 < sum(wager.peak * alpha >= 1 for wager in games) <= alpha * len(games)
+        assert 0 < sum(wager.max_wealth * alpha >= 1 for wager in games) <= alpha * len(games)
 
 
 @given(scored=SCORED, bounds=st.tuples(LOGARITHM, LOGARITHM), way=WAY, alpha=st.floats(0.01, 0.9))

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aether_formats import Document, ImportFileError
+from aether_formats.errors import FormatError
 from aether_formats.reading.document import read_document
 from aether_formats.registry import Importer, all_importers, detect_format, format_names, load_importer
 from aether_guard.check.imported_files import Reader
-from aether_guard.errors import GuardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MADE = Path(__file__).parents[3] / "fixtures" / "import"
+MADE = Path(__file__).parents[2] / "fixtures" / "import"
 #: What lies beside results and is none.
 ASIDE = {"benchmarks.json", "machine.json", "load_failures.csv", "load_exceptions.csv", "load_stats_history.csv"}
 ASIDE |= {"semicolons.csv", "README.md", "make.py"}
@@ -58,9 +58,9 @@ def test_a_folder_with_nothing_in_it_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_an_unknown_format_is_told_with_the_nearest_one() -> None:
-    with pytest.raises(GuardError, match=r"^hyprfine: no such format; did you mean hyperfine\?$"):
+    with pytest.raises(FormatError, match=r"^hyprfine: no such format; did you mean hyperfine\?$"):
         load_importer("hyprfine")
-    with pytest.raises(GuardError, match=r"^zzz: no such format; known: auto, asv, "):
+    with pytest.raises(FormatError, match=r"^zzz: no such format; known: auto, asv, "):
         load_importer("zzz")
 
 
@@ -80,13 +80,13 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: outside-format\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[aether.importers]\nstopwatch = outside_format\nbroken = nowhere_at_all\n")
     (tmp_path / "outside_format.py").write_text(
-        "from aether_formats import Series\n"
+        "from aether_formats import ImportedSeries\n"
         "ABOUT = 'a stopwatch'\n"
         "SUFFIXES = ('.watch',)\n"
         "def matches(document):\n"
         "    return document.head.startswith('WATCH ')\n"
-        "def read(document, wishes):\n"
-        "    yield Series(name='lap', unit='s', rounds=(tuple(map(float, document.text.split()[1:])),))\n"
+        "def read(document, options):\n"
+        "    yield ImportedSeries(name='lap', unit='s', rounds=(tuple(map(float, document.text.split()[1:])),))\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
@@ -102,9 +102,9 @@ def test_another_package_adds_a_format(outside: Path) -> None:
 
 @pytest.mark.usefixtures("outside")
 def test_an_importer_that_cannot_be_imported_is_one_line() -> None:
-    with pytest.raises(GuardError, match=r"^broken: nowhere_at_all cannot be imported: ModuleNotFoundError: [^\n]*$"):
+    with pytest.raises(FormatError, match=r"^broken: nowhere_at_all cannot be imported: ModuleNotFoundError: [^\n]*$"):
         load_importer("broken")
-    with pytest.raises(GuardError, match="cannot be imported"):
+    with pytest.raises(FormatError, match="cannot be imported"):
         all_importers()
 
 

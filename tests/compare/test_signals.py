@@ -34,7 +34,7 @@ def test_a_program_that_was_just_started_is_ended() -> None:
     script = """
 import signal
 import subprocess
-from aether_guard.vcs import run
+from aether_compare.vcs.run import run_command
 
 class Popen(subprocess.Popen):
     def __init__(self, *arguments, **options):
@@ -46,7 +46,7 @@ started = []
 subprocess.Popen = Popen
 with ended_on_request():
     try:
-        run.run(["sleep", "600"], folder=".", changes={})
+        run_command(["sleep", "600"], folder=".", changes={})
     except KeyboardInterrupt:
         print(started[0].returncode)
 """
@@ -57,12 +57,12 @@ def test_a_folder_that_was_just_made_is_removed(tmp_path: Path) -> None:
     script = f"""
 import os, sys
 import msgspec
-from aether_compare.scheduler import Contested
-from aether_compare.variants import question_of
-from aether_compare.progress import Quiet
-from aether_compare.runner import measure, plan_terms
-from aether_compare.settings import Contestant, Match
-from aether_compare.stats.sequential_test import Rule
+from aether_compare.scheduler import Comparison
+from aether_compare.variants import comparison_spec
+from aether_compare.progress import NullProgress
+from aether_compare.runner import measure, measurement_settings
+from aether_compare.settings import Variant, VariantPair
+from aether_compare.stats.sequential_test import TestSpec
 from aether_harness.discovery.locator import CommandAddress
 
 make = os.mkdir
@@ -74,12 +74,12 @@ def mkdir(*arguments):
 os.environ["TMPDIR"] = {str(tmp_path)!r}
 os.mkdir = mkdir
 params = msgspec.Raw(b'{{"command":"true"}}')
-side = Contestant(side="it", python=sys.executable, folder=".", address=CommandAddress("it"), params=params)
-match = Match(bench_id="it", metric="duration_ms", unit="ms", sides=(side, side))
+side = Variant(side="it", python=sys.executable, folder=".", address=CommandAddress("it"), params=params)
+match = VariantPair(bench_id="it", metric="duration_ms", unit="ms", sides=(side, side))
 with ended_on_request():
     try:
-        contested = Contested(question_of(match, Rule()))
-        measure([(contested, match)], plan_terms((), 30), seed=1, budget_s=60, watcher=Quiet())
+        comparison = Comparison(comparison_spec(match, TestSpec()))
+        measure([(comparison, match)], measurement_settings((), 30), seed=1, budget_s=60, watcher=NullProgress())
     except KeyboardInterrupt:
         print(os.listdir({str(tmp_path)!r}))
 """

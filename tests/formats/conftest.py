@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from aether_schema import Summary
 
-MADE = Path(__file__).parents[3] / "fixtures" / "import"
-SHARED = Path(__file__).parents[4] / "shared" / "import-formats"
+MADE = Path(__file__).parents[2] / "fixtures" / "import"
+SHARED = Path(__file__).parents[3] / "shared" / "import-formats"
 ANY = ImportOptions(better=(("", "lower"),))
 
 

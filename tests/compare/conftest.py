@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from aether_compare.json_schema import published_ab_schema
 from aether_compare.scheduler import Comparison, ComparisonSpec
 from aether_compare.stats.e_process import CostPair
 from aether_compare.stats.sequential_test import TestSpec
 from aether_guard.check.estimate import to_log
-from aether_guard.report.json_report import published_ab_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -172,7 +172,7 @@ class Project:
         self.git("init", "--quiet", "--initial-branch", "main")
         self.write("install.py", INSTALL)
         self.write("src/aether_harness/__init__.py", "")
-        self.write("src/aether_harness/worker.py", "")
+        self.write("src/aether_harness/worker/main.py", "")
         self.write("inner/kept.txt", "")
         self.write(".gitignore", "*.made\n")
         self.first = self.commit(1)

@@ -380,9 +380,9 @@ def test_a_reader_while_files_are_packed_sees_every_row_once(
     folder = tmp_path / history([row(number) for number in range(30)])
     source = (
         "import sys\n"
-        "from aether_history.compact import pack\n"
-        "from aether_history.store import Folder\n"
-        "pack(Folder(sys.argv[1]))\n"
+        "from aether_history.compact import compact\n"
+        "from aether_history.store import LocalStore\n"
+        "compact(LocalStore(sys.argv[1]))\n"
     )
     packing = subprocess.Popen([sys.executable, "-c", source, str(folder)])
     counts = set()

@@ -8,9 +8,7 @@ from jsonschema import Draft202012Validator
 
 from aether_guard.check.verdict import Judgement, build_report
 from aether_guard.report.json_report import (
-    generate_ab_schema,
     generate_check_schema,
-    published_ab_schema,
     published_check_schema,
     render_json,
 )
@@ -28,14 +26,6 @@ def parsed(judged: Judgement) -> dict[str, Any]:
 
 def test_the_published_schema_is_the_one_of_the_types() -> None:
     assert published_check_schema() == generate_check_schema()
-
-
-def test_the_published_schema_of_a_comparison_is_the_one_of_the_types() -> None:
-    assert published_ab_schema() == generate_ab_schema()
-    schema = Draft202012Validator(json.loads(published_ab_schema()))
-    schema.check_schema(schema.schema)
-    assert not schema.is_valid({"verdict": "pass", "exit_code": 0})
-    assert schema.is_valid({"verdict": "pass", "exit_code": 0, "benches": []})
 
 
 def test_the_published_schema_is_itself_valid() -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Guard = Callable[..., subprocess.CompletedProcess[str]]
     Import = Callable[..., dict[str, Summary]]
 
-MADE = Path(__file__).parents[3] / "fixtures" / "import"
+MADE = Path(__file__).parents[2] / "fixtures" / "import"
 
 
 def parsed(path: str) -> Any:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Guard = Callable[..., subprocess.CompletedProcess[str]]
 
-MADE = Path(__file__).parents[3] / "fixtures" / "import" / "jmh"
+MADE = Path(__file__).parents[2] / "fixtures" / "import" / "jmh"
 
 
 def read(path: Path, **metric: Any) -> Imported:

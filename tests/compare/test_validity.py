@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import ModuleType
 
-SCRIPT = Path(__file__).parents[3] / "benchmarks" / "ab_validity.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "ab_validity.py"
 
 
 @pytest.fixture(scope="module")

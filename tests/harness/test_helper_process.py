@@ -47,12 +47,12 @@ def test_while_a_companion_comes_up_something_else_is_done(module: Path, eventua
     module.write_text("import sys\nsys.stdin.readline()\n", encoding="utf-8")
     seen: list[int] = []
 
-    def meanwhile() -> None:
+    def while_starting() -> None:
         # One that has just been started does not say so yet.
         seen.append(len(eventually(companions)))
         raise InterruptedError
 
-    with pytest.raises(InterruptedError), helper_process("beside", meanwhile=meanwhile):
+    with pytest.raises(InterruptedError), helper_process("beside", while_starting=while_starting):
         pass
     assert seen == [1]
     assert companions() == []
@@ -75,7 +75,7 @@ def test_a_companion_that_does_not_greet_is_told_by_its_status(module: Path) -> 
 FORKING = """
 import os, sys, threading, time
 from aether_harness import BenchError
-from aether_harness.machine.helper_process import companion
+from aether_harness.machine.helper_process import helper_process
 
 WITH_THREAD = threading.Thread(target=time.sleep, args=(600,), daemon=True)
 
@@ -95,7 +95,7 @@ def raises(arguments):
 
 
 def fork(main, *arguments):
-    return companion("nothing_of_this_name", *arguments, main=main, name="it")
+    return helper_process("nothing_of_this_name", *arguments, main=main, name="it")
 
 
 kept = os.open(os.devnull, os.O_RDONLY)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Guard = Callable[..., subprocess.CompletedProcess[str]]
 
-MADE = Path(__file__).parents[3] / "fixtures" / "import" / "hyperfine"
+MADE = Path(__file__).parents[2] / "fixtures" / "import" / "hyperfine"
 
 
 def read(path: Path, **changes: Any) -> Imported:
