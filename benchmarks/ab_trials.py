@@ -196,19 +196,20 @@ def _compare(match: VariantPair, options: argparse.Namespace, number: int) -> Do
     """Return the result of one comparison."""
     terms = measurement_settings((), 60.0)
     rule = TestSpec(gate=options.gate, alpha=options.alpha)
-    contested = Comparison(comparison_spec(match, rule))
+    comparison = Comparison(comparison_spec(match, rule))
     draw = Random(f"{options.seed}/{match.bench_id}/{number}")  # noqa: S311 - orders, not secrets
-    with pair_sampler(contested, match, terms, draw) as sampler:
-        run_comparisons([(contested, sampler)], options.max_time, NullProgress())
-    if contested.problem:
-        print(contested.problem, file=sys.stderr)
-    if not contested.pairs:
+    with pair_sampler(comparison, match, terms, draw) as sampler:
+        run_comparisons([(comparison, sampler)], options.max_time, NullProgress())
+    if comparison.problem:
+        print(comparison.problem, file=sys.stderr)
+    if not comparison.pairs:
         return None
     blocks = [
-        [contested.costs_of(drawn) for drawn in block] for _, block in groupby(contested.pairs, key=attrgetter("life"))
+        [comparison.costs_of(drawn) for drawn in block]
+        for _, block in groupby(comparison.pairs, key=attrgetter("block"))
     ]
-    at_zero = Comparison(replace(contested.question, rule=replace(rule, gate=0.0)))
-    for _, block in groupby(contested.pairs, key=attrgetter("life")):
+    at_zero = Comparison(replace(comparison.question, rule=replace(rule, gate=0.0)))
+    for _, block in groupby(comparison.pairs, key=attrgetter("block")):
         at_zero.add(list(block))
     ratios = [[pair.log_ratio for pair in block] for block in blocks]
     return Done(
@@ -218,13 +219,13 @@ def _compare(match: VariantPair, options: argparse.Namespace, number: int) -> Do
         gate=options.gate,
         seed=options.seed,
         number=number,
-        verdict=contested.trial.final_verdict if contested.problem is None else "error",
+        verdict=comparison.trial.final_verdict if comparison.problem is None else "error",
         at_zero=at_zero.trial.final_verdict,
-        interval=contested.trial.interval(),
-        pairs=len(contested.pairs),
+        interval=comparison.trial.interval(),
+        pairs=len(comparison.pairs),
         blocks=len(blocks),
-        elapsed_s=contested.elapsed_s,
-        median=contested.trial.change or 0.0,
+        elapsed_s=comparison.elapsed_s,
+        median=comparison.trial.change or 0.0,
         block_spread=pstdev([fmean(block) for block in ratios]) if len(ratios) > 1 else math.nan,
     )
 

@@ -39,7 +39,7 @@ from aether_compare.stats.variance import (
     PRIOR,
     PRIOR_BLOCKS,
     PRIOR_FACTOR,
-    WINSORISED_AT,
+    WINSORIZED_AT,
 )
 from aether_guard.check.estimate import to_log
 
@@ -213,7 +213,7 @@ def estimate(blocks: Array, noises: Array) -> tuple[Array, Array, Array]:
     """
     runs, seen_blocks, count = blocks.shape
     usual = np.median(noises, axis=1, keepdims=True)
-    noise = np.minimum(noises, WINSORISED_AT * usual).mean(axis=1) if count > 1 else np.zeros(runs)
+    noise = np.minimum(noises, WINSORIZED_AT * usual).mean(axis=1) if count > 1 else np.zeros(runs)
     ratios = blocks.reshape(runs, -1)
     distances = ratios - np.median(ratios, axis=1, keepdims=True)
     usual_distance = np.median(np.abs(distances), axis=1)
@@ -221,7 +221,7 @@ def estimate(blocks: Array, noises: Array) -> tuple[Array, Array, Array]:
     unclipped = (np.abs(distances) <= clip[:, None]).mean(axis=1)
     scores = np.clip(distances, -clip[:, None], clip[:, None]).reshape(blocks.shape).mean(axis=2) / unclipped[:, None]
     deviations = np.abs(scores - np.median(scores, axis=1, keepdims=True))
-    most = WINSORISED_AT * MEDIAN_TO_STANDARD * np.median(deviations, axis=1, keepdims=True)
+    most = WINSORIZED_AT * MEDIAN_TO_STANDARD * np.median(deviations, axis=1, keepdims=True)
     seen = (np.minimum(deviations, most) ** 2).sum(axis=1)
     weight = PRIOR_BLOCKS if count > 1 else 0
     variance = (weight * PRIOR_FACTOR * noise**2 / count + seen) / (weight + seen_blocks - 1)

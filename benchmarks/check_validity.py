@@ -99,7 +99,7 @@ def compare_with_the_guard(random: np.random.Generator) -> None:
         rounds = 0.05 * random.standard_normal((runs + 1, 1, 1)) + 0.02 * random.standard_normal((runs + 1, ROUNDS, 1))
         *earlier, current = [_summary(np.exp(values), day) for day, values in enumerate(rounds, start=1)]
         baseline = keep_runs([LoadedSummary("run", summary) for summary in earlier], None, runs)
-        found = estimate(baseline, current, "p50", by_ruler=False)
+        found = estimate(baseline, current, "p50", normalized=False)
         assert found is not None
         levels, variances = rounds.mean(axis=1), rounds.var(axis=1, ddof=1) / ROUNDS
         ours = [float(value[0]) for value in combine(levels, variances[-2], variances[-1])]

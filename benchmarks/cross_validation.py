@@ -75,7 +75,7 @@ def read_pairs(runs: Sequence[Summary], policy: Policy) -> list[Pair]:
     pairs = []
     for sides in permutations(runs, 2):
         known = assess(*sides, policy, today)
-        raw, ruled = (estimate(*sides, policy.quantile, by_ruler=by_ruler) for by_ruler in (False, True))
+        raw, ruled = (estimate(*sides, policy.quantile, normalized=by_ruler) for by_ruler in (False, True))
         if known.normalized is not None and raw is not None and ruled is not None:
             moved = correction_std_error(*sides, PROBABILITY[policy.quantile]) / CORRECTION_UNCERTAINTY
             pairs.append(Pair(known, raw.std_error, ruled.std_error, moved))

@@ -345,10 +345,10 @@ def json_of() -> Callable[[str], dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def contested() -> Callable[..., Comparison]:
+def comparison() -> Callable[..., Comparison]:
     """Return a function that begins a bench in milliseconds."""
 
-    def contested(bench_id: str = "thing", **rule: Any) -> Comparison:
+    def comparison(bench_id: str = "thing", **rule: Any) -> Comparison:
         question = ComparisonSpec(
             bench_id=bench_id,
             metric="duration_ms",
@@ -359,4 +359,4 @@ def contested() -> Callable[..., Comparison]:
         )
         return Comparison(question)
 
-    return contested
+    return comparison

@@ -65,9 +65,9 @@ def test_too_few_blocks_and_blocks_in_one_order_show_nothing() -> None:
     ],
 )
 def test_the_reason_warns_of_interference_that_matters(
-    contested: MakeContested, old_slows_new: float, new_slows_old: float, warning: str
+    comparison: MakeContested, old_slows_new: float, new_slows_old: float, warning: str
 ) -> None:
-    bench = contested()
+    bench = comparison()
     for number, block in enumerate(
         blocks_of(20, old_slows_new=old_slows_new, new_slows_old=new_slows_old, noise=0.00001)
     ):
@@ -76,8 +76,8 @@ def test_the_reason_warns_of_interference_that_matters(
     assert (warning in reason) if warning else ("slows" not in reason)
 
 
-def test_the_estimate_lies_in_the_interval_that_the_verdict_rests_on(contested: MakeContested) -> None:
-    bench, draw = contested(), Random(3)
+def test_the_estimate_lies_in_the_interval_that_the_verdict_rests_on(comparison: MakeContested) -> None:
+    bench, draw = comparison(), Random(3)
     # Most pairs show no change, and every block a large one: the median and the blocks' scores disagree.
     for number in range(60):
         ratios = [0.0, 0.0, 0.0, 0.0, 0.05, 0.05]

@@ -26,9 +26,9 @@ HUGE = 10**400
 
 
 @pytest.fixture
-def lines(tmp_path: Path, contested: Callable[..., Comparison]) -> Lines:
+def lines(tmp_path: Path, comparison: Callable[..., Comparison]) -> Lines:
     """Return what a file of two benches and three pairs holds."""
-    benches = [contested("one"), contested("two")]
+    benches = [comparison("one"), comparison("two")]
     for bench, old in ((0, 1.0), (0, 1.5), (1, 2.0)):
         benches[bench].add([SamplePair(old=old, new=1.25, new_first=False, block=0)])
     save(str(tmp_path / "pairs"), benches, 7)
@@ -219,8 +219,8 @@ def test_what_is_no_file_is_named(tmp_path: Path, name: str) -> None:
     assert len(str(refused.value).splitlines()) == 1
 
 
-def test_a_file_can_be_saved_over(tmp_path: Path, lines: Lines, contested: Callable[..., Comparison]) -> None:
+def test_a_file_can_be_saved_over(tmp_path: Path, lines: Lines, comparison: Callable[..., Comparison]) -> None:
     assert len(lines) == 4
-    save(str(tmp_path / "pairs"), [contested()], 1)
+    save(str(tmp_path / "pairs"), [comparison()], 1)
     assert [item.name for item in tmp_path.iterdir()] == ["pairs"]
     assert len((tmp_path / "pairs").read_text().splitlines()) == 1

@@ -48,8 +48,8 @@ class WhoIsWhere(NullProgress):
         self.asking: set[frozenset[int]] = set()
         self.others: set[frozenset[int]] = set()
 
-    def pairs_added(self, contested: Comparison, left_s: float) -> None:
-        del contested, left_s
+    def pairs_added(self, comparison: Comparison, left_s: float) -> None:
+        del comparison, left_s
         self.asking.add(frozenset(os.sched_getaffinity(0)))
         for thread in set(os.listdir("/proc/self/task")) - self.known:
             with suppress(ProcessLookupError):  # it has ended meanwhile
@@ -70,11 +70,11 @@ def test_who_asks_shares_the_workers_cpu_while_all_else_is_done_on_others(tmp_pa
         for side in ("old", "new")
     )
     match = VariantPair(bench_id="count", metric="duration_ms", unit="ms", sides=(old, new))
-    contested = Comparison(comparison_spec(match, TestSpec()))
+    comparison = Comparison(comparison_spec(match, TestSpec()))
     *others, last = all_cpus
     where = WhoIsWhere()
-    measure([(contested, match)], measurement_settings((), 30), seed=1, budget_s=0.5, watcher=where)
-    assert contested.problem is None
+    measure([(comparison, match)], measurement_settings((), 30), seed=1, budget_s=0.5, watcher=where)
+    assert comparison.problem is None
     assert where.asking == {frozenset({last})}
     assert where.others == {frozenset(others)}
     assert allowed_cpus() == others

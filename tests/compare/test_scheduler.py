@@ -40,12 +40,12 @@ class Seen:
         self.decisions: list[str] = []
         self.ends = 0
 
-    def pairs_added(self, contested: Comparison, left_s: float) -> None:
-        self.pairs.append(contested.question.bench_id)
+    def pairs_added(self, comparison: Comparison, left_s: float) -> None:
+        self.pairs.append(comparison.question.bench_id)
         self.left_s.append(left_s)
 
-    def decided(self, contested: Comparison) -> None:
-        self.decisions.append(contested.question.bench_id)
+    def decided(self, comparison: Comparison) -> None:
+        self.decisions.append(comparison.question.bench_id)
 
     def ended(self) -> None:
         self.ends += 1
@@ -69,17 +69,17 @@ def close_calls() -> Iterator[tuple[float, float]]:
 
 
 def test_a_plain_regression_is_decided_before_the_time_is_over(
-    contested: MakeContested, clock: Clock, seen: Seen
+    comparison: MakeContested, clock: Clock, seen: Seen
 ) -> None:
-    bench = contested()
+    bench = comparison()
     run_comparisons([(bench, ScriptedPairSource(repeat(WORSE), clock.tick))], 100, seen, clock)
     assert bench.trial.verdict == "regression"
     assert bench.elapsed_s == len(bench.pairs) * PAIR_S < 100
     assert seen.decisions == ["thing"]
 
 
-def test_the_time_ends_what_is_undecided(contested: MakeContested, clock: Clock, seen: Seen) -> None:
-    bench = contested()
+def test_the_time_ends_what_is_undecided(comparison: MakeContested, clock: Clock, seen: Seen) -> None:
+    bench = comparison()
     run_comparisons([(bench, ScriptedPairSource(close_calls(), clock.tick))], 10, seen, clock)
     assert (bench.trial.verdict, bench.trial.final_verdict) == (None, "inconclusive")
     assert len(bench.pairs) == 10 / PAIR_S
@@ -87,17 +87,17 @@ def test_the_time_ends_what_is_undecided(contested: MakeContested, clock: Clock,
     assert (seen.decisions, seen.ends) == ([], 1)
 
 
-def test_benches_take_turns_of_a_life_each(contested: MakeContested, clock: Clock, seen: Seen) -> None:
+def test_benches_take_turns_of_a_life_each(comparison: MakeContested, clock: Clock, seen: Seen) -> None:
     scripts = [ScriptedPairSource(close_calls(), clock.tick, BETS), ScriptedPairSource(close_calls(), clock.tick, BETS)]
-    benches = [contested("first"), contested("second")]
+    benches = [comparison("first"), comparison("second")]
     run_comparisons(list(zip(benches, scripts, strict=True)), 3 * BETS * PAIR_S, seen, clock)
     assert seen.pairs == ["first"] * BETS + ["second"] * BETS + ["first"] * BETS
     assert [script.blocks for script in scripts] == [2, 1]
     assert [len(bench.pairs) for bench in benches] == [2 * BETS, BETS]
 
 
-def test_what_is_decided_leaves_its_time_to_the_others(contested: MakeContested, clock: Clock, seen: Seen) -> None:
-    clear, close = contested("clear"), contested("close")
+def test_what_is_decided_leaves_its_time_to_the_others(comparison: MakeContested, clock: Clock, seen: Seen) -> None:
+    clear, close = comparison("clear"), comparison("close")
     run_comparisons(
         [
             (clear, ScriptedPairSource(repeat(WORSE), clock.tick)),
@@ -112,8 +112,8 @@ def test_what_is_decided_leaves_its_time_to_the_others(contested: MakeContested,
     assert close.elapsed_s > 90
 
 
-def test_one_that_fails_leaves_the_others_be(contested: MakeContested, clock: Clock, seen: Seen) -> None:
-    broken, sound = contested("broken"), contested("sound")
+def test_one_that_fails_leaves_the_others_be(comparison: MakeContested, clock: Clock, seen: Seen) -> None:
+    broken, sound = comparison("broken"), comparison("sound")
     run_comparisons(
         [(broken, ScriptedPairSource([WORSE] * 3, clock.tick)), (sound, ScriptedPairSource(repeat(WORSE), clock.tick))],
         100,
@@ -127,31 +127,31 @@ def test_one_that_fails_leaves_the_others_be(contested: MakeContested, clock: Cl
 
 @pytest.mark.parametrize(("pair", "side"), [((0.0, 1.0), "before"), ((1.0, -1.0), "after"), ((1.0, 1e300), "after")])
 def test_a_figure_that_has_no_ratio_is_named_with_its_bench_and_side(
-    contested: MakeContested, clock: Clock, seen: Seen, pair: tuple[float, float], side: str
+    comparison: MakeContested, clock: Clock, seen: Seen, pair: tuple[float, float], side: str
 ) -> None:
-    bench = contested()
+    bench = comparison()
     run_comparisons([(bench, ScriptedPairSource([pair], clock.tick))], 100, seen, clock)
     assert bench.problem is not None
     assert bench.problem.startswith(f"thing: {side}: a sample of ")
     assert bench.pairs == []
 
 
-def test_the_watcher_is_told_of_the_end_even_of_one_that_is_interrupted(contested: MakeContested, seen: Seen) -> None:
+def test_the_watcher_is_told_of_the_end_even_of_one_that_is_interrupted(comparison: MakeContested, seen: Seen) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_comparisons([(contested(), ScriptedPairSource([WORSE], interrupt))], 100, seen)
+        run_comparisons([(comparison(), ScriptedPairSource([WORSE], interrupt))], 100, seen)
     assert seen.ends == 1
 
 
-def test_no_time_takes_no_pair(contested: MakeContested, clock: Clock, seen: Seen) -> None:
+def test_no_time_takes_no_pair(comparison: MakeContested, clock: Clock, seen: Seen) -> None:
     script = ScriptedPairSource(repeat(ALIKE), clock.tick)
-    run_comparisons([(contested(), script)], 0, seen, clock)
+    run_comparisons([(comparison(), script)], 0, seen, clock)
     assert (script.blocks, seen.pairs) == (0, [])
 
 
-def test_a_pair_is_kept_as_it_was_measured(contested: MakeContested, clock: Clock, seen: Seen) -> None:
-    bench = contested()
+def test_a_pair_is_kept_as_it_was_measured(comparison: MakeContested, clock: Clock, seen: Seen) -> None:
+    bench = comparison()
     run_comparisons([(bench, ScriptedPairSource([ALIKE], clock.tick))], PAIR_S, seen, clock)
     assert bench.pairs == [SamplePair(old=1.0, new=1.019, new_first=False, block=0)]

@@ -9,7 +9,7 @@ import pytest
 
 from aether_formats import ImportFileError
 from aether_formats.reading.document import SIZE_LIMIT_BYTES, read_document
-from aether_formats.reading.thinning import MOST_KEPT, thin, thinned_length
+from aether_formats.reading.thinning import MAX_KEPT, thin, thinned_length
 from aether_guard.check.imported_files import Reader
 
 if TYPE_CHECKING:
@@ -25,15 +25,15 @@ def thinned(document: Any, size: int = 2**20, indent: int | None = None) -> Any:
     return json.loads(b"".join(thin(pieces(json.dumps(document, indent=indent).encode(), size), ["data"])))
 
 
-@pytest.mark.parametrize("count", [0, 1, MOST_KEPT, MOST_KEPT + 1, 3 * MOST_KEPT, 100_003])
+@pytest.mark.parametrize("count", [0, 1, MAX_KEPT, MAX_KEPT + 1, 3 * MAX_KEPT, 100_003])
 @pytest.mark.parametrize("indent", [None, 4])
 def test_every_second_or_fourth_number_is_kept(count: int, indent: int | None) -> None:
     (found,) = thinned([{"data": list(range(count))}], 4096, indent)
-    assert len(found["data"]) == thinned_length(count) <= MOST_KEPT
+    assert len(found["data"]) == thinned_length(count) <= MAX_KEPT
     strides = {after - before for before, after in pairwise(found["data"])}
     assert len(strides) <= 1
     assert not count or found["data"][0] == 0
-    assert len(found["data"]) >= min(count, MOST_KEPT // 2)
+    assert len(found["data"]) >= min(count, MAX_KEPT // 2)
 
 
 def test_short_arrays_and_other_keys_stay_as_they_are() -> None:

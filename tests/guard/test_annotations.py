@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aether_guard.check.verdict import Judgement, build_report
-from aether_guard.report.annotations import MOST_LINES, escaped_message, escaped_property, render_annotations
+from aether_guard.report.annotations import MAX_LINES, escaped_message, escaped_property, render_annotations
 from aether_schema import printable
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def test_no_name_in_a_warning_commands_a_terminal_or_another_host(
 def test_ten_regressions_are_ten_lines_the_worst_first(judgement: Callable[..., Judgement]) -> None:
     benches = [judgement(bench_id=f"bench {number}", change=number / 10) for number in range(3, 13)]
     lines = annotations(*benches)
-    assert len(lines) == MOST_LINES == 10
+    assert len(lines) == MAX_LINES == 10
     assert "bench 12:" in lines[0]
     assert "bench 3:" in lines[-1]
 
@@ -96,6 +96,6 @@ def test_of_more_than_ten_regressions_nine_are_shown_and_the_rest_counted(
     judgement: Callable[..., Judgement], count: int
 ) -> None:
     lines = annotations(*(judgement(bench_id=f"bench {number}", change=number) for number in range(count)))
-    assert len(lines) == MOST_LINES
+    assert len(lines) == MAX_LINES
     assert lines[-1] == f"::warning title=Performance regressions::and {count - 9} more benches regressed"
     assert all(f"bench {count - 1 - place}:" in line for place, line in enumerate(lines[:-1]))

@@ -11,7 +11,7 @@ from aether_guard.check.assessment import PRECISION_RATIO, Assessment
 from aether_guard.check.estimate import Estimate
 from aether_guard.check.judge import assess, judge_all
 from aether_guard.check.policy import Policy
-from aether_guard.check.reference import USUAL_DISAGREEMENT
+from aether_guard.check.reference import TYPICAL_DISAGREEMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,7 +122,7 @@ def test_a_machine_that_two_kernels_disagree_about_is_in_doubt_whichever_evidenc
     current = sampled(steady(10), rulers=wandering, crossing=[0.3 * 2.0] * 5)
     judgement = judged(baseline, current)
     assert "the bench does not follow the reference" in judgement.reason
-    unusual = 2.0 / math.exp(USUAL_DISAGREEMENT)
+    unusual = 2.0 / math.exp(TYPICAL_DISAGREEMENT)
     assert judgement.interval == pytest.approx((1 / unusual - 1, unusual - 1))
     # No number of samples makes two kernels agree.
     assert (judgement.verdict, judgement.samples_needed) == ("inconclusive", None)

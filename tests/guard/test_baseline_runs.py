@@ -83,7 +83,7 @@ def test_a_run_is_kept_as_the_estimate_takes_it(sampled: Callable[..., Summary])
     for name in ("p50", "p95"):
         kept = levels_of_run(one), levels_of_run(other)
         for by_ruler in (False, True):
-            moved = estimate(one, other, name, by_ruler=by_ruler)
+            moved = estimate(one, other, name, normalized=by_ruler)
             before, after = (getattr(levels.normalized if by_ruler else levels, name) for levels in kept)
             assert moved is not None
             assert moved.log_change == pytest.approx(math.log(after / before), abs=1e-8)

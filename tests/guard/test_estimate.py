@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aether_guard.check.baseline_runs import keep_runs
-from aether_guard.check.estimate import MOST_SAMPLES, Estimate, estimate, from_log, to_log
+from aether_guard.check.estimate import MAX_SAMPLES, Estimate, estimate, from_log, to_log
 from aether_guard.check.files import LoadedSummary
 from aether_schema import Levels, RunLevels, quantile
 
@@ -27,7 +27,7 @@ ROUNDS = st.lists(st.lists(st.floats(0.1, 100), min_size=6, max_size=6).map(tupl
 
 
 def found(baseline: Summary, current: Summary, name: Quantile = "p50", *, by_ruler: bool = False) -> Estimate:
-    result = estimate(baseline, current, name, by_ruler=by_ruler)
+    result = estimate(baseline, current, name, normalized=by_ruler)
     assert result is not None
     return result
 
@@ -160,31 +160,31 @@ def test_of_what_has_no_ratio_or_no_rounds_there_is_no_estimate(
     sampled: Callable[..., Summary], rounds: list[list[float]]
 ) -> None:
     fine, poor = sampled([[1.0] * 4] * 3), sampled(rounds)
-    assert estimate(fine, poor, "p50", by_ruler=False) is None
-    assert estimate(poor, fine, "p50", by_ruler=False) is None
+    assert estimate(fine, poor, "p50", normalized=False) is None
+    assert estimate(poor, fine, "p50", normalized=False) is None
 
 
 def test_short_rounds_have_a_tail_together(sampled: Callable[..., Summary]) -> None:
     fine, short, shorter = (sampled(rounds) for rounds in ([[1.0] * 4] * 3, [[1.0, 1.2]] * 20, [[1.0], [1.1]]))
-    middle, tail = (estimate(fine, short, name, by_ruler=False) for name in ("p50", "p95"))
+    middle, tail = (estimate(fine, short, name, normalized=False) for name in ("p50", "p95"))
     assert middle is not None
     assert tail is not None
     assert (middle.chunk_length, tail.chunk_length, tail.single_process) == (2, 3, False)
-    assert estimate(fine, shorter, "p50", by_ruler=False) is not None
-    assert estimate(fine, shorter, "p95", by_ruler=False) is None
+    assert estimate(fine, shorter, "p50", normalized=False) is not None
+    assert estimate(fine, shorter, "p95", normalized=False) is None
 
 
 def test_short_rounds_are_taken_together_with_their_references(sampled: Callable[..., Summary]) -> None:
     before = sampled([[10.0, 10.2]] * 10, rulers=[[0.4, 0.4]] * 10)
     after = sampled([[13.0, 13.26]] * 10, rulers=[[0.52, 0.52]] * 10)
-    ruled = estimate(before, after, "p95", by_ruler=True)
+    ruled = estimate(before, after, "p95", normalized=True)
     assert ruled is not None
     assert ruled.change == pytest.approx(0.0)
 
 
 def test_without_samples_there_is_no_estimate(summary: Callable[..., Summary], sampled: Callable[..., Summary]) -> None:
-    assert estimate(summary(), sampled([[1.0] * 4] * 3), "p95", by_ruler=False) is None
-    assert estimate(sampled([[1.0] * 4] * 3), summary(), "p95", by_ruler=False) is None
+    assert estimate(summary(), sampled([[1.0] * 4] * 3), "p95", normalized=False) is None
+    assert estimate(sampled([[1.0] * 4] * 3), summary(), "p95", normalized=False) is None
 
 
 # What holds of every estimate.
@@ -312,7 +312,7 @@ def test_the_samples_it_takes_are_whole_rounds_and_more_than_there_are() -> None
 
 
 def test_on_the_gate_no_more_samples_are_asked_for_than_there_is_a_point_in() -> None:
-    assert undecided(centre=math.log(1.2), error=1.0).samples_needed(0.2) == MOST_SAMPLES
+    assert undecided(centre=math.log(1.2), error=1.0).samples_needed(0.2) == MAX_SAMPLES
 
 
 @pytest.mark.parametrize("gate", [0.0, 0.2, 1.0])
@@ -321,7 +321,7 @@ def test_every_gate_has_a_number_of_samples(gate: float, *, lower_is_better: boo
     moved = Estimate(
         log_change=0.1, std_error=0.1, dof=4, lower_is_better=lower_is_better, chunk_length=12, sample_size=5
     )
-    assert 0 < moved.samples_needed(gate) <= MOST_SAMPLES
+    assert 0 < moved.samples_needed(gate) <= MAX_SAMPLES
 
 
 @pytest.mark.parametrize(("fixed", "widened"), [(0.2, 0.0), (0.0, 0.2), (0.05, 0.1)])
@@ -413,14 +413,14 @@ def test_figures_alone_have_an_interval_where_the_baseline_keeps_several(summary
     moved = found(baseline, summary(p50=2.0))
     assert moved.change == pytest.approx(1.0)
     assert (moved.std_error, moved.sample_size, moved.runs) == (pytest.approx(math.sqrt(0.01 * 4 / 3)), 0, 3)
-    assert estimate(summary(p50=1.0), summary(p50=2.0), "p50", by_ruler=False) is None
-    assert estimate(baseline, summary(p50=0.0), "p50", by_ruler=False) is None
+    assert estimate(summary(p50=1.0), summary(p50=2.0), "p50", normalized=False) is None
+    assert estimate(baseline, summary(p50=0.0), "p50", normalized=False) is None
 
 
 def test_single_figures_are_not_compared_with_means_over_rounds(
     summary: Callable[..., Summary], sampled: Callable[..., Summary]
 ) -> None:
-    assert estimate(with_runs(sampled(steady(0.0, 0.0)), 0.0, 0.1), summary(), "p50", by_ruler=False) is None
+    assert estimate(with_runs(sampled(steady(0.0, 0.0)), 0.0, 0.1), summary(), "p50", normalized=False) is None
 
 
 @pytest.mark.parametrize("effect", [0.0, 0.02, 0.1])

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from aether_guard.check.verdict import Judgement, Verdict, build_report
 from aether_guard.report.format import format_value
 from aether_guard.report.html import render_html
-from aether_guard.report.html.page import MOST_SECTIONS
+from aether_guard.report.html.page import MAX_SECTIONS
 from aether_guard.report.html.scale import scale_over, ticks
-from aether_guard.report.html.svg import MOST_DOTS
+from aether_guard.report.html.svg import MAX_DOTS
 from aether_schema import Phase, Reference, Summary, quantile
 
 if TYPE_CHECKING:
@@ -285,9 +285,9 @@ def test_many_samples_are_thinned_and_the_extremes_stay(compared: Callable[..., 
     values = tuple(float(number) for number in range(1, 2001))
     page = compared(sampled(values), sampled(values))
     drawn = [re.findall(r"M(\d+)", str(path["d"])) for path in page.of("path", "dots")]
-    assert [len(places) for places in drawn] == [MOST_DOTS, MOST_DOTS]
+    assert [len(places) for places in drawn] == [MAX_DOTS, MAX_DOTS]
     assert drawn[0][0] < drawn[0][-1]
-    assert f"{MOST_DOTS} of 2,000 a side are drawn" in page.text
+    assert f"{MAX_DOTS} of 2,000 a side are drawn" in page.text
 
 
 def test_a_thousand_benches_stay_a_page(judgement: Callable[..., Judgement]) -> None:
@@ -296,8 +296,8 @@ def test_a_thousand_benches_stay_a_page(judgement: Callable[..., Judgement]) -> 
     rendered = render_html(build_report(items, strict=False), {"a": side}.get)
     page = Page(rendered)
     assert len(rendered.encode()) < LARGEST_PAGE_BYTES
-    assert len(page.of("section")) == len(page.of("a")) == MOST_SECTIONS
-    assert sum(text.isdigit() and len(text) == 200 for text in page.texts) == MANY + MOST_SECTIONS
+    assert len(page.of("section")) == len(page.of("a")) == MAX_SECTIONS
+    assert sum(text.isdigit() and len(text) == 200 for text in page.texts) == MANY + MAX_SECTIONS
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

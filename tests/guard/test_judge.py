@@ -16,7 +16,7 @@ from aether_guard.check.estimate import MIN_SAMPLES_FOR_P95, Estimate
 from aether_guard.check.files import LoadedSummary
 from aether_guard.check.judge import TOLERANCE, Assessment, assess, holm_rejections, judge, judge_all, worsening
 from aether_guard.check.policy import Policy, Waiver
-from aether_guard.check.reference import CORRECTION_UNCERTAINTY, USUAL_DISAGREEMENT
+from aether_guard.check.reference import CORRECTION_UNCERTAINTY, TYPICAL_DISAGREEMENT
 from aether_guard.check.statistic_choice import Choice
 from aether_guard.check.verdict import build_report
 from aether_guard.stats.t_distribution import t_ppf
@@ -377,7 +377,7 @@ def test_on_one_machine_the_second_kernel_is_asked_only_where_it_is_far_off(
     current = sampled(steady(10), rulers=steady(0.4), crossing=[0.3 * crossed] * 5, environment=HERE)
     judged = compare(baseline, current, Policy())
     assert judged.interval is not None
-    assert judged.interval[1] == pytest.approx(1.2 / math.exp(USUAL_DISAGREEMENT) - 1 if doubted else 0)
+    assert judged.interval[1] == pytest.approx(1.2 / math.exp(TYPICAL_DISAGREEMENT) - 1 if doubted else 0)
     assert ("the second kernel doubts the ruler by 18.2 %" in judged.reason) == doubted
 
 

@@ -120,7 +120,7 @@ def test_a_change_says_what_else_changed_at_that_moment(
     history(machine)
     (moment,) = read().trends[0].changes
     assert moment.environment == ("cpu",)
-    assert moment.ruler_change == pytest.approx(0.1)
+    assert moment.reference_change == pytest.approx(0.1)
     assert moment.host_explanation == "the environment changed (cpu); the ruler says the machine became 10.0 % slower"
 
 

@@ -14,8 +14,8 @@ from aether_stream_bench.client.base import Endpoint
 from aether_stream_bench.payload import Payload
 from aether_stream_bench.reference import (
     LEAST_BURST_BYTES,
+    MAX_PIECES,
     MOST_BURST_BYTES,
-    MOST_PIECES,
     BurstReferences,
     RawConnection,
     burst_bytes,
@@ -53,8 +53,8 @@ def test_a_burst_is_short_whatever_the_chunks_are(size: int, chunk: int, piece: 
         assert length == sum(map(len, burst))
         assert max(map(len, burst)) <= piece
         assert 0 < length < LEAST_BURST_BYTES + piece
-        assert len(burst) <= MOST_PIECES
-        assert length >= LEAST_BURST_BYTES or len(burst) == MOST_PIECES
+        assert len(burst) <= MAX_PIECES
+        assert length >= LEAST_BURST_BYTES or len(burst) == MAX_PIECES
 
 
 @pytest.mark.parametrize("how", [{}, {"is_busy": True}, {"one_cpu": True}])
@@ -77,7 +77,7 @@ def test_a_burst_is_an_eighth_of_an_upload_within_bounds(size: int, length: int)
 
 def test_a_payload_of_one_byte_makes_bursts_too(server: Greeting) -> None:
     with rulers(server.raw_port, Payload(size=1, chunk=1, seed=1)) as limit:
-        assert limit.burst() == MOST_PIECES
+        assert limit.burst() == MAX_PIECES
         assert limit.cross_burst() > 0
 
 

@@ -20,16 +20,16 @@ _EVERY_S = 0.2
 #: The interval takes longer the more pairs there are, and is told anew as they grow by a fifth.
 _GROWTH = 1.2
 _CLEAR = "\r\x1b[K"
-_USUAL_WIDTH = 80
+_DEFAULT_WIDTH = 80
 
 
 class NullProgress:
     """Says nothing."""
 
-    def pairs_added(self, contested: Comparison, left_s: float) -> None:
+    def pairs_added(self, comparison: Comparison, left_s: float) -> None:
         """Say nothing."""
 
-    def decided(self, contested: Comparison) -> None:
+    def decided(self, comparison: Comparison) -> None:
         """Say nothing."""
 
     def ended(self) -> None:
@@ -39,10 +39,10 @@ class NullProgress:
 class LogProgress(NullProgress):
     """A line a verdict on the error stream, for logs."""
 
-    def decided(self, contested: Comparison) -> None:
+    def decided(self, comparison: Comparison) -> None:
         """Say what became of a bench; of one that failed the report says it."""
-        if contested.problem is None:
-            sys.stderr.write(f"{summary_line(contested)}\n")
+        if comparison.problem is None:
+            sys.stderr.write(f"{summary_line(comparison)}\n")
         sys.stderr.flush()
 
 
@@ -55,26 +55,26 @@ class TerminalProgress(LogProgress):
         self._interval: tuple[float, float] | None = None
         self._interval_at = (0, "")
 
-    def pairs_added(self, contested: Comparison, left_s: float) -> None:
+    def pairs_added(self, comparison: Comparison, left_s: float) -> None:
         """Rewrite the line, a few times a second."""
         now = monotonic()
         if now - self._said_at < _EVERY_S:
             return
         self._said_at = now
-        pairs, bench_id = len(contested.pairs), contested.question.bench_id
+        pairs, bench_id = len(comparison.pairs), comparison.question.bench_id
         known_at, known_for = self._interval_at
         if known_for != bench_id or pairs > known_at * _GROWTH:
-            self._interval, self._interval_at = contested.trial.interval(), (pairs, bench_id)
-        text = progress_line(contested, self._interval, left_s)
+            self._interval, self._interval_at = comparison.trial.interval(), (pairs, bench_id)
+        text = progress_line(comparison, self._interval, left_s)
         # One that does not say how wide it is says 0.
-        width = os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_WIDTH
+        width = os.get_terminal_size(sys.stderr.fileno()).columns or _DEFAULT_WIDTH
         sys.stderr.write(f"{_CLEAR}{text[: max(1, width - 1)]}")
         sys.stderr.flush()
 
-    def decided(self, contested: Comparison) -> None:
+    def decided(self, comparison: Comparison) -> None:
         """Leave a line behind that says what became of a bench."""
         sys.stderr.write(_CLEAR)
-        super().decided(contested)
+        super().decided(comparison)
 
     def ended(self) -> None:
         """Leave nothing behind of what was being followed."""
@@ -89,9 +89,9 @@ def stderr_progress(*, quiet: bool) -> NullProgress:
     return TerminalProgress() if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else LogProgress()
 
 
-def progress_line(contested: Comparison, interval: tuple[float, float] | None, left_s: float) -> str:
+def progress_line(comparison: Comparison, interval: tuple[float, float] | None, left_s: float) -> str:
     """Return how far it is: pairs, the estimate with its bounds, the evidence either way, and the time left."""
-    trial = contested.trial
+    trial = comparison.trial
     bounds = (
         "" if interval is None else f" ({format_signed_percent(interval[0])} to {format_signed_percent(interval[1])})"
     )
@@ -100,15 +100,15 @@ def progress_line(contested: Comparison, interval: tuple[float, float] | None, l
         round(evidence_fraction(wager, trial.rule.alpha), 2) for wager in (trial.worse, trial.not_worse)
     )
     return printable(
-        f"{contested.question.bench_id}: {counted_pairs(contested)}{change}; "
+        f"{comparison.question.bench_id}: {counted_pairs(comparison)}{change}; "
         f"worse {format_percent(worse)}, not worse {format_percent(not_worse)} shown; "
         f"at most {max(0.0, left_s):.0f} s more"
     )
 
 
-def summary_line(contested: Comparison) -> str:
+def summary_line(comparison: Comparison) -> str:
     """Return what became of one bench."""
-    return printable(f"{contested.question.bench_id}: {contested.trial.final_verdict} after {pairs_in(contested)}")
+    return printable(f"{comparison.question.bench_id}: {comparison.trial.final_verdict} after {pairs_in(comparison)}")
 
 
 def evidence_fraction(wager: EProcess, alpha: float) -> float:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 #: Seeds that every reader of JSON can hold.
 SEED_LIMIT = 2**53
-_LONGEST_S = 1e9
+_MAX_ELAPSED_S = 1e9
 #: No name, command line or problem needs more characters to be told from others.
-_LONGEST_TEXT = 2000
+_MAX_TEXT_LENGTH = 2000
 #: What a CI host takes for a command of its own: at the start of a line, or anywhere in it.
 _HOST_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#)")
 
@@ -32,7 +32,7 @@ class SavedComparison(Struct, frozen=True, kw_only=True):
     """One bench as the first line has it. `problem` is what ended it."""
 
     question: ComparisonSpec
-    elapsed_s: Annotated[float, Meta(ge=0, le=_LONGEST_S)]
+    elapsed_s: Annotated[float, Meta(ge=0, le=_MAX_ELAPSED_S)]
     problem: str | None = None
 
 
@@ -147,13 +147,15 @@ def _shown(asked: SavedComparison) -> SavedComparison:
 
 def _safe(text: str) -> str:
     """Return `text` in one line of printable characters that no CI host takes for a command, of bounded length."""
-    return _HOST_COMMAND.sub(lambda found: f"{found[1] or ''}\\x{ord(found[0][-1]):x}", printable(text[:_LONGEST_TEXT]))
+    return _HOST_COMMAND.sub(
+        lambda found: f"{found[1] or ''}\\x{ord(found[0][-1]):x}", printable(text[:_MAX_TEXT_LENGTH])
+    )
 
 
 def _contested(asked: SavedComparison, overrides: Mapping[str, object]) -> Comparison:
     rule = replace(asked.question.rule, **overrides)
     if not (0 <= rule.gate <= 1 and 0 < rule.alpha < 1):
         raise ValueError(f"{asked.question.bench_id}: gate {rule.gate:g}, alpha {rule.alpha:g}: no shares of one")
-    contested = Comparison(replace(asked.question, rule=rule))
-    contested.elapsed_s, contested.problem = asked.elapsed_s, asked.problem
-    return contested
+    comparison = Comparison(replace(asked.question, rule=rule))
+    comparison.elapsed_s, comparison.problem = asked.elapsed_s, asked.problem
+    return comparison

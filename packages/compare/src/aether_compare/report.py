@@ -23,7 +23,7 @@ class ComparisonReport(Struct, frozen=True):
     """The outcomes of a contest, the pairs behind them, and its report."""
 
     outcomes: list[ComparisonResult]
-    contested: list[Comparison]
+    comparison: list[Comparison]
     report: Report
 
     def json(self) -> str:
@@ -43,11 +43,11 @@ class ComparisonReport(Struct, frozen=True):
 
         sides: dict[str, Summary | None] = {}
         placed, names, prefixes = {}, {}, {}
-        for contested in self.contested:
-            question = contested.question
+        for comparison in self.comparison:
+            question = comparison.question
             names[question.bench_id] = (question.old_side, question.new_side)
             paths = [f"{question.bench_id}: {side}" for side in SIDES]
-            sides |= {path: summary_of(contested, side) for path, side in zip(paths, SIDES, strict=True)}
+            sides |= {path: summary_of(comparison, side) for path, side in zip(paths, SIDES, strict=True)}
             placed[question.bench_id] = dict(zip(("baseline_path", "current_path"), paths, strict=True))
             # The page names them apart from the reason.
             prefixes[question.bench_id] = sides_label(question)
@@ -61,14 +61,14 @@ class ComparisonReport(Struct, frozen=True):
 SIDES = ("old", "new")
 
 
-def summary_of(contested: Comparison, side: str) -> Summary | None:
+def summary_of(comparison: Comparison, side: str) -> Summary | None:
     """Return one side's samples as a summary, a block a round; None where they do not make one."""
-    question = contested.question
+    question = comparison.question
 
     def figure(drawn: SamplePair) -> float:
         return float(getattr(drawn, side))
 
-    rounds = tuple(tuple(map(figure, block)) for _, block in groupby(contested.pairs, key=lambda drawn: drawn.block))
+    rounds = tuple(tuple(map(figure, block)) for _, block in groupby(comparison.pairs, key=lambda drawn: drawn.block))
     flat = [value for values in rounds for value in values]
     if not flat:
         return None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _CERTAIN = 4
 _MATTERS = 0.25
 #: A million pairs more is as good as never.
-_MOST_PAIRS = 1_000_000
+_MAX_PAIRS = 1_000_000
 
 
 class ComparisonResult(Struct, frozen=True, kw_only=True):
@@ -64,13 +64,13 @@ class ComparisonResults(Struct, frozen=True, kw_only=True):
     benches: tuple[ComparisonResult, ...]
 
 
-def outcome_of(contested: Comparison, seed: int, *, strict: bool, warn_only: bool = False) -> ComparisonResult:
+def outcome_of(comparison: Comparison, seed: int, *, strict: bool, warn_only: bool = False) -> ComparisonResult:
     """Return what came of one bench."""
-    question, trial = contested.question, contested.trial
+    question, trial = comparison.question, comparison.trial
     rule = question.rule
-    verdict: Verdict = "error" if contested.problem is not None else trial.final_verdict
+    verdict: Verdict = "error" if comparison.problem is not None else trial.final_verdict
     probability = {"p50": 0.5, "p95": 0.95}[rule.quantile]
-    old, new = ([getattr(drawn, side) for drawn in contested.pairs] for side in ("old", "new"))
+    old, new = ([getattr(drawn, side) for drawn in comparison.pairs] for side in ("old", "new"))
     interval = trial.interval()
     change = trial.estimate()
     pairs_needed = trial.pairs_needed() if verdict == "inconclusive" else None
@@ -84,11 +84,11 @@ def outcome_of(contested: Comparison, seed: int, *, strict: bool, warn_only: boo
         quantile=rule.quantile,
         gate=rule.gate,
         alpha=rule.alpha,
-        pairs=len(contested.pairs),
-        disturbed=sum(drawn.disturbed for drawn in contested.pairs),
+        pairs=len(comparison.pairs),
+        disturbed=sum(drawn.disturbed for drawn in comparison.pairs),
         change=change,
         interval=interval,
-        elapsed_s=round(contested.elapsed_s, 3),
+        elapsed_s=round(comparison.elapsed_s, 3),
         seed=seed,
         old=question.old_side,
         new=question.new_side,
@@ -96,21 +96,21 @@ def outcome_of(contested: Comparison, seed: int, *, strict: bool, warn_only: boo
         new_figure=quantile(new, probability) if new else None,
         pairs_needed=pairs_needed,
         reason=(
-            _reason(contested, verdict, change, interval, pairs_needed)
-            if contested.problem is None
-            else contested.problem
+            _reason(comparison, verdict, change, interval, pairs_needed)
+            if comparison.problem is None
+            else comparison.problem
         ),
     )
 
 
-def pairs_in(contested: Comparison) -> str:
+def pairs_in(comparison: Comparison) -> str:
     """Return how much was measured: `40 pairs in 1.2 s`."""
-    return f"{counted_pairs(contested)} in {contested.elapsed_s:.1f} s"
+    return f"{counted_pairs(comparison)} in {comparison.elapsed_s:.1f} s"
 
 
-def counted_pairs(contested: Comparison) -> str:
+def counted_pairs(comparison: Comparison) -> str:
     """Return `1 pair`, `40 pairs`."""
-    count = len(contested.pairs)
+    count = len(comparison.pairs)
     return f"{count:,} pair{'' if count == 1 else 's'}"
 
 
@@ -147,13 +147,13 @@ def judgement_of(outcome: ComparisonResult, *, warn_only: bool) -> Judgement:
 
 
 def _reason(
-    contested: Comparison,
+    comparison: Comparison,
     verdict: Verdict,
     change: float | None,
     interval: tuple[float, float] | None,
     pairs_needed: int | None,
 ) -> str:
-    question, rule = contested.question, contested.question.rule
+    question, rule = comparison.question, comparison.question.rule
     sides = sides_label(question)
     if change is None:
         return f"{sides}no pair was taken in the time there was"
@@ -170,23 +170,23 @@ def _reason(
         "improvement": "better by more than the gate",
         "inconclusive": "not decided",
     }[verdict]
-    more = f"; about {pairs_needed:,} more would tell" if pairs_needed and pairs_needed < _MOST_PAIRS else ""
-    return f"{sides}{figures}: {shown} after {pairs_in(contested)}{more}{_interference(contested)}"
+    more = f"; about {pairs_needed:,} more would tell" if pairs_needed and pairs_needed < _MAX_PAIRS else ""
+    return f"{sides}{figures}: {shown} after {pairs_in(comparison)}{more}{_interference(comparison)}"
 
 
-def _interference(contested: Comparison) -> str:
+def _interference(comparison: Comparison) -> str:
     """Return a warning where one version's sample slows the other's next one by a part of the gate that matters."""
     blocks = [
-        [contested.costs_of(drawn) for drawn in block]
-        for _, block in groupby(contested.pairs, key=lambda drawn: drawn.block)
+        [comparison.costs_of(drawn) for drawn in block]
+        for _, block in groupby(comparison.pairs, key=lambda drawn: drawn.block)
     ]
     found = interference_of(blocks)
-    rule = contested.question.rule
+    rule = comparison.question.rule
     if found is None or abs(found.log_difference) < max(
-        _CERTAIN * found.standard_error, 2 * _MATTERS * contested.trial.min_effect
+        _CERTAIN * found.standard_error, 2 * _MATTERS * comparison.trial.min_effect
     ):
         return ""
-    question = contested.question
+    question = comparison.question
     slowing, slowed = question.old_side, question.new_side
     if found.log_difference < 0:
         slowing, slowed = slowed, slowing

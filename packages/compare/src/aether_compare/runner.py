@@ -52,13 +52,13 @@ def measure(
     with ExitStack() as stack:
         with held_back():
             samplers = [
-                (contested, stack.enter_context(pair_sampler(contested, match, terms, Random(draw.randrange(2**64)))))  # noqa: S311
-                for contested, match in benches
+                (comparison, stack.enter_context(pair_sampler(comparison, match, terms, Random(draw.randrange(2**64)))))  # noqa: S311
+                for comparison, match in benches
             ]
         run_comparisons(samplers, budget_s, watcher)
 
 
-def pair_sampler(contested: Comparison, match: VariantPair, terms: MeasurementSettings, draw: Random) -> PairSampler:
+def pair_sampler(comparison: Comparison, match: VariantPair, terms: MeasurementSettings, draw: Random) -> PairSampler:
     """Return where the pairs of a bench come from."""
-    pairs_per_block = TAIL_PAIRS if contested.question.rule.quantile == "p95" else None
+    pairs_per_block = TAIL_PAIRS if comparison.question.rule.quantile == "p95" else None
     return PairSampler(match, terms, draw, pairs_per_block)

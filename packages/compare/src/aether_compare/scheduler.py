@@ -123,10 +123,10 @@ class Comparison:
 class ComparisonObserver(Protocol):
     """Watches a contest go by."""
 
-    def pairs_added(self, contested: Comparison, left_s: float) -> None:
+    def pairs_added(self, comparison: Comparison, left_s: float) -> None:
         """There are more pairs of a bench; so many seconds are left for all that is undecided."""
 
-    def decided(self, contested: Comparison) -> None:
+    def decided(self, comparison: Comparison) -> None:
         """A bench has its verdict, or failed."""
 
     def ended(self) -> None:
@@ -158,27 +158,27 @@ def _round_robin(
 ) -> None:
     undecided = list(benches)
     while undecided and clock() < ends:
-        for contested, opponents in undecided:
+        for comparison, opponents in undecided:
             if clock() >= ends:
                 return
             started = clock()
             try:
-                _run_block(contested, opponents, ends, watcher, clock)
+                _run_block(comparison, opponents, ends, watcher, clock)
             except GuardError as error:
-                contested.problem = str(error)
-            contested.elapsed_s += clock() - started
-            if contested.decided:
-                watcher.decided(contested)
+                comparison.problem = str(error)
+            comparison.elapsed_s += clock() - started
+            if comparison.decided:
+                watcher.decided(comparison)
         undecided = [item for item in undecided if not item[0].decided]
 
 
 def _run_block(
-    contested: Comparison, opponents: PairSource, ends: float, watcher: ComparisonObserver, clock: Callable[[], float]
+    comparison: Comparison, opponents: PairSource, ends: float, watcher: ComparisonObserver, clock: Callable[[], float]
 ) -> None:
     with opponents.open_block() as take:
         for _ in range(opponents.bets_per_block):
-            contested.add(take())
+            comparison.add(take())
             left_s = ends - clock()
-            watcher.pairs_added(contested, left_s)
-            if contested.decided or left_s <= 0:
+            watcher.pairs_added(comparison, left_s)
+            if comparison.decided or left_s <= 0:
                 return

@@ -31,7 +31,7 @@ class Importer(Protocol):
     def matches(self, document: Document) -> bool:
         """Return whether the document is surely of this format. It never raises on what is not."""
 
-    def read(self, document: Document, wishes: ImportOptions) -> Iterable[ImportedSeries]:
+    def read(self, document: Document, options: ImportOptions) -> Iterable[ImportedSeries]:
         """Yield the figures of each bench.
 
         Raises:

@@ -45,7 +45,7 @@ class Imported(Struct, frozen=True, kw_only=True):
     unjudged: tuple[tuple[str, str], ...] = ()
 
 
-def summaries_of(series: Iterable[ImportedSeries], wishes: ImportOptions, measured_at: datetime) -> Imported:
+def summaries_of(series: Iterable[ImportedSeries], options: ImportOptions, measured_at: datetime) -> Imported:
     """Return the benches of one file under distinct names.
 
     `measured_at` is the timestamp of series without one.
@@ -54,13 +54,13 @@ def summaries_of(series: Iterable[ImportedSeries], wishes: ImportOptions, measur
         ImportProblem: a figure is impossible, or none of the benches can be judged.
 
     """
-    found = [replace(item, name=sanitize_bench_id(wishes.prefix + item.name)) for item in series]
+    found = [replace(item, name=sanitize_bench_id(options.prefix + item.name)) for item in series]
     summaries: list[Summary] = []
     failed: list[tuple[str, str]] = []
     unjudged: list[tuple[str, str]] = []
     for item in _distinct(found):
-        known = _resolve_direction(conversion_for(item.unit), item, wishes)
-        if (problem := _failure(item, wishes.allow_failures)) is not None:
+        known = _resolve_direction(conversion_for(item.unit), item, options)
+        if (problem := _failure(item, options.allow_failures)) is not None:
             failed.append((item.name, problem))
         elif item.skipped is not None:
             unjudged.append((item.name, item.skipped))
@@ -266,15 +266,15 @@ def _computed(item: ImportedSeries, known: Conversion) -> tuple[float, float, tu
     raise ImportFileError("no figure at all", place=item.name)
 
 
-def _resolve_direction(known: Conversion, item: ImportedSeries, wishes: ImportOptions) -> Conversion | None:
+def _resolve_direction(known: Conversion, item: ImportedSeries, options: ImportOptions) -> Conversion | None:
     """Return the conversion with a direction, or None if the direction is unknown.
 
     In order of precedence, the direction comes from `--better GLOB=WAY`, the format, the unit, and `--better WAY`.
     """
-    named = next((way for glob, way in wishes.better if glob and fnmatch.fnmatchcase(item.name, glob)), None)
+    named = next((way for glob, way in options.better if glob and fnmatch.fnmatchcase(item.name, glob)), None)
     better: Better | None = named or item.better or known.better
     if better is None:
-        better = next((way for glob, way in wishes.better if not glob), None)
+        better = next((way for glob, way in options.better if not glob), None)
     if better is None:
         return None
     if known.better == better or known.metric == "value":

@@ -7,12 +7,12 @@ import os
 from aether_schema import printable
 
 #: The most characters of a foreign error's text that are shown.
-LONGEST_PROBLEM = 500
+MAX_PROBLEM_LENGTH = 500
 
 
 def in_a_line(problem: str) -> str:
     """Return a problem in foreign words as one line of printable characters and bounded length."""
-    shown = problem if len(problem) <= LONGEST_PROBLEM else f"{problem[:LONGEST_PROBLEM]}…"
+    shown = problem if len(problem) <= MAX_PROBLEM_LENGTH else f"{problem[:MAX_PROBLEM_LENGTH]}…"
     return printable(shown)
 
 

@@ -33,7 +33,7 @@ CLIPPED_AT = 3.0
 #: The median absolute deviation of a normal distribution, times this, is its standard deviation.
 NORMAL_SCALE = 1.4826
 #: A series that remembers more than this is a walk; nothing in it is a step.
-MOST_MEMORY = 0.9
+MAX_MEMORY = 0.9
 #: The 95 % point of the likelihood ratio of a place (Hansen 2000, Sample splitting and threshold estimation, table I).
 LOCATION_LR_95 = 7.35
 #: Neighbours on each side among which a point is judged to be a spike.
@@ -41,7 +41,7 @@ _NEIGHBOURS = 3
 #: Places and verdicts agree after two or three rounds.
 _ROUNDS = 8
 _GROWTH = math.sqrt(2)
-_LEAST_NOISE = 1e-9
+_MIN_NOISE = 1e-9
 
 
 class ChangePoint(Struct, frozen=True, kw_only=True):
@@ -104,15 +104,15 @@ def _noise(series: Array) -> tuple[float, float]:
     """
     steps = np.diff(series)
     deviation = NORMAL_SCALE * float(np.median(np.abs(steps - np.median(steps))))
-    if deviation <= _LEAST_NOISE:
+    if deviation <= _MIN_NOISE:
         # Most neighbours are alike: the figures are coarse, or do not vary at all.
-        deviation = max(float(np.std(steps)), _LEAST_NOISE)
+        deviation = max(float(np.std(steps)), _MIN_NOISE)
     kept = np.clip(steps, -CLIPPED_AT * deviation, CLIPPED_AT * deviation)
     power = float(np.mean(kept * kept))
     correlation = float(np.mean(kept[1:] * kept[:-1])) / power if power > 0 else -0.5
     # Of chance alone it varies by about 1/sqrt(n); only what is beyond that is believed.
-    autocorrelation = min(max(1 + 2 * correlation - 2 / math.sqrt(len(steps)), 0.0), MOST_MEMORY)
-    return max(deviation / math.sqrt(2 * (1 - autocorrelation)), _LEAST_NOISE), autocorrelation
+    autocorrelation = min(max(1 + 2 * correlation - 2 / math.sqrt(len(steps)), 0.0), MAX_MEMORY)
+    return max(deviation / math.sqrt(2 * (1 - autocorrelation)), _MIN_NOISE), autocorrelation
 
 
 def _hampel_filter(series: Array, noise: float) -> Array:
@@ -213,7 +213,7 @@ def _confidence(series: Array, places: Sequence[int], at: int, autocorrelation: 
     shrink = (1 - autocorrelation) / (1 + autocorrelation)
     counts = [max(len(side) * shrink, 1.5) for side in sides]
     errors = [
-        max(float(side.var(ddof=1)) if len(side) > 1 else 0.0, _LEAST_NOISE**2) / count
+        max(float(side.var(ddof=1)) if len(side) > 1 else 0.0, _MIN_NOISE**2) / count
         for side, count in zip(sides, counts, strict=True)
     ]
     total = sum(errors)
@@ -230,7 +230,7 @@ def _change(
     residuals = np.concatenate(
         (clipped[low:place] - clipped[low:place].mean(), clipped[place:high] - clipped[place:high].mean())
     )
-    variance = max(float(residuals @ residuals) / max(high - low - 2, 1), _LEAST_NOISE**2) * inflation**2
+    variance = max(float(residuals @ residuals) / max(high - low - 2, 1), _MIN_NOISE**2) * inflation**2
     likely = low + lefts[gains >= gains.max() - LOCATION_LR_95 * variance]
     return ChangePoint(
         index=place,

@@ -7,7 +7,7 @@ import math
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from aether_history.row import DIRTY
 from aether_schema import Better, printable
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["regression", "improvement"]
 #: A ruler that moved by less says nothing about a machine.
-_RULER_SHIFT = 0.01
-_MOST_KEYS = 5
+_REFERENCE_SHIFT = 0.01
+_MAX_KEYS = 5
 
 
 class LevelChange(Struct, frozen=True, kw_only=True):
@@ -30,7 +30,7 @@ class LevelChange(Struct, frozen=True, kw_only=True):
     `size` is the worsening as a fraction, positive is worse; None from a level of 0. `last_good` and `first_changed`
     are the commits of the runs around it: the change came with one of the commits after the one, up to the other. With
     95 % confidence the first changed run is one from `earliest` to `latest`, commits again. `environment` are the keys
-    in which the runs around it differ; `ruler_change` is by how much the machine became slower by its reference
+    in which the runs around it differ; `reference_change` is by how much the machine became slower by its reference
     kernel, None where there is none to ask.
     """
 
@@ -46,18 +46,18 @@ class LevelChange(Struct, frozen=True, kw_only=True):
     earliest: str | None
     latest: str | None
     environment: tuple[str, ...]
-    ruler_change: float | None
+    reference_change: float | None = field(name="ruler_change")
 
     @property
     def host_explanation(self) -> str:
         """What speaks for the machine rather than the code, in one phrase; empty where nothing does."""
         said = []
         if self.environment:
-            keys = ", ".join(self.environment[:_MOST_KEYS]) + (", …" if len(self.environment) > _MOST_KEYS else "")
+            keys = ", ".join(self.environment[:_MAX_KEYS]) + (", …" if len(self.environment) > _MAX_KEYS else "")
             said.append(f"the environment changed ({keys})")
-        if self.ruler_change is not None and abs(self.ruler_change) >= _RULER_SHIFT:
-            pace = "slower" if self.ruler_change > 0 else "faster"
-            said.append(f"the ruler says the machine became {abs(self.ruler_change) * 100:.1f} % {pace}")
+        if self.reference_change is not None and abs(self.reference_change) >= _REFERENCE_SHIFT:
+            pace = "slower" if self.reference_change > 0 else "faster"
+            said.append(f"the ruler says the machine became {abs(self.reference_change) * 100:.1f} % {pace}")
         return printable("; ".join(said))
 
 
@@ -114,7 +114,7 @@ def _moment(series: Series, change: ChangePoint, low: int, high: int) -> LevelCh
         earliest=_commit(points[change.first]),
         latest=_commit(points[change.last]),
         environment=_differing(points[max(change.first - 1, 0)].environment, points[change.last].environment),
-        ruler_change=_ruler_change(points[low : change.index], points[change.index : high]),
+        reference_change=_reference_change(points[low : change.index], points[change.index : high]),
     )
 
 
@@ -122,7 +122,7 @@ def _commit(point: Point) -> str | None:
     return None if point.commit is None else point.commit.removesuffix(DIRTY)
 
 
-def _ruler_change(before: Sequence[Point], after: Sequence[Point]) -> float | None:
+def _reference_change(before: Sequence[Point], after: Sequence[Point]) -> float | None:
     """Return by which fraction the kernel that both sides carry takes longer."""
     kernel = after[0].kernel
     sides = [[point.ruler for point in side if point.kernel == kernel and point.ruler] for side in (before, after)]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aether_schema import Metric
 
 TINY = "tiny"
-MOST_FILES = 1_000_000
+MAX_FILES = 1_000_000
 
 
 class PackParams(Struct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ class PackParams(Struct, frozen=True, kw_only=True):
     has changed since the tree was first packed: `changed` files of a seeded one.
     """
 
-    files: Annotated[int, Meta(ge=0, le=MOST_FILES)] = 100
+    files: Annotated[int, Meta(ge=0, le=MAX_FILES)] = 100
     size: Annotated[ByteCount, Meta(ge=0, le=2**40)] = 1024
     seed: int = 1
     profile: Annotated[str, Meta(pattern=r"^[\w-]+$")] = TINY
@@ -55,7 +55,7 @@ class PackParams(Struct, frozen=True, kw_only=True):
     threads: Annotated[int, Meta(ge=1, le=64)] = 1
     command: str | None = None
     incremental: bool = False
-    changed: Annotated[int, Meta(ge=0, le=MOST_FILES)] = 0
+    changed: Annotated[int, Meta(ge=0, le=MAX_FILES)] = 0
 
 
 class PackagingBench:

@@ -16,7 +16,7 @@ from aether_stream_bench.command import CommandUpload
 from aether_stream_bench.concurrency import UploadThreads
 from aether_stream_bench.endpoint import parse_endpoint
 from aether_stream_bench.payload import Payload, drawn_bytes
-from aether_stream_bench.reference import CROSS_RULER_ID, RULER_ID, BurstReferences, RawConnection
+from aether_stream_bench.reference import CROSS_REFERENCE_ID, REFERENCE_ID, BurstReferences, RawConnection
 from aether_stream_bench.server.faults import FaultConfig
 from aether_stream_bench.server_process import ServerConfig, running_server
 from aether_stream_bench.session import CommandSession, ConcurrentSession, ServerClient, StreamSession
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 #: A pattern without a comma, so that several uploaders can be listed and swept.
 UploaderName = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]+$")]
-MOST_CONNECTIONS = 4096
+MAX_CONNECTIONS = 4096
 #: How many uploads a sample has where they follow a schedule, unless told otherwise.
 SCHEDULED_UPLOADS = 64
 
@@ -53,7 +53,7 @@ class StreamParams(FaultConfig, frozen=True, kw_only=True, omit_defaults=True):
     command: str | None = None
     tls: bool = False
     reuse: bool = True
-    connections: Annotated[int, Meta(ge=1, le=MOST_CONNECTIONS)] = 1
+    connections: Annotated[int, Meta(ge=1, le=MAX_CONNECTIONS)] = 1
     uploads: Annotated[int, Meta(ge=1)] | None = None
     rate: Annotated[float, Meta(gt=0)] | None = None
     retries: Annotated[int, Meta(ge=0, le=100)] = 0
@@ -69,7 +69,7 @@ class StreamingBench:
     about = "HTTP upload to a mock server on the loopback, or to a server of one's own"
     metric: Metric = "throughput_mbs"
     params_type = StreamParams
-    cross_reference = CROSS_RULER_ID
+    cross_reference = CROSS_REFERENCE_ID
 
     def __init__(self) -> None:
         """Have servers started from nothing, until one has been imported here."""
@@ -101,7 +101,7 @@ class StreamingBench:
     def reference(self, params: StreamParams) -> str:
         """Return the ruler of an upload over one connection, else the kernel that sends from and to the same CPUs."""
         if has_own_reference(params):
-            return RULER_ID
+            return REFERENCE_ID
         return "loopback-one-cpu-1" if params.one_cpu else "loopback-1"
 
     def note(self, readings: Mapping[str, float]) -> str | None:
@@ -146,7 +146,7 @@ class StreamingBench:
                 raw = stack.enter_context(RawConnection(endpoint, server.greeting.raw_port))
                 rulers = BurstReferences(raw, payload)
             sessions = [
-                StreamSession(client, uploading, payload, server, endpoint, reuse=params.reuse, rulers=rulers)
+                StreamSession(client, uploading, payload, server, endpoint, reuse=params.reuse, references=rulers)
                 for client, uploading in zip(clients, uploadings, strict=True)
             ]
             if is_one_upload(params):

@@ -8,8 +8,8 @@ from aether_harness import BenchError
 from aether_stream_bench.client.base import Endpoint
 
 #: Somebody else's server gets at most so many uploads a round, and for so long.
-MOST_UPLOADS = 1000
-MOST_S = 300.0
+MAX_UPLOADS = 1000
+MAX_ROUND_S = 300.0
 
 
 def parse_endpoint(url: str, *, remote: bool) -> Endpoint:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 #: One of them is the fastest, on any machine; which, is not known beforehand.
 PIECE_BYTES = (2**17, 2**18, 2**19, 2**20)
 SENDS = 3
-MOST_BYTES = 2**23
-LEAST_BYTES = 2**20
+MAX_BYTES = 2**23
+MIN_BYTES = 2**20
 
 
 def raw_throughput_mbs(endpoint: Endpoint, raw_port: int, payload: Payload) -> float:
@@ -28,8 +28,8 @@ def raw_throughput_mbs(endpoint: Endpoint, raw_port: int, payload: Payload) -> f
         BenchError: the connection broke.
 
     """
-    size = min(max(payload.size, LEAST_BYTES), MOST_BYTES)
-    data = memoryview(b"".join(payload.pieces(MOST_BYTES, 0, size)))
+    size = min(max(payload.size, MIN_BYTES), MAX_BYTES)
+    data = memoryview(b"".join(payload.pieces(MAX_BYTES, 0, size)))
     data = data if len(data) == size else memoryview((bytes(data) * (size // len(data) + 1))[:size])
     with RawConnection(endpoint, raw_port) as raw:
         return max(size / quantile([_send(raw, data, piece) for _ in range(SENDS)], 0.5) * 1e3 for piece in PIECE_BYTES)

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from aether_stream_bench.payload import Payload
 
 #: The rulers' ids. Whatever changes what a burst is makes it another one.
-RULER_ID = "streaming/limit-3"
-CROSS_RULER_ID = "streaming/short-pieces-2"
+REFERENCE_ID = "streaming/limit-3"
+CROSS_REFERENCE_ID = "streaming/short-pieces-2"
 #: A burst is this share of an upload, within these bounds, or so many pieces, if that is less. A shorter one is to a
 #: good part the going and coming of a message, which does not become slower with the memory; a longer takes too long.
 BURST_SHARE = 1 / 8
 LEAST_BURST_BYTES, MOST_BURST_BYTES = 2**20, 2**23
-MOST_PIECES = 256
+MAX_PIECES = 256
 #: The second ruler's bursts are this share of those, through the same memory in shorter pieces: more calls a byte.
 CROSS_SHARE = 1 / 4
 CROSS_PIECE_BYTES = 2**15
@@ -128,6 +128,6 @@ def bursts_of(payload: Payload, least_bytes: int, piece_bytes: int) -> Iterator[
             for start in range(0, len(chunk), piece_bytes):
                 burst.append(chunk[start : start + piece_bytes])
                 length += len(burst[-1])
-                if length >= least_bytes or len(burst) == MOST_PIECES:
+                if length >= least_bytes or len(burst) == MAX_PIECES:
                     yield length, burst
                     burst, length = [], 0

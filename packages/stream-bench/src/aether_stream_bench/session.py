@@ -14,9 +14,9 @@ from aether_schema import quantile
 from aether_stream_bench.chunk_timer import chunk_times_ms
 from aether_stream_bench.client.builtin import BuiltinClient
 from aether_stream_bench.concurrency import aggregate_phases
-from aether_stream_bench.endpoint import MOST_S, MOST_UPLOADS
+from aether_stream_bench.endpoint import MAX_ROUND_S, MAX_UPLOADS
 from aether_stream_bench.raw_throughput import raw_throughput_mbs
-from aether_stream_bench.reference import CROSS_RULER_ID, RULER_ID
+from aether_stream_bench.reference import CROSS_REFERENCE_ID, REFERENCE_ID
 from aether_stream_bench.wire import STATISTICS_PATH, Statistics
 
 if TYPE_CHECKING:
@@ -81,9 +81,9 @@ class RoundTotals:
         if self._server is not None:
             if self._before is None:
                 self._before = self._server.statistics()
-        elif self._samples >= MOST_UPLOADS or monotonic() - self._began > MOST_S:
+        elif self._samples >= MAX_UPLOADS or monotonic() - self._began > MAX_ROUND_S:
             raise BenchError(
-                f"-p stream.url: a round sends at most {MOST_UPLOADS} samples, for {MOST_S:g} s; ask for fewer"
+                f"-p stream.url: a round sends at most {MAX_UPLOADS} samples, for {MAX_ROUND_S:g} s; ask for fewer"
             )
 
     def note(self, moved_bytes: int, elapsed_ns: int, cpu_s: float, retries: int) -> None:
@@ -142,13 +142,13 @@ class StreamSession:
         endpoint: Endpoint,
         *,
         reuse: bool = True,
-        rulers: BurstReferences | None = None,
+        references: BurstReferences | None = None,
     ) -> None:
         """Upload `payload` as `uploading` does it by `client`, on a fresh connection each time unless `reuse`."""
-        self._has_rulers = rulers is not None
-        if rulers is not None:
-            self.wake = rulers.wake
-            self.rulers = {RULER_ID: rulers.burst, CROSS_RULER_ID: rulers.cross_burst}
+        self._has_references = references is not None
+        if references is not None:
+            self.wake = references.wake
+            self.rulers = {REFERENCE_ID: references.burst, CROSS_REFERENCE_ID: references.cross_burst}
         self.companion_pids = () if server is None else (server.greeting.pid,)
         self.payload = payload
         self.ledger = RoundTotals(payload, server)
@@ -177,7 +177,7 @@ class StreamSession:
 
     def verify(self) -> None:
         """Upload once more and have the server hash what it gets; then time what a raw socket reaches."""
-        self.ledger.close(self.upload if self._has_rulers else None)
+        self.ledger.close(self.upload if self._has_references else None)
         if not self._endpoint.is_mock_server:
             return
         receipt = self._uploading.upload(digest=True).receipt

@@ -34,7 +34,7 @@ PIECE_BYTES = 2**20
 #: The least that S3 takes as a part, but for the last.
 PART_BYTES = 8 * 2**20
 BOUNDARY = "aether-4d1f6a0b7c"
-MOST_WAIT_S = 30.0
+MAX_WAIT_S = 30.0
 _BUSY = 429
 _OK = range(200, 300)
 _FAILED = range(500, 600)
@@ -104,7 +104,7 @@ class Uploader:
                 if not error.is_transient or attempt == self._retries:
                     raise
                 self._failed_ns = self._failed_ns or perf_counter_ns()
-                time.sleep(min(error.retry_after_s, MOST_WAIT_S))
+                time.sleep(min(error.retry_after_s, MAX_WAIT_S))
             else:
                 self._note_recovery()
                 return UploadResult(receipt=receipt, phases_ns=self._phases, retries=attempt)

@@ -11,7 +11,7 @@ from aether_compare.bisect.judge import Finding
 from aether_compare.bisect.search import Answer, next_commit, suspects
 from aether_compare.vcs.run import run_git
 from aether_guard.errors import GuardError
-from aether_guard.report.format import LARGEST_GATE, format_change, format_percent
+from aether_guard.report.format import MAX_GATE, format_change, format_percent
 from aether_schema import printable
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def bisect(  # noqa: PLR0913 - what a search is made of
     if at_end.answer != "bad" or at_end.change is None:
         raise GuardError(_not_worse(ends, at_end, terms))
     if not fixed_gate:
-        terms = replace(terms, gate=round(min(max(at_end.change / 2, 1e-6), LARGEST_GATE), 6))
+        terms = replace(terms, gate=round(min(max(at_end.change / 2, 1e-6), MAX_GATE), 6))
     answers: dict[str, Answer] = {bad.commit: "bad"}
     findings = [at_end]
     while (commit := next_commit(commits, answers)) is not None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aether_compare.bisect.bisection import BisectResult, Commit
 
 _SHORT = 10
-_MOST_SUSPECTS = 20
+_MAX_SUSPECTS = 20
 
 
 def render_text(hunt: BisectResult) -> str:
@@ -28,8 +28,8 @@ def render_text(hunt: BisectResult) -> str:
                 f"  --good {found.commit[:_SHORT]}^1 --bad {found.commit[:_SHORT]}, of a history without merges\n"
             )
     else:
-        shown = "\n".join(map(_commit, hunt.suspects[:_MOST_SUSPECTS]))
-        more = f"\n  and {len(hunt.suspects) - _MOST_SUSPECTS} more" if len(hunt.suspects) > _MOST_SUSPECTS else ""
+        shown = "\n".join(map(_commit, hunt.suspects[:_MAX_SUSPECTS]))
+        more = f"\n  and {len(hunt.suspects) - _MAX_SUSPECTS} more" if len(hunt.suspects) > _MAX_SUSPECTS else ""
         head = (
             f"{printable(hunt.bench)}: worse since one of {len(hunt.suspects)} commits; those between could not be "
             f"judged\n\n{shown}{more}\n"

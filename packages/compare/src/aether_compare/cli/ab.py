@@ -90,14 +90,14 @@ def run(options: argparse.Namespace) -> int:
     mode = _mode(options)
     alpha = DEFAULT_ALPHA if options.alpha is None else options.alpha
     if mode == "replay":
-        contested, seed = _replayed(options)
-        alpha = max(item.question.rule.alpha * len(contested) for item in contested)
+        comparison, seed = _replayed(options)
+        alpha = max(item.question.rule.alpha * len(comparison) for item in comparison)
     else:
         seed = secrets.randbelow(2**32) if options.seed is None else options.seed
-        contested = _measured(options, mode, alpha, seed)
-    outcomes = [outcome_of(item, seed, strict=options.strict, warn_only=options.warn_only) for item in contested]
+        comparison = _measured(options, mode, alpha, seed)
+    outcomes = [outcome_of(item, seed, strict=options.strict, warn_only=options.warn_only) for item in comparison]
     report = report_of(outcomes, strict=options.strict, warn_only=options.warn_only, level=alpha)
-    write_report(report, options, ComparisonReport(outcomes, contested, report))
+    write_report(report, options, ComparisonReport(outcomes, comparison, report))
     return report.exit_code
 
 
@@ -156,7 +156,7 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
         if path:
             check_writable(path)
     terms = measurement_settings(options.cpus, options.timeout)
-    contested: list[Comparison] = []
+    comparison: list[Comparison] = []
     try:
         with ended_on_request() as hold_off, nothing_outlives(), ExitStack() as stack:
             try:
@@ -171,9 +171,9 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
                     alpha=alpha / len(matches),
                     quantile=options.quantile or "p50",
                 )
-                contested += [Comparison(comparison_spec(match, rule)) for match in matches]
+                comparison += [Comparison(comparison_spec(match, rule)) for match in matches]
                 measure(
-                    list(zip(contested, matches, strict=True)),
+                    list(zip(comparison, matches, strict=True)),
                     terms,
                     seed,
                     options.max_time * len(matches),
@@ -182,12 +182,12 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
             finally:
                 # Nor is that broken off which is put in order after a verdict.
                 hold_off()
-                if options.save and contested:
-                    save(options.save, contested, seed)
+                if options.save and comparison:
+                    save(options.save, comparison, seed)
     except KeyboardInterrupt:
-        pairs = sum(len(item.pairs) for item in contested)
+        pairs = sum(len(item.pairs) for item in comparison)
         raise GuardError(f"interrupted after {pairs:,} pairs, before there was a verdict on all") from None
-    return contested
+    return comparison
 
 
 @contextmanager

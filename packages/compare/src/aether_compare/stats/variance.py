@@ -21,7 +21,7 @@ EXPECTED_SPREAD = 0.04
 MEAN_TO_STANDARD = 1.2533
 MEDIAN_TO_STANDARD = 1.4826
 #: A block counts up to this number of standard deviations from the middle one, and as many times the middle noise.
-WINSORISED_AT = 2.5
+WINSORIZED_AT = 2.5
 #: The variance that the noise of pairs alone explains, times this, is expected of blocks. That counts as 3 blocks.
 PRIOR_FACTOR = 1.5
 PRIOR_BLOCKS = 3
@@ -100,7 +100,7 @@ class VarianceEstimator:
 
     def _noise(self) -> float:
         """Return the standard deviation of a pair within its block."""
-        most = WINSORISED_AT * quantile(self._noises, 0.5)
+        most = WINSORIZED_AT * quantile(self._noises, 0.5)
         return math.fsum(min(noise, most) for noise in self._noises) / len(self._noises)
 
 
@@ -112,5 +112,5 @@ def median_abs_deviation(values: Sequence[float], centre: float) -> float:
 def winsorized_variance(scores: Sequence[float]) -> float:
     """Return the variance of several blocks' scores, those far off counting as ones at the edge."""
     centre = quantile(scores, 0.5)
-    most = WINSORISED_AT * MEDIAN_TO_STANDARD * median_abs_deviation(scores, centre)
+    most = WINSORIZED_AT * MEDIAN_TO_STANDARD * median_abs_deviation(scores, centre)
     return math.fsum(min(abs(score - centre), most) ** 2 for score in scores) / (len(scores) - 1)

@@ -107,9 +107,9 @@ def _commit_date(path: str) -> float:
         return -1.0
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a bench for each combination of parameters that has a figure."""
-    del wishes
+    del options
     report = document.decode(_Results)
     if report.version not in {1, 2}:
         raise ImportFileError(f"{report.version} is a version not known; 1 and 2 are", place="version")

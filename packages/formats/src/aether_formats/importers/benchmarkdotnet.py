@@ -33,7 +33,7 @@ _FIXED = {
     "build": "Configuration",
 }
 #: The job in a display info, `Type.Method: Job-ABCDEF(Settings) [parameters]`; a name that was made up is left out.
-_LONGEST_INFO = 2000
+_MAX_INFO_LENGTH = 2000
 _JOB = re.compile(r": (?:Job-[A-Z]{6}(?=\())?(?P<job>.*?)(?: \[[^]]*\])?", re.DOTALL)
 
 
@@ -82,9 +82,9 @@ def matches(document: Document) -> bool:
     return benchmarkdotnet_csv.matches(document)
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a benchmark each, a round a launch of its process. One that failed has no statistics."""
-    del wishes
+    del options
     if document.head.lstrip()[:1] != "{":
         yield from benchmarkdotnet_csv.read(document)
         return
@@ -120,7 +120,7 @@ def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
 
 def _job(bench: _Bench) -> str:
     """Return the settings of the job that ran a benchmark."""
-    info, method = (bench.display_info or "")[:_LONGEST_INFO], bench.method or ""
+    info, method = (bench.display_info or "")[:_MAX_INFO_LENGTH], bench.method or ""
     found = _JOB.fullmatch(info, info.find(": ", info.find(method)) if ": " in info else len(info))
     return found["job"].removeprefix("(").removesuffix(")") if found else info
 

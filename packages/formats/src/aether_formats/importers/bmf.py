@@ -64,7 +64,7 @@ def matches(document: Document) -> bool:
     return bool(measures) and all("value" in measure and measure.keys() <= allowed for measure in measures)
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield each measure of each bench; where a bench has several, the measure stands behind its name.
 
     A measure `latency-p95` is the p95 of `latency`, as `aether-guard export bmf` writes it.
@@ -72,7 +72,7 @@ def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
     for bench, measures in document.decode(dict[str, dict[str, _Metric]]).items():
         names = dict.fromkeys(measure.removesuffix(_P95) for measure in measures)
         for measure in names:
-            unit, better = _unit(measure, wishes.unit)
+            unit, better = _unit(measure, options.unit)
             middle, tail = measures.get(measure), measures.get(f"{measure}{_P95}")
             yield ImportedSeries(
                 name=bench if len(names) == 1 else f"{bench} {measure}",

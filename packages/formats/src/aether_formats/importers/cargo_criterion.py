@@ -41,9 +41,9 @@ def matches(document: Document) -> bool:
     )
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a benchmark each, its measured values over their iterations."""
-    del wishes
+    del options
     for number, line in document.lines():
         # What cargo itself prints, and messages of other kinds, may stand between.
         if not line.startswith("{") or _COMPLETE not in line:

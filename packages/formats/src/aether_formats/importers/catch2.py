@@ -35,9 +35,9 @@ def matches(document: Document) -> bool:
     )
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a benchmark each, named by its test case, its sections and itself."""
-    del wishes
+    del options
     if document.head.lstrip().startswith("<"):
         yield from _below(parse_xml(document), ())
     else:

@@ -63,9 +63,9 @@ def matches(document: Document) -> bool:
         return False
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a bench each: the newest run, a sample the time of its iterations over their number."""
-    del wishes
+    del options
     if not document.is_folder:
         raise ImportFileError("a file; name the folder, as target/criterion")
     left = BYTES_LIMIT

@@ -64,19 +64,19 @@ def matches(document: Document) -> bool:
     return all(names & usual for usual in (set(USUAL["name"]), figures, set(USUAL["unit"])))
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a name each, with its rows as samples, or as a summary where a row has a p95 or a mean."""
     header = _header(document)
-    columns = {key: _column(key, header, wishes.columns) for key in USUAL}
+    columns = {key: _column(key, header, options.columns) for key in USUAL}
     if columns["name"] is None:
         raise _missing("name", header)
     if columns["value"] is None and not any(columns[key] for key in _STATISTICS):
         raise _missing("value", header)
-    if columns["unit"] is None and wishes.unit is None:
+    if columns["unit"] is None and options.unit is None:
         raise ImportFileError("no column for the unit: add --column unit=NAME, or --unit for all", place="line 1")
     rows: dict[str, list[_Row]] = {}
     for line, cells in rows_of(document, [column for column in columns.values() if column is not None]):
-        rows.setdefault(_INERT.sub("", cells[columns["name"] or ""]), []).append(_row(line, cells, columns, wishes))
+        rows.setdefault(_INERT.sub("", cells[columns["name"] or ""]), []).append(_row(line, cells, columns, options))
         if len(rows) > BENCHES_LIMIT:
             raise ImportFileError(f"more than {BENCHES_LIMIT:,} benches")
     for name, of_bench in rows.items():
@@ -107,7 +107,7 @@ def _series(name: str, rows: Sequence[_Row]) -> ImportedSeries:
     return ImportedSeries(name=name, unit=first.unit, better=better, rounds=tuple(map(tuple, rounds.values())))
 
 
-def _row(line: int, cells: Mapping[str, str], columns: Mapping[str, str | None], wishes: ImportOptions) -> _Row:
+def _row(line: int, cells: Mapping[str, str], columns: Mapping[str, str | None], options: ImportOptions) -> _Row:
     texts = {key: cells[column].strip() for key, column in columns.items() if column is not None}
     better = texts.get("better", "").lower()
     if better and better not in _WAYS:
@@ -124,7 +124,7 @@ def _row(line: int, cells: Mapping[str, str], columns: Mapping[str, str | None],
         raise ImportFileError(f"{n:g} samples are no run", place=f"line {line}, column {columns['n']}")
     return _Row(
         line=line,
-        unit=_INERT.sub("", texts.get("unit", "")) or wishes.unit or "",
+        unit=_INERT.sub("", texts.get("unit", "")) or options.unit or "",
         round=texts.get("round", ""),
         better=better,
         n=int(n),

@@ -63,9 +63,9 @@ def matches(document: Document) -> bool:
     return document.head.lstrip().startswith("window.BENCHMARK_DATA")
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the results as figures without samples."""
-    del wishes
+    del options
     if script := _SCRIPT.match(document.utf8):
         json = document.utf8[script.end() :].rstrip().removesuffix(b";")
         document = Document(document.path, json, modified_s=document.modified_s)

@@ -36,7 +36,7 @@ _MACHINE = {"goos": "os", "goarch": "machine", "cpu": "cpu_model"}
 #: What Go's own metrics are of, beside the time.
 _COSTS: dict[str, Better] = {"B/op": "lower", "allocs/op": "lower"}
 #: Figures stand at the end of a line that may hold output of any length.
-_LONGEST_FIGURES = 4000
+_MAX_FIGURES_LENGTH = 4000
 _NO_FIGURES = "no figures behind its name: they are lost in what it prints"
 
 _Place = tuple[tuple[str, str], ...]
@@ -236,9 +236,9 @@ def matches(document: Document) -> bool:
     return any(bench.figures or (bench.name and bench.failed) for bench in benches.values())
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a bench for each name and unit."""
-    del wishes
+    del options
     better: dict[str, Better] = dict(_COSTS)
     benches: _Benches = {}
     outputs: dict[str, _Output] = {}
@@ -339,7 +339,7 @@ def _late_name(line: str) -> str:
 
 def _last_figures(text: str) -> list[str]:
     """Return the values and units that end a line of output, behind a count and a tab."""
-    text = text[-_LONGEST_FIGURES:]
+    text = text[-_MAX_FIGURES_LENGTH:]
     words = list(re.finditer(r"\S+", text))
     start = len(words)
     while start >= 2 and _is_number(words[start - 2][0]) and not _is_number(words[start - 1][0]):

@@ -68,9 +68,9 @@ def matches(document: Document) -> bool:
     return "name" in first and bool({"real_time", "run_type", "error_occurred", "iterations"} & first.keys())
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the real time of each benchmark, and its CPU time."""
-    del wishes
+    del options
     report = document.decode(_Report)
     benches: dict[str, _Bench] = {}
     names = {run.name for run in report.benchmarks}

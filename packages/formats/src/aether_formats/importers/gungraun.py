@@ -92,9 +92,9 @@ def matches(document: Document) -> bool:
     return {"module_path", "benchmark_exe", "kind"} <= keys.keys()
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a bench per event: instructions under the benchmark's name, other events with theirs as a suffix."""
-    del wishes
+    del options
     for summary in _summaries(document):
         name = summary.module_path
         if summary.function_name and name.rpartition("::")[2] != summary.function_name:

@@ -41,9 +41,9 @@ def matches(document: Document) -> bool:
     return results is not None and {"command", "mean"} <= first_of(results).keys()
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a command each, its parameters behind its name; the times of runs that failed are left out."""
-    del wishes
+    del options
     for result in document.decode(_Report).results:
         params: dict[str, Scalar] = {
             key: value for key, value in result.parameters.items() if isinstance(value, (str, int, float))

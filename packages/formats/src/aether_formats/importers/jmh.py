@@ -45,9 +45,9 @@ def matches(document: Document) -> bool:
     return {"benchmark", "primaryMetric"} <= document.first_object.keys()
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a result each, a round a fork; two modes of one benchmark are told apart by their names."""
-    del wishes
+    del options
     results = document.decode(list[_Result])
     modes: dict[str, set[str]] = {}
     for result in results:

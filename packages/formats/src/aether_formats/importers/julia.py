@@ -46,9 +46,9 @@ def matches(document: Document) -> bool:
     return "BenchmarkTools" in document.first_object
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the trials of all groups."""
-    del wishes
+    del options
     versions, saved = document.decode(tuple[dict[str, Any], list[tuple[str, msgspec.Raw]]])
     julia = versions.get("Julia")
     environment = {"julia": julia} if isinstance(julia, str) else None

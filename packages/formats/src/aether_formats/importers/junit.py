@@ -56,9 +56,9 @@ def matches(document: Document) -> bool:
     return document.root_tag in {"testsuites", "testsuite"}
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a test each; one that was run again has more than one sample."""
-    del wishes
+    del options
     named: dict[str, list[_Case]] = {}
     for name, case in _cases(parse_xml(document), _Place()):
         named.setdefault(name, []).append(case)

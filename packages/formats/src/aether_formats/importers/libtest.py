@@ -31,9 +31,9 @@ def matches(document: Document) -> bool:
     return any(map(_matched, document.head.splitlines()))
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a line each: the median of samples that the text does not hold, nor how many they were."""
-    del wishes
+    del options
     for _, line in document.lines():
         if found := _matched(line):
             median = float(found["median"].replace(",", ""))

@@ -33,9 +33,9 @@ def matches(document: Document) -> bool:
     return document.root_tag == "phpbench"
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the series of each variant of a subject, named by its parameter set and then by its revolutions."""
-    del wishes
+    del options
     suites = list(parse_xml(document, {"value", "error"}).iter("suite"))
     for suite in suites:
         tag = {"tag": suite.get("tag") or suite.get("context") or ""} if len(suites) > 1 else {}

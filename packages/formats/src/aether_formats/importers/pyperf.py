@@ -53,9 +53,9 @@ def matches(document: Document) -> bool:
     return "runs" in first and "alias" not in first
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a benchmark each, a round a process; processes that only calibrated have no values."""
-    del wishes
+    del options
     suite = document.decode(_Suite)
     for index, bench in enumerate(suite.benchmarks):
         metadata = {**suite.metadata, **bench.metadata}

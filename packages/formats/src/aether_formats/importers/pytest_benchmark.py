@@ -88,9 +88,9 @@ def _newest(folder: str) -> str | None:
     return os.path.join(folder, max(found)[1]) if found else None
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a bench each; every round of one is a sample of the same process."""
-    del wishes
+    del options
     report = document.decode(_Report)
     commit = (report.commit_info or {}).get("id")
     for bench in report.benchmarks:

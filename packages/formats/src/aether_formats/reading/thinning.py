@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 #: Maximum count of numbers kept from an array. Thinning keeps more than half as many. A verdict needs no more.
-MOST_KEPT = 20_000
+MAX_KEPT = 20_000
 #: The characters of numbers, NaN and Infinity, and of the separators between them.
 _NUMBERS = b"0123456789+-.eE, \t\r\nNaInfity"
-_LONGEST_NUMBER = 2**20
+_MAX_NUMBER_LENGTH = 2**20
 #: Bytes searched again with the next piece, to find a key, colon and bracket that are split between two pieces.
 _REACH = 256
 
@@ -23,7 +23,7 @@ _REACH = 256
 def thinned_length(count: int) -> int:
     """Return how many of an array's `count` numbers are kept."""
     stride = 1
-    while -(-count // stride) > MOST_KEPT:
+    while -(-count // stride) > MAX_KEPT:
         stride *= 2
     return -(-count // stride)
 
@@ -48,7 +48,7 @@ def thin(pieces: Iterable[bytes], keys: Iterable[str]) -> Iterator[bytes]:
                 array = _Array()
             end = text.find(b"]", at)
             part = text[at : end if end >= 0 else max(at, text.rfind(b",") + 1)]
-            is_odd = len(text) - at > _LONGEST_NUMBER and not part
+            is_odd = len(text) - at > _MAX_NUMBER_LENGTH and not part
             if is_odd or part.translate(None, _NUMBERS):  # not an array of numbers: leave it unchanged
                 yield array.text()
                 array = None
@@ -84,7 +84,7 @@ class _Array:
             numbers.pop()
         self._kept += numbers[-self._count % self._stride :: self._stride]
         self._count += len(numbers)
-        while len(self._kept) > MOST_KEPT:
+        while len(self._kept) > MAX_KEPT:
             self._kept = self._kept[::2]
             self._stride *= 2
 

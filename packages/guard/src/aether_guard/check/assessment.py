@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from aether_guard.check.estimate import Estimate, to_log
 from aether_guard.check.policy import Policy
-from aether_guard.check.reference import USUAL_DISAGREEMENT, ReferenceShift
+from aether_guard.check.reference import TYPICAL_DISAGREEMENT, ReferenceShift
 from aether_guard.check.reference_following import LEVEL, USUAL_LEVEL, Following, read_following
 from aether_guard.check.statistic_choice import Choice
 from aether_guard.check.verdict import judge
@@ -40,7 +40,7 @@ class Assessment(Struct, frozen=True, kw_only=True):
     change: float = 0.0
     raw: Estimate | None = None
     normalized: Estimate | None = None
-    ruler: ReferenceShift | None = None
+    reference_shift: ReferenceShift | None = None
     machine: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -55,9 +55,11 @@ class Assessment(Struct, frozen=True, kw_only=True):
     @property
     def raw_in_doubt(self) -> Estimate | None:
         """The estimate as the figures came, with all that the reference takes out counted as an error."""
-        if self.raw is None or self.normalized is None or self.ruler is None:
+        if self.raw is None or self.normalized is None or self.reference_shift is None:
             return self.raw
-        return replace(self.raw.with_fixed_error(self.ruler.shift), extra_half_width=self.normalized.extra_half_width)
+        return replace(
+            self.raw.with_fixed_error(self.reference_shift.shift), extra_half_width=self.normalized.extra_half_width
+        )
 
     @property
     def processes(self) -> tuple[int, int] | None:
@@ -94,12 +96,12 @@ class Assessment(Struct, frozen=True, kw_only=True):
         It does where the whole interval of the figures as they came is on the other side of the gate. An improvement
         that only normalization shows is doubted likewise.
         """
-        if self.raw is None or self.normalized is None or self.ruler is None or self.ignores_reference:
+        if self.raw is None or self.normalized is None or self.reference_shift is None or self.ignores_reference:
             return False
         normalized = judge(self.normalized.change, self.gate)
         raw, other = (judge(bound, self.gate) for bound in self.raw.interval)
         matters = "regression" in {raw, normalized} or normalized == "improvement"
-        return raw == other != normalized and matters and not self._follows(self.ruler.shift)
+        return raw == other != normalized and matters and not self._follows(self.reference_shift.shift)
 
     @property
     def following(self) -> Following | None:
@@ -113,6 +115,6 @@ class Assessment(Struct, frozen=True, kw_only=True):
 
     def _follows(self, shift: float) -> bool:
         """Return whether the bench was seen to follow a reference that moved by `shift`."""
-        is_usual = not self.machine and abs(shift) <= USUAL_DISAGREEMENT
+        is_usual = not self.machine and abs(shift) <= TYPICAL_DISAGREEMENT
         following = self.following
         return following is not None and following.is_shown(USUAL_LEVEL if is_usual else LEVEL)

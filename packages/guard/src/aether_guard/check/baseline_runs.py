@@ -52,13 +52,13 @@ def levels_of_run(summary: Summary) -> RunLevels:
     names: tuple[Statistic, ...] = ("p50", "p95") if lower else ("p5", "p50", "p95")
     if "mean" in (summary.statistics or ()):
         names = (*names, "mean")
-    raw = _levels(summary, names, by_ruler=False)
-    normalized = _levels(summary, names, by_ruler=True) if summary.reference is not None else {}
+    raw = _levels(summary, names, normalized=False)
+    normalized = _levels(summary, names, normalized=True) if summary.reference is not None else {}
     return RunLevels(**raw, timestamp=summary.timestamp, normalized=Levels(**normalized) if normalized else None)
 
 
-def _levels(summary: Summary, names: Sequence[Statistic], *, by_ruler: bool) -> dict[Statistic, float]:
-    levels = {name: level(summary, name, by_ruler=by_ruler) for name in names}
+def _levels(summary: Summary, names: Sequence[Statistic], *, normalized: bool) -> dict[Statistic, float]:
+    levels = {name: level(summary, name, normalized=normalized) for name in names}
     return {name: float(f"{value:.{_DIGITS}g}") for name, value in levels.items() if value is not None}
 
 

@@ -32,10 +32,10 @@ ONE_SIDED = (1 + INTERVAL_LEVEL) / 2
 #: A one-sided 95 % bound on a p95 is finite from this many samples on: 0.95^59 < 0.05.
 MIN_SAMPLES_FOR_P95 = 59
 #: No more samples than these are asked for.
-MOST_SAMPLES = 10_000
+MAX_SAMPLES = 10_000
 #: A fall by all but this of it, which still has a logarithm.
 _MIN_CHANGE = -1 + 1e-12
-_LEAST_RUNS = 2
+_MIN_RUNS = 2
 #: Degrees of freedom at which a t distribution is normal for every purpose here.
 _NORMAL = 1e6
 
@@ -103,7 +103,7 @@ class Estimate(Struct, frozen=True, kw_only=True):
             return None
         excess = (self.std_error**2 - self.fixed**2) / (allowed**2 - self.fixed**2)
         rounds = self.sample_size * max(1.0, excess) + 1
-        return min(MOST_SAMPLES, math.ceil(min(rounds, MOST_SAMPLES)) * self.chunk_length)
+        return min(MAX_SAMPLES, math.ceil(min(rounds, MAX_SAMPLES)) * self.chunk_length)
 
     def _tail(self, distance: float) -> float:
         distance -= self.extra_half_width
@@ -120,16 +120,16 @@ class _Side(Struct, frozen=True):
     dof: float = 1.0
 
 
-def estimate(baseline: Summary, current: Summary, name: Statistic, *, by_ruler: bool) -> Estimate | None:
+def estimate(baseline: Summary, current: Summary, name: Statistic, *, normalized: bool) -> Estimate | None:
     """Return the estimate of a statistic's worsening, or None where neither samples nor runs allow one.
 
     `by_ruler` needs references of the same kernel on both sides.
     """
-    sample_size = compared_units(baseline, current, name, by_ruler=by_ruler)
-    levels = run_levels(baseline, name, by_ruler=by_ruler)
+    sample_size = compared_units(baseline, current, name, normalized=normalized)
+    levels = run_levels(baseline, name, normalized=normalized)
     if sample_size is not None:
         before, after = map(_side, sample_size.sides)
-        if sample_size.paired and len(levels) < _LEAST_RUNS:
+        if sample_size.paired and len(levels) < _MIN_RUNS:
             # The effect of a layout is in both rounds that had it, and drops out of their difference.
             differences = _side([new - old for old, new in zip(*sample_size.sides, strict=True)])
             before = replace(before, variance=0.0)
@@ -139,7 +139,7 @@ def estimate(baseline: Summary, current: Summary, name: Statistic, *, by_ruler: 
     else:
         return None
     parts = [(before.variance, before.dof), (after.variance, after.dof)]
-    moved, fixed, several = 0.0, 0.0, len(levels) >= _LEAST_RUNS
+    moved, fixed, several = 0.0, 0.0, len(levels) >= _MIN_RUNS
     if several:
         # The baseline is the mean of its runs, and the current run one more draw of the same run effects.
         moved = math.fsum(levels) / len(levels) - levels[-1]
@@ -164,22 +164,22 @@ def estimate(baseline: Summary, current: Summary, name: Statistic, *, by_ruler: 
     )
 
 
-def run_levels(baseline: Summary, name: Statistic, *, by_ruler: bool) -> list[float]:
+def run_levels(baseline: Summary, name: Statistic, *, normalized: bool) -> list[float]:
     """Return the logarithm of a statistic in each run that the baseline keeps; nothing where a run lacks it."""
-    kept = [run.normalized if by_ruler else run for run in baseline.runs or ()]
+    kept = [run.normalized if normalized else run for run in baseline.runs or ()]
     levels = [None if run is None else getattr(run, name) for run in kept]
     return [] if None in levels else [math.log(level) for level in levels if level is not None]
 
 
-def level(summary: Summary, name: Statistic, *, by_ruler: bool) -> float | None:
+def level(summary: Summary, name: Statistic, *, normalized: bool) -> float | None:
     """Return a statistic of one run as `estimate` takes it: the geometric mean over its rounds, or its own figure.
 
     None where the summary does not hold it, or it is 0; normalized, also without samples.
     """
-    sample_size = compared_units(summary, summary, name, by_ruler=by_ruler)
+    sample_size = compared_units(summary, summary, name, normalized=normalized)
     if sample_size is not None:
         return math.exp(max(-700.0, min(_side(sample_size.sides[0]).level, 700.0)))
-    return None if by_ruler else summary.statistic(name) or None
+    return None if normalized else summary.statistic(name) or None
 
 
 def _intervals(baseline: Summary, current: Summary, name: Statistic) -> tuple[_Side, _Side] | None:
@@ -200,8 +200,8 @@ def _figures(
     """Return the two figures alone, where the baseline's runs show by how much such figures differ."""
     before, after = (summary.statistic(name) for summary in (baseline, current))
     # The runs of a baseline with enough samples are means over rounds, which no single figure compares with.
-    alone = compared_units(baseline, baseline, name, by_ruler=False) is None
-    if len(levels) < _LEAST_RUNS or not alone or not before or not after:
+    alone = compared_units(baseline, baseline, name, normalized=False) is None
+    if len(levels) < _MIN_RUNS or not alone or not before or not after:
         return None
     return _Side(math.log(before)), _Side(math.log(after))
 

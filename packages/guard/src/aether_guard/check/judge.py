@@ -143,9 +143,9 @@ def _with_evidence(assessment: Assessment, chosen: Choice) -> Assessment:
     machine = [key for key in differing if key not in VERSION_KEYS] if policy.host_mismatch != "ignore" else []
     if machine and policy.host_mismatch == "error":
         return replace(assessment, problem=f"the machines differ in {', '.join(machine)}")
-    raw = estimate(baseline, current, chosen.name, by_ruler=False)
+    raw = estimate(baseline, current, chosen.name, normalized=False)
     ruler = reference_shift(baseline, current) if raw is not None else None
-    ruled = estimate(baseline, current, chosen.name, by_ruler=True) if ruler is not None else None
+    ruled = estimate(baseline, current, chosen.name, normalized=True) if ruler is not None else None
     has_samples = raw is not None and raw.sample_size > 0
     lacking = (policy.evidence != "any" and not has_samples) or (policy.evidence == "ruler" and ruled is None)
     if lacking:
@@ -169,7 +169,7 @@ def _with_evidence(assessment: Assessment, chosen: Choice) -> Assessment:
         assessment,
         raw=raw,
         normalized=ruled,
-        ruler=ruler,
+        reference_shift=ruler,
         machine=tuple(machine),
         versions=tuple(key for key in differing if key in VERSION_KEYS),
         notes=tuple(notes),

@@ -79,12 +79,12 @@ def summary_of(run: RecordedRun, name: str) -> Summary:
         n=len(flat),
         timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
         samples=samples,
-        reference=_as_ruler(reference, "recorded"),
-        cross_reference=_as_ruler(run.cross_reference, "recorded beside it"),
+        reference=_as_reference(reference, "recorded"),
+        cross_reference=_as_reference(run.cross_reference, "recorded beside it"),
     )
 
 
-def _as_ruler(samples: Numbers | None, kernel: str) -> Reference | None:
+def _as_reference(samples: Numbers | None, kernel: str) -> Reference | None:
     return None if samples is None else Reference(kernel=kernel, unit="ms", samples=samples)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: Two kernels may disagree this much about one and the same machine before the ruler is doubted, in logarithms, and
 #: its speed may change by this much from run to run.
-USUAL_DISAGREEMENT = 0.1
+TYPICAL_DISAGREEMENT = 0.1
 #: A correction by the ruler is itself uncertain by this part of its size: no kernel is slowed by a busy
 #: machine exactly as the bench is. Found on recordings of unchanged code, where it makes the interval hold
 #: what it promises although the machine's speed differs from run to run.
@@ -61,7 +61,7 @@ class ReferenceShift(Struct, frozen=True, kw_only=True):
 
         Of one and the same machine only what is unusual is counted.
         """
-        usual = USUAL_DISAGREEMENT if same_machine else 0.0
+        usual = TYPICAL_DISAGREEMENT if same_machine else 0.0
         return max(0.0, (self.disagreement or 0.0) - usual)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: same machine is usual, and takes less to be believed.
 LEVEL, USUAL_LEVEL = 0.01, 0.25
 #: A bench with less than this part of the reference's movement does not follow it all the way.
-_LEAST_PART = 0.5
+_MIN_SHARE = 0.5
 #: Smaller movements, in logarithms, are rounding.
 _STILL = 1e-9
 
@@ -42,7 +42,7 @@ class Following(Struct, frozen=True, kw_only=True):
 
     def is_shown(self, level: float) -> bool:
         """Return whether the correlation is no chance at `level`, and the bench moves at least half as far."""
-        return self.chance <= level and self.part >= _LEAST_PART
+        return self.chance <= level and self.part >= _MIN_SHARE
 
 
 def read_following(baseline: Summary, current: Summary) -> Following | None:
@@ -50,10 +50,10 @@ def read_following(baseline: Summary, current: Summary) -> Following | None:
 
     The medians of the rounds are compared even where a tail is judged: a tail moves with single samples.
     """
-    raw, ruled = (compared_units(baseline, current, "p50", by_ruler=by_ruler) for by_ruler in (False, True))
+    raw, ruled = (compared_units(baseline, current, "p50", normalized=by_ruler) for by_ruler in (False, True))
     if raw is None or ruled is None:
         return None
-    runs = [run_levels(baseline, "p50", by_ruler=by_ruler) for by_ruler in (False, True)]
+    runs = [run_levels(baseline, "p50", normalized=by_ruler) for by_ruler in (False, True)]
     groups = [*zip(raw.sides, ruled.sides, strict=True), (runs[0], runs[1])]
     moves = [move for group in groups for move in _moves(*group)]
     freedom = len(moves) - sum(map(bool, (side for side, _ in groups))) - 1

@@ -16,7 +16,7 @@ from aether_schema import printable
 if TYPE_CHECKING:
     import argparse
 
-LEAST_RUNS = 2
+MIN_RUNS = 2
 DEFAULT_SLOWDOWNS = (0.1, 0.3, 0.4)
 
 EXAMPLE = """example:
@@ -49,8 +49,8 @@ def run(options: argparse.Namespace) -> int:
     book = build_policies(options, find_config("."))
     for path in options.recordings:
         runs = read_recording(path)
-        if len(runs) < LEAST_RUNS or len({run.bench_id for run in runs}) > 1:
-            raise GuardError(f"{printable(path)}: takes at least {LEAST_RUNS} runs of one bench")
+        if len(runs) < MIN_RUNS or len({run.bench_id for run in runs}) > 1:
+            raise GuardError(f"{printable(path)}: takes at least {MIN_RUNS} runs of one bench")
         effective = policy_for(runs[0].bench_id, book)
         slowdowns = options.slowdown or DEFAULT_SLOWDOWNS
         question = StudySpec(slowdowns=slowdowns, wished_rate=options.rate, level=book.level)

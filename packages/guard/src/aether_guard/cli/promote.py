@@ -14,7 +14,7 @@ from aether_guard.report.format import described_figures
 from aether_schema import printable
 
 #: More runs than these make no estimate better, and every one is a line of the committed file.
-MOST_RUNS = 100
+MAX_RUNS = 100
 
 EXAMPLE = """example:
   aether-guard promote packaging --reason 'level 9 is worth its time'
@@ -75,6 +75,6 @@ def run(options: argparse.Namespace) -> int:
 
 def _count(text: str) -> int:
     """Return how many runs to keep."""
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_RUNS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of runs from 1 to {MOST_RUNS}")
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_RUNS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of runs from 1 to {MAX_RUNS}")
     return int(text)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from aether_guard.check.verdict import Report
 
 #: Hosts keep ten annotations a step; the last one is the count of those that found no room.
-MOST_LINES = 10
+MAX_LINES = 10
 
 
 def render_annotations(report: Report) -> str:
@@ -30,9 +30,9 @@ def render_annotations(report: Report) -> str:
             f"{format_value(judgement.baseline, unit)} in the baseline, {format_value(judgement.current, unit)} now"
         )
         lines.append(f"::warning title={title}{file}::{escaped_message(message)}")
-    if len(lines) > MOST_LINES:
-        more = len(lines) - (MOST_LINES - 1)
-        lines[MOST_LINES - 1 :] = [f"::warning title=Performance regressions::and {more} more benches regressed"]
+    if len(lines) > MAX_LINES:
+        more = len(lines) - (MAX_LINES - 1)
+        lines[MAX_LINES - 1 :] = [f"::warning title=Performance regressions::and {more} more benches regressed"]
     return "".join(line + "\n" for line in lines)
 
 

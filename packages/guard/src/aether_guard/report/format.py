@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 THOUSAND, MILLION, BILLION = 10**3, 10**6, 10**9
 #: A gate is the worsening itself, as a fraction.
-LARGEST_GATE = 1.0
-_MOST_DIGITS = 7
+MAX_GATE = 1.0
+_MAX_DIGITS = 7
 
 
 def format_percent(fraction: float) -> str:
@@ -55,7 +55,7 @@ def _percents(fraction: float, limit: float | None = None) -> str:
         return f"{percents:.3g}"
     # As many digits as it takes, up to the rounding of the rule, to show on which side of the limit it is.
     digits = 1
-    while limit and digits < _MOST_DIGITS and round(abs(percents), digits) == round(limit * 100, digits):
+    while limit and digits < _MAX_DIGITS and round(abs(percents), digits) == round(limit * 100, digits):
         if abs(abs(fraction) - limit) <= TOLERANCE:
             break
         digits += 1
@@ -74,7 +74,7 @@ def parse_percentage(text: str) -> float:
         raise GuardError(f"{text!r} is no percentage: write 20% or 0.2")
     number = float(match[1])
     fraction = number / 100 if match[2] else number
-    if fraction <= LARGEST_GATE:
+    if fraction <= MAX_GATE:
         return fraction
     if match[2]:
         hint = f"; for a limit of {number:g} % of the baseline write {number - 100:g}%" if number <= 2 * 100 else ""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # A step summary holds 1 MiB; the rest of a report that long helps nobody.
 SIZE_LIMIT_BYTES = 900_000
-MOST_REASONS = 50
+MAX_REASONS = 50
 _MARKS = {
     "regression": "🔴",
     "error": "❌",
@@ -45,7 +45,7 @@ def render_markdown(report: Report) -> str:
         lines.append(row)
     reasons = [
         f"- **{verdict_label(judgement)}** {escaped(reason_line(judgement))}"
-        for judgement in report.benches[:MOST_REASONS]
+        for judgement in report.benches[:MAX_REASONS]
         if needs_reason(judgement)
     ]
     if reasons:

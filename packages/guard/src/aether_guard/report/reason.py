@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from aether_guard.check.estimate import INTERVAL_LEVEL, MIN_SAMPLES_FOR_P95, MOST_SAMPLES
+from aether_guard.check.estimate import INTERVAL_LEVEL, MAX_SAMPLES, MIN_SAMPLES_FOR_P95
 from aether_guard.check.verdict import judge
 from aether_guard.report.format import format_change, format_percent, format_signed_percent
 from aether_schema import printable
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 #: A machine whose speed changed by less than this is not worth a word.
 _WORTH_SAYING = 0.02
 _SHOWN_KEYS = 4
-_LONGEST_VERSION = 60
+_MAX_VERSION_LENGTH = 60
 #: A bound beyond ten times the figure is as good as none, and its digits say nothing.
-_FARTHEST_BOUND = 10.0
+_MAX_BOUND = 10.0
 
 
 def explain(known: Assessment, *, needed: int | None, moved: str | None) -> str:
@@ -49,7 +49,7 @@ def _other_figures(known: Assessment) -> list[str]:
     """Return the figures that the verdict does not rest on, and why it does not."""
     if known.raw is None:
         return []
-    if known.normalized is None or known.ruler is None:
+    if known.normalized is None or known.reference_shift is None:
         differs = judge(known.change, known.gate) != judge(known.raw.change, known.gate)
         if not differs and abs(known.change - known.raw.change) <= _WORTH_SAYING:
             return []
@@ -60,9 +60,9 @@ def _other_figures(known: Assessment) -> list[str]:
         return [f"normalized {said}, far less sure: the bench does not follow the reference"]
     measured = f"as measured {format_change(known.change, known.gate)}"
     speed = ""
-    if abs(known.ruler.slowdown) >= _WORTH_SAYING:
-        slower = format_percent(round(abs(known.ruler.slowdown), 3))
-        direction = "slower" if known.ruler.slowdown > 0 else "faster"
+    if abs(known.reference_shift.slowdown) >= _WORTH_SAYING:
+        slower = format_percent(round(abs(known.reference_shift.slowdown), 3))
+        direction = "slower" if known.reference_shift.slowdown > 0 else "faster"
         speed = f", and by the reference this machine is {slower} {direction}"
     if not known.contradicted:
         return [f"{measured}{speed}"]
@@ -85,9 +85,13 @@ def _not_followed(following: Following | None) -> str:
 def _machines(known: Assessment) -> list[str]:
     """Return the differences between the machines, and whether they put the verdict in doubt."""
     if not known.machine:
-        if known.ruler is None or not known.ruler.disagreement or not known.ruler.shift_uncertainty(same_machine=True):
+        if (
+            known.reference_shift is None
+            or not known.reference_shift.disagreement
+            or not known.reference_shift.shift_uncertainty(same_machine=True)
+        ):
             return []
-        return [f"the second kernel doubts the ruler by {format_percent(round(known.ruler.disagreement, 3))}"]
+        return [f"the second kernel doubts the ruler by {format_percent(round(known.reference_shift.disagreement, 3))}"]
     shown = ", ".join(known.machine[:_SHOWN_KEYS])
     more = len(known.machine) - _SHOWN_KEYS
     others = f" and {more} more" if more > 0 else ""
@@ -108,7 +112,7 @@ def _version_change(known: Assessment, key: str) -> str:
 
 def _short(version: object) -> str:
     text = "none" if version is None else str(version)
-    return text if len(text) <= _LONGEST_VERSION else f"{text[:_LONGEST_VERSION]}…"
+    return text if len(text) <= _MAX_VERSION_LENGTH else f"{text[:_MAX_VERSION_LENGTH]}…"
 
 
 def _bounds(found: Estimate) -> str:
@@ -117,9 +121,9 @@ def _bounds(found: Estimate) -> str:
 
 
 def _bound(change: float) -> str:
-    if abs(change) <= _FARTHEST_BOUND:
+    if abs(change) <= _MAX_BOUND:
         return format_signed_percent(change)
-    return f"over {format_signed_percent(math.copysign(_FARTHEST_BOUND, change))}"
+    return f"over {format_signed_percent(math.copysign(_MAX_BOUND, change))}"
 
 
 def _caveats(known: Assessment, found: Estimate, needed: int | None) -> list[str]:
@@ -127,7 +131,7 @@ def _caveats(known: Assessment, found: Estimate, needed: int | None) -> list[str
     tail = known.chosen.name if known.chosen is not None and known.chosen.is_tail else None
     unbounded = tail is not None and min(known.baseline.n, known.current.n) < MIN_SAMPLES_FOR_P95
     if needed is not None:
-        count = f"over {MOST_SAMPLES:,}" if needed >= MOST_SAMPLES else f"about {needed:,}"
+        count = f"over {MAX_SAMPLES:,}" if needed >= MAX_SAMPLES else f"about {needed:,}"
         fewest = f", the fewest that bound a {tail}" if unbounded and needed == MIN_SAMPLES_FOR_P95 else ""
         parts.append(f"{count} samples a side would settle it{fewest}")
         unbounded = unbounded and not fewest

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {"error": 31, "regression": 31, "inconclusive": 33, "improvement": 32}
 _PLOTTED = 8
-_LEAST_WIDTH = 60
+_MIN_WIDTH = 60
 _NAME_WIDTH = 20
 _FIGURE_WIDTH = 16
 _BLOCKS = " ▏▎▍▌▋▊▉█"
@@ -58,7 +58,7 @@ def bar_chart(report: Report, terminal: TerminalCapabilities) -> str:
     """Return two bars a bench, baseline and current, for the worst few; nothing where there is no room."""
     shown = [item for item in report.benches if item.baseline and item.current is not None][:_PLOTTED]
     shown = [item for item in shown if SEVERITY[item.verdict] < SEVERITY["error"]]
-    if not terminal.blocks or terminal.width < _LEAST_WIDTH:
+    if not terminal.blocks or terminal.width < _MIN_WIDTH:
         return ""
     room = terminal.width - _NAME_WIDTH - len("  baseline  ") - _FIGURE_WIDTH
     return "\n".join(line for item in shown for line in _bars(item, room))

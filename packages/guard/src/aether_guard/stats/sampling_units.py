@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from aether_schema import Rounds, Statistic, Summary
 
 #: Shorter pieces of a round hold no tail, and are not cut from one process.
-LEAST_SAMPLES = 3
-_LEAST_UNITS = 2
+MIN_SAMPLES = 3
+_MIN_UNITS = 2
 
 
 class Units(Struct, frozen=True):
@@ -48,13 +48,13 @@ class Units(Struct, frozen=True):
         return min(map(len, self.sides))
 
 
-def compared_units(baseline: Summary, current: Summary, name: Statistic, *, by_ruler: bool) -> Units | None:
+def compared_units(baseline: Summary, current: Summary, name: Statistic, *, normalized: bool) -> Units | None:
     """Return the units of both sides, or None where the samples are too few."""
     sides = [summary.samples or () for summary in (baseline, current)]
     lengths = [_usual_length(rounds) for rounds in sides]
-    single = any(len(rounds) < _LEAST_UNITS for rounds in sides)
+    single = any(len(rounds) < _MIN_UNITS for rounds in sides)
     is_tail = name in {"p5", "p95"}
-    if is_tail and not single and min(lengths) < LEAST_SAMPLES:
+    if is_tail and not single and min(lengths) < MIN_SAMPLES:
         # Processes too short for a tail of their own are taken together, and pieces of them compared.
         baseline, current = (_as_one_round(summary) for summary in (baseline, current))
         lengths = [sum(map(len, rounds)) for rounds in sides]
@@ -62,15 +62,15 @@ def compared_units(baseline: Summary, current: Summary, name: Statistic, *, by_r
     else:
         apart = single
     # Where rounds are not the units, quarters of all samples are.
-    piece = max(LEAST_SAMPLES, min(lengths) // 4) if apart else min(lengths)
-    if piece < (LEAST_SAMPLES if apart else 1):
+    piece = max(MIN_SAMPLES, min(lengths) // 4) if apart else min(lengths)
+    if piece < (MIN_SAMPLES if apart else 1):
         return None
-    figure_of = _by_ruler if by_ruler else _as_they_came
+    figure_of = _normalized_quantiles if normalized else _raw_quantiles
     before, after = (_logarithms(list(figure_of(summary, piece, name)), apart=apart) for summary in (baseline, current))
     rounds = {len(before), len(after), *map(len, sides)}
     paired = not apart and len(rounds) == 1 and _have_same_layouts(baseline, current)
     units = Units((before, after), piece, single, paired)
-    return units if units.count >= _LEAST_UNITS else None
+    return units if units.count >= _MIN_UNITS else None
 
 
 def _have_same_layouts(baseline: Summary, current: Summary) -> bool:
@@ -91,13 +91,13 @@ def _as_one_round(summary: Summary) -> Summary:
     return replace(summary, samples=samples, reference=reference, cross_reference=None)
 
 
-def _as_they_came(summary: Summary, piece: int, name: Statistic) -> Iterator[list[float]]:
+def _raw_quantiles(summary: Summary, piece: int, name: Statistic) -> Iterator[list[float]]:
     """Yield the statistic of every piece, one list per round."""
     for values in summary.samples or ():
         yield [statistic(part, name) for part in _pieces(values, piece)]
 
 
-def _by_ruler(summary: Summary, piece: int, name: Statistic) -> Iterator[list[float]]:
+def _normalized_quantiles(summary: Summary, piece: int, name: Statistic) -> Iterator[list[float]]:
     """Yield the statistic of every piece by the ruler, one list per round."""
     assert summary.reference is not None
     for values, rulers in zip(summary.samples or (), summary.reference.samples, strict=True):
@@ -119,7 +119,7 @@ def _pieces(values: Sequence[float], piece: int) -> list[Sequence[float]]:
     """Return the whole pieces of a round; of one shorter than a piece itself, unless it is less than half of it."""
     parts = [values[start : start + piece] for start in range(0, len(values), piece)]
     return [part for part in parts if len(part) == piece] or [
-        part for part in parts if len(part) >= max(min(LEAST_SAMPLES, piece), piece / 2)
+        part for part in parts if len(part) >= max(min(MIN_SAMPLES, piece), piece / 2)
     ]
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 _TINY = 1e-300
 _PRECISION = 1e-14
-_MOST_STEPS = 500
+_MAX_STEPS = 500
 
 
 def t_sf(t: float, freedom: float) -> float:
@@ -53,7 +53,7 @@ def _incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
 def _continued_fraction(a: float, b: float, x: float) -> float:
     c, d = 1.0, 1 / _away_from_zero(1 - (a + b) * x / (a + 1))
     result = d
-    for m in range(1, _MOST_STEPS):
+    for m in range(1, _MAX_STEPS):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         for coefficient in (even, odd):

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from aether_harness.measure.runner import RoundResult
 
 DEFAULT_FOLDER = "target/noise"
-LEAST_RUNS = 2
+MIN_RUNS = 2
 EXIT_INTERRUPTED = 130
 
 EXAMPLE = """example:
@@ -72,8 +72,8 @@ def run(options: argparse.Namespace) -> int:
     """Run, tell, and keep."""
     from aether_harness.errors import UsageError
 
-    if options.runs < LEAST_RUNS:
-        raise UsageError(f"--runs takes at least {LEAST_RUNS}")
+    if options.runs < MIN_RUNS:
+        raise UsageError(f"--runs takes at least {MIN_RUNS}")
     targets = targets_of(options.benches, options.param, options.timeout)
     if options.plot is not None:
         from aether_harness.sweep.plot import check_plot_path
@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
         print("aether-bench: interrupted; what follows is of the runs that were finished", file=sys.stderr)
     for target in targets:
         finished = runs[target.bench_id]
-        if len(finished) >= LEAST_RUNS:
+        if len(finished) >= MIN_RUNS:
             _tell(target, finished, options, picture=_picture(options.plot, target, targets))
     return EXIT_INTERRUPTED if interrupted else EXIT_FAILED if failed else EXIT_OK
 
@@ -156,7 +156,7 @@ def _line(recording: Recording, rounds: tuple[RoundResult, ...]) -> dict[str, ob
             [t.evidence.involuntary_switches for t in round_.attempts[: round_.wanted]] for round_ in rounds
         ],
         "kept": {"samples": recording.samples, "reference": recording.reference},
-        "cross_reference": [[round_.usage.cross_ruler_ms] for round_ in rounds],
+        "cross_reference": [[round_.usage.required_cross_reference_ms] for round_ in rounds],
     }
 
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 BUSY_LOAD_A_CPU = 0.3
 #: Steal beyond this share means that the hypervisor gives the CPU to somebody else too often.
 MUCH_STEAL_PERCENT = 0.5
-_LEAST_CPUS = 2
+_MIN_CPUS = 2
 
 
 class MachineFacts(Struct, frozen=True, kw_only=True):
@@ -62,14 +62,14 @@ def _processors(facts: MachineFacts) -> list[Finding | None]:
             consequence="servers, the terminal and the worker take turns: nearly every longer sample is disturbed",
             fix="give this machine or container a second CPU (docker run --cpuset-cpus 0,1)",
         )
-        if facts.allowed_cpus is not None and facts.allowed_cpus < _LEAST_CPUS
+        if facts.allowed_cpus is not None and facts.allowed_cpus < _MIN_CPUS
         else None,
         Finding(
             what=f"a quota of {facts.cpu_quota:g} CPUs",
             consequence="the kernel stops the whole group for the rest of a period once the quota is used up",
             fix="run the container without --cpus, or with --cpuset-cpus in its place",
         )
-        if facts.cpu_quota is not None and facts.cpu_quota < _LEAST_CPUS
+        if facts.cpu_quota is not None and facts.cpu_quota < _MIN_CPUS
         else None,
         Finding(
             what=f"CPU {cpu} shares its core with CPU {siblings} (SMT)",

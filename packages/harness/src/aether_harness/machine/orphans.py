@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: The environment variable that all of a command's processes inherit.
 VARIABLE = "AETHER_RUN"
-_MOST_PASSES = 100
+_MAX_PASSES = 100
 _SHELL = "/bin/sh"
 #: The watcher. It waits in the background in its own session, and is neither marked nor a child of the command.
 _WAIT_AND_END_THE_MARKED = r"""
@@ -86,7 +86,7 @@ def _watched(mark: str) -> int:
 
 def _end_marked(mark: str) -> None:
     """Kill the marked processes, and any that they start in the meantime."""
-    for _ in range(_MOST_PASSES):
+    for _ in range(_MAX_PASSES):
         if not (found := [int(name) for name in _processes() if _is_marked(name, mark)]):
             return
         for pid in found:

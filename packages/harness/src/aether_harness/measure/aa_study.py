@@ -159,7 +159,8 @@ def cross_check_spread(runs: Sequence[Sequence[RoundResult]]) -> float:
     ratios = [
         quantile(
             (
-                quantile((taken.required_reference_ms for taken in round_.samples), 0.5) / round_.usage.cross_ruler_ms
+                quantile((taken.required_reference_ms for taken in round_.samples), 0.5)
+                / round_.usage.required_cross_reference_ms
                 for round_ in rounds
             ),
             0.5,

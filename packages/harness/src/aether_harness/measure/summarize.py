@@ -66,7 +66,7 @@ def summarise(target: RunTarget, rounds: Sequence[RoundResult], plan: RunPlan, c
         cross_reference=Reference(
             kernel=target.cross_kernel_id,
             unit="ms",
-            samples=tuple((round_significant(record.usage.cross_ruler_ms),) for record in rounds),
+            samples=tuple((round_significant(record.usage.required_cross_reference_ms),) for record in rounds),
         ),
         disturbed=sum(record.retaken for record in rounds),
         environment={**(circumstances.environment or {}), **({"measured": versions} if versions else {})} or None,

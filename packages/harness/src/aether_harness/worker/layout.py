@@ -31,7 +31,7 @@ PADDING_VARIABLE = "AETHER_PADDING"
 _ADDR_NO_RANDOMIZE = 0x0040000
 _ASK_PERSONALITY = 0xFFFFFFFF
 #: Linux maps below a stack of at least this size; a larger limit moves the mappings.
-_LEAST_STACK_BYTES = 128 * 2**20
+_MIN_STACK_BYTES = 128 * 2**20
 _PAGE_BYTES = 4096
 _STACK_PAGES = 2**17
 #: Stands for "unlimited", in as many characters as any other limit.
@@ -53,7 +53,7 @@ class Layout(Struct, frozen=True, kw_only=True):
 def draw_layout(draw: Random) -> Layout:
     """Return a layout out of some hundred million."""
     return Layout(
-        stack_bytes=_LEAST_STACK_BYTES + _PAGE_BYTES * draw.randrange(_STACK_PAGES),
+        stack_bytes=_MIN_STACK_BYTES + _PAGE_BYTES * draw.randrange(_STACK_PAGES),
         environment_bytes=16 * draw.randrange(_PAGE_BYTES // 16),
         hash_seed=draw.randrange(2**32),
     )
@@ -70,7 +70,7 @@ def layout_of_round(seed: int, number: int) -> Layout:
 def can_fix_layouts() -> bool:
     """Return whether this process may switch randomization off for its children, and raise their stack limit."""
     try:
-        with _fixed(_LEAST_STACK_BYTES + _PAGE_BYTES * _STACK_PAGES):
+        with _fixed(_MIN_STACK_BYTES + _PAGE_BYTES * _STACK_PAGES):
             return True
     except OSError:
         return False

@@ -106,15 +106,15 @@ class RoundServer:
         session = self._stack.enter_context(bench.open(params, place))
         if os.getpid() != own:
             os._exit(0)  # a child that the set-up left behind must not go on as a second worker
-        rulers = (
+        references = (
             ReferenceWork(*(works.get(each) or session_kernel(each, session) for each in kernel_ids))
             if kernel_ids
             else None
         )
         # A bench need not name the processes that it has started.
         companions = getattr(session, "companion_pids", ()) or other_children(own, self._waiting) or ()
-        witness = self._stack.enter_context(CounterReader(companions, request.worker_cpus))
-        sampler = Sampler(session, bench.metric, rulers, witness)
+        counter_reader = self._stack.enter_context(CounterReader(companions, request.worker_cpus))
+        sampler = Sampler(session, bench.metric, references, counter_reader)
         freeze_heap()
         sampler.calibrate(request.iterations)
         sys.stdout.flush()

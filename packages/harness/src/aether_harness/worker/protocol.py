@@ -115,7 +115,7 @@ class Verified(Message, frozen=True):
     note: str | None = None
 
     @property
-    def cross_ruler_ms(self) -> float:
+    def required_cross_reference_ms(self) -> float:
         """The second kernel's time, of a worker that was asked to time it."""
         assert self.cross_reference_ms is not None
         return self.cross_reference_ms

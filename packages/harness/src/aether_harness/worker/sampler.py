@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: An operation shorter than this is done often enough in one sample that the sample takes BATCH_NS.
 SHORT_NS = 1_000_000
 BATCH_NS = 5_000_000
-MOST_ITERATIONS = 2**20
+MAX_ITERATIONS = 2**20
 _CALIBRATIONS = 3
 #: The second kernel is timed beside every so many samples.
 CROSS_CHECK_EVERY = 2
@@ -71,20 +71,22 @@ class TimedCall(Struct, frozen=True, kw_only=True):
 class Sampler:
     """Takes the samples of one open session."""
 
-    def __init__(self, session: Session, metric: Metric, rulers: ReferenceWork | None, witness: CounterReader) -> None:
-        """Sample `session`, timing the kernels `rulers`, if any, beside it and reading the counters of `witness`."""
+    def __init__(
+        self, session: Session, metric: Metric, references: ReferenceWork | None, counter_reader: CounterReader
+    ) -> None:
+        """Sample `session`, time the kernels `references` next to it if any, and read its counters."""
         self._session = session
-        self._rulers_ns: list[int] = []
+        self._references_ns: list[int] = []
         self._cross_ratios: list[float] = []
         self._after_ns = 0
         self._fresh_until = -1
         self._metric = metric
-        self._rulers = rulers
-        self._witness = witness
-        self._steal = witness.steal
+        self._references = references
+        self._counter_reader = counter_reader
+        self._steal = counter_reader.steal
         self._prepare: Callable[[], None] | None = getattr(session, "prepare", None)
         self._wake: Callable[[], None] | None = getattr(session, "wake", None)
-        self._children = witness.children_involuntary()
+        self._children = counter_reader.children_involuntary()
         self._forked = False
         self._is_stray_child = False
         self._keep_results = False
@@ -104,7 +106,7 @@ class Sampler:
         if iterations is not None:
             self.iterations = iterations
         elif shortest_ns < SHORT_NS and self._prepare is None:
-            self.iterations = min(MOST_ITERATIONS, 2 ** math.ceil(math.log2(BATCH_NS / shortest_ns)))
+            self.iterations = min(MAX_ITERATIONS, 2 ** math.ceil(math.log2(BATCH_NS / shortest_ns)))
 
     def take(self) -> SampleTaken:
         """Take one sample.
@@ -120,37 +122,37 @@ class Sampler:
             steal.begin(began)
         if self._wake is not None:
             self._wake()
-        rulers = self._rulers
+        references = self._references
         reference_ms = drift = None
-        before = rulers_ns = 0
-        if rulers is not None:
+        before = references_ns = 0
+        if references is not None:
             # The ruler just after the last sample is that just before this one, if it is fresh.
             if began <= self._fresh_until:
                 before = self._after_ns
             else:
-                before = rulers_ns = time_ns(rulers.reference)
+                before = references_ns = time_ns(references.reference)
         timed = self._timed()
         ended = perf_counter_ns()
-        if rulers is not None:
-            rulers.reference()
+        if references is not None:
+            references.reference()
             started, ended = ended, perf_counter_ns()
             after = self._after_ns = ended - started
             self._fresh_until = ended + REFERENCE_MAX_AGE_NS
-            rulers_ns += after
+            references_ns += after
             reference_ms, drift = reference_ns(before, after) / 1e6, after / before
-            if len(self._rulers_ns) % CROSS_CHECK_EVERY == 0:
-                cross = time_ns(rulers.cross_reference)
-                rulers_ns += cross
+            if len(self._references_ns) % CROSS_CHECK_EVERY == 0:
+                cross = time_ns(references.cross_reference)
+                references_ns += cross
                 self._cross_ratios.append(cross / after)
-            self._rulers_ns.append(after)
+            self._references_ns.append(after)
         answers = timed.answers
         elapsed_ns = timed.elapsed_ns
         return SampleTaken(
             value=metric_value(elapsed_ns, self.iterations, answers, self._metric),
             reference_ms=reference_ms,
-            reference_total_ns=rulers_ns,
+            reference_total_ns=references_ns,
             evidence=evidence_of(
-                timed, None if steal is None else steal.end(ended), drift, shared_cpu=self._witness.shared_cpu
+                timed, None if steal is None else steal.end(ended), drift, shared_cpu=self._counter_reader.shared_cpu
             ),
             phases_ns=mean_phases(answers) if answers else {},
         )
@@ -163,12 +165,12 @@ class Sampler:
         """
         if not self._cross_ratios:
             return None
-        return quantile(self._cross_ratios, 0.5) * quantile(self._rulers_ns, 0.5) / 1e6
+        return quantile(self._cross_ratios, 0.5) * quantile(self._references_ns, 0.5) / 1e6
 
     def _timed(self) -> TimedCall:
         """Do the operation as often as a sample wants, and nothing else, between two readings of the clock."""
         sample, iterations = self._session.sample, self.iterations
-        counters, read_companions = self._witness.counters, self._witness.companions
+        counters, read_companions = self._counter_reader.counters, self._counter_reader.companions
         if self._prepare is not None:
             self._prepare()
             self._new_children_switches()
@@ -211,7 +213,7 @@ class Sampler:
         delay_after = self._own_delay_ns()
         # Who starts a child waits for it, once at least.
         if counted.voluntary != counted_after.voluntary:
-            self._has_blocked = not self._witness.shared_cpu
+            self._has_blocked = not self._counter_reader.shared_cpu
             children_switches = self._new_children_switches()
         answers = [result for result in results if isinstance(result, SampleResult)]
         return TimedCall(
@@ -225,12 +227,12 @@ class Sampler:
 
     def _own_delay_ns(self) -> int | None:
         """Return how long this thread was ready and had no CPU until now, None if it is not known to wait."""
-        return self._witness.own_schedule().run_delay_ns if self._has_blocked else None
+        return self._counter_reader.own_schedule().run_delay_ns if self._has_blocked else None
 
     def _new_children_switches(self) -> int:
         """Return how often the CPU was taken from children that ended since the last call."""
         # Nothing waits for children between samples but what prepares one.
-        known, self._children = self._children, self._witness.children_involuntary()
+        known, self._children = self._children, self._counter_reader.children_involuntary()
         return self._children - known
 
     def _note_fork(self) -> None:

@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from aether_history.series import Series
     from aether_history.trend import LevelChange, Trend
 
-MOST_SECTIONS = 100
-MOST_RUNS = 5_000
+MAX_SECTIONS = 100
+MAX_RUNS = 5_000
 _NAME_LENGTH = 250
 _HEAD = ("bench", "runs", "level now", "changes", "last by", "on")
 
 
 def render_html(course: HistoryReport) -> str:
     """Return the page: a table of all benches, and a section with a line for each of the first hundred."""
-    pairs = list(zip(course.trends, course.series, strict=True))[:MOST_SECTIONS]
+    pairs = list(zip(course.trends, course.series, strict=True))[:MAX_SECTIONS]
     sections = [_section(trend, series, number, course) for number, (trend, series) in enumerate(pairs)]
     if len(course.trends) > len(pairs):
         told = f"Only the {len(pairs)} that changed last of {len(course.trends):,} have a section."
@@ -97,7 +97,7 @@ def _overview(course: HistoryReport) -> Html:
         rows.append(
             tag(
                 "tr",
-                tag("th", tag("a", name, href=f"#bench-{number + 1}") if number < MOST_SECTIONS else name, scope="row"),
+                tag("th", tag("a", name, href=f"#bench-{number + 1}") if number < MAX_SECTIONS else name, scope="row"),
                 *(tag("td", text, data_label=column) for column, text in zip(_HEAD[1:], cells, strict=False)),
                 tag("td", "steady" if last is None else day(last.timestamp), class_=last.kind if last else "pass"),
             )
@@ -107,12 +107,12 @@ def _overview(course: HistoryReport) -> Html:
 
 
 def _section(trend: Trend, series: Series, number: int, course: HistoryReport) -> Html:
-    skipped = max(len(series.points) - MOST_RUNS, 0)
+    skipped = max(len(series.points) - MAX_RUNS, 0)
     points = series.points[skipped:]
     told = f"{trend.runs:,} runs, {len(trend.changes)} changes of level; now {format_value(trend.level, trend.unit)}"
     notes = list(trend.notes)
     if skipped:
-        notes.append(f"the picture shows the latest {MOST_RUNS:,} of {trend.runs:,} runs")
+        notes.append(f"the picture shows the latest {MAX_RUNS:,} of {trend.runs:,} runs")
     data = {
         "values": [format_value(point.value, trend.unit) for point in points],
         "days": [day(point.timestamp) for point in points],

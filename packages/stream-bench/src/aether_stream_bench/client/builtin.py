@@ -32,7 +32,7 @@ BURST_BYTES = 2**20
 #: Over TLS so much, for the records are made before, in memory that should be near.
 SECURE_BURST_BYTES = 2**18
 #: As many pieces as Linux takes in one call (IOV_MAX), three a chunk and three over.
-MOST_PIECES = 1024 - 6
+MAX_PIECES = 1024 - 6
 CRLF = b"\r\n"
 
 
@@ -268,7 +268,7 @@ def bursts(pieces: Iterable[bytes | memoryview], most_bytes: int) -> Iterator[tu
     for piece in pieces:
         burst.append(piece)
         held += len(piece)
-        if held >= most_bytes or len(burst) >= MOST_PIECES:
+        if held >= most_bytes or len(burst) >= MAX_PIECES:
             yield burst, held
             burst, held = [], 0
     if burst:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aether_stream_bench.server.state import ServerState, Upload
 
 #: A request that says something (which parts, which digest) says no more than this.
-MOST_SAID_BYTES = 2**20
+MAX_BUFFERED_BYTES = 2**20
 
 
 # It would tell the standard error stream what is wrong with a form; the client is told.
@@ -155,12 +155,12 @@ class BufferedBody:
     def write(self, body: memoryview) -> None:
         """Keep a piece."""
         self._count += len(body)
-        if self._count <= MOST_SAID_BYTES:
+        if self._count <= MAX_BUFFERED_BYTES:
             self._said.append(bytes(body))
 
     def finish(self, count: int, trailers: Mapping[str, str]) -> Response:  # noqa: ARG002 - the interface's
         """Answer."""
-        if count > MOST_SAID_BYTES:
+        if count > MAX_BUFFERED_BYTES:
             return Response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return self._answer(b"".join(self._said))
 

@@ -9,7 +9,7 @@ from xml.parsers import expat
 from aether_stream_bench.server.digest import hash_for
 from aether_stream_bench.server.handlers import BodyHandler, BufferedBody, StaticResponse, not_allowed
 from aether_stream_bench.server.http.message import Response, decimal
-from aether_stream_bench.server.state import MOST_PARTS, Part
+from aether_stream_bench.server.state import MAX_PARTS, Part
 from aether_stream_bench.wire import Receipt
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def s3_sink(head: RequestHead, depot: ServerState) -> BodyHandler:  # noqa: PLR0
     number = decimal(head.query.get("partNumber", ""))
     if head.method != "PUT":
         return not_allowed("PUT", "POST", "DELETE")
-    if number is None or not 1 <= number <= MOST_PARTS:
+    if number is None or not 1 <= number <= MAX_PARTS:
         return StaticResponse(_s3_error(HTTPStatus.BAD_REQUEST, "InvalidArgument"))
     return _PartSink(head, upload, number)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aether_stream_bench.server.limits import Limits
 
 #: As many parts as S3 allows an upload.
-MOST_PARTS = 10_000
+MAX_PARTS = 10_000
 
 
 class Part(Struct, frozen=True):

@@ -51,9 +51,9 @@ def matches(document: Document) -> bool:
     return any(_matched(line) for line in document.head.splitlines())
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the benches."""
-    del wishes
+    del options
     if document.head.lstrip()[:1] in {"[", "{"}:
         yield from map(_series, _benches(document))
         return

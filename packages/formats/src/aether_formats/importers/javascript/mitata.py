@@ -78,9 +78,9 @@ def matches(document: Document) -> bool:
     return {"alias", "runs", "baseline"} <= first or {"name", "group", "baseline", "warmup"} <= first
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the runs, each named by its group and itself."""
-    del wishes
+    del options
     report = document.decode(_Report)
     environment = _environment(report)
     for bench in report.benchmarks:

@@ -64,9 +64,9 @@ def matches(document: Document) -> bool:
     return "name" in first and not keys_of(first.get("result", b"0")).keys().isdisjoint(_RESULT)
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the tasks."""
-    del wishes
+    del options
     if document.first_object.keys().isdisjoint(_NAMES):
         yield from map(_task, document.decode(list[_Task]))
         return

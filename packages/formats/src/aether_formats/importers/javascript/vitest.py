@@ -25,7 +25,7 @@ ABOUT = "vitest bench --outputJson, or from 5 on --reporter=json"
 SUFFIXES: tuple[str, ...] = (".json",)
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
 _FAILED = Failures(failed=1, total=1, problem="the benchmark failed")
-_LONGEST_MESSAGE = 160
+_MAX_MESSAGE_LENGTH = 160
 
 
 class _Bench(Struct, rename="camel"):
@@ -97,9 +97,9 @@ def matches(document: Document) -> bool:
     return bool(lists) and {"hz", "name"} <= first_of(lists[0]).keys()
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the benches, each named by its file, its groups and itself."""
-    del wishes
+    del options
     if "numTotalTests" in document.keys:
         modules = decode_json(document.keys.get("testResults", msgspec.Raw(b"[]")), list[_Module])
         for module, name in zip(modules, _short_names([module.name for module in modules]), strict=True):
@@ -157,7 +157,7 @@ def _task(name: str, latency: _Latency, failures: Failures | None) -> ImportedSe
 
 def _failure(messages: Sequence[str] | None) -> Failures:
     text = _COLORS.sub("", messages[0]).strip().partition("\n")[0] if messages else ""
-    problem = f"the test failed: {text[:_LONGEST_MESSAGE]}" if text else "the test failed"
+    problem = f"the test failed: {text[:_MAX_MESSAGE_LENGTH]}" if text else "the test failed"
     return Failures(failed=1, total=1, problem=problem)
 
 

@@ -102,7 +102,7 @@ def matches(document: Document) -> bool:
     )
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield a bench for each metric of the system under test, and none for the load that was applied."""
     run = _readable(document) if "results" in document.keys else _by_name(document)
     failures = _failures(run)
@@ -113,7 +113,7 @@ def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
         if base in _RATES:
             series = ImportedSeries(name=name, unit=_RATES[base], p50=_number(values, "rate", name), n=_count(values))
         elif _is_trend(metric):
-            series = _trend(name, metric, run.metrics, wishes)
+            series = _trend(name, metric, run.metrics, options)
         else:
             continue
         yield msgspec.structs.replace(series, failures=failures, timestamp=run.timestamp)
@@ -211,12 +211,12 @@ def _is_trend(metric: _Metric) -> bool:
     return bool(keys) and not keys & {"rate", "value", "passes"}
 
 
-def _trend(name: str, metric: _Metric, metrics: Mapping[str, _Metric], wishes: ImportOptions) -> ImportedSeries:
+def _trend(name: str, metric: _Metric, metrics: Mapping[str, _Metric], options: ImportOptions) -> ImportedSeries:
     base, brace, tags = name.partition("{")
     is_time = metric.contains == "time" or (
         metric.contains is None and bool(_TIMES.fullmatch(base)) and base not in _NO_TIMES
     )
-    unit = "ms" if is_time else wishes.unit or ""
+    unit = "ms" if is_time else options.unit or ""
     statistics = _statistics(metric.values, name)
     p50, p95, mean = (statistics.get(key) for key in ("p50", "p95", "mean"))
     if p50 is None and p95 is None and mean is None:

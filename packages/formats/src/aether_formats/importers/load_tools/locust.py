@@ -29,9 +29,9 @@ def matches(document: Document) -> bool:
     return set(_COLUMNS) <= set(header) and "Timestamp" not in header
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the response time of each row, and the rate of the row of all requests."""
-    del wishes
+    del options
     for number, row in rows_of(document, _COLUMNS):
         count, failed = parse_number(row, "Request Count", number), parse_number(row, "Failure Count", number)
         name = " ".join(filter(None, (row["Type"], row["Name"])))

@@ -49,9 +49,9 @@ def matches(document: Document) -> bool:
     return "latencyPercentiles" in document.keys and "requestsPerSec" in keys_of(document.keys.get("summary", b"0"))
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the response time and the rate."""
-    del wishes
+    del options
     report = document.decode(_Report)
     failures = _failures(report)
     percentiles, n = report.latency_percentiles, max(1, sum(report.status_code_distribution.values()))

@@ -68,9 +68,9 @@ def matches(document: Document) -> bool:
     )
 
 
-def read(document: Document, wishes: ImportOptions) -> Iterator[ImportedSeries]:
+def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
     """Yield the latency and the throughput of a report, or the latencies of each attack."""
-    del wishes
+    del options
     if "latencies" not in document.keys:
         yield from _requests(document)
         return

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aether_guard.report.html.summary_pair import SummaryPair
     from aether_schema import Reference
 
-_MOST_KEYS = 30
+_MAX_KEYS = 30
 _VALUE_LENGTH = 200
 _NOTHING = "-"
 
@@ -49,9 +49,9 @@ def environment_block(sides: SummaryPair) -> Html | None:
     environments = [summary.environment or {} for _, summary in sides.named]
     rows = [
         [shortened(key, _VALUE_LENGTH), *(_value(environment.get(key)) for environment in environments)]
-        for key in keys[:_MOST_KEYS]
+        for key in keys[:_MAX_KEYS]
     ]
-    more = f"and {len(keys) - _MOST_KEYS} more" if len(keys) > _MOST_KEYS else None
+    more = f"and {len(keys) - _MAX_KEYS} more" if len(keys) > _MAX_KEYS else None
     return block("Where the machines differ", table(["", "baseline", "current"], rows), caption=more)
 
 

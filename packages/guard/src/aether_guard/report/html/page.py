@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aether_guard.check.verdict import Judgement, Report
     from aether_schema import Summary
 
-MOST_SECTIONS = 50
+MAX_SECTIONS = 50
 _CELL_LENGTH = 250
 #: Nothing is loaded and nothing runs, whatever a summary holds.
 _CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -31,7 +31,7 @@ def render_html(
     `summary_at` reads the summary of a path again, for what the report itself does not hold; None where it
     cannot. `names` are those of the two sides, by bench, where they have any.
     """
-    detailed = report.benches[:MOST_SECTIONS]
+    detailed = report.benches[:MAX_SECTIONS]
     sections = [
         render_section(judgement, _sides(judgement, summary_at, names or {}), _anchor(number), _title(judgement))
         for number, judgement in enumerate(detailed)
@@ -86,7 +86,7 @@ def _row(judgement: Judgement, number: int) -> Html:
     name = tag("bdi", _title(judgement))
     return tag(
         "tr",
-        tag("th", tag("a", name, href=f"#{_anchor(number)}") if number < MOST_SECTIONS else name, scope="row"),
+        tag("th", tag("a", name, href=f"#{_anchor(number)}") if number < MAX_SECTIONS else name, scope="row"),
         *(
             tag("td", shortened(text, _CELL_LENGTH), data_label=column)
             for column, text in zip(HEAD[1:-1], figures, strict=True)

@@ -10,8 +10,8 @@ from aether_guard.report.html.host import median
 from aether_guard.report.html.markup import block
 from aether_guard.report.html.svg import (
     BAR_KEY,
-    MOST_DOTS,
-    MOST_ROUNDS,
+    MAX_DOTS,
+    MAX_ROUNDS,
     BarRow,
     SampleSeries,
     bar_list,
@@ -31,7 +31,7 @@ def samples_block(judgement: Judgement, sides: SummaryPair) -> Html | None:
     series = _series(sides)
     if series:
         most = max(len(side.values) for side in series)
-        thinned = f" {MOST_DOTS} of {most:,} a side are drawn, from every rank alike." if most > MOST_DOTS else ""
+        thinned = f" {MAX_DOTS} of {most:,} a side are drawn, from every rank alike." if most > MAX_DOTS else ""
         told = f"One mark a sample: round for the baseline, square for the current side. Time runs downwards.{thinned}"
         return block("Samples", strip_plot(series, sides.named[0][1].unit), caption=told)
     if sides.both is not None:
@@ -67,7 +67,7 @@ def rounds_block(sides: SummaryPair) -> Html | None:
     if all(len(side.rounds) == 1 for side in series):
         return None
     most = max(len(side.rounds) for side in series)
-    thinned = f" At most {MOST_ROUNDS} of {most:,} are drawn, evenly spaced." if most > MOST_ROUNDS else ""
+    thinned = f" At most {MAX_ROUNDS} of {most:,} are drawn, evenly spaced." if most > MAX_ROUNDS else ""
     told = f"A round is a fresh process: a column from its smallest to its largest sample, marked at its p50.{thinned}"
     return block("Rounds", round_ranges(series, sides.named[0][1].unit), caption=told)
 

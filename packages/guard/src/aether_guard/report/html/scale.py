@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 #: Both ends keep this share free: room for what is written beside a mark.
 MARGIN = 0.09
-_MOST_TICKS = 4
+_MAX_TICKS = 4
 #: As many characters fit side by side on the narrowest screen.
 _ROOM = 36
 #: Beyond this ratio of largest to smallest the axis is logarithmic, in powers of ten.
 _DECADES = 1.3
 #: An axis spans at least this part of its values, so that a difference of nothing does not fill it.
-_LEAST_SPAN = 0.02
+_MIN_SPAN = 0.02
 #: Below this, rounding would eat the steps of an axis.
 _NEGLIGIBLE = 1e-100
 _STEPS = (1, 2, 2.5, 5, 10, 20)
@@ -45,7 +45,7 @@ def scale_over(values: Sequence[float]) -> Scale:
     low, high = min(values), max(values)
     if low > _NEGLIGIBLE and math.log10(high) - math.log10(low) > _DECADES:
         return Scale(low=math.log10(low), high=math.log10(high), logarithmic=True)
-    least = high * _LEAST_SPAN if high > _NEGLIGIBLE else 1.0
+    least = high * _MIN_SPAN if high > _NEGLIGIBLE else 1.0
     if high - low < least:
         low = max(0.0, low + (high - low - least) / 2)
         high = min(low + least, sys.float_info.max)
@@ -55,7 +55,7 @@ def scale_over(values: Sequence[float]) -> Scale:
 def ticks(scale: Scale, unit: str) -> list[tuple[float, str]]:
     """Return two to four round values on the axis, with what is written beside them."""
     labelled: list[tuple[float, str]] = []
-    for most in range(_MOST_TICKS, 1, -1):
+    for most in range(_MAX_TICKS, 1, -1):
         values = _decades(scale, most) if scale.logarithmic else _even(scale, most)
         labelled = [(value, format_value(value, unit)) for value in values]
         if sum(len(text) for _, text in labelled) <= _ROOM:

@@ -41,7 +41,7 @@ _STATISTICS: tuple[Statistic, ...] = ("mean", "p50", "p95")
 _TEXT_LENGTH = 2000
 _COMMIT_LENGTH = 13
 _NAME_LENGTH = 250
-_MOST_PHASES = 30
+_MAX_PHASES = 30
 
 
 def badge(verdict: str) -> Html:
@@ -122,7 +122,7 @@ def _change(baseline: Summary, current: Summary, name: Statistic) -> str:
 
 def _phases(judgement: Judgement, sides: SummaryPair) -> Html | None:
     before, after = ((side.phases or {}) if side else {} for side in (sides.baseline, sides.current))
-    names = list(dict.fromkeys([*before, *after]))[:_MOST_PHASES]
+    names = list(dict.fromkeys([*before, *after]))[:_MAX_PHASES]
     if not names:
         return None
     rows = []

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from aether_guard.report.html.scale import Scale
 
 BAR_KEY = "Upper bar the baseline, lower bar the current side."
-MOST_DOTS = 400
-MOST_ROUNDS = 24
+MAX_DOTS = 400
+MAX_ROUNDS = 24
 #: More marks in a strip than these are small ones.
 _DENSE = 100
 #: The length of a square mark; its width is the style sheet's.
@@ -130,15 +130,15 @@ def _dots(rounds: Rounds) -> list[tuple[float, float]]:
         for number, values in enumerate(rounds)
         for place, value in enumerate(values)
     ]
-    if len(taken) <= MOST_DOTS:
+    if len(taken) <= MAX_DOTS:
         return taken
     taken.sort()
-    return [taken[round(rank * (len(taken) - 1) / (MOST_DOTS - 1))] for rank in range(MOST_DOTS)]
+    return [taken[round(rank * (len(taken) - 1) / (MAX_DOTS - 1))] for rank in range(MAX_DOTS)]
 
 
 def _columns(side: SampleSeries, scale: Scale, left: float, width: float) -> Html:
     rounds = [values for values in side.rounds if values]
-    rounds = rounds[:: -(-len(rounds) // MOST_ROUNDS)]
+    rounds = rounds[:: -(-len(rounds) // MAX_ROUNDS)]
     ranges = medians = ""
     for number, values in enumerate(rounds):
         across = left + width * (0.06 + 0.88 * (number + 0.5) / len(rounds))
