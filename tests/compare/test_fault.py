@@ -53,7 +53,7 @@ MIDWAY = ("--quantile", "p95", "--max-time", "60")
         ("fork", "sample: sample() forked this process"),
         ("exit", "sample: SystemExit: 4"),
         ("end", "sample: the worker exited with status 4"),
-        ("zero", "sample: sample() says that cost is 0.0, which is no positive number"),
+        ("zero", "sample: sample(): cost is 0.0, not a positive number"),
     ],
 )
 @posix_only
@@ -71,7 +71,7 @@ def test_a_version_that_fails_midway_is_named(
 def test_a_throughput_without_bytes_is_named(ab: Ab) -> None:
     done = ab("benches.py::rate", "-A", "fault=nothing", "-B", "kb=10", *MIDWAY)
     assert done.returncode == 2
-    assert "rate: fault=nothing: sample: sample() did not say how many bytes it moved" in done.stderr
+    assert "rate: fault=nothing: sample: sample() did not return the bytes it moved" in done.stderr
 
 
 def test_one_bench_that_fails_leaves_the_verdict_on_the_other(ab: Ab) -> None:

@@ -102,7 +102,7 @@ def summary_in(folder: Path, name: str = "mine") -> dict[str, Any]:
         pytest.param(IN_SAMPLE.format("bad()"), "RecursionError: ", id="recurses"),
         pytest.param(
             IN_SAMPLE.replace("@bench", "@bench(metric='throughput_mbs')").format("return None"),
-            "sample() did not say how many bytes it moved",
+            "sample() did not return the bytes it moved",
             id="moves nothing",
         ),
         pytest.param(
@@ -433,7 +433,7 @@ def test_a_ruler_that_the_session_does_not_bring_is_a_line(run_benches: Run, bro
     done = run_benches(OWN_RULER.format(brought))
     assert done.returncode == 1
     assert "round 1: set-up: reference 'mine/" in done.stderr
-    assert done.stderr.endswith("the session has no ruler of that id\n")
+    assert done.stderr.endswith("`rulers` of the session has no such id\n")
     assert len(done.stderr.splitlines()) == 1
 
 

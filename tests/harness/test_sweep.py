@@ -113,7 +113,7 @@ def test_a_parameter_that_takes_commas_itself_stays_whole(path: str) -> None:
         ({"level": "1,10"}, "-p pack.level=10: expected `int` <= 9"),
         ({"level": "1,"}, "-p pack.level=: expected `int`"),
         ({"levels": "1,2"}, "-p pack.levels: no such parameter; did you mean level?"),
-        ({"size": "4K,4096"}, "packing[size=4096]: the sweep comes to the same point twice"),
+        ({"size": "4K,4096"}, "packing[size=4096]: the sweep has the same point twice"),
         ({"size": ",".join(map(str, range(1, 1002)))}, "packing: a sweep of 1001 points; at most 1000 are run"),
     ],
 )
@@ -295,7 +295,7 @@ def test_a_run_of_a_sweep_writes_a_summary_a_point(bench_file: Callable[..., str
 def test_readings_that_are_no_numbers_fail_the_bench_in_one_line(bench_file: Callable[..., str], run: Run) -> None:
     finished = run(bench_file(BENCH.replace("self.params.steps}", '"many"}')))
     assert finished.returncode == 1
-    assert re.search(r"^aether-bench: stepping: .*readings\(\) says that steps_told is 'many'", finished.stderr)
+    assert re.search(r"^aether-bench: stepping: .*readings\(\): steps_told is 'many'", finished.stderr)
     assert len(finished.stderr.splitlines()) == 1
 
 

@@ -1,7 +1,10 @@
-"""What a bench is: the interface that a plugin implements.
+"""The bench interface: what a plugin implements.
 
-An entry point of the group `aether.benches` names an object that satisfies `Benchmark`. The harness
-opens it once a round, in a fresh worker process, and asks the session it gets for warm-ups and samples.
+An entry point of the group `aether.benches` names an object that satisfies `Benchmark`. The harness opens it once per
+round, in a fresh worker process, and asks the session for warm-ups and samples.
+
+Everything else is optional. A bench or a session that has the members of one of the small protocols below has its
+ability; no base class and no registration is needed.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from msgspec import Struct
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from aether_schema import Metric
@@ -19,13 +23,12 @@ ENTRY_POINT_GROUP = "aether.benches"
 
 
 class RoundContext(Struct, frozen=True, kw_only=True):
-    """Where a round takes place.
+    """The folders and CPUs of a round.
 
-    `folder` is a scratch folder of the round's own, removed after it. `worker_cpus` are the CPUs the
-    worker is pinned to; whatever else the bench starts (a server) belongs on `companion_cpus`. Both are
-    empty where the system cannot pin. `inputs`, where there is one, is a folder that outlives the round: what a bench
-    finds there is what it left there itself in an earlier round with the same parameters. It is for what is only read
-    by samples, and not worth being written again: a tree to pack.
+    `folder` is a scratch folder that is removed after the round. `worker_cpus` are the CPUs that the worker is pinned
+    to; other processes of the bench, such as a server, belong on `companion_cpus`. Both are empty if the system cannot
+    pin. `inputs`, if not None, is a folder that outlives the round: the bench finds there the files that it left in an
+    earlier round with the same parameters. Use it for inputs that samples only read, such as a tree to pack.
     """
 
     folder: str
@@ -35,12 +38,12 @@ class RoundContext(Struct, frozen=True, kw_only=True):
 
 
 class SampleResult(Struct, frozen=True, kw_only=True):
-    """What one sample did, beyond having taken its time.
+    """Measurements that a sample makes of itself, in addition to its time.
 
-    A bench whose metric is `throughput_mbs` says how many bytes it moved. `phases_ns` are parts of the
-    sample by name, in nanoseconds. `elapsed_ns` is for what only the bench itself can time without
-    counting its own surroundings in (a coroutine, without the event loop's start). `cost` stands for the time
-    where two versions are compared by something else (a peak of memory): above 0, and larger is worse.
+    `moved_bytes` is required for the metric `throughput_mbs`. `phases_ns` are named parts of the sample, in
+    nanoseconds. `elapsed_ns` replaces the harness's own timing, for a duration that only the bench can time (a
+    coroutine without the start of the event loop). `cost` replaces the time where two versions are compared by another
+    quantity, such as peak memory: greater than 0, and larger is worse.
     """
 
     moved_bytes: int | None = None
@@ -50,50 +53,23 @@ class SampleResult(Struct, frozen=True, kw_only=True):
 
 
 class Session(Protocol):
-    """One open bench, ready to be sampled.
-
-    More members are optional. `prepare()` is called before every sample, untimed; an operation that
-    needs it is never done more than once in a sample. `companion_pids: tuple[int, ...]` are other
-    processes that the sample waits for (a server): samples during which the kernel took the CPU from one
-    of them count as disturbed too. One that is pinned to the worker's CPU runs in turn with it.
-    `rulers: Mapping[str, Callable[[], int]]` are works of its own by which the bench can be measured, by their ids;
-    `Benchmark.reference` says which of them is timed. `wake()` is called before the ruler that precedes a sample,
-    untimed, so that no companion has to be woken from sleep by the one and not by the other.
-    `readings() -> Mapping[str, float]` is asked once a round, after `verify`, for figures that are told and never
-    compared; their medians over the rounds are in the summary's `readings`.
-    """
+    """One open bench, ready to be sampled."""
 
     def sample(self) -> SampleResult | None:
         """Do the operation once. The harness times exactly this call."""
 
     def verify(self) -> None:
-        """Check, untimed and once a round after its samples, that the operation did what it claims.
+        """Check that the operation did its work; untimed, once per round after its samples.
 
         Raises:
-            BenchError: it did not; the message says what differs.
+            BenchError: it did not; the message names the difference.
 
         """
 
 
 @runtime_checkable
 class Benchmark(Protocol):
-    """A bench, as a plugin names it.
-
-    More attributes are optional: `reference`, the id of the reference kernel that resembles it
-    (`aether_harness.reference.kernels.KERNELS`) or a method that returns it for given parameters; `versions`, a
-    mapping from what it measures to its version; `axes`, two names for the picture of a sweep, each that of a
-    parameter, `p50`, `p95`, a phase or a reading; `size`, the name of a reading that is the better the smaller it is,
-    and has its price in time: a sweep is then drawn as p50 against it, and the points that no other beats in both, the
-    Pareto front, are marked there and in the table; `columns`, more readings for that table; `note`, a method that
-    makes a sentence for the summary's notes of the medians of its readings; and `preload`, which `ab` calls with
-    a worker's parameters while the workers of both versions start, each on its own CPU, and which may import and look
-    up what the session will need.
-
-    A reference may be one that the bench's sessions bring, to share in what no kernel elsewhere does: a server's
-    process, where the data lies. Its id begins with the bench's own and a slash and ends with its version,
-    `streaming/limit-3`, for it is a promise as a kernel's is: always the same work, and nothing of what is measured.
-    `cross_reference` then names the one that cross-checks it, unless memory does.
-    """
+    """A bench, as a plugin names it."""
 
     @property
     def bench_id(self) -> str:
@@ -113,12 +89,128 @@ class Benchmark(Protocol):
 
     @property
     def params_type(self) -> type[Struct]:
-        """The parameters: a frozen Struct whose every field has a default."""
+        """The parameters: a frozen Struct in which every field has a default."""
 
     def open(self, params: Any, place: RoundContext) -> AbstractContextManager[Session]:  # noqa: ANN401 - a params_type
-        """Set the bench up in this process and return its session; leaving it tears everything down.
+        """Set the bench up in this process and return its session; leaving the context tears everything down.
 
         Raises:
-            BenchError: a parameter cannot be met; the message says which and why.
+            BenchError: a parameter cannot be met; the message names it and the reason.
 
         """
+
+
+# Optional abilities of a session.
+
+
+@runtime_checkable
+class PreparesSamples(Protocol):
+    """A session with untimed work before every sample. Its operation is then done once per sample, never repeated."""
+
+    def prepare(self) -> None:
+        """Prepare the next sample."""
+
+
+@runtime_checkable
+class HasCompanions(Protocol):
+    """A session whose samples wait for other processes, such as a server.
+
+    A sample is disturbed if the kernel took the CPU from one of them. A companion that is pinned to the worker's CPU
+    takes turns with it.
+    """
+
+    companion_pids: Sequence[int]
+
+
+@runtime_checkable
+class WakesCompanions(Protocol):
+    """A session with a companion that sleeps between samples."""
+
+    def wake(self) -> None:
+        """Wake the companion, untimed, before the reference kernel that precedes a sample."""
+
+
+@runtime_checkable
+class BringsReferences(Protocol):
+    """A session with reference work of its own, which shares a resource that no kernel uses, such as a server process.
+
+    `rulers` maps ids to functions that do the work. An id begins with the bench's id and a slash and ends with a
+    version, `streaming/limit-3`: the work behind an id never changes and contains nothing of the measured code.
+    """
+
+    rulers: Mapping[str, Callable[[], int]]
+
+
+@runtime_checkable
+class ReportsReadings(Protocol):
+    """A session with further figures of a round, which are reported and never judged."""
+
+    def readings(self) -> Mapping[str, float]:
+        """Return the figures by name, once per round after `verify`; the summary holds their medians over rounds."""
+
+
+# Optional abilities of a bench.
+
+
+@runtime_checkable
+class NamesReference(Protocol):
+    """A bench that chooses its reference: the id of a kernel or of its session's work, or a function of its parameters.
+
+    The kernels are in `aether_harness.reference.kernels.KERNELS`; the default is the interpreter.
+    """
+
+    reference: str | Callable[[Any], str]
+
+
+@runtime_checkable
+class NamesCrossReference(Protocol):
+    """A bench that chooses the reference that cross-checks its own one; the default is memory."""
+
+    cross_reference: str
+
+
+@runtime_checkable
+class ReportsVersions(Protocol):
+    """A bench that names the versions of the programs and libraries it measures."""
+
+    versions: Mapping[str, str]
+
+
+@runtime_checkable
+class ChoosesAxes(Protocol):
+    """A bench that chooses the axes of a sweep's plot: each a parameter, `p50`, `p95`, a phase or a reading."""
+
+    axes: tuple[str, str]
+
+
+@runtime_checkable
+class HasSize(Protocol):
+    """A bench that trades time for size. `size` is the reading that is better the smaller it is.
+
+    A sweep plots p50 against it and marks the Pareto front, the points that no other point beats in both.
+    """
+
+    size: str
+
+
+@runtime_checkable
+class AddsColumns(Protocol):
+    """A bench that adds readings to the table of a sweep."""
+
+    columns: Sequence[str]
+
+
+@runtime_checkable
+class WritesNote(Protocol):
+    """A bench that adds a sentence to the summary's notes."""
+
+    def note(self, readings: Mapping[str, float]) -> str | None:
+        """Return the sentence for the medians of the readings."""
+
+
+@runtime_checkable
+class Preloads(Protocol):
+    """A bench that can import and look up in advance what its session needs."""
+
+    def preload(self, params: Any) -> None:  # noqa: ANN401 - a params_type
+        """Preload for the parameters, while the workers of both versions start at the same time."""

@@ -1,9 +1,9 @@
-"""Reference kernels: small fixed workloads that measure the machine and not the code, the ruler.
+"""Reference kernels: small fixed workloads that measure the speed of the machine.
 
-Each is seeded and does exactly the same work wherever it runs. Its id carries a version: once released, a
-kernel is never changed, for a change would bend every ruler that was stored; a better one gets a new id.
-A kernel takes some hundred microseconds, so that one can stand before and after every sample. It imports what it needs
-when it is opened: every worker imports this module, and most open one kernel, or none.
+A kernel is seeded and does exactly the same work everywhere. Its id carries a version: a released kernel never changes,
+because a change would falsify every stored reference; a better kernel gets a new id. A kernel takes a few hundred
+microseconds, short enough to run before and after every sample. It imports its modules when it is opened: every worker
+imports this module, and most open one kernel or none.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, contextmanager
 from itertools import cycle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
 from aether_harness.benchmark.parameters import suggestion
-from aether_harness.benchmark.protocol import RoundContext
+from aether_harness.benchmark.protocol import BringsReferences, NamesCrossReference, NamesReference, RoundContext
 from aether_harness.errors import BenchError, UsageError
 
 if TYPE_CHECKING:
@@ -27,17 +27,16 @@ if TYPE_CHECKING:
     from aether_harness.benchmark.protocol import Benchmark, Session
 
 DEFAULT_KERNEL = "interpreter-1"
-#: What cross-checks a ruler of a bench's own, unless it brings another.
+#: The kernel that cross-checks a bench's own reference, unless the bench names another.
 DEFAULT_CROSS_KERNEL = "memory-1"
 PIECE_BYTES = 128 * 1024
 _MASK = 0xFFFF_FFFF
 
 
 class ReferenceKernel(Struct, frozen=True, kw_only=True):
-    """A kernel by its id, what it resembles, and a second one that cross-checks it.
+    """A kernel: its id, the work it resembles, and the id of the kernel that cross-checks it.
 
-    `open` yields the work. What the work returns proves that it was done, and is the same everywhere. It is not asked
-    of one that a bench's session brings.
+    `open` yields the work. The work returns a number that proves that it was done and is the same everywhere.
     """
 
     kernel_id: str
@@ -47,7 +46,7 @@ class ReferenceKernel(Struct, frozen=True, kw_only=True):
 
 
 def interpreter_work(steps: int) -> int:
-    """Do what Python programs mostly do: look names up, index, add, branch."""
+    """Look names up, index, add and branch, as most Python programs do."""
     table = dict.fromkeys(range(64), 1)
     total = 1
     for step in range(steps):
@@ -73,7 +72,7 @@ def _deflate(_place: RoundContext) -> Iterator[Callable[[], int]]:
     hashed = draw.randbytes(64 * 1024)
 
     def work() -> int:
-        # Decompressed again, since two zlibs may compress to different bytes but never to different contents.
+        # Two versions of zlib may compress to different bytes, but always decompress to the same.
         packed = zlib.compress(data, 6)
         digest = hashlib.sha256(hashed).digest()
         return (interpreter_work(1000) ^ zlib.crc32(digest) ^ zlib.crc32(zlib.decompress(packed))) & _MASK
@@ -83,7 +82,7 @@ def _deflate(_place: RoundContext) -> Iterator[Callable[[], int]]:
 
 @contextmanager
 def _archive(place: RoundContext) -> Iterator[Callable[[], int]]:
-    """Read small files, hash them, make tar headers, compress: a packer in little, a few files further each time."""
+    """Read, hash and compress small files with tar headers, like a small packer; each call takes the next files."""
     import hashlib
     import random
     import tarfile
@@ -142,7 +141,7 @@ def _filesystem(place: RoundContext) -> Iterator[Callable[[], int]]:
         created.write(data)
 
     def work() -> int:
-        # Over the old contents: making and removing files costs a file system less or more by its own history.
+        # Overwrite: the cost of creating and removing files depends on the history of the file system.
         count = 0
         for _ in range(8):
             with open(path, "r+b", buffering=0) as file:
@@ -156,14 +155,14 @@ def _filesystem(place: RoundContext) -> Iterator[Callable[[], int]]:
 
 @contextmanager
 def _loopback(drain_cpus: Sequence[int], /) -> Iterator[Callable[[], int]]:
-    """Send to a process on `drain_cpus` that drains and acknowledges: what any upload is made of."""
+    """Send data to a process on `drain_cpus` that discards and acknowledges it, as an upload does."""
     import random
     import socket
 
     from aether_harness.machine.helper_process import helper_process
     from aether_harness.reference.loopback_sink import ACKNOWLEDGEMENT, BURST_BYTES, tune_for_loopback
 
-    # Several bursts' worth, sent in turn: what any upload sends is not in the first caches.
+    # Several bursts, sent in turn, so that the data is not in the first caches, as in an upload.
     data = memoryview(random.Random(20260104).randbytes(8 * BURST_BYTES))  # noqa: S311 - fixed data, not a secret
     pieces = [data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES)]
     a_burst = BURST_BYTES // PIECE_BYTES
@@ -177,7 +176,7 @@ def _loopback(drain_cpus: Sequence[int], /) -> Iterator[Callable[[], int]]:
             for piece in next(bursts):
                 connection.sendall(piece)
             if connection.recv(1) != ACKNOWLEDGEMENT:
-                raise BenchError("the loopback reference lost its other end")
+                raise BenchError("the loopback reference lost its receiving process")
             return BURST_BYTES
 
         yield work
@@ -232,39 +231,40 @@ KERNELS = {
 }
 
 
-def kernel_for(bench: Benchmark, params: Struct) -> ReferenceKernel:
-    """Return what resembles `bench` under `params`: what it names as `reference`, or the interpreter.
+class KernelIds(NamedTuple):
+    """The reference of a bench, and the one that cross-checks it: ids of kernels or of work that its session brings."""
+
+    kernel_id: str
+    cross_kernel_id: str
+
+
+def kernel_for(bench: Benchmark, params: Struct) -> KernelIds:
+    """Return the reference that `bench` names for `params`, or the interpreter.
 
     Raises:
-        UsageError: it names a kernel that does not exist, and that its sessions cannot bring.
+        UsageError: the bench names a kernel that does not exist.
 
     """
-    named = getattr(bench, "reference", DEFAULT_KERNEL)
-    kernel_id = named(params) if callable(named) else named
+    reference = bench.reference if isinstance(bench, NamesReference) else DEFAULT_KERNEL
+    kernel_id = reference(params) if callable(reference) else reference
     if kernel_id in KERNELS:
-        return KERNELS[kernel_id]
-    cross_kernel_id = getattr(bench, "cross_reference", DEFAULT_CROSS_KERNEL)
+        return KernelIds(kernel_id, KERNELS[kernel_id].cross_kernel_id)
+    cross_kernel_id = bench.cross_reference if isinstance(bench, NamesCrossReference) else DEFAULT_CROSS_KERNEL
     for named_id in (kernel_id, cross_kernel_id):
         if named_id not in KERNELS and not str(named_id).startswith(f"{bench.bench_id}/"):
             hint = suggestion(str(named_id), KERNELS)
             raise UsageError(f"{bench.bench_id}: reference {named_id!r}: no such kernel{hint}")
-    return ReferenceKernel(
-        kernel_id=kernel_id, about="the bench's own", cross_kernel_id=cross_kernel_id, open=_session_provided
-    )
-
-
-def _session_provided(_place: RoundContext) -> AbstractContextManager[Callable[[], int]]:
-    raise NotImplementedError("it is the session's")
+    return KernelIds(kernel_id, cross_kernel_id)
 
 
 def session_kernel(kernel_id: str, session: Session) -> Callable[[], int]:
-    """Return the work of a kernel that a session brings.
+    """Return reference work of the session.
 
     Raises:
-        BenchError: it does not.
+        BenchError: the session has no work with this id.
 
     """
-    work: Callable[[], int] | None = getattr(session, "rulers", {}).get(kernel_id)
+    work = session.rulers.get(kernel_id) if isinstance(session, BringsReferences) else None
     if work is None:
-        raise BenchError(f"reference {kernel_id!r}: the session has no ruler of that id")
+        raise BenchError(f"reference {kernel_id!r}: `rulers` of the session has no such id")
     return work

@@ -1,4 +1,4 @@
-"""Sweeps: a parameter given as a list makes a run of every value, several lists of every combination. Pure."""
+"""Expand parameters given as lists into one run per combination of values, and describe the plots. Pure."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, fields, replace
 
 from aether_harness.benchmark.parameters import build_params
+from aether_harness.benchmark.protocol import AddsColumns, ChoosesAxes, HasSize
 from aether_harness.discovery.locator import Point, target_of
 from aether_harness.errors import UsageError
 from aether_harness.sweep.pareto import pareto_mask
@@ -22,19 +23,20 @@ if TYPE_CHECKING:
     from aether_harness.discovery.locator import LocatedBench, RunTarget
     from aether_schema import Scalar, Summary
 
-    #: A point that was measured.
+    #: A measured point.
     Measured = tuple[RunTarget, Summary]
 
-#: More points than anybody waits for; a slip of the pen should not start them.
+#: A sweep of more points is probably a typing error.
 MAX_POINTS = 1000
 DEFAULT_FIGURE: Literal["p50"] = "p50"
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9.-]+")
 
 
 class SweepLine(Struct, frozen=True, kw_only=True):
-    """Points of a sweep that differ in one parameter only: what they have in common, and x, y at p50 and p95.
+    """Points of a sweep that differ in one parameter only.
 
-    `marks` is what that parameter is at each, where the picture's axes do not tell.
+    `label` names the values of the other parameters, `y` is at p50 and `y95` at p95. `marks` are the values of the one
+    parameter if neither axis shows it.
     """
 
     label: str
@@ -45,7 +47,7 @@ class SweepLine(Struct, frozen=True, kw_only=True):
 
 
 class SweepPlot(Struct, frozen=True, kw_only=True):
-    """What is drawn of a sweep of one bench. `front` are the points that no other beats in both x and y."""
+    """The plot of one bench's sweep. `front` is the Pareto front: the points that no other point beats in x and y."""
 
     bench_id: str
     name: str
@@ -56,12 +58,12 @@ class SweepPlot(Struct, frozen=True, kw_only=True):
 
 
 def expand_sweep(found: LocatedBench, settings: Mapping[str, str]) -> list[RunTarget]:
-    """Return a target for every combination of the values that `settings` lists with commas.
+    """Return a target for every combination of the comma-separated values in `settings`.
 
-    A value with commas is a list where it is, as a whole, none of the parameter's own: a path may hold commas.
+    A value with commas that the parameter accepts as a whole, such as a path, is not a list.
 
     Raises:
-        UsageError: a parameter the bench has not, a value that does not fit, or more points than anybody wants.
+        UsageError: an unknown parameter, an invalid value, or more than `MAX_POINTS` points.
 
     """
     bench = found.bench
@@ -85,7 +87,7 @@ def expand_sweep(found: LocatedBench, settings: Mapping[str, str]) -> list[RunTa
 
 
 def _at_point(target: RunTarget, bench: Benchmark, varied: dict[str, Scalar]) -> RunTarget:
-    """Return the target at one point of a sweep: what varies is part of its id and of its file's name."""
+    """Return the target at one point of a sweep, with the varied parameters in its id and file name."""
     written = {key: format_value(value) for key, value in varied.items()}
     parts = [_NOT_IN_A_NAME.sub("_", part) for item in written.items() for part in item]
     return replace(
@@ -96,15 +98,15 @@ def _at_point(target: RunTarget, bench: Benchmark, varied: dict[str, Scalar]) ->
             bench_id=bench.bench_id,
             name=bench.name,
             varied=varied,
-            axes=getattr(bench, "axes", None),
-            size=getattr(bench, "size", None),
-            columns=tuple(getattr(bench, "columns", ())),
+            axes=bench.axes if isinstance(bench, ChoosesAxes) else None,
+            size=bench.size if isinstance(bench, HasSize) else None,
+            columns=tuple(bench.columns) if isinstance(bench, AddsColumns) else (),
         ),
     )
 
 
 def swept_benches(measured: Sequence[Measured]) -> list[list[Measured]]:
-    """Return the points of each bench that was swept."""
+    """Group the points by bench."""
     swept: dict[str, list[Measured]] = {}
     for target, summary in measured:
         if target.point is not None:
@@ -113,25 +115,25 @@ def swept_benches(measured: Sequence[Measured]) -> list[list[Measured]]:
 
 
 def build_plots(measured: Sequence[Measured]) -> list[SweepPlot]:
-    """Return a picture for each bench that was swept, its axes as the bench names them (`axes`, `size`).
+    """Return one plot per swept bench, with the axes that the bench chooses.
 
     Raises:
-        UsageError: no bench was swept, or one names an axis that its summaries have not.
+        UsageError: a summary lacks the quantity of an axis.
 
     """
     return [_picture(points) for points in swept_benches(measured)]
 
 
 def point_of(target: RunTarget) -> Point:
-    """Return the point of a target that is at one."""
+    """Return the sweep point of a target of a sweep."""
     assert target.point is not None
     return target.point
 
 
 def pareto_flags(points: Sequence[Measured]) -> list[bool] | None:
-    """Say of every point of a sweep whether no other has both a better median and a smaller `size`.
+    """Return for each point whether it is on the Pareto front of median and `size`.
 
-    None where the bench names no size, or one that a summary has not.
+    None if the bench has no size, or a summary lacks it.
     """
     sizes = [size for _, summary in points if (size := _size(points, summary)) is not None]
     if len(sizes) < len(points):
@@ -141,15 +143,15 @@ def pareto_flags(points: Sequence[Measured]) -> list[bool] | None:
 
 
 def _size(points: Sequence[Measured], summary: Summary) -> float | None:
-    """Return what a summary says is the size that the bench names."""
+    """Return the reading of a summary that the bench names as its size."""
     return (summary.readings or {}).get(point_of(points[0][0]).size or "")
 
 
 def require_sweep(targets: Sequence[RunTarget]) -> None:
-    """Make sure, before anything is measured, that there is a sweep to be drawn.
+    """Check before measuring that there is a sweep to plot.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no sweep.
 
     """
     if all(target.point is None for target in targets):
@@ -172,7 +174,7 @@ def _check_distinct(targets: Sequence[RunTarget]) -> None:
     seen: set[str] = set()
     for target in targets:
         if target.bench_id in seen:
-            raise UsageError(f"{target.bench_id}: the sweep comes to the same point twice")
+            raise UsageError(f"{target.bench_id}: the sweep has the same point twice")
         seen.add(target.bench_id)
 
 
@@ -200,7 +202,7 @@ def _picture(points: Sequence[Measured]) -> SweepPlot:
 
 
 def _last_number(point: Point, keys: Sequence[str]) -> str | None:
-    """Return the last of the swept parameters that is a number: points that differ in it only make a line."""
+    """Return the last swept parameter that is a number: points that differ only in it form a line."""
     values = {key: point.varied[key] for key in keys}
     numbers = [key for key, each in values.items() if isinstance(each, (int, float)) and not isinstance(each, bool)]
     return numbers[-1] if numbers else None
@@ -217,7 +219,7 @@ def _line(label: str, points: Sequence[Measured], x: str, y: str, line_key: str 
     numbers = []
     for _, value, _, _ in found:
         if not isinstance(value, (int, float)):
-            raise UsageError(f"--plot: {y} is {value!r}, which is no number")
+            raise UsageError(f"--plot: {y} is {value!r}, not a number")
         numbers.append(float(value))
     return SweepLine(
         label=label,
@@ -231,10 +233,10 @@ def _line(label: str, points: Sequence[Measured], x: str, y: str, line_key: str 
 
 
 def axis_value(target: RunTarget, summary: Summary, name: str) -> Scalar:
-    """Return what `name` is at a point: a quantile, a parameter, a phase's p50 in ms, or a reading.
+    """Return the value of `name` at a point: a quantile, a parameter, the p50 of a phase in ms, or a reading.
 
     Raises:
-        UsageError: it is none of them.
+        UsageError: the point has no such quantity.
 
     """
     places: Iterator[Mapping[str, Any]] = iter(
@@ -259,7 +261,7 @@ def _label(name: str, summary: Summary) -> str:
 
 
 def format_value(value: Scalar) -> str:
-    """Return a parameter's value as `-p` takes it."""
+    """Return the value of a parameter as `-p` accepts it."""
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,7 +1,7 @@
-"""The worker process of one round: `python -m aether_harness.worker.main`, spoken to over its standard streams.
+"""The worker process of one round: `python -m aether_harness.worker.main`, controlled over its standard streams.
 
-Its standard input and output are taken for the protocol before the bench's code is imported. What the
-bench prints goes to a file, and what it complains of to the standard error stream, which the parent keeps.
+The protocol claims standard input and output before the bench is imported. Output of the bench goes to a file; its
+standard error is kept by the parent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import msgspec
 
-from aether_harness.benchmark.protocol import RoundContext
+from aether_harness.benchmark.protocol import (
+    HasCompanions,
+    Preloads,
+    ReportsReadings,
+    ReportsVersions,
+    RoundContext,
+    WritesNote,
+)
 from aether_harness.discovery.registry import load_bench
 from aether_harness.errors import BenchError, described_error, in_a_line
 from aether_harness.machine.affinity import allowed_cpus, pin
@@ -43,14 +50,14 @@ from aether_harness.worker.protocol import (
 from aether_harness.worker.sampler import ReferenceWork, Sampler, freeze_heap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from aether_harness.benchmark.protocol import Benchmark, Session
     from aether_harness.discovery.locator import BenchLocator
 
 
 class PreloadedBench(NamedTuple):
-    """A bench that was imported before, and where."""
+    """A bench that is already imported, and its address."""
 
     address: BenchLocator
     bench: Benchmark
@@ -60,9 +67,9 @@ class RoundServer:
     """The worker's side of a round: one bench, opened once and sampled as asked."""
 
     def __init__(self, stack: ExitStack, loaded: PreloadedBench | None = None, waiting: int | None = None) -> None:
-        """Tear the bench down when `stack` is left; that of `loaded` need not be looked for.
+        """Tear the bench down when `stack` is left; do not load the bench again if it is `loaded`.
 
-        `waiting` is the process that ends this one with its parent.
+        `waiting` is the pid of the process that ends this one with its parent.
         """
         self._stack = stack
         self._waiting = waiting
@@ -74,7 +81,7 @@ class RoundServer:
         self._printed_bytes = 0
 
     def answer(self, request: Request) -> Reply:
-        """Do what is asked and say how it went."""
+        """Handle a request and return the reply."""
         if isinstance(request, Open):
             return self._open(request)
         if isinstance(request, Close):
@@ -105,14 +112,18 @@ class RoundServer:
         own = os.getpid()
         session = self._stack.enter_context(bench.open(params, place))
         if os.getpid() != own:
-            os._exit(0)  # a child that the set-up left behind must not go on as a second worker
+            os._exit(0)  # a child of the set-up must not become a second worker
         references = (
             ReferenceWork(*(works.get(each) or session_kernel(each, session) for each in kernel_ids))
             if kernel_ids
             else None
         )
-        # A bench need not name the processes that it has started.
-        companions = getattr(session, "companion_pids", ()) or other_children(own, self._waiting) or ()
+        # Fall back on the child processes of a bench that does not name its companions.
+        companions = (
+            (session.companion_pids if isinstance(session, HasCompanions) else ())
+            or other_children(own, self._waiting)
+            or ()
+        )
         counter_reader = self._stack.enter_context(CounterReader(companions, request.worker_cpus))
         sampler = Sampler(session, bench.metric, references, counter_reader)
         freeze_heap()
@@ -122,19 +133,19 @@ class RoundServer:
         self._session, self._sampler = session, sampler
         return Opened(
             iterations=sampler.iterations,
-            # Looking them up may take as long as a sample: who knows the iterations has been told.
-            versions=dict(getattr(bench, "versions", {})) if request.iterations is None else {},
+            # Looking them up may take as long as a sample; a client that knows the iterations knows the versions.
+            versions=dict(bench.versions) if request.iterations is None and isinstance(bench, ReportsVersions) else {},
             note=note,
         )
 
     def _close(self) -> Closed:
-        """Tear down in any case, and only then complain of samples that nobody had verified."""
+        """Tear down, even if the last samples had side effects, and only then report these."""
         try:
             if self._sampler is not None:
                 self._check_side_effects()
         finally:
             self._stack.close()
-            # Processes that the bench has left behind too, in sessions and groups of their own.
+            # The bench may have left processes behind, also in other sessions and process groups.
             if other_children(os.getpid(), self._waiting) != []:
                 kill_descendants(os.getpid())
         return Closed()
@@ -146,34 +157,34 @@ class RoundServer:
 
     @staticmethod
     def _readings(session: Session) -> dict[str, float]:
-        """Return the figures a session has of its round.
+        """Return the readings of a session.
 
         Raises:
-            BenchError: one of them is no finite number.
+            BenchError: a reading is not a finite number.
 
         """
-        readings = dict(getattr(session, "readings", dict)())
+        readings = dict(session.readings()) if isinstance(session, ReportsReadings) else {}
         for name, value in readings.items():
             if not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise BenchError(f"readings() says that {name} is {value!r}, which is no finite number")
+                raise BenchError(f"readings(): {name} is {value!r}, not a finite number")
         return readings
 
     def _note(self, readings: Sequence[dict[str, float]]) -> str | None:
-        """Return the bench's sentence on the medians of the rounds' readings, if it has one."""
-        note: Callable[[dict[str, float]], str | None] | None = getattr(self._bench, "note", None)
-        if note is None or not any(readings):
+        """Return the bench's note on the medians of the readings over the rounds, if it writes one."""
+        bench: object = self._bench
+        if not isinstance(bench, WritesNote) or not any(readings):
             return None
-        # Takes long to import, and most benches have no note.
+        # A slow import that most benches do not need.
         from aether_harness.measure.summarize import median_readings
 
-        sentence = note(median_readings(readings))
+        sentence = bench.note(median_readings(readings))
         return None if sentence is None else in_a_line(str(sentence))
 
     def _check_side_effects(self) -> None:
-        """Refuse figures that the bench itself has spoilt.
+        """Reject samples with side effects that falsify the figures.
 
         Raises:
-            BenchError: it moved the worker to other CPUs, or printed, which costs time that is not the code's.
+            BenchError: the bench moved the worker to other CPUs or printed.
 
         """
         now = allowed_cpus()
@@ -199,7 +210,7 @@ def _usage(cross_reference_ms: float | None, readings: dict[str, float], note: s
 def serve(
     requests: BinaryIO, replies: BinaryIO, loaded: PreloadedBench | None = None, waiting: int | None = None
 ) -> None:
-    """Answer requests until told to close, or until the parent is gone; `loaded` was imported before."""
+    """Answer requests until one closes the bench or the parent is gone."""
 
     def say(message: Message) -> None:
         replies.write(encode_message(message) + b"\n")
@@ -215,17 +226,17 @@ def serve(
                 reply = current.answer(request)
             except BenchError as error:
                 reply = Failed(problem=in_a_line(str(error)))
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a bench does is reported, not raised
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - any error of a bench is reported
                 reply = Failed(problem=described_error(error))
             if os.getpid() != own:
-                os._exit(0)  # a child that the bench left behind, likewise
+                os._exit(0)  # likewise
             say(reply)
             if isinstance(request, Close):
                 return
 
 
 def claim_stdio() -> tuple[BinaryIO, BinaryIO]:
-    """Return the streams the parent speaks through; leave the bench an empty input, and a file as output."""
+    """Return the streams to and from the parent; give the bench an empty input and a file as output."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing, _temporary_file() as printed:
         os.dup2(nothing.fileno(), 0)
@@ -234,10 +245,10 @@ def claim_stdio() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _temporary_file() -> BinaryIO:
-    """Return a file without a name; on Linux without the modules that find one, which take long to import."""
+    """Return a temporary file without a name; on Linux without importing tempfile, which is slow."""
     if sys.platform == "linux":
         with suppress(OSError):
-            folder = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - nobody else can open a file without a name
+            folder = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - the file has no name that another user could open
             return os.fdopen(os.open(folder, os.O_RDWR | os.O_TMPFILE, 0o600), "r+b", buffering=0)
     import tempfile
 
@@ -245,14 +256,14 @@ def _temporary_file() -> BinaryIO:
 
 
 def preloaded(arguments: Sequence[str]) -> PreloadedBench | None:
-    """Import the bench in the command line, if any, and return it; an error is reported when it is opened."""
+    """Import the bench that the command line names, if any; its errors are reported when it is opened."""
     if not arguments:
         return None
     ahead = msgspec.json.decode(arguments[0], type=Preload)
     with suppress(Exception, SystemExit):
         bench = load_bench(ahead.address)
-        if (preload := getattr(bench, "preload", None)) is not None:
-            preload(msgspec.json.decode(ahead.params, type=bench.params_type))
+        if isinstance(bench, Preloads):
+            bench.preload(msgspec.json.decode(ahead.params, type=bench.params_type))
         return PreloadedBench(ahead.address, bench)
     return None
 

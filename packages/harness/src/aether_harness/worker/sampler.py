@@ -1,4 +1,4 @@
-"""One sample: the timed region, the book-keeping around it, and the ruler on either side."""
+"""Take one sample: the timed region, the counters around it, and the reference kernel before and after."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
-from aether_harness.benchmark.protocol import SampleResult
+from aether_harness.benchmark.protocol import PreparesSamples, SampleResult, WakesCompanions
 from aether_harness.errors import BenchError
 from aether_harness.machine.counters import Counters
 from aether_harness.machine.schedstat import SchedStats
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from aether_harness.machine.counters import CounterReader
     from aether_schema import Metric
 
-#: An operation shorter than this is done often enough in one sample that the sample takes BATCH_NS.
+#: A shorter operation is repeated within a sample until the sample takes BATCH_NS.
 SHORT_NS = 1_000_000
 BATCH_NS = 5_000_000
 MAX_ITERATIONS = 2**20
 _CALIBRATIONS = 3
-#: The second kernel is timed beside every so many samples.
+#: The second kernel is timed once per this number of samples.
 CROSS_CHECK_EVERY = 2
-#: How many times the other one a timing of the ruler may be to count.
+#: A reference timing that exceeds the other one of its sample by a larger ratio is ignored.
 OUTLIER_RATIO = 1.3
-#: A timing of the ruler that is no older stands for one taken now.
+#: A younger reference timing need not be repeated.
 REFERENCE_MAX_AGE_NS = 2_000_000
-#: What a call can return without having run: the words for it, and what runs it.
+#: Results of a call whose code has not run: their name, and how to run them.
 _NOT_RUN = {
     GeneratorType: ("a generator", "iterate over it"),
     AsyncGeneratorType: ("an async generator", "iterate over it"),
@@ -47,17 +47,17 @@ _NOT_RUN = {
 
 
 class ReferenceWork(NamedTuple):
-    """The work of the kernel beside every sample, and of the one that cross-checks it."""
+    """The work of the reference kernel and of the kernel that cross-checks it."""
 
     reference: Callable[[], int]
     cross_reference: Callable[[], int]
 
 
 class TimedCall(Struct, frozen=True, kw_only=True):
-    """What the operation of one sample took and returned, and what was counted just before it and just after.
+    """The duration and results of one sample's operation, with the counters before and after it.
 
-    `own` is of the sampling thread, `companions` None without any, `delay_ns` None of a thread that is not known to
-    wait; `children_switches` are those of children that ended during the sample.
+    `own` counts the sampling thread. `companions` are None without companions. `delay_ns` is None unless the thread is
+    known to block. `children_switches` counts the involuntary switches of children that ended during the sample.
     """
 
     elapsed_ns: int
@@ -69,7 +69,7 @@ class TimedCall(Struct, frozen=True, kw_only=True):
 
 
 class Sampler:
-    """Takes the samples of one open session."""
+    """Sampler of one open session."""
 
     def __init__(
         self, session: Session, metric: Metric, references: ReferenceWork | None, counter_reader: CounterReader
@@ -84,22 +84,22 @@ class Sampler:
         self._references = references
         self._counter_reader = counter_reader
         self._steal = counter_reader.steal
-        self._prepare: Callable[[], None] | None = getattr(session, "prepare", None)
-        self._wake: Callable[[], None] | None = getattr(session, "wake", None)
+        self._prepare = session.prepare if isinstance(session, PreparesSamples) else None
+        self._wake = session.wake if isinstance(session, WakesCompanions) else None
         self._children = counter_reader.children_involuntary()
         self._forked = False
         self._is_stray_child = False
         self._keep_results = False
-        # What waited once will wait again: its time between being woken and running is then evidence too, unless it
-        # is a companion's turn.
+        # A session that blocked once is assumed to block again. The delay between wake-up and running is then evidence
+        # too, unless a companion shares the CPU.
         self._has_blocked = False
         self.iterations = 1
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_parent=self._note_fork, after_in_child=self._on_fork_in_child)
 
     def calibrate(self, iterations: int | None) -> None:
-        """Set how many iterations make a sample: as told, or so many that the clock can tell it from its noise."""
-        # The shortest of a few calls: the first of anything is slow.
+        """Set the iterations per sample: the given number, or enough to exceed the noise of the clock."""
+        # Take the shortest of a few calls, because the first is slow.
         calls = [self._timed() for _ in range(_CALIBRATIONS if iterations is None else 1)]
         self._keep_results = bool(calls[-1].answers)
         shortest_ns = max(1, min(timed.elapsed_ns for timed in calls))
@@ -112,7 +112,7 @@ class Sampler:
         """Take one sample.
 
         Raises:
-            BenchError: the session did not say what its metric needs, or forked.
+            BenchError: the session lacks a result that its metric needs, or it forked.
 
         """
         gc.collect(1)
@@ -126,7 +126,7 @@ class Sampler:
         reference_ms = drift = None
         before = references_ns = 0
         if references is not None:
-            # The ruler just after the last sample is that just before this one, if it is fresh.
+            # The reference after the last sample serves as the one before this sample if it is recent.
             if began <= self._fresh_until:
                 before = self._after_ns
             else:
@@ -158,17 +158,17 @@ class Sampler:
         )
 
     def cross_reference_ms(self) -> float | None:
-        """Return the second kernel's usual time, None where it was not timed.
+        """Return the typical time of the second kernel in ms, or None if it was not timed.
 
-        What it took of the ruler's time just before it, each time, is less blurred than its times are: both are of one
-        moment. So it is the median of that, of the median ruler.
+        This is the median ratio to the reference timed just before it, times the median reference: ratios within one
+        moment vary less than times.
         """
         if not self._cross_ratios:
             return None
         return quantile(self._cross_ratios, 0.5) * quantile(self._references_ns, 0.5) / 1e6
 
     def _timed(self) -> TimedCall:
-        """Do the operation as often as a sample wants, and nothing else, between two readings of the clock."""
+        """Do the operation `iterations` times between two readings of the clock."""
         sample, iterations = self._session.sample, self.iterations
         counters, read_companions = self._counter_reader.counters, self._counter_reader.companions
         if self._prepare is not None:
@@ -196,7 +196,7 @@ class Sampler:
                 ended = perf_counter_ns()
                 counted_after = counters()
             else:
-                # What the operation returns is let go at once: a million of them kept would be a load of its own.
+                # Drop each result at once: a million kept results would be a load of their own.
                 counted = counters()
                 started = perf_counter_ns()
                 for _ in repeat(None, iterations):
@@ -206,12 +206,12 @@ class Sampler:
         finally:
             gc.enable()
             if self._is_stray_child:
-                os._exit(0)  # a child that the bench left behind must not go on as a second worker
+                os._exit(0)  # a child of the bench must not become a second worker
         if self._forked:
             raise BenchError("sample() forked this process; start others with subprocess, or spawn them")
         companions_after = read_companions and read_companions()
         delay_after = self._own_delay_ns()
-        # Who starts a child waits for it, once at least.
+        # A thread that started a child has blocked at least once to wait for it.
         if counted.voluntary != counted_after.voluntary:
             self._has_blocked = not self._counter_reader.shared_cpu
             children_switches = self._new_children_switches()
@@ -226,12 +226,12 @@ class Sampler:
         )
 
     def _own_delay_ns(self) -> int | None:
-        """Return how long this thread was ready and had no CPU until now, None if it is not known to wait."""
+        """Return the time for which this thread was ready without a CPU, or None if it is not known to block."""
         return self._counter_reader.own_schedule().run_delay_ns if self._has_blocked else None
 
     def _new_children_switches(self) -> int:
-        """Return how often the CPU was taken from children that ended since the last call."""
-        # Nothing waits for children between samples but what prepares one.
+        """Return the involuntary switches of children that ended since the last call."""
+        # Only `prepare` waits for children between samples.
         known, self._children = self._children, self._counter_reader.children_involuntary()
         return self._children - known
 
@@ -243,10 +243,10 @@ class Sampler:
 
 
 def _require_run(result: object) -> None:
-    """Refuse the result of a sample whose code has not run yet.
+    """Reject a result whose code has not run.
 
     Raises:
-        BenchError: it is a generator or a coroutine.
+        BenchError: the result is a generator or a coroutine.
 
     """
     if type(result) in _NOT_RUN:
@@ -255,23 +255,23 @@ def _require_run(result: object) -> None:
 
 
 def reference_ns(before: int, after: int) -> float:
-    """Return the ruler of a sample from its times on either side: their mean, or the smaller if they disagree.
+    """Return the reference of a sample: the mean of the timings before and after, or the smaller if they disagree.
 
-    A timing far longer than the one beside it is an accident of its own, and tells nothing of the sample.
+    A timing far longer than the other was itself disturbed and carries no information about the sample.
     """
     smaller, larger = (before, after) if before < after else (after, before)
     return smaller if larger > OUTLIER_RATIO * smaller else (smaller + larger) / 2
 
 
 def time_ns(work: Callable[[], object]) -> int:
-    """Return how long `work` takes, in nanoseconds."""
+    """Return the duration of `work` in nanoseconds."""
     started = perf_counter_ns()
     work()
     return perf_counter_ns() - started
 
 
 def freeze_heap() -> None:
-    """Put what set-up made beyond the collector's reach, so that collecting between samples costs little."""
+    """Exclude the objects of the set-up from garbage collection, so that it is cheap between samples."""
     gc.collect()
     gc.freeze()
 
@@ -279,7 +279,7 @@ def freeze_heap() -> None:
 def evidence_of(
     timed: TimedCall, steal_ns: int | None, reference_drift: float | None, *, shared_cpu: bool
 ) -> DisturbanceEvidence:
-    """Return the evidence on what was timed, with what the whole sample saw of steal and ruler."""
+    """Return the evidence of disturbance from the counters, the steal time and the drift of the reference."""
     before, after = timed.own
     others, others_after = timed.companions
     switches = after.involuntary - before.involuntary + timed.children_switches
@@ -308,10 +308,10 @@ def _difference(before: int | None, after: int | None) -> int | None:
 
 
 def metric_value(elapsed_ns: int, iterations: int, answers: Sequence[SampleResult], metric: Metric) -> float:
-    """Return the figure of a sample of `iterations` that took `elapsed_ns` in all, and of what it said of itself.
+    """Return the figure of a sample of `iterations` that took `elapsed_ns` in total.
 
     Raises:
-        BenchError: the metric is a throughput and an iteration did not say how many bytes it moved.
+        BenchError: the metric is a throughput and an iteration did not report its bytes.
 
     """
     if answers and (costs := [answer.cost for answer in answers if answer.cost is not None]):
@@ -320,15 +320,15 @@ def metric_value(elapsed_ns: int, iterations: int, answers: Sequence[SampleResul
         return elapsed_ns / iterations / 1e6
     moved_bytes = [answer.moved_bytes for answer in answers if answer.moved_bytes]
     if len(moved_bytes) != iterations:
-        raise BenchError("sample() did not say how many bytes it moved (Sampled.moved_bytes)")
+        raise BenchError("sample() did not return the bytes it moved (SampleResult.moved_bytes)")
     return sum(moved_bytes) / max(elapsed_ns, 1) * 1e3
 
 
 def self_reported_ns(answers: list[SampleResult]) -> int:
-    """Return how long a bench itself says that its samples took, 0 if it does not.
+    """Return the total `elapsed_ns` that the results report, or 0.
 
     Raises:
-        BenchError: something it says is no count, or a cost is no positive number; the message says which.
+        BenchError: a reported value is not a count, or a cost is not a positive number.
 
     """
     total = 0
@@ -336,16 +336,16 @@ def self_reported_ns(answers: list[SampleResult]) -> int:
         counts = (("moved_bytes", answer.moved_bytes), ("elapsed_ns", answer.elapsed_ns), *answer.phases_ns.items())
         for name, count in counts:
             if count is not None and (not isinstance(count, int) or count < 0):
-                raise BenchError(f"sample() says that {name} is {count!r}, which is no count")
+                raise BenchError(f"sample(): {name} is {count!r}, not a count")
         cost = answer.cost
         if cost is not None and not (isinstance(cost, (int, float)) and 0 < cost < math.inf):
-            raise BenchError(f"sample() says that cost is {cost!r}, which is no positive number")
+            raise BenchError(f"sample(): cost is {cost!r}, not a positive number")
         total += answer.elapsed_ns or 0
     return total
 
 
 def mean_phases(results: list[SampleResult]) -> dict[str, int]:
-    """Return the phases per iteration."""
+    """Return the mean of each phase per iteration, in nanoseconds."""
     totals: dict[str, int] = {}
     for result in results:
         for name, elapsed_ns in result.phases_ns.items():
