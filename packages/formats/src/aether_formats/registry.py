@@ -20,13 +20,15 @@ AUTO = "auto"
 
 @runtime_checkable
 class Importer(Protocol):
-    """What an entry point of the group names: a module, or any object, that reads one format.
+    """A module, or any object, that reads one format. An entry point of the group names it."""
 
-    `SUFFIXES` are the ends of the names that its files have in a folder; empty where the folder is the report.
-    """
+    @property
+    def ABOUT(self) -> str:  # noqa: N802 - modules name it as a constant
+        """One line for `import --list`."""
 
-    ABOUT: str
-    SUFFIXES: tuple[str, ...]
+    @property
+    def SUFFIXES(self) -> tuple[str, ...]:  # noqa: N802
+        """The ends of its file names in a folder of results; empty if a folder is the report."""
 
     def matches(self, document: Document) -> bool:
         """Return whether the document is surely of this format. It never raises on what is not."""
