@@ -225,9 +225,7 @@ def test_where_the_usual_set_up_does_not_fit_another_is_pointed_at(build: Any) -
 
 def test_a_program_that_is_not_there_is_named(build: Any) -> None:
     message = refusal(build, "no-such-program --at-all")
-    assert message == (
-        "cannot be set up: no-such-program: there is no such program on the PATH ([ab] setup in aether.toml)"
-    )
+    assert message == ("cannot be set up: no-such-program: no such program on the PATH ([ab] setup in aether.toml)")
 
 
 def test_a_set_up_without_the_harness_is_refused_and_told_to_install_it(build: Any, tmp_path: Path) -> None:

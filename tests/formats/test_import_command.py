@@ -72,11 +72,11 @@ def test_several_files_of_a_bench_are_processes_of_it(guard: Guard, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["import"], "name a format, files and --out DIR, or --list"),
-        (["import", "hyperfine", "a"], "name a format, files and --out DIR, or --list"),
+        (["import"], "give FORMAT, FILE and --out DIR, or --list"),
+        (["import", "hyperfine", "a"], "give FORMAT, FILE and --out DIR, or --list"),
         (["import", "hyperfin", "a", "--out", "b"], "hyperfin: no such format; did you mean hyperfine?"),
         (["import", "csv", "a", "--out", "b", "--column", "x=y"], "--column x=y: write WHAT=NAME"),
-        (["check", "--better", "lower", "a", "b"], "--better goes with --from"),
+        (["check", "--better", "lower", "a", "b"], "--better needs --from FORMAT"),
         (["check", "--from", "nope", "a", "b"], "nope: no such format"),
         (["check", "--from", "auto", "a"], "paths come in pairs"),
         (["check", "--from", "auto", "a", "b"], "a: no such file"),

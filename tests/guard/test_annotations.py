@@ -1,4 +1,3 @@
-# The numbers of the test matrix stand in the names as it writes them.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -24,12 +23,12 @@ def annotations(*judgements: Judgement) -> list[str]:
 
 
 def unescaped(text: str) -> str:
-    for written, meant in (("%2C", ","), ("%3A", ":"), ("%0A", "\n"), ("%0D", "\r"), ("%25", "%")):
-        text = text.replace(written, meant)
+    for code, character in (("%2C", ","), ("%3A", ":"), ("%0A", "\n"), ("%0D", "\r"), ("%25", "%")):
+        text = text.replace(code, character)
     return text
 
 
-def test_a_regression_is_a_warning_with_its_title_file_and_figures(
+def test_regression_is_a_warning_with_title_file_and_figures(
     judgement: Callable[..., Judgement],
 ) -> None:
     properties = "title=Performance regression%3A packaging,file=baseline.json"
@@ -38,30 +37,30 @@ def test_a_regression_is_a_warning_with_its_title_file_and_figures(
 
 
 @pytest.mark.parametrize("verdict", ["pass", "improvement", "inconclusive", "error"])
-def test_what_is_no_regression_is_no_warning(judgement: Callable[..., Judgement], verdict: str) -> None:
+def test_other_verdicts_give_no_warning(judgement: Callable[..., Judgement], verdict: str) -> None:
     assert annotations(judgement(verdict=verdict)) == []
 
 
 @given(TEXT)
-def test_what_a_message_escapes_a_host_reads_back(text: str) -> None:
+def test_escaped_message_is_read_back_unchanged(text: str) -> None:
     written = escaped_message(text)
     assert not set(written) & set("\r\n")
     assert unescaped(written.replace(":", "%3A").replace(",", "%2C")) == text
 
 
 @given(TEXT)
-def test_what_a_property_escapes_a_host_reads_back(text: str) -> None:
+def test_escaped_property_is_read_back_unchanged(text: str) -> None:
     written = escaped_property(text)
     assert not set(written) & set("\r\n:,")
     assert unescaped(written) == text
 
 
-def test_letters_of_any_language_stay_as_they_are() -> None:
+def test_letters_of_any_language_are_not_escaped() -> None:
     assert escaped_property("größer 📦 包装") == "größer 📦 包装"
 
 
 @given(bench_id=TEXT, path=TEXT, unit=TEXT)
-def test_no_name_path_or_unit_makes_a_second_command(
+def test_no_name_path_or_unit_starts_a_second_command(
     judgement: Callable[..., Judgement], bench_id: str, path: str, unit: str
 ) -> None:
     lines = annotations(judgement(bench_id=bench_id, baseline_path=path, unit=unit))
@@ -75,15 +74,13 @@ def test_no_name_path_or_unit_makes_a_second_command(
 
 
 @pytest.mark.parametrize("name", ["a\x1b[2Jb", "a\u202eb", "a##vso[task.complete]b"])
-def test_no_name_in_a_warning_commands_a_terminal_or_another_host(
-    judgement: Callable[..., Judgement], name: str
-) -> None:
+def test_no_name_controls_a_terminal_or_another_host(judgement: Callable[..., Judgement], name: str) -> None:
     (line,) = annotations(judgement(bench_id=name, baseline_path=name))
     assert line.isprintable()
     assert "##vso[" not in line
 
 
-def test_ten_regressions_are_ten_lines_the_worst_first(judgement: Callable[..., Judgement]) -> None:
+def test_ten_regressions_are_ten_lines_worst_first(judgement: Callable[..., Judgement]) -> None:
     benches = [judgement(bench_id=f"bench {number}", change=number / 10) for number in range(3, 13)]
     lines = annotations(*benches)
     assert len(lines) == MAX_LINES == 10
@@ -92,9 +89,7 @@ def test_ten_regressions_are_ten_lines_the_worst_first(judgement: Callable[..., 
 
 
 @pytest.mark.parametrize("count", [11, 12, 500])
-def test_of_more_than_ten_regressions_nine_are_shown_and_the_rest_counted(
-    judgement: Callable[..., Judgement], count: int
-) -> None:
+def test_regressions_beyond_the_ninth_are_counted_in_one_line(judgement: Callable[..., Judgement], count: int) -> None:
     lines = annotations(*(judgement(bench_id=f"bench {number}", change=number) for number in range(count)))
     assert len(lines) == MAX_LINES
     assert lines[-1] == f"::warning title=Performance regressions::and {count - 9} more benches regressed"

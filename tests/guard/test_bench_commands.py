@@ -23,20 +23,20 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissi
 
 @pytest.fixture(autouse=True)
 def repository(tmp_path: Path) -> Path:
-    """A repository of somebody's with a bench command and a summary in it, where the guard runs."""
+    """A repository with a bench command, in which the guard runs."""
     subprocess.run([shutil.which("git") or "git", "init", "--quiet", tmp_path], check=True)
     (tmp_path / "hatch.toml").write_text('[envs.bench.scripts]\nall = "aether-bench run"\n', encoding="utf-8")
     return tmp_path
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    there = [path for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in there}
+    paths = [path for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
-def as_nobody(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run `init` as somebody who may do no more than the permissions say; root may do anything."""
-    # As somebody else, who may not even import, it has to have written and read its files once before.
+def run_unprivileged(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run `init` as an unprivileged user, because permissions do not apply to root."""
+    # That user may not read the modules, so run `init` elsewhere first to import all of them.
     program = (
         "import contextlib, os, sys, tempfile\n"
         "from aether_guard.cli.app import main\n"
@@ -56,7 +56,7 @@ def as_nobody(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def assert_refused_in_a_line(done: subprocess.CompletedProcess[str], *named: str) -> None:
+def assert_one_line_error(done: subprocess.CompletedProcess[str], *named: str) -> None:
     assert done.returncode == 2, done.stdout
     assert done.stderr.startswith("aether-guard: error: ")
     assert done.stderr.count("\n") == 1
@@ -64,17 +64,17 @@ def assert_refused_in_a_line(done: subprocess.CompletedProcess[str], *named: str
         assert name in done.stderr
 
 
-def test_it_writes_a_configuration_and_a_workflow_and_says_so_of_each(guard: Guard, repository: Path) -> None:
+def test_init_reports_each_written_file(guard: Guard, repository: Path) -> None:
     before = files(repository)
     done = guard("init", "--ci", "github")
     assert (done.returncode, done.stderr) == (0, "")
     written = files(repository).keys() - before.keys()
     assert written == {"aether.toml", GITHUB}
-    said = [line for line in done.stdout.splitlines() if line.startswith("wrote ")]
-    assert sorted(line.split()[1].rstrip(":") for line in said) == sorted(written)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("wrote ")]
+    assert sorted(line.split()[1].rstrip(":") for line in lines) == sorted(written)
 
 
-def test_it_ends_with_two_commands_that_can_be_run_next(guard: Guard, write: Write) -> None:
+def test_init_ends_with_two_commands_that_work(guard: Guard, write: Write) -> None:
     write("target/benchmarks/bench-pack.json")
     lines = guard("init", "--ci", "github").stdout.splitlines()
     assert lines[-3] == "next:"
@@ -83,7 +83,7 @@ def test_it_ends_with_two_commands_that_can_be_run_next(guard: Guard, write: Wri
     assert guard("check").returncode == 0
 
 
-def test_without_a_host_to_be_seen_it_asks_for_one(guard: Guard, repository: Path) -> None:
+def test_init_asks_for_an_unknown_ci_host(guard: Guard, repository: Path) -> None:
     done = guard("init")
     assert "aether-guard init --ci gitlab" in done.stdout
     assert (repository / "aether.toml").exists()
@@ -91,7 +91,7 @@ def test_without_a_host_to_be_seen_it_asks_for_one(guard: Guard, repository: Pat
 
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
-def test_a_second_run_changes_nothing_and_says_so(guard: Guard, repository: Path, ci: str) -> None:
+def test_second_run_changes_nothing(guard: Guard, repository: Path, ci: str) -> None:
     guard("init", "--ci", ci)
     before = files(repository)
     again = guard("init", "--ci", ci)
@@ -102,7 +102,7 @@ def test_a_second_run_changes_nothing_and_says_so(guard: Guard, repository: Path
     assert files(repository) == before
 
 
-def test_for_gitlab_it_writes_jobs_and_asks_for_the_line_that_includes_them(guard: Guard, repository: Path) -> None:
+def test_init_for_gitlab_writes_jobs_and_asks_for_the_include(guard: Guard, repository: Path) -> None:
     done = guard("init", "--ci", "gitlab")
     assert done.returncode == 0
     assert (repository / GITLAB).exists()
@@ -112,19 +112,17 @@ def test_for_gitlab_it_writes_jobs_and_asks_for_the_line_that_includes_them(guar
 
 
 @pytest.mark.parametrize("path", ["aether.toml", GITHUB])
-@pytest.mark.parametrize("text", ["", "# somebody else's\n"])
-def test_what_is_there_is_never_overwritten_and_that_is_said(
-    guard: Guard, repository: Path, path: str, text: str
-) -> None:
+@pytest.mark.parametrize("text", ["", "# not ours\n"])
+def test_existing_file_is_never_overwritten(guard: Guard, repository: Path, path: str, text: str) -> None:
     (repository / path).parent.mkdir(parents=True, exist_ok=True)
     (repository / path).write_text(text, encoding="utf-8")
     done = guard("init", "--ci", "github")
     assert done.returncode == 0
     assert (repository / path).read_text(encoding="utf-8") == text
-    assert f"left alone: {path} is there already; it would have said: " in done.stdout
+    assert f"left alone: {path} already exists; init would have written: " in done.stdout
 
 
-def test_a_link_is_not_written_through(guard: Guard, repository: Path) -> None:
+def test_init_does_not_write_through_a_link(guard: Guard, repository: Path) -> None:
     (repository / GITHUB).parent.mkdir(parents=True)
     (repository / GITHUB).symlink_to(repository / "elsewhere.yml")
     done = guard("init", "--ci", "github")
@@ -133,68 +131,64 @@ def test_a_link_is_not_written_through(guard: Guard, repository: Path) -> None:
     assert f"left alone: {GITHUB} " in done.stdout
 
 
-def test_a_host_that_is_not_known_is_refused(guard: Guard, repository: Path) -> None:
+def test_unknown_ci_host_is_refused(guard: Guard, repository: Path) -> None:
     done = guard("init", "--ci", "jenkins")
     assert done.returncode == 2
     assert "invalid choice: 'jenkins'" in done.stderr
     assert not (repository / "aether.toml").exists()
 
 
-def test_below_the_top_of_the_repository_it_is_refused_and_nothing_is_written(guard: Guard, repository: Path) -> None:
+def test_init_below_the_top_folder_is_refused(guard: Guard, repository: Path) -> None:
     (repository / "deep" / "down").mkdir(parents=True)
     before = files(repository)
     done = guard("init", cwd=repository / "deep" / "down")
-    assert_refused_in_a_line(done, "run aether-guard init at its top")
+    assert_one_line_error(done, "not the top folder of the repository: run aether-guard init in ")
     assert files(repository) == before
 
 
 @posix_only
-def test_in_a_folder_that_may_not_be_written_to_it_is_one_line(repository: Path) -> None:
+def test_read_only_folder_is_a_one_line_error(repository: Path) -> None:
     repository.chmod(0o555)
     try:
-        done = as_nobody(repository)
+        done = run_unprivileged(repository)
     finally:
         repository.chmod(0o755)
-    assert_refused_in_a_line(done, "aether.toml: cannot be written: permission denied")
+    assert_one_line_error(done, "aether.toml: cannot be written: permission denied")
     assert not (repository / "aether.toml").exists()
 
 
 @posix_only
-def test_of_two_files_of_which_one_cannot_be_written_the_other_is_said(repository: Path) -> None:
+def test_error_names_the_files_already_written(repository: Path) -> None:
     (repository / ".github" / "workflows").mkdir(parents=True)
     (repository / ".github" / "workflows").chmod(0o555)
     repository.chmod(0o777)
-    done = as_nobody(repository)
-    assert_refused_in_a_line(done, f"{GITHUB}: cannot be written: permission denied", "written before it: aether.toml")
+    done = run_unprivileged(repository)
+    assert_one_line_error(done, f"{GITHUB}: cannot be written: permission denied", "already written: aether.toml")
     assert (repository / "aether.toml").exists()
     assert not (repository / GITHUB).exists()
 
 
 @posix_only
-def test_a_folder_that_may_not_be_looked_into_is_said_and_stops_nothing(repository: Path) -> None:
+def test_unreadable_folder_is_skipped(repository: Path) -> None:
     (repository / "secret").mkdir(mode=0)
     repository.chmod(0o777)
-    done = as_nobody(repository)
+    done = run_unprivileged(repository)
     (repository / "secret").chmod(0o755)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "not looked at: secret: permission denied\n" in done.stdout
+    assert "skipped: secret: permission denied\n" in done.stdout
     assert "wrote aether.toml: " in done.stdout
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk_behind_the_standard_output_fails_although_the_files_are_there(
-    guard: Guard, repository: Path
-) -> None:
+def test_full_disk_behind_stdout_fails_after_writing_the_files(guard: Guard, repository: Path) -> None:
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = guard("init", stdout=full.fileno())
-    assert_refused_in_a_line(done, "the output cannot be written: no space left on device")
+    assert_one_line_error(done, "the output cannot be written: no space left on device")
     assert (repository / "aether.toml").exists()
 
 
 @posix_only
-def test_a_bench_command_that_is_no_ascii_is_told_to_a_terminal_that_can_show_nothing_else(
-    guard: Guard, write: Write
-) -> None:
+def test_report_is_escaped_on_an_ascii_terminal(guard: Guard, write: Write) -> None:
     write("ergebnis-\N{GREEK SMALL LETTER MU}s/bench-a.json")
     done = guard("init", env={"PYTHONIOENCODING": "ascii", "LC_ALL": "C"})
     assert (done.returncode, done.stderr) == (0, "")

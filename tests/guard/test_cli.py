@@ -1,4 +1,3 @@
-# The numbers of the test matrix stand in the names as it writes them.
 from __future__ import annotations
 
 import contextlib
@@ -48,8 +47,8 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
 needs_full_device = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 
 
-def assert_refused_in_a_line(done: subprocess.CompletedProcess[str], *named: str) -> None:
-    """Hold that the command ended with status 2 and a line for each of what is `named`, not with a traceback."""
+def assert_one_line_errors(done: subprocess.CompletedProcess[str], *named: str) -> None:
+    """Assert exit status 2 and one error line per entry of `named`, without a traceback."""
     lines = done.stderr.splitlines()
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
@@ -59,55 +58,55 @@ def assert_refused_in_a_line(done: subprocess.CompletedProcess[str], *named: str
         assert name in line
 
 
-# What a summary must hold.
+# Validation.
 
 
-def test_every_invalid_file_is_named_in_a_line(guard: Guard) -> None:
+def test_validate_names_every_invalid_file_in_one_line(guard: Guard) -> None:
     done = guard("validate", FIXTURES / "invalid")
-    assert_refused_in_a_line(done, *map(str, INVALID))
+    assert_one_line_errors(done, *map(str, INVALID))
     assert done.stdout == ""
 
 
-def test_a_missing_key_is_named(guard: Guard) -> None:
+def test_validate_names_a_missing_key(guard: Guard) -> None:
     done = guard("validate", *(FIXTURES / "invalid" / f"missing_{key}.json" for key in REQUIRED_KEYS))
-    assert_refused_in_a_line(done, *(f"missing_{key}.json: {key}: missing" for key in REQUIRED_KEYS))
+    assert_one_line_errors(done, *(f"missing_{key}.json: {key}: missing" for key in REQUIRED_KEYS))
 
 
-def test_valid_files_are_valid_however_they_are_written(guard: Guard) -> None:
+def test_validate_accepts_every_valid_file(guard: Guard) -> None:
     done = guard("validate", FIXTURES / "valid", PACK, STREAM)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == len(list((FIXTURES / "valid").iterdir())) + 2
     assert all(line.startswith("ok: ") for line in done.stdout.splitlines())
 
 
-def test_an_invalid_file_beside_valid_ones_fails_and_the_others_are_said_to_be_valid(guard: Guard) -> None:
+def test_validate_reports_valid_and_invalid_files(guard: Guard) -> None:
     done = guard("validate", PACK, FIXTURES / "invalid" / "n_zero.json", STREAM)
-    assert_refused_in_a_line(done, "n_zero.json: n: ")
+    assert_one_line_errors(done, "n_zero.json: n: ")
     assert len(done.stdout.splitlines()) == 2
 
 
 @pytest.mark.parametrize("side", [0, 1])
-def test_a_check_of_an_invalid_file_fails_and_names_file_and_key(guard: Guard, side: int) -> None:
+def test_check_of_an_invalid_file_names_file_and_key(guard: Guard, side: int) -> None:
     paths = [PACK, PACK]
     paths[side] = FIXTURES / "invalid" / "missing_p95.json"
-    assert_refused_in_a_line(guard("check", *paths), "missing_p95.json: p95: missing")
+    assert_one_line_errors(guard("check", *paths), "missing_p95.json: p95: missing")
 
 
-# What passes.
+# Passing checks.
 
 
 @pytest.mark.parametrize(
     ("baseline", "current"),
     [(PACK, PACK), (PACK, PACK_BETTER), (PACK, PACK_PLUS10), (STREAM, STREAM_BETTER), (STREAM, STREAM_MINUS10)],
 )
-def test_a_p95_within_the_limit_passes(guard: Guard, baseline: Path, current: Path) -> None:
+def test_p95_within_the_gate_passes(guard: Guard, baseline: Path, current: Path) -> None:
     done = guard("check", baseline, current)
     assert (done.returncode, done.stderr) == (0, "")
     assert "::warning" not in done.stdout
 
 
 @pytest.mark.parametrize(("throughput", "factor"), [(False, 1.2), (True, 0.8)], ids=["duration", "throughput"])
-def test_a_p95_exactly_at_the_limit_passes(guard: Guard, write: Write, *, throughput: bool, factor: float) -> None:
+def test_p95_exactly_at_the_gate_passes(guard: Guard, write: Write, *, throughput: bool, factor: float) -> None:
     paths = []
     for number, baseline in enumerate([0.1, 0.7, 1.1, 3.3, 6.75, 10, 123456.789, 1e-9, 1e12]):
         for name, p95 in (("old", baseline), ("new", baseline * factor)):
@@ -119,40 +118,40 @@ def test_a_p95_exactly_at_the_limit_passes(guard: Guard, write: Write, *, throug
 
 
 @pytest.mark.parametrize(("p95", "status"), [(12.000000001, 0), (12.00001, 1)])
-def test_rounding_does_not_decide_but_a_millionth_does(guard: Guard, write: Write, p95: float, status: int) -> None:
+def test_gate_tolerates_rounding_errors_but_not_a_millionth(
+    guard: Guard, write: Write, p95: float, status: int
+) -> None:
     assert guard("check", write("old.json", p95=10), write("new.json", p95=p95)).returncode == status
 
 
-# What fails.
+# Regressions.
 
 
 @pytest.mark.parametrize(("baseline", "current"), [(PACK, PACK_PLUS25), (STREAM, STREAM_MINUS25)])
-def test_a_p95_beyond_the_limit_fails_and_its_percentage_is_printed(
-    guard: Guard, baseline: Path, current: Path
-) -> None:
+def test_p95_beyond_the_gate_fails_with_its_percentage(guard: Guard, baseline: Path, current: Path) -> None:
     done = guard("check", baseline, current)
     assert (done.returncode, done.stderr) == (1, "")
     assert "+25.0 %  regression" in done.stdout
     assert "p95 25.0 % worse, gate 20 %" in done.stdout
 
 
-def test_a_tighter_gate_fails_what_the_usual_one_passes(guard: Guard) -> None:
+def test_tighter_gate_fails_a_change_within_the_default(guard: Guard) -> None:
     done = guard("check", "--gate", "5%", PACK, PACK_PLUS10)
     assert done.returncode == 1
     assert "p95 10.0 % worse, gate 5 %" in done.stdout
 
 
-def test_a_throughput_that_fell_to_nothing_is_a_regression(guard: Guard, write: Write) -> None:
+def test_throughput_of_zero_is_a_regression(guard: Guard, write: Write) -> None:
     old, new = write("old.json", throughput=True, p95=1000), write("new.json", throughput=True, p95=0)
     done = guard("check", old, new)
     assert done.returncode == 1
     assert "+100.0 %" in done.stdout
 
 
-# What a host shows.
+# Annotations.
 
 
-def test_a_regression_gives_a_warning_line_with_the_details(guard: Guard) -> None:
+def test_regression_prints_a_warning_line(guard: Guard) -> None:
     done = guard("check", PACK, PACK_PLUS25)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("::")]
     assert line.startswith("::warning title=Performance regression%3A packaging,file=")
@@ -160,7 +159,7 @@ def test_a_regression_gives_a_warning_line_with_the_details(guard: Guard) -> Non
     assert line.endswith("::packaging: p95 25.0 %25 worse, gate 20 %25: 6.75 ms in the baseline, 8.438 ms now")
 
 
-def test_every_regression_gives_a_warning_line_the_worst_first(guard: Guard, write: Write) -> None:
+def test_warning_lines_list_the_worst_regression_first(guard: Guard, write: Write) -> None:
     paths = [write("old.json", p95=10), write("new.json", p95=20), PACK, PACK_PLUS25, STREAM, STREAM_MINUS25]
     lines = [line for line in guard("check", *paths).stdout.splitlines() if line.startswith("::warning ")]
     assert ["100.0 %25" in line for line in lines] == [True, False, False]
@@ -173,44 +172,44 @@ def test_warn_only_warns_and_exits_0(guard: Guard) -> None:
     assert "+25.0 %  regression" in done.stdout
 
 
-def test_no_warning_lines_where_they_are_not_wanted(guard: Guard) -> None:
+def test_annotations_never_prints_no_warning_lines(guard: Guard) -> None:
     done = guard("check", "--annotations", "never", PACK, PACK_PLUS25)
     assert done.returncode == 1
     assert "::" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("form", ["json", "markdown", "html", "junit"])
-def test_the_warning_lines_of_a_document_stand_on_the_other_stream(guard: Guard, form: str) -> None:
+def test_warning_lines_of_a_document_go_to_stderr(guard: Guard, form: str) -> None:
     quiet = guard("check", "--format", form, "--annotations", "never", PACK, PACK_PLUS25)
     done = guard("check", "--format", form, PACK, PACK_PLUS25)
     assert done.stderr.startswith("::warning ")
     assert "::warning " not in done.stdout
-    if form != "html":  # which says when it was made
+    if form != "html":  # a page holds the time of its creation
         assert done.stdout == quiet.stdout
     if form == "json":
         assert json.loads(done.stdout)["verdict"] == "regression"
 
 
-def test_the_warning_lines_follow_the_report_that_a_person_reads(guard: Guard) -> None:
+def test_warning_lines_follow_the_text_report(guard: Guard) -> None:
     assert "\n::warning " in guard("check", PACK, PACK_PLUS25).stdout
 
 
 @pytest.mark.parametrize("name", ["::error::x", "  ::error::x", "##[error]x", "x##vso[task.complete]y"])
 @pytest.mark.parametrize("form", ["text", "markdown"])
-def test_no_name_becomes_a_command_of_the_host(guard: Guard, write: Write, name: str, form: str) -> None:
+def test_bench_name_never_becomes_a_workflow_command(guard: Guard, write: Write, name: str, form: str) -> None:
     paths = write("old.json", bench_id=name), write("new.json", bench_id=name, p95=20)
-    said = guard("check", "--annotations", "never", "--format", form, *paths).stdout
-    said += guard("policy", name).stdout
-    said += guard("promote", "--reason", "x", "--baseline", paths[0], "--current", paths[1]).stdout
-    assert not [line for line in said.splitlines() if line.lstrip().startswith("::") or re.search(r"##\w*\[", line)]
+    output = guard("check", "--annotations", "never", "--format", form, *paths).stdout
+    output += guard("policy", name).stdout
+    output += guard("promote", "--reason", "x", "--baseline", paths[0], "--current", paths[1]).stdout
+    assert not [line for line in output.splitlines() if line.lstrip().startswith("::") or re.search(r"##\w*\[", line)]
 
 
-# What is missing.
+# Missing files.
 
 
-def test_every_missing_path_is_listed(guard: Guard) -> None:
+def test_check_lists_every_missing_path(guard: Guard) -> None:
     done = guard("check", "absent_a.json", "absent_b.json", "absent_c.json", STREAM, PACK, "absent_d.json")
-    assert_refused_in_a_line(done, *(f"absent_{letter}.json: no such file" for letter in "abcd"))
+    assert_one_line_errors(done, *(f"absent_{letter}.json: no such file" for letter in "abcd"))
     assert all(f"absent_{letter}.json" in done.stdout for letter in "abcd")
 
 
@@ -221,37 +220,37 @@ def test_an_error_appears_once_in_a_log(guard: Guard, write: Write) -> None:
     assert document.stderr == "aether-guard: error: absent.json: no such file\n"
 
 
-def test_an_unknown_option_blames_no_other(guard: Guard) -> None:
+def test_unknown_option_suggests_the_nearest_options(guard: Guard) -> None:
     done = guard("check", "--form", "auto", PACK, PACK)
     assert done.returncode == 2
     assert done.stderr.endswith("error: unrecognized arguments: --form; did you mean --format or --from?\n")
 
 
 @pytest.mark.parametrize("side", [0, 1])
-def test_a_missing_baseline_and_a_missing_current_fail_alike(guard: Guard, side: int) -> None:
+def test_missing_file_on_either_side_is_an_error(guard: Guard, side: int) -> None:
     paths: list[str | Path] = [PACK, PACK]
     paths[side] = "absent.json"
-    assert_refused_in_a_line(guard("check", *paths), "absent.json: no such file")
+    assert_one_line_errors(guard("check", *paths), "absent.json: no such file")
 
 
-def test_missing_paths_of_both_options_are_listed(guard: Guard) -> None:
+def test_check_lists_missing_paths_of_both_options(guard: Guard) -> None:
     done = guard("check", "--baseline", "gone", "also-gone.json", "--current", "none/*.json")
-    assert_refused_in_a_line(done, "gone: ", "also-gone.json: ", "none/*.json: ")
+    assert_one_line_errors(done, "gone: ", "also-gone.json: ", "none/*.json: ")
 
 
-def test_missing_paths_of_the_configuration_are_listed(guard: Guard, tmp_path: Path) -> None:
+def test_check_lists_missing_paths_of_the_configuration(guard: Guard, tmp_path: Path) -> None:
     (tmp_path / "aether.toml").write_text('[guard]\nbaseline = ["gone"]\ncurrent = ["none"]\n')
-    assert_refused_in_a_line(guard("check"), "gone: ", "none: ")
+    assert_one_line_errors(guard("check"), "gone: ", "none: ")
 
 
-def test_a_missing_file_fails_whatever_is_only_to_warn(guard: Guard) -> None:
-    assert_refused_in_a_line(guard("check", "--warn-only", PACK, "absent.json"), "absent.json: ")
+def test_missing_file_fails_despite_warn_only(guard: Guard) -> None:
+    assert_one_line_errors(guard("check", "--warn-only", PACK, "absent.json"), "absent.json: ")
 
 
-# Several at once.
+# Several benches.
 
 
-def test_every_bench_has_a_line_and_the_worst_decides(guard: Guard) -> None:
+def test_every_bench_has_a_line_and_the_worst_verdict_decides(guard: Guard) -> None:
     done = guard("check", PACK, PACK_BETTER, STREAM, STREAM_MINUS25)
     assert done.returncode == 1
     streaming, packaging = done.stdout.splitlines()[1:3]
@@ -261,7 +260,7 @@ def test_every_bench_has_a_line_and_the_worst_decides(guard: Guard) -> None:
     assert packaging.endswith(" pass")
 
 
-def test_all_that_pass_pass(guard: Guard) -> None:
+def test_several_passing_benches_pass(guard: Guard) -> None:
     done = guard("check", PACK, PACK_PLUS10, STREAM, STREAM_MINUS10)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("\npass: 2 passed (gate 20 % on p95)\n")
@@ -270,7 +269,7 @@ def test_all_that_pass_pass(guard: Guard) -> None:
 @pytest.mark.parametrize("flags", [(), ("--warn-only",), ("--strict",)])
 def test_an_error_outranks_a_regression(guard: Guard, flags: tuple[str, ...]) -> None:
     done = guard("check", *flags, PACK, PACK_PLUS25, STREAM, "absent.json")
-    assert_refused_in_a_line(done, "absent.json: no such file")
+    assert_one_line_errors(done, "absent.json: no such file")
     assert "+25.0 %  regression" in done.stdout
 
 
@@ -285,14 +284,14 @@ def test_folders_are_paired_by_bench(guard: Guard, write: Write) -> None:
         assert [line.split()[0] for line in done.stdout.splitlines()[1:3]] == ["b", "a"]
 
 
-def test_a_second_file_of_a_bench_is_refused(guard: Guard, write: Write) -> None:
+def test_second_file_of_a_bench_is_refused(guard: Guard, write: Write) -> None:
     for name in ("old/a", "new/a", "new/b"):
         write(f"{name}.json")
     done = guard("check", "old", "new")
-    assert_refused_in_a_line(done, f"{os.path.join('new', 'b.json')}: bench_id: packaging is in ")
+    assert_one_line_errors(done, f"{os.path.join('new', 'b.json')}: bench_id: packaging is in ")
 
 
-def test_a_new_bench_is_listed_and_passes(guard: Guard, write: Write) -> None:
+def test_new_bench_is_listed_and_passes(guard: Guard, write: Write) -> None:
     write("old/a.json", bench_id="a")
     write("new/a.json", bench_id="a")
     write("new/b.json", bench_id="b")
@@ -301,14 +300,14 @@ def test_a_new_bench_is_listed_and_passes(guard: Guard, write: Write) -> None:
     assert "\nnew: b: it has no baseline yet\n" in done.stdout
 
 
-def test_a_vanished_bench_is_an_error(guard: Guard, write: Write) -> None:
+def test_missing_bench_is_an_error(guard: Guard, write: Write) -> None:
     write("old/a.json", bench_id="a")
     write("old/b.json", bench_id="b")
     write("new/a.json", bench_id="a")
-    assert_refused_in_a_line(guard("check", "old", "new"), "no current summary of the bench b")
+    assert_one_line_errors(guard("check", "old", "new"), "no current summary of the bench b")
 
 
-# What cannot be compared.
+# Incomparable files.
 
 
 @pytest.mark.parametrize(
@@ -319,30 +318,28 @@ def test_a_vanished_bench_is_an_error(guard: Guard, write: Write) -> None:
         (PACK, FIXTURES / "invalid" / "nan.json", "p95: NaN is not a number"),
     ],
 )
-def test_what_cannot_be_compared_is_an_error_in_a_line(
-    guard: Guard, baseline: Path, current: Path, problem: str
-) -> None:
-    assert_refused_in_a_line(guard("check", baseline, current), problem)
+def test_incomparable_files_give_a_one_line_error(guard: Guard, baseline: Path, current: Path, problem: str) -> None:
+    assert_one_line_errors(guard("check", baseline, current), problem)
 
 
-def test_other_params_are_an_error_that_names_the_parameter(guard: Guard, write: Write) -> None:
+def test_different_params_are_an_error_that_names_the_parameter(guard: Guard, write: Write) -> None:
     old, new = write("old.json", params={"files": 100}), write("new.json", params={"files": 1000})
-    assert_refused_in_a_line(guard("check", old, new), "params.files differs: 100 in the baseline, 1000 now")
+    assert_one_line_errors(guard("check", old, new), "params.files differs: 100 in the baseline, 1000 now")
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "hint"),
     [
         ({"files": 100}, {"files": 100, "level": 6}, "none in the baseline, 6 now; if the bench gained"),
         ({"files": 100, "level": 6}, {"files": 100}, "6 in the baseline, none now; if the bench lost"),
     ],
 )
-def test_a_parameter_that_only_one_side_has_is_an_error_that_says_what_to_do(
-    guard: Guard, write: Write, before: dict[str, Any], after: dict[str, Any], said: str
+def test_parameter_on_one_side_only_suggests_a_promotion(
+    guard: Guard, write: Write, before: dict[str, Any], after: dict[str, Any], hint: str
 ) -> None:
     old, new = write("old.json", params=before), write("new.json", params=after)
-    whole = f"params.level differs: {said} this parameter, promote a new baseline"
-    assert_refused_in_a_line(guard("check", old, new), whole)
+    message = f"params.level differs: {hint} this parameter, promote a new baseline"
+    assert_one_line_errors(guard("check", old, new), message)
     done = guard("promote", "--baseline", old, "--current", new, "--reason", "another parameter")
     assert done.returncode == 0
     assert guard("check", old, new).returncode == 0
@@ -355,10 +352,10 @@ def test_a_parameter_that_only_one_side_has_is_an_error_that_says_what_to_do(
     ("arguments", "problem"),
     [
         (["check", str(PACK)], "paths come in pairs"),
-        (["check", "--baseline", str(PACK)], "--baseline and --current go together"),
+        (["check", "--baseline", str(PACK)], "--baseline and --current must be given together"),
         (["check"], "nothing to compare"),
         (["check", "--gate", "150%", str(PACK), str(PACK)], "write 50%"),
-        (["check", "--gate", "20", str(PACK), str(PACK)], "write 20% if that is meant"),
+        (["check", "--gate", "20", str(PACK), str(PACK)], "for a percentage write 20%"),
         (["check", "--quantile", "p99", str(PACK), str(PACK)], "--quantile"),
         (["check", "--fromat", "json", str(PACK), str(PACK)], "--fromat"),
         (["validate"], "FILE"),
@@ -371,10 +368,10 @@ def test_a_parameter_that_only_one_side_has_is_an_error_that_says_what_to_do(
         (["policy", "--gate", "150%"], "write 50%"),
         (["noise"], "RECORDING"),
         (["noise", "absent.jsonl"], "absent.jsonl: no such file"),
-        (["noise", "--rate", "20", "absent.jsonl"], "write 20% if that is meant"),
+        (["noise", "--rate", "20", "absent.jsonl"], "for a percentage write 20%"),
     ],
 )
-def test_a_wrong_command_line_exits_2_and_says_what_is_wrong(guard: Guard, arguments: list[str], problem: str) -> None:
+def test_invalid_command_line_exits_2_with_the_problem(guard: Guard, arguments: list[str], problem: str) -> None:
     done = guard(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert problem in done.stderr.splitlines()[-1]
@@ -382,14 +379,14 @@ def test_a_wrong_command_line_exits_2_and_says_what_is_wrong(guard: Guard, argum
 
 
 @pytest.mark.parametrize("command", ["check", "init", "validate", "schema", "promote", "noise", "policy"])
-def test_the_help_of_every_command_shows_a_worked_example_in_80_columns(guard: Guard, command: str) -> None:
+def test_help_shows_an_example_within_80_columns(guard: Guard, command: str) -> None:
     done = guard(command, "-h")
     assert done.returncode == 0
     assert f"\n  aether-guard {command}" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
-def test_the_paths_and_the_gate_come_from_the_configuration(guard: Guard, write: Write, tmp_path: Path) -> None:
+def test_check_reads_paths_and_gate_from_the_configuration(guard: Guard, write: Write, tmp_path: Path) -> None:
     write("old/a.json", p95=10)
     write("new/a.json", p95=11)
     (tmp_path / "aether.toml").write_text('[guard]\nbaseline = ["old"]\ncurrent = ["new"]\ngate = "5%"\n')
@@ -399,18 +396,18 @@ def test_the_paths_and_the_gate_come_from_the_configuration(guard: Guard, write:
         assert guard("check", "--gate", "10%", cwd=cwd).returncode == 0
 
 
-def test_an_unknown_key_of_the_configuration_is_an_error_with_a_hint(guard: Guard, tmp_path: Path) -> None:
+def test_unknown_configuration_key_is_an_error_with_a_hint(guard: Guard, tmp_path: Path) -> None:
     (tmp_path / "aether.toml").write_text('[guard]\ngaet = "5%"\n')
-    assert_refused_in_a_line(guard("check", PACK, PACK), "aether.toml: guard.gaet: no such key; did you mean gate?")
+    assert_one_line_errors(guard("check", PACK, PACK), "aether.toml: guard.gaet: no such key; did you mean gate?")
 
 
-def test_another_quantile_is_judged_where_it_is_asked_for(guard: Guard, write: Write) -> None:
+def test_quantile_option_selects_the_judged_quantile(guard: Guard, write: Write) -> None:
     old, new = write("old.json", p50=5, p95=10), write("new.json", p50=9, p95=10)
     assert guard("check", old, new).returncode == 0
     assert guard("check", "--quantile", "p50", old, new).returncode == 1
 
 
-def test_strict_changes_nothing_where_nothing_is_inconclusive(guard: Guard) -> None:
+def test_strict_has_no_effect_without_inconclusive_verdicts(guard: Guard) -> None:
     assert guard("check", "--strict", PACK, PACK_PLUS10).returncode == 0
     assert guard("check", "--strict", PACK, PACK_PLUS25).returncode == 1
 
@@ -424,14 +421,16 @@ def steady(value: float) -> list[list[float]]:
     return [[value] * 12 for _ in range(5)]
 
 
-def sampled(value: float, *, ruler: float | None = None, **changes: Any) -> dict[str, Any]:
-    """Return the keys of a summary whose samples are all alike, beside a ruler if there is one."""
-    ruled = {} if ruler is None else {"reference": {"kernel": "archive-1", "unit": "ms", "samples": steady(ruler)}}
-    return {"p50": value, "p95": value, "n": 60, "samples": steady(value), **ruled, **changes}
+def sampled(value: float, *, reference: float | None = None, **changes: Any) -> dict[str, Any]:
+    """Return the keys of a summary with constant samples and, if given, a constant reference."""
+    keys: dict[str, Any] = {"p50": value, "p95": value, "n": 60, "samples": steady(value)}
+    if reference is not None:
+        keys["reference"] = {"kernel": "archive-1", "unit": "ms", "samples": steady(reference)}
+    return {**keys, **changes}
 
 
 def wild(**changes: Any) -> dict[str, Any]:
-    """Return the keys of a summary of which one round is much slower than the others."""
+    """Return the keys of a summary with one round that is much slower than the others."""
     return sampled(10.0, samples=[*steady(10.0)[:4], [40.0] * 12], p95=40.0, **changes)
 
 
@@ -439,46 +438,48 @@ def waiver(expires: date) -> str:
     return f'[[guard.waiver]]\nbench = "pack*"\ngate = "50%"\nreason = "a larger manifest"\nexpires = {expires}\n'
 
 
-def moving(value: float, ruler: float) -> dict[str, Any]:
+def moving(value: float, reference_ms: float) -> dict[str, Any]:
     """Return the keys of a summary whose samples and reference both follow the machine's speed."""
     speeds = (0.92, 0.96, 1.0, 1.04, 1.08)
-    samples, rulers = ([[start * speed] * 12 for speed in speeds] for start in (value, ruler))
-    reference = {"kernel": "archive-1", "unit": "ms", "samples": rulers}
+    samples, references = ([[start * speed] * 12 for speed in speeds] for start in (value, reference_ms))
+    reference = {"kernel": "archive-1", "unit": "ms", "samples": references}
     return {"p50": value, "p95": value * speeds[-1], "n": 60, "samples": samples, "reference": reference}
 
 
-ONE_RUN = "One baseline run: unchanged code can differ from run to run, and `aether-guard promote --runs 5` makes the "
+ONE_RUN = (
+    "One baseline run does not show how much unchanged code varies from run to run; `aether-guard promote --runs 5` "
+)
 
 
-def test_a_check_of_samples_says_how_sure_it_is(guard: Guard, write: Write) -> None:
-    done = guard("check", write("old.json", **sampled(10.0, ruler=0.4)), write("new.json", **sampled(13.0, ruler=0.4)))
+def test_check_of_samples_prints_an_interval(guard: Guard, write: Write) -> None:
+    done = guard(
+        "check", write("old.json", **sampled(10.0, reference=0.4)), write("new.json", **sampled(13.0, reference=0.4))
+    )
     assert (done.returncode, done.stderr) == (1, "")
     assert "p95 30.0 % worse, normalized (90 % interval +30.0 % to +30.0 %), gate 20 %" in done.stdout
-    assert f"\n\n{ONE_RUN}baseline show by how much.\n\n" in done.stdout
+    assert f"\n\n{ONE_RUN}keeps several.\n\n" in done.stdout
     assert "(gate 20 % on p95)" in done.stdout
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "html", "junit"])
-def test_every_form_that_a_person_reads_gives_the_level_of_an_interval(guard: Guard, write: Write, form: str) -> None:
+def test_formats_for_people_print_the_interval_level(guard: Guard, write: Write, form: str) -> None:
     paths = write("old.json", **sampled(10.0)), write("new.json", **sampled(13.0))
     assert "90 % interval +30.0 % to +30.0 %" in guard("check", "--format", form, *paths).stdout
 
 
-def test_what_the_reference_explains_passes_and_what_it_reveals_fails(guard: Guard, write: Write) -> None:
+def test_reference_explains_one_slowdown_and_reveals_another(guard: Guard, write: Write) -> None:
     old = write("old.json", **moving(10.0, 0.4))
     explained = guard("check", old, write("slow.json", **moving(13.0, 0.52)))
     assert explained.returncode == 0
-    assert "; as measured 30.0 % worse, and by the reference this machine is 30 % slower" in explained.stdout
+    assert "; as measured 30.0 % worse, on a machine 30 % slower by the reference" in explained.stdout
     revealed = guard("check", old, write("fast.json", **moving(10.0, 0.3)))
     assert revealed.returncode == 1
     assert "+33.3 %  regression" in revealed.stdout
 
 
-def test_a_reference_that_nothing_supports_does_not_overrule_the_figures_as_measured(
-    guard: Guard, write: Write
-) -> None:
-    old = write("old.json", **sampled(10.0, ruler=0.4))
-    for current in (sampled(13.0, ruler=0.52), sampled(10.0, ruler=0.3)):
+def test_unsupported_reference_makes_a_contradiction_inconclusive(guard: Guard, write: Write) -> None:
+    old = write("old.json", **sampled(10.0, reference=0.4))
+    for current in (sampled(13.0, reference=0.52), sampled(10.0, reference=0.3)):
         done = guard("check", "--strict", old, write("new.json", **current))
         assert done.returncode == 3
         assert "the reference contradicts the figures as measured, and nothing shows" in done.stdout
@@ -486,25 +487,25 @@ def test_a_reference_that_nothing_supports_does_not_overrule_the_figures_as_meas
 
 
 @pytest.mark.parametrize("form", ["text", "json", "markdown"])
-def test_strict_exits_3_where_the_evidence_is_inconclusive(guard: Guard, write: Write, form: str) -> None:
+def test_strict_exits_3_if_the_evidence_is_inconclusive(guard: Guard, write: Write, form: str) -> None:
     paths = [write("old.json", **sampled(10.0)), write("new.json", **wild())]
     assert guard("check", "--format", form, *paths).returncode == 0
     done = guard("check", "--strict", "--format", form, *paths)
     assert done.returncode == 3
     assert "inconclusive" in done.stdout
-    assert "samples a side would settle it" in done.stdout
+    assert "samples per side would settle it" in done.stdout
     assert "::warning" not in done.stdout + done.stderr
 
 
-def test_strict_ranks_what_is_inconclusive_behind_regressions_and_errors(guard: Guard, write: Write) -> None:
+def test_strict_ranks_inconclusive_below_regression_and_error(guard: Guard, write: Write) -> None:
     paths: list[str | Path] = [write("old.json", **sampled(10.0)), write("new.json", **wild())]
     assert guard("check", "--strict", *paths, STREAM, STREAM_MINUS25).returncode == 1
     assert guard("check", "--strict", "--warn-only", *paths, STREAM, STREAM_MINUS25).returncode == 3
     assert guard("check", "--strict", *paths, STREAM, "absent.json").returncode == 2
 
 
-def test_json_of_evidence_matches_the_published_shape(guard: Guard, write: Write) -> None:
-    old = write("old.json", **sampled(10.0, ruler=0.4))
+def test_json_of_an_interval_matches_the_published_schema(guard: Guard, write: Write) -> None:
+    old = write("old.json", **sampled(10.0, reference=0.4))
     done = guard("check", "--format", "json", old, write("new.json", **wild()))
     report = json.loads(done.stdout)
     assert list(Draft202012Validator(json.loads(published_check_schema())).iter_errors(report)) == []
@@ -515,47 +516,47 @@ def test_json_of_evidence_matches_the_published_shape(guard: Guard, write: Write
     assert bench["interval"][0] < bench["interval"][1]
 
 
-def test_an_expected_bench_that_is_not_there_is_an_error(guard: Guard, tmp_path: Path) -> None:
+def test_missing_expected_bench_is_an_error(guard: Guard, tmp_path: Path) -> None:
     assert guard("check", "--expect", "packaging", PACK, PACK).returncode == 0
     done = guard("check", "--expect", "packaging", "--expect", "networking", "--warn-only", PACK, PACK)
-    assert_refused_in_a_line(done, "networking: expected, and there is no current summary")
+    assert_one_line_errors(done, "networking: expected, and there is no current summary")
     (tmp_path / "aether.toml").write_text('[guard]\nexpected = ["networking"]\n')
-    assert_refused_in_a_line(guard("check", PACK, PACK), "networking: expected")
+    assert_one_line_errors(guard("check", PACK, PACK), "networking: expected")
 
 
-def test_a_bench_expected_twice_is_missed_once(guard: Guard, tmp_path: Path) -> None:
+def test_bench_expected_twice_is_reported_once(guard: Guard, tmp_path: Path) -> None:
     (tmp_path / "aether.toml").write_text('[guard]\nexpected = ["networking"]\n')
-    assert_refused_in_a_line(guard("check", "--expect", "networking", PACK, PACK), "networking: expected")
+    assert_one_line_errors(guard("check", "--expect", "networking", PACK, PACK), "networking: expected")
 
 
-def test_evidence_that_is_asked_for_and_missing_is_an_error(guard: Guard, write: Write) -> None:
+def test_missing_required_evidence_is_an_error(guard: Guard, write: Write) -> None:
     bare = guard("check", "--evidence", "samples", PACK, PACK)
-    assert_refused_in_a_line(bare, "the policy asks for samples on both sides")
+    assert_one_line_errors(bare, "the policy asks for samples on both sides")
     paths = [write("old.json", **sampled(10.0)), write("new.json", **sampled(10.0))]
     assert guard("check", "--evidence", "samples", *paths).returncode == 0
-    unruled = guard("check", "--evidence", "ruler", *paths)
-    assert_refused_in_a_line(unruled, "the policy asks for the same ruler on both sides")
+    without_reference = guard("check", "--evidence", "ruler", *paths)
+    assert_one_line_errors(without_reference, "the policy asks for the same ruler on both sides")
 
 
-def test_a_host_mismatch_is_doubted_ignored_or_refused(guard: Guard, write: Write) -> None:
+def test_host_mismatch_option_warns_ignores_or_refuses(guard: Guard, write: Write) -> None:
     paths = [
         write("old.json", **sampled(10.0, environment=HERE)),
         write("new.json", **sampled(13.0, environment=THERE)),
     ]
-    doubted = guard("check", *paths)
-    assert doubted.returncode == 0
-    assert "inconclusive: packaging: " in doubted.stdout
-    assert "the machines differ in cpu_model and no reference was timed on both" in doubted.stdout
+    warned = guard("check", *paths)
+    assert warned.returncode == 0
+    assert "inconclusive: packaging: " in warned.stdout
+    assert "the machines differ in cpu_model and no reference was timed on both" in warned.stdout
     assert guard("check", "--strict", *paths).returncode == 3
-    assert guard("check", "--host-mismatch", "warn", *paths).stdout == doubted.stdout
+    assert guard("check", "--host-mismatch", "warn", *paths).stdout == warned.stdout
     ignored = guard("check", "--host-mismatch", "ignore", *paths)
     assert ignored.returncode == 1
     assert "machines" not in ignored.stdout
     refused = guard("check", "--host-mismatch", "error", *paths)
-    assert_refused_in_a_line(refused, "new.json: the machines differ in cpu_model (old.json)")
+    assert_one_line_errors(refused, "new.json: the machines differ in cpu_model (old.json)")
 
 
-def test_a_waiver_in_force_lets_a_regression_up_to_its_gate_pass(guard: Guard, tmp_path: Path) -> None:
+def test_waiver_in_force_raises_the_gate_of_its_bench(guard: Guard, tmp_path: Path) -> None:
     today = datetime.now(UTC).date()
     (tmp_path / "aether.toml").write_text(waiver(today + timedelta(days=7)))
     done = guard("check", PACK, PACK_PLUS25, STREAM, STREAM_MINUS10)
@@ -564,12 +565,12 @@ def test_a_waiver_in_force_lets_a_regression_up_to_its_gate_pass(guard: Guard, t
     assert guard("check", PACK, PACK_PLUS25, STREAM, STREAM_MINUS25).returncode == 1
 
 
-def test_a_waiver_that_expired_fails_and_says_when_and_why_it_was(guard: Guard, tmp_path: Path) -> None:
+def test_expired_waiver_is_an_error_with_date_and_reason(guard: Guard, tmp_path: Path) -> None:
     expires = datetime.now(UTC).date() - timedelta(days=2)
     (tmp_path / "aether.toml").write_text(waiver(expires))
     for flags in ((), ("--warn-only",), ("--gate", "100%")):
         done = guard("check", *flags, PACK, PACK)
-        assert_refused_in_a_line(done, f"its waiver expired on {expires}: a larger manifest")
+        assert_one_line_errors(done, f"its waiver expired on {expires}: a larger manifest")
 
 
 @pytest.mark.parametrize(
@@ -580,16 +581,14 @@ def test_a_waiver_that_expired_fails_and_says_when_and_why_it_was(guard: Guard, 
     ],
 )
 @pytest.mark.parametrize("command", ["check", "policy", "noise"])
-def test_an_unknown_key_of_a_policy_is_an_error_with_a_hint(
+def test_unknown_policy_key_is_an_error_with_a_hint(
     guard: Guard, tmp_path: Path, command: str, text: str, problem: str
 ) -> None:
     (tmp_path / "aether.toml").write_text(text)
-    assert_refused_in_a_line(guard(command, "x", *(["y"] if command == "check" else [])), problem)
+    assert_one_line_errors(guard(command, "x", *(["y"] if command == "check" else [])), problem)
 
 
-def test_the_policy_of_each_bench_is_printed_with_where_each_value_comes_from(
-    guard: Guard, write: Write, tmp_path: Path
-) -> None:
+def test_policy_prints_each_value_with_its_source(guard: Guard, write: Write, tmp_path: Path) -> None:
     write("old/a.json")
     (tmp_path / "aether.toml").write_text(
         '[guard]\nbaseline = ["old"]\ncurrent = ["new"]\nquantile = "p50"\nexpected = ["streaming"]\nlevel = "1%"\n'
@@ -620,29 +619,29 @@ def test_the_policy_of_each_bench_is_printed_with_where_each_value_comes_from(
 
 
 @pytest.mark.parametrize(("days", "term"), [(-1, "expired on"), (0, "until"), (1, "until")])
-def test_the_policy_says_of_a_waiver_whether_it_is_in_force(guard: Guard, tmp_path: Path, days: int, term: str) -> None:
+def test_policy_shows_whether_a_waiver_is_in_force(guard: Guard, tmp_path: Path, days: int, term: str) -> None:
     expires = datetime.now(UTC).date() + timedelta(days=days)
     (tmp_path / "aether.toml").write_text(waiver(expires))
     lines = guard("policy", "packaging").stdout.splitlines()
     assert f"  waiver         50 %       {term} {expires}: a larger manifest" in lines
 
 
-def test_without_a_configuration_the_policy_of_any_bench_is_the_default(guard: Guard) -> None:
+def test_policy_without_a_configuration_is_the_default(guard: Guard) -> None:
     done = guard("policy")
     assert done.returncode == 0
     assert done.stdout.startswith("*\n  gate           20 %       default\n")
     assert "command line" not in done.stdout
 
 
-def test_the_policy_that_is_printed_is_the_one_that_is_applied(guard: Guard, tmp_path: Path) -> None:
+def test_check_applies_the_policy_that_is_printed(guard: Guard, tmp_path: Path) -> None:
     (tmp_path / "aether.toml").write_text('[guard.bench."pack*"]\ngate = "30%"\n')
     assert "  gate           30 %  " in guard("policy", "packaging").stdout
     done = guard("check", PACK, PACK_PLUS25, STREAM, STREAM_MINUS10)
     assert done.returncode == 0
-    assert "(gates as each bench's policy says)" in done.stdout
+    assert "(gates differ by bench)" in done.stdout
 
 
-def test_the_glob_of_a_policy_is_printed_escaped(guard: Guard, tmp_path: Path) -> None:
+def test_policy_prints_globs_escaped(guard: Guard, tmp_path: Path) -> None:
     (tmp_path / "aether.toml").write_text('[guard.bench."p*\\u001b[2J\\n::error::*"]\ngate = "30%"\n')
     done = guard("policy", "p\x1b[2J\n::error::")
     assert (done.returncode, done.stderr) == (0, "")
@@ -650,12 +649,12 @@ def test_the_glob_of_a_policy_is_printed_escaped(guard: Guard, tmp_path: Path) -
     assert "\x1b" not in done.stdout
 
 
-# A gate that measures itself.
+# Noise.
 
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Callable[..., str]:
-    """Write a recording of runs whose samples are all alike, a value a run, and return its name."""
+    """Write a recording of runs with constant samples, one value per run, and return its name."""
 
     def record(*values: float, name: str = "night.jsonl") -> str:
         lines = [json.dumps({"samples": steady(value), "reference": steady(0.4)}) for value in values]
@@ -665,7 +664,7 @@ def recording(tmp_path: Path) -> Callable[..., str]:
     return record
 
 
-def test_noise_prints_the_false_alarms_and_what_would_be_found(guard: Guard, recording: Callable[..., str]) -> None:
+def test_noise_prints_false_alarms_and_detection_rates(guard: Guard, recording: Callable[..., str]) -> None:
     done = guard("noise", recording(10.0, 10.0, 10.4), "--slowdown", "10%", "--slowdown", "30%")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
@@ -678,7 +677,7 @@ def test_noise_prints_the_false_alarms_and_what_would_be_found(guard: Guard, rec
     )
 
 
-def test_noise_measures_the_policy_in_force(guard: Guard, recording: Callable[..., str], tmp_path: Path) -> None:
+def test_noise_evaluates_the_policy_in_force(guard: Guard, recording: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "aether.toml").write_text('[guard.bench."night"]\ngate = "3%"\nquantile = "p50"\n')
     done = guard("noise", recording(10.0, 10.0, 10.4), "--rate", "50%")
     assert "  policy: p50, gate 3 %, level 5 %\n  unchanged                33.33 % regressions" in done.stdout
@@ -686,7 +685,7 @@ def test_noise_measures_the_policy_in_force(guard: Guard, recording: Callable[..
     assert "policy: p50, gate 10 %" in guard("noise", "night.jsonl", "--gate", "10%").stdout
 
 
-def test_noise_takes_several_recordings_and_a_folder_of_summaries(
+def test_noise_reads_recordings_and_folders_of_summaries(
     guard: Guard, recording: Callable[..., str], write: Write
 ) -> None:
     write("runs/1.json", p95=10)
@@ -696,62 +695,62 @@ def test_noise_takes_several_recordings_and_a_folder_of_summaries(
     assert [line.split(":")[0] for line in done.stdout.splitlines() if line[0] != " "] == ["night", "packaging"]
 
 
-def test_noise_of_too_few_runs_or_of_several_benches_is_refused(
+def test_noise_refuses_a_single_run_and_several_benches(
     guard: Guard, recording: Callable[..., str], write: Write
 ) -> None:
-    assert_refused_in_a_line(guard("noise", recording(10.0)), "night.jsonl: takes at least 2 runs of one bench")
+    assert_one_line_errors(guard("noise", recording(10.0)), "night.jsonl: must hold at least 2 runs of one bench")
     write("runs/1.json", bench_id="a")
     write("runs/2.json", bench_id="b")
-    assert_refused_in_a_line(guard("noise", "runs"), "runs: takes at least 2 runs of one bench")
+    assert_one_line_errors(guard("noise", "runs"), "runs: must hold at least 2 runs of one bench")
 
 
-def test_noise_leaves_out_pairs_that_cannot_be_compared_and_says_how_many_and_why(guard: Guard, write: Write) -> None:
+def test_noise_counts_pairs_that_cannot_be_compared(guard: Guard, write: Write) -> None:
     for number, files in enumerate((100, 100, 1000)):
         write(f"runs/{number}.json", params={"files": files})
     done = guard("noise", "runs", "--slowdown", "30%")
     assert (done.returncode, done.stderr) == (0, "")
     first, second, *_ = done.stdout.splitlines()
     assert first == "packaging: 3 runs of unchanged code, 6 ordered pairs"
-    why = "params.files differs: 100 in the baseline, 1000 now"
-    assert second == f"  4 pairs left out, which cannot be compared: {why}"
+    reason = "params.files differs: 100 in the baseline, 1000 now"
+    assert second == f"  4 pairs cannot be compared and are left out: {reason}"
     assert "  slowed down by 30 %     100.00 % regressions" in done.stdout
 
 
-def test_noise_of_which_no_pair_can_be_compared_is_refused_with_the_reason(
+def test_noise_refuses_runs_of_which_no_pair_is_comparable(
     guard: Guard, recording: Callable[..., str], tmp_path: Path
 ) -> None:
     done = guard("noise", recording(0.0, 0.0))
-    assert_refused_in_a_line(done, "night.jsonl: no two runs can be compared: p95: 0 in the baseline")
+    assert_one_line_errors(done, "night.jsonl: no two runs can be compared: p95: 0 in the baseline")
     assert done.stdout == ""
     lines = [json.dumps({"samples": steady(10.0)})] * 2
     (tmp_path / "bare.jsonl").write_text("\n".join(lines))
     done = guard("noise", "bare.jsonl", "--evidence", "ruler")
-    assert_refused_in_a_line(done, "no two runs can be compared: the policy asks for the same ruler on both sides")
+    assert_one_line_errors(done, "no two runs can be compared: the policy asks for the same ruler on both sides")
 
 
 @posix_only
-def test_noise_of_a_pipe_or_a_device_is_refused_and_not_waited_for(guard: Guard, tmp_path: Path) -> None:
+def test_noise_refuses_a_pipe_or_device_without_waiting(guard: Guard, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jsonl")
-    assert_refused_in_a_line(guard("noise", "pipe.jsonl"), "pipe.jsonl: not a regular file")
-    assert_refused_in_a_line(guard("noise", "/dev/zero"), "/dev/zero: not a regular file")
+    assert_one_line_errors(guard("noise", "pipe.jsonl"), "pipe.jsonl: not a regular file")
+    assert_one_line_errors(guard("noise", "/dev/zero"), "/dev/zero: not a regular file")
 
 
-def test_noise_of_more_values_than_memory_should_hold_is_refused(guard: Guard, tmp_path: Path) -> None:
+def test_noise_refuses_a_file_with_too_many_values(guard: Guard, tmp_path: Path) -> None:
     line = b'{"samples": [[' + b",".join([b"1"] * 1_400_000) + b"]]}"
     (tmp_path / "large.jsonl").write_bytes(b"\n".join([line] * 3))
-    assert_refused_in_a_line(
+    assert_one_line_errors(
         guard("noise", "large.jsonl"), "large.jsonl: line 3: the file holds more than 4,000,000 values"
     )
 
 
-def test_noise_names_the_line_that_is_no_run(guard: Guard, recording: Callable[..., str], tmp_path: Path) -> None:
+def test_noise_names_an_invalid_line(guard: Guard, recording: Callable[..., str], tmp_path: Path) -> None:
     name = recording(10.0, 10.0)
     with (tmp_path / name).open("a") as file:
         file.write('\n{"samples": 3}\n')
-    assert_refused_in_a_line(guard("noise", name), "night.jsonl: line 3: ")
+    assert_one_line_errors(guard("noise", name), "night.jsonl: line 3: ")
 
 
-def test_noise_over_a_run_of_0_is_no_traceback(guard: Guard, write: Write) -> None:
+def test_noise_survives_a_run_with_a_p95_of_zero(guard: Guard, write: Write) -> None:
     write("runs/1.json", p95=10)
     write("runs/2.json", p95=0)
     done = guard("noise", "runs")
@@ -772,7 +771,7 @@ def test_noise_over_a_run_of_0_is_no_traceback(guard: Guard, write: Write) -> No
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_a_deep_environment_is_named_by_every_command(
+def test_every_command_reports_a_deeply_nested_environment(
     guard: Guard, tmp_path: Path, arguments: tuple[str, ...], depth: int
 ) -> None:
     deep = '{"a":' * depth + "1" + "}" * depth
@@ -782,10 +781,10 @@ def test_a_deep_environment_is_named_by_every_command(
     assert set(done.stderr.splitlines()) == {"aether-guard: error: deep.json: environment: nested more than 100 deep"}
 
 
-# A ratchet.
+# Promotion of improvements.
 
 
-def test_only_baselines_beaten_with_evidence_are_promoted(guard: Guard, write: Write, tmp_path: Path) -> None:
+def test_promote_improved_promotes_only_significant_improvements(guard: Guard, write: Write, tmp_path: Path) -> None:
     for name, before, after in (("a", 10.0, 9.0), ("b", 10.0, 10.0), ("c", 10.0, 11.0)):
         write(f"old/{name}.json", bench_id=name, **sampled(before))
         write(f"new/{name}.json", bench_id=name, **sampled(after))
@@ -795,23 +794,23 @@ def test_only_baselines_beaten_with_evidence_are_promoted(guard: Guard, write: W
     done = guard("promote", "--improved", *sides)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"a: p50 10 ms, p95 10 ms -> p50 9 ms, p95 9 ms: {os.path.join('old', 'a.json')}\n"
-    assert json.loads((tmp_path / "old" / "a.json").read_bytes())["notes"] == "promoted: beaten with evidence"
+    assert json.loads((tmp_path / "old" / "a.json").read_bytes())["notes"] == "promoted: significant improvement"
     again = guard("promote", "--improved", *sides)
-    assert (again.returncode, again.stdout) == (0, "no baseline was beaten with evidence; nothing was written\n")
+    assert (again.returncode, again.stdout) == (0, "no bench improved significantly; nothing was written\n")
 
 
-def test_figures_from_another_machine_beat_no_baseline(guard: Guard, write: Write) -> None:
+def test_promote_improved_ignores_figures_from_another_machine(guard: Guard, write: Write) -> None:
     write("old/a.json", **sampled(10.0, environment=HERE))
     write("new/a.json", **sampled(5.0, environment=THERE))
     done = guard("promote", "--improved", "--baseline", "old", "--current", "new")
-    assert done.stdout == "no baseline was beaten with evidence; nothing was written\n"
+    assert done.stdout == "no bench improved significantly; nothing was written\n"
 
 
-# What is written.
+# Written files.
 
 
 @pytest.mark.parametrize("current", [PACK_PLUS10, PACK_PLUS25, Path("absent.json")], ids=lambda path: path.stem)
-def test_json_on_the_standard_output_is_one_document_of_the_published_shape(guard: Guard, current: Path) -> None:
+def test_json_on_stdout_is_one_document_of_the_published_schema(guard: Guard, current: Path) -> None:
     done = guard("check", "--format", "json", PACK, current, STREAM, STREAM_BETTER)
     report = json.loads(done.stdout)
     assert list(Draft202012Validator(json.loads(published_check_schema())).iter_errors(report)) == []
@@ -820,9 +819,7 @@ def test_json_on_the_standard_output_is_one_document_of_the_published_shape(guar
 
 
 @pytest.mark.parametrize("form", ["text", "json", "markdown"])
-def test_a_report_written_to_a_file_is_the_one_that_would_have_been_printed(
-    guard: Guard, tmp_path: Path, form: str
-) -> None:
+def test_report_in_a_file_equals_the_printed_report(guard: Guard, tmp_path: Path, form: str) -> None:
     arguments = ("check", "--annotations", "never", "--format", form, PACK, PACK_PLUS25)
     written = guard(*arguments, "-o", "made/report")
     assert written.returncode == 1
@@ -831,14 +828,14 @@ def test_a_report_written_to_a_file_is_the_one_that_would_have_been_printed(
 
 
 @pytest.mark.parametrize("output", ["file/report.json", "."])
-def test_a_report_that_cannot_be_written_is_an_error_in_a_line(guard: Guard, tmp_path: Path, output: str) -> None:
+def test_unwritable_report_is_a_one_line_error(guard: Guard, tmp_path: Path, output: str) -> None:
     (tmp_path / "file").touch()
-    assert_refused_in_a_line(guard("check", "-o", output, PACK, PACK), "cannot be written")
+    assert_one_line_errors(guard("check", "-o", output, PACK, PACK), "cannot be written")
     assert os.listdir(tmp_path) == ["file"]
 
 
 @posix_only
-def test_a_report_written_to_a_pipe_leaves_it_a_pipe(guard: Guard, tmp_path: Path) -> None:
+def test_report_written_to_a_pipe_does_not_replace_it(guard: Guard, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
@@ -850,7 +847,7 @@ def test_a_report_written_to_a_pipe_leaves_it_a_pipe(guard: Guard, tmp_path: Pat
     assert "Traceback" not in done.stderr
 
 
-def test_the_step_summary_is_appended_to(guard: Guard, tmp_path: Path) -> None:
+def test_step_summary_is_appended_to(guard: Guard, tmp_path: Path) -> None:
     step = tmp_path / "step.md"
     step.write_text("before\n", encoding="utf-8")
     env = {"GITHUB_STEP_SUMMARY": str(step)}
@@ -864,7 +861,7 @@ def test_the_step_summary_is_appended_to(guard: Guard, tmp_path: Path) -> None:
     assert "| streaming | 4,060 MB/s | 3,045 MB/s | +25.0 % | 🔴 regression |" in second
 
 
-def test_a_step_summary_that_cannot_be_written_changes_no_verdict(guard: Guard, tmp_path: Path) -> None:
+def test_unwritable_step_summary_does_not_change_the_verdict(guard: Guard, tmp_path: Path) -> None:
     done = guard("check", PACK, PACK_PLUS10, env={"GITHUB_STEP_SUMMARY": str(tmp_path)})
     assert done.returncode == 0
     assert len(done.stderr.splitlines()) == 1
@@ -875,13 +872,13 @@ def test_a_step_summary_that_cannot_be_written_changes_no_verdict(guard: Guard, 
     ("arguments", "published"),
     [([], published_schema()), (["summary"], published_schema()), (["check"], published_check_schema())],
 )
-def test_the_schemas_are_printed(guard: Guard, arguments: list[str], published: bytes) -> None:
+def test_schema_prints_the_published_schemas(guard: Guard, arguments: list[str], published: bytes) -> None:
     done = guard("schema", *arguments)
     assert done.returncode == 0
     assert done.stdout.encode() == published
 
 
-def test_a_promotion_says_old_and_new_figures_and_keeps_its_reason(guard: Guard, write: Write, tmp_path: Path) -> None:
+def test_promote_prints_both_figures_and_keeps_the_reason(guard: Guard, write: Write, tmp_path: Path) -> None:
     write("old/bench-pack.json", p50=6, p95=10)
     write("new/bench-pack.json", p50=7, p95=15)
     done = guard("promote", "--baseline", "old", "--current", "new", "--reason", "level 9 is worth its time")
@@ -896,13 +893,11 @@ def run_figures(day: int, p95: float) -> dict[str, Any]:
     return {"p50": 9.0, "p95": p95, "timestamp": f"2026-11-{day:02}T00:00:00+00:00"}
 
 
-def test_a_baseline_of_several_runs_bounds_the_false_alarms(guard: Guard, write: Write, tmp_path: Path) -> None:
+def test_baseline_of_several_runs_bounds_the_false_alarms(guard: Guard, write: Write, tmp_path: Path) -> None:
     runs = [os.path.dirname(write(f"run-{day}/a.json", **run_figures(day, 9.9 + day / 10))) for day in (1, 2, 3)]
     promote = ("promote", "--baseline", "old", "--reason", "it pays", "--current")
     first = os.path.join("run-1", "a.json")
-    assert_refused_in_a_line(
-        guard(*promote, *runs), f"bench_id: packaging is in {first} already; --runs 5 keeps several"
-    )
+    assert_one_line_errors(guard(*promote, *runs), f"bench_id: packaging is in {first} already; --runs 5 keeps several")
     (tmp_path / "old").mkdir()
     done = guard(*promote, *runs, "--runs", "5")
     path = os.path.join("old", "a.json")
@@ -920,16 +915,16 @@ def test_a_baseline_of_several_runs_bounds_the_false_alarms(guard: Guard, write:
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "x", "1.5", "101", "²"])
-def test_a_number_of_runs_that_is_none_is_refused(guard: Guard, write: Write, count: str) -> None:
+def test_promote_refuses_an_invalid_number_of_runs(guard: Guard, write: Write, count: str) -> None:
     write("new/a.json")
     done = guard("promote", "--runs", count, "--baseline", "old", "--current", "new", "--reason", "x")
     assert done.returncode == 2
-    assert done.stderr.endswith(f"argument --runs: {count!r} is no number of runs from 1 to 100\n")
+    assert done.stderr.endswith(f"argument --runs: {count!r} is not a number from 1 to 100\n")
 
 
-def test_a_baseline_that_was_beaten_starts_over(guard: Guard, write: Write) -> None:
+def test_promote_improved_refuses_several_runs(guard: Guard, write: Write) -> None:
     sides = "--baseline", write("old.json"), "--current", write("new.json")
-    assert_refused_in_a_line(guard("promote", "--improved", "--runs", "5", *sides), "omit --runs")
+    assert_one_line_errors(guard("promote", "--improved", "--runs", "5", *sides), "omit --runs")
 
 
 @pytest.mark.parametrize(
@@ -944,37 +939,37 @@ def test_a_baseline_that_was_beaten_starts_over(guard: Guard, write: Write) -> N
         ([{"timestamp": "2026-11-23T23:52:51+00:00"}] * 2, "runs[1].timestamp: "),
     ],
 )
-def test_runs_edited_by_hand_are_refused_in_a_line(guard: Guard, write: Write, runs: Any, key: str) -> None:
+def test_invalid_runs_in_a_baseline_are_a_one_line_error(guard: Guard, write: Write, runs: Any, key: str) -> None:
     done = guard("check", write("old.json", runs=runs), write("new.json"))
-    assert_refused_in_a_line(done, f"old.json: {key}")
+    assert_one_line_errors(done, f"old.json: {key}")
 
 
-def test_a_promotion_with_an_invalid_file_writes_nothing(guard: Guard, write: Write, tmp_path: Path) -> None:
+def test_promote_with_an_invalid_file_writes_nothing(guard: Guard, write: Write, tmp_path: Path) -> None:
     write("old/bench-pack.json")
     write("new/bench-pack.json", p95=15)
     (tmp_path / "new" / "bench-stream.json").write_bytes(b"{")
     before = (tmp_path / "old" / "bench-pack.json").read_bytes()
     done = guard("promote", "--baseline", "old", "--current", "new", "--reason", "it pays")
-    assert_refused_in_a_line(done, "bench-stream.json: ")
+    assert_one_line_errors(done, "bench-stream.json: ")
     assert (tmp_path / "old" / "bench-pack.json").read_bytes() == before
 
 
 @posix_only
-def test_a_reason_that_is_not_utf8_is_no_traceback(guard: Guard, write: Write) -> None:
+def test_promote_survives_a_reason_that_is_not_utf8(guard: Guard, write: Write) -> None:
     write("new/bench-pack.json")
     done = guard("promote", "--baseline", "old", "--current", "new", "--reason", "\udcff")
     assert "Traceback" not in done.stderr
     assert done.returncode in {0, 2}
 
 
-# What is not called is not loaded.
+# Imports.
 
 
 @pytest.mark.parametrize(
     ("command", "arguments"),
     [("check", [str(PACK), str(PACK_PLUS10)]), ("validate", [str(PACK)]), ("policy", []), ("schema", [])],
 )
-def test_a_command_imports_no_other(tmp_path: Path, command: str, arguments: list[str]) -> None:
+def test_command_imports_no_other_command(tmp_path: Path, command: str, arguments: list[str]) -> None:
     source = (
         "import sys\n"
         "from aether_guard.cli.app import main\n"
@@ -988,7 +983,7 @@ def test_a_command_imports_no_other(tmp_path: Path, command: str, arguments: lis
     assert set(done.stderr.split()) - shared == {f"aether_guard.cli.{command}"}
 
 
-def test_a_plain_check_loads_neither_what_measures_noise_nor_what_writes_other_reports(tmp_path: Path) -> None:
+def test_plain_check_imports_no_unused_modules(tmp_path: Path) -> None:
     source = (
         "import sys\nfrom aether_guard.cli.app import main\nmain(sys.argv[1:])\nprint(*sys.modules, file=sys.stderr)\n"
     )
@@ -1002,7 +997,7 @@ def test_a_plain_check_loads_neither_what_measures_noise_nor_what_writes_other_r
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["chekc"], ["--version"]])
-def test_without_the_name_of_a_command_all_are_known(guard: Guard, arguments: list[str]) -> None:
+def test_every_command_is_listed_if_none_is_named(guard: Guard, arguments: list[str]) -> None:
     done = guard(*arguments)
     assert "Traceback" not in done.stderr
     if arguments == ["--help"]:
@@ -1016,7 +1011,7 @@ def test_without_the_name_of_a_command_all_are_known(guard: Guard, arguments: li
 
 
 def _install(folder: Path, name: str, value: str, source: str) -> dict[str, str]:
-    """Return the environment in which an installed distribution brings one more command."""
+    """Install a distribution with one more command, and return the environment that finds it."""
     metadata = folder / f"{name}-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
@@ -1025,7 +1020,7 @@ def _install(folder: Path, name: str, value: str, source: str) -> dict[str, str]
     return {"PYTHONPATH": str(folder)}
 
 
-def test_another_package_brings_a_command(guard: Guard, tmp_path: Path) -> None:
+def test_entry_point_adds_a_command(guard: Guard, tmp_path: Path) -> None:
     source = (
         "from aether_guard.cli.options import add_command\n\n"
         "def register(commands):\n"
@@ -1037,17 +1032,17 @@ def test_another_package_brings_a_command(guard: Guard, tmp_path: Path) -> None:
     assert re.search(r"^    hello +greet$", guard("--help", env=env).stdout, re.MULTILINE)
 
 
-def test_a_command_that_cannot_be_imported_is_one_line(guard: Guard, tmp_path: Path) -> None:
-    env = _install(tmp_path / "site", "hello", "hello_command", "raise ValueError('no luck')\n")
+def test_broken_entry_point_is_a_one_line_error(guard: Guard, tmp_path: Path) -> None:
+    env = _install(tmp_path / "site", "hello", "hello_command", "raise ValueError('broken')\n")
     done = guard("hello", env=env)
     assert done.returncode == 2
-    assert done.stderr == "aether-guard: error: hello: hello_command cannot be imported: ValueError: no luck\n"
+    assert done.stderr == "aether-guard: error: hello: hello_command cannot be imported: ValueError: broken\n"
 
 
 @pytest.mark.parametrize(
     ("command", "extra"), [("ab", "ab"), ("bisect", "ab"), ("record", "history"), ("schema", "ab")]
 )
-def test_a_command_whose_package_is_missing_names_the_extra(tmp_path: Path, command: str, extra: str) -> None:
+def test_command_of_a_missing_package_names_the_extra(tmp_path: Path, command: str, extra: str) -> None:
     without = (
         "import sys\n"
         "import importlib.metadata\n"
@@ -1064,11 +1059,11 @@ def test_a_command_whose_package_is_missing_names_the_extra(tmp_path: Path, comm
     assert done.stderr == f"aether-guard: error: {name}: not installed: pip install 'aether-guard[{extra}]'\n"
 
 
-# What a user can cause is never a traceback.
+# No tracebacks for user errors.
 
 
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
-def test_an_invalid_current_is_one_line_whatever_is_wrong_with_it(
+def test_every_invalid_current_file_is_a_one_line_error(
     path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -1080,16 +1075,18 @@ def test_an_invalid_current_is_one_line_whatever_is_wrong_with_it(
 
 
 @pytest.mark.parametrize("command", ["check", "validate"])
-def test_a_folder_called_like_a_file_is_one_line(guard: Guard, write: Write, tmp_path: Path, command: str) -> None:
+def test_folder_named_like_a_summary_is_a_one_line_error(
+    guard: Guard, write: Write, tmp_path: Path, command: str
+) -> None:
     write("old/a.json")
     (tmp_path / "old" / "b.json").mkdir()
     arguments = ["old"] if command == "validate" else ["old", "old/a.json"]
     done = guard(command, *arguments)
-    assert_refused_in_a_line(done, f"{os.path.join('old', 'b.json')}: a folder, not a file")
+    assert_one_line_errors(done, f"{os.path.join('old', 'b.json')}: a folder, not a file")
 
 
 @pytest.mark.parametrize("command", ["check", "validate"])
-def test_an_empty_folder_in_place_of_a_file_is_one_line(guard: Guard, tmp_path: Path, command: str) -> None:
+def test_empty_folder_is_a_one_line_error(guard: Guard, tmp_path: Path, command: str) -> None:
     (tmp_path / "empty").mkdir()
     arguments = ["empty"] if command == "validate" else [str(PACK), "empty"]
     done = guard(command, *arguments)
@@ -1098,18 +1095,18 @@ def test_an_empty_folder_in_place_of_a_file_is_one_line(guard: Guard, tmp_path: 
     assert "Traceback" not in done.stderr
 
 
-def test_a_file_of_65_mib_is_one_line(guard: Guard, tmp_path: Path) -> None:
+def test_file_of_65_mib_is_a_one_line_error(guard: Guard, tmp_path: Path) -> None:
     (tmp_path / "big.json").touch()
     os.truncate(tmp_path / "big.json", 65 * 2**20)
-    assert_refused_in_a_line(guard("check", PACK, "big.json"), "big.json: 68,157,440 bytes, over the limit")
+    assert_one_line_errors(guard("check", PACK, "big.json"), "big.json: 68,157,440 bytes, over the limit")
 
 
 @posix_only
-def test_a_file_without_permission_is_one_line(tmp_path: Path) -> None:
+def test_unreadable_file_is_a_one_line_error(tmp_path: Path) -> None:
     for name in ("open.json", "closed.json"):
         (tmp_path / name).write_bytes(PACK.read_bytes())
     (tmp_path / "closed.json").chmod(0)
-    # Root may read anything; as somebody else, who may not even import, it has to have run once before.
+    # Root may read anything, so drop privileges, but only after the imports, which another user may not read.
     source = (
         "import os, sys\n"
         "from aether_guard.cli.app import main\n"
@@ -1121,21 +1118,21 @@ def test_a_file_without_permission_is_one_line(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", source], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False
     )
-    assert_refused_in_a_line(done, "closed.json: cannot be read: permission denied")
+    assert_one_line_errors(done, "closed.json: cannot be read: permission denied")
 
 
 @posix_only
-def test_a_pipe_a_device_and_a_loop_of_links_are_a_line_each(guard: Guard, tmp_path: Path) -> None:
+def test_pipe_device_and_link_loop_are_one_line_errors(guard: Guard, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.json")
     (tmp_path / "loop.json").symlink_to("loop.json")
     done = guard("validate", "pipe.json", "/dev/zero", "loop.json")
-    assert_refused_in_a_line(done, "pipe.json: not a regular file", "/dev/zero: not a regular file", "loop.json: ")
+    assert_one_line_errors(done, "pipe.json: not a regular file", "/dev/zero: not a regular file", "loop.json: ")
 
 
 @pytest.mark.parametrize(
     "arguments", [("check", "--no\x1b[2J\n::error::a"), ("\n::error::a",), ("policy", "--gate", "\x1b[2J%")]
 )
-def test_an_argument_that_is_none_is_named_escaped(guard: Guard, arguments: tuple[str, ...]) -> None:
+def test_invalid_argument_is_printed_escaped(guard: Guard, arguments: tuple[str, ...]) -> None:
     done = guard(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert "\x1b" not in done.stderr
@@ -1144,7 +1141,7 @@ def test_an_argument_that_is_none_is_named_escaped(guard: Guard, arguments: tupl
 
 @pytest.fixture
 def broken_plugin(tmp_path: Path) -> Callable[[str], dict[str, str]]:
-    """Install an importer that raises an error, and return the environment in which it is found."""
+    """Install an importer that raises an error, and return the environment that finds it."""
 
     def install(error: str) -> dict[str, str]:
         folder = tmp_path / "site"
@@ -1155,7 +1152,7 @@ def broken_plugin(tmp_path: Path) -> Callable[[str], dict[str, str]]:
         (folder / "broken_format.py").write_text(
             "ABOUT = 'broken'\nSUFFIXES = ('.json',)\n\n"
             "def matches(document):\n    return True\n\n"
-            f"def read(document, wishes):\n    raise {error}\n"
+            f"def read(document, options):\n    raise {error}\n"
         )
         return {"PYTHONPATH": str(folder)}
 
@@ -1163,7 +1160,7 @@ def broken_plugin(tmp_path: Path) -> Callable[[str], dict[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         ("KeyError('a\\x1b[2J\\n::error::b')", "unexpected KeyError: "),
         ("RecursionError()", "nested too deeply"),
@@ -1172,12 +1169,12 @@ def broken_plugin(tmp_path: Path) -> Callable[[str], dict[str, str]]:
         ("FileNotFoundError(2, 'No such file', 'gone.json')", "no such file"),
     ],
 )
-def test_an_unexpected_error_is_one_line_and_no_regression(
-    guard: Guard, tmp_path: Path, broken_plugin: Callable[[str], dict[str, str]], error: str, said: str
+def test_unexpected_error_exits_2_with_one_line(
+    guard: Guard, tmp_path: Path, broken_plugin: Callable[[str], dict[str, str]], error: str, message: str
 ) -> None:
     (tmp_path / "x").write_text("{}")
     done = guard("import", "broken", "x", "--out", "y", env=broken_plugin(error))
-    assert_refused_in_a_line(done, said)
+    assert_one_line_errors(done, message)
     assert "\x1b" not in done.stderr
 
 
@@ -1194,19 +1191,19 @@ def test_an_unexpected_error_shows_its_traceback_on_request(
 
 @posix_only
 @pytest.mark.parametrize("form", ["text", "json", "markdown"])
-def test_a_path_that_is_not_utf8_is_judged_like_any_other(guard: Guard, tmp_path: Path, form: str) -> None:
+def test_path_that_is_not_utf8_is_judged(guard: Guard, tmp_path: Path, form: str) -> None:
     (tmp_path / "\udcff.json").write_bytes(PACK.read_bytes())
     done = guard("check", "--format", form, "\udcff.json", PACK_PLUS25)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
 
 
-def test_a_count_written_with_a_point_hides_no_damage(guard: Guard, tmp_path: Path) -> None:
-    whole = PACK.read_bytes().replace(b"120", b"120.0").rstrip()
-    (tmp_path / "a.json").write_bytes(whole + b" x")
+def test_count_with_a_decimal_point_hides_no_damage(guard: Guard, tmp_path: Path) -> None:
+    data = PACK.read_bytes().replace(b"120", b"120.0").rstrip()
+    (tmp_path / "a.json").write_bytes(data + b" x")
     deep = b"[" * 100_000 + b"]" * 100_000
-    (tmp_path / "b.json").write_bytes(whole.removesuffix(b"}") + b', "later": ' + deep + b"}")
-    assert_refused_in_a_line(guard("validate", "a.json", "b.json"), "a.json: ", "b.json: ")
+    (tmp_path / "b.json").write_bytes(data.removesuffix(b"}") + b', "later": ' + deep + b"}")
+    assert_one_line_errors(guard("validate", "a.json", "b.json"), "a.json: ", "b.json: ")
 
 
 @pytest.mark.parametrize(
@@ -1216,7 +1213,7 @@ def test_a_count_written_with_a_point_hides_no_damage(guard: Guard, tmp_path: Pa
         pytest.param("[guard]\nbaseline = " + "[" * 10_000, id="nested too deeply"),
     ],
 )
-def test_a_configuration_that_no_system_takes_is_no_traceback(guard: Guard, tmp_path: Path, text: str) -> None:
+def test_invalid_paths_in_the_configuration_give_no_traceback(guard: Guard, tmp_path: Path, text: str) -> None:
     (tmp_path / "aether.toml").write_text(text)
     done = guard("check")
     assert "Traceback" not in done.stderr
@@ -1225,7 +1222,7 @@ def test_a_configuration_that_no_system_takes_is_no_traceback(guard: Guard, tmp_
 
 @posix_only
 @pytest.mark.parametrize("arguments", [["validate", str(PACK)], ["check", str(PACK), str(PACK_PLUS25)], ["schema"]])
-def test_a_reader_that_has_gone_is_no_traceback_and_no_verdict(guard: Guard, arguments: list[str]) -> None:
+def test_closed_output_pipe_exits_2_without_a_traceback(guard: Guard, arguments: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -1245,10 +1242,10 @@ def test_a_reader_that_has_gone_is_no_traceback_and_no_verdict(guard: Guard, arg
         ["check", "--format", "json", str(PACK), str(PACK_PLUS10)],
     ],
 )
-def test_a_full_disk_behind_the_standard_output_is_one_line(guard: Guard, arguments: list[str]) -> None:
+def test_full_disk_behind_stdout_is_a_one_line_error(guard: Guard, arguments: list[str]) -> None:
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = guard(*arguments, stdout=full.fileno())
-    assert_refused_in_a_line(done, "the output cannot be written: no space left on device")
+    assert_one_line_errors(done, "the output cannot be written: no space left on device")
 
 
 @needs_full_device
@@ -1262,9 +1259,7 @@ def test_a_full_disk_behind_the_standard_output_is_one_line(guard: Guard, argume
         (["noise", "absent.jsonl"], 2),
     ],
 )
-def test_where_nothing_can_be_said_at_all_the_status_is_that_of_an_error_not_of_a_regression(
-    guard: Guard, arguments: list[str], status: int
-) -> None:
+def test_full_disk_behind_both_streams_exits_2(guard: Guard, arguments: list[str], status: int) -> None:
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = guard(*arguments, stdout=full.fileno(), stderr=full.fileno())
     assert done.returncode == status
@@ -1272,7 +1267,7 @@ def test_where_nothing_can_be_said_at_all_the_status_is_that_of_an_error_not_of_
 
 @posix_only
 @pytest.mark.parametrize(("stream", "current", "status"), [(1, PACK_PLUS10, 2), (2, Path("absent.json"), 2)])
-def test_a_stream_that_was_closed_is_no_traceback(tmp_path: Path, stream: int, current: Path, status: int) -> None:
+def test_closed_stream_gives_no_traceback(tmp_path: Path, stream: int, current: Path, status: int) -> None:
     line = f'exec "$@" {stream}>&-'
     command = ["sh", "-c", line, "sh", sys.executable, "-m", "aether_guard", "check", str(PACK), str(current)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
@@ -1281,7 +1276,7 @@ def test_a_stream_that_was_closed_is_no_traceback(tmp_path: Path, stream: int, c
 
 
 def run_inside(*arguments: str) -> tuple[int, str, str]:
-    """Run the command in this process and return its status and what it printed on both streams."""
+    """Run the command in this process and return its status and its output on both streams."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = main(arguments)
@@ -1312,7 +1307,7 @@ def assert_validated_without_a_traceback(path: Path, data: bytes) -> None:
 @example(b"\xef\xbb\xbf")
 @example(b"[" * 100_000)
 @example(b'{"a":' * 100_000)
-def test_no_byte_string_makes_validate_anything_but_a_line(scratch: Path, data: bytes) -> None:
+def test_validate_prints_one_line_for_any_bytes(scratch: Path, data: bytes) -> None:
     assert_validated_without_a_traceback(scratch, data)
 
 
@@ -1322,14 +1317,14 @@ def test_no_byte_string_makes_validate_anything_but_a_line(scratch: Path, data: 
     inserted=st.binary(max_size=6)
     | st.sampled_from([b"NaN", b"1e999", b"{", b"[", b'"', b"\\u0000", b"\\n", b"\xc2\x85", "\u2028".encode(), b"6e1"]),
 )
-def test_no_damage_to_a_summary_makes_validate_anything_but_a_line(
+def test_validate_prints_one_line_for_any_damaged_summary(
     scratch: Path, start: int, removed: int, inserted: bytes
 ) -> None:
-    whole = PACK.read_bytes()
-    assert_validated_without_a_traceback(scratch, whole[:start] + inserted + whole[start + removed :])
+    data = PACK.read_bytes()
+    assert_validated_without_a_traceback(scratch, data[:start] + inserted + data[start + removed :])
 
 
-def test_the_behaviour_over_the_fixture_pairs_is_the_locked_one() -> None:
+def test_output_over_the_fixtures_matches_the_golden_files() -> None:
     done = subprocess.run(
         [sys.executable, str(FIXTURES / "lock.py")], capture_output=True, encoding="utf-8", check=False
     )

@@ -30,7 +30,7 @@ from aether_guard.report.format import (
         ("0.5%", 0.005),
     ],
 )
-def test_a_percentage_is_written_with_its_sign_or_as_a_fraction(text: str, fraction: float) -> None:
+def test_percentage_has_a_percent_sign_or_is_a_fraction(text: str, fraction: float) -> None:
     assert parse_percentage(text) == pytest.approx(fraction)
 
 
@@ -40,8 +40,8 @@ def test_a_percentage_is_written_with_its_sign_or_as_a_fraction(text: str, fract
         ("150%", "for a limit of 150 % of the baseline write 50%"),
         ("120%", "for a limit of 120 % of the baseline write 20%"),
         ("300%", "at most 100%"),
-        ("20", "write 20% if that is meant"),
-        ("1.2", "between 0 and 1"),
+        ("20", "for a percentage write 20%"),
+        ("1.2", "from 0 to 1"),
         ("-5%", "write 20% or 0.2"),
         ("20%%", "write 20% or 0.2"),
         ("", "write 20% or 0.2"),
@@ -52,7 +52,7 @@ def test_a_percentage_is_written_with_its_sign_or_as_a_fraction(text: str, fract
         ("twenty", "write 20% or 0.2"),
     ],
 )
-def test_what_is_no_percentage_is_refused_with_a_hint(text: str, hint: str) -> None:
+def test_invalid_percentage_is_refused_with_a_hint(text: str, hint: str) -> None:
     with pytest.raises(GuardError) as caught:
         parse_percentage(text)
     assert hint in str(caught.value)
@@ -60,7 +60,7 @@ def test_what_is_no_percentage_is_refused_with_a_hint(text: str, hint: str) -> N
 
 
 @given(st.text() | st.from_regex(r"\d{1,400}\.?\d{0,9}%?", fullmatch=True))
-def test_no_text_gives_a_gate_outside_0_to_100_percent(text: str) -> None:
+def test_no_text_parses_to_a_gate_outside_0_to_100_percent(text: str) -> None:
     try:
         fraction = parse_percentage(text)
     except GuardError:
@@ -69,14 +69,14 @@ def test_no_text_gives_a_gate_outside_0_to_100_percent(text: str) -> None:
 
 
 @given(st.integers(0, 10_000).map(lambda count: count / 10_000))
-def test_a_gate_shown_is_read_back_as_it_was(fraction: float) -> None:
+def test_formatted_gate_is_parsed_back(fraction: float) -> None:
     assert parse_percentage(format_percent(fraction)) == pytest.approx(fraction)
 
 
 @pytest.mark.parametrize(
     ("fraction", "shown"), [(0.25, "+25.0 %"), (-0.1, "-10.0 %"), (0.0, "0.0 %"), (-1e-9, "0.0 %"), (2.5, "+250.0 %")]
 )
-def test_a_change_has_a_sign_unless_it_rounds_to_nothing(fraction: float, shown: str) -> None:
+def test_signed_change_has_no_sign_if_it_rounds_to_zero(fraction: float, shown: str) -> None:
     assert format_signed_percent(fraction) == shown
 
 
@@ -84,7 +84,7 @@ def test_a_change_has_a_sign_unless_it_rounds_to_nothing(fraction: float, shown:
     ("change", "words"),
     [(0.25, "25.0 % worse"), (-0.1, "10.0 % better"), (0.0, "unchanged"), (1e-9, "unchanged"), (-1e-9, "unchanged")],
 )
-def test_a_change_in_words_says_worse_better_or_unchanged(change: float, words: str) -> None:
+def test_change_is_worse_better_or_unchanged(change: float, words: str) -> None:
     assert format_change(change) == words
 
 
@@ -99,10 +99,10 @@ def test_a_change_in_words_says_worse_better_or_unchanged(change: float, words: 
         (1e12, "1e+12 ms"),
     ],
 )
-def test_a_figure_has_four_digits_and_its_unit(value: float, shown: str) -> None:
+def test_value_has_four_digits_and_its_unit(value: float, shown: str) -> None:
     assert format_value(value, "ms") == shown
 
 
 @given(st.floats(min_value=0, allow_infinity=False))
-def test_no_figure_takes_more_than_16_columns(value: float) -> None:
+def test_value_fits_in_16_columns(value: float) -> None:
     assert len(format_value(value, "MB/s")) <= 16

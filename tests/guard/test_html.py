@@ -33,7 +33,7 @@ READABLE, VISIBLE = 4.5, 3.0
 
 
 class Page(HTMLParser):
-    """A page read strictly: every element is closed in its turn."""
+    """A strict parser: every element must be closed in order."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Page(HTMLParser):
 
 
 def page_of(*judgements: Judgement, level: float | None = None, **summaries: Summary) -> Page:
-    """Return the page of `judgements`; `summaries` are what is found at the paths of their names."""
+    """Return the page of `judgements`; the names of `summaries` are their paths."""
     page = Page(render_html(build_report(judgements, strict=False, level=level), summaries.get))
     assert not page.open
     return page
@@ -92,8 +92,8 @@ def sampled(*rounds: tuple[float, ...], **changes: Any) -> Summary:
     return Summary(**{**fields, **changes})
 
 
-def ruler(*lengths: tuple[float, ...], kernel: str = "archive-1") -> Reference:
-    return Reference(kernel=kernel, unit="ms", samples=lengths)
+def reference(*times: tuple[float, ...], kernel: str = "archive-1") -> Reference:
+    return Reference(kernel=kernel, unit="ms", samples=times)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def compared(judgement: Callable[..., Judgement]) -> Callable[..., Page]:
     return build
 
 
-def test_the_headline_says_what_the_whole_comes_to(judgement: Callable[..., Judgement]) -> None:
+def test_headline_shows_the_overall_verdict(judgement: Callable[..., Judgement]) -> None:
     benches = [judgement(gate=0.2, verdict=verdict, runs=5) for verdict in ("regression", "pass")]
     page = page_of(*benches, level=0.05)
     assert "2 benches: 1 regression, 1 passed" in page.text
@@ -113,13 +113,13 @@ def test_the_headline_says_what_the_whole_comes_to(judgement: Callable[..., Judg
     assert "The build fails, with exit status 1." in page.text
 
 
-def test_a_regression_that_is_only_warned_of_does_not_fail_the_build(judgement: Callable[..., Judgement]) -> None:
+def test_warn_only_regression_does_not_fail_the_build(judgement: Callable[..., Judgement]) -> None:
     page = page_of(judgement(warn_only=True))
     assert "The build passes, with exit status 0." in page.text
     assert "Its policy only warns" in page.text
 
 
-def test_the_table_lists_every_bench_the_worst_first(judgement: Callable[..., Judgement]) -> None:
+def test_table_lists_every_bench_worst_first(judgement: Callable[..., Judgement]) -> None:
     page = page_of(*(judgement(verdict=verdict, bench_id=f"the {verdict}") for verdict in reversed(VERDICTS)))
     links = [attributes["href"] for attributes in page.of("a")]
     assert links == [f"#{section['id']}" for section in page.of("section")]
@@ -128,22 +128,20 @@ def test_the_table_lists_every_bench_the_worst_first(judgement: Callable[..., Ju
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)
-def test_a_verdict_is_a_word_and_a_glyph_beside_its_colour(
-    judgement: Callable[..., Judgement], verdict: Verdict
-) -> None:
+def test_verdict_has_a_word_and_a_glyph(judgement: Callable[..., Judgement], verdict: Verdict) -> None:
     page = page_of(judgement(verdict=verdict))
     assert len(page.of("span", f"badge {verdict}")) == 3
     assert page.texts.count(f" {verdict}") == 3
 
 
-def test_a_new_bench_is_called_new(judgement: Callable[..., Judgement]) -> None:
+def test_bench_without_a_baseline_is_new(judgement: Callable[..., Judgement]) -> None:
     item = judgement(verdict="pass", baseline=None, baseline_path=None, current_path="after")
     page = page_of(item, after=sampled((1,)))
     assert page.of("span", "badge new")
     assert len(page.of("path", "dots")) == 1
 
 
-def test_of_samples_every_one_is_a_mark_and_the_quantiles_are_lines(compared: Callable[..., Page]) -> None:
+def test_every_sample_is_a_mark_and_every_quantile_a_line(compared: Callable[..., Page]) -> None:
     page = compared(sampled((1, 2, 3), (2, 3, 4)), sampled((2, 3), (3, 4), (4, 5)))
     for side in ("baseline", "current"):
         (dots,) = page.of("path", f"dots {side}")
@@ -151,43 +149,51 @@ def test_of_samples_every_one_is_a_mark_and_the_quantiles_are_lines(compared: Ca
     assert len(page.of("line", "p50")) == len(page.of("line", "p95")) == 2
 
 
-def test_rounds_are_a_column_each(compared: Callable[..., Page]) -> None:
+def test_every_round_is_a_column(compared: Callable[..., Page]) -> None:
     page = compared(sampled((1, 2, 3), (2, 3, 4)), sampled((2, 3), (3, 4), (4, 5)))
     assert [str(path["d"]).count("M") for path in page.of("path", "median")] == [2, 3]
 
 
-def test_bare_figures_are_bars(compared: Callable[..., Page], summary: Callable[..., Summary]) -> None:
+def test_figures_without_samples_are_bars(compared: Callable[..., Page], summary: Callable[..., Summary]) -> None:
     page = compared(summary(p50=8.0), summary(p50=9.0, p95=12.5))
     assert [rect["width"] for rect in page.of("rect")] == ["64.00%", "72.00%", "80.00%", "100.00%"]
     assert "10 ms → 12.5 ms" in page.text
     assert not page.of("path")
 
 
-def test_without_the_summaries_the_verdict_s_own_figures_are_shown(judgement: Callable[..., Judgement]) -> None:
+def test_judged_figures_are_shown_without_summaries(judgement: Callable[..., Judgement]) -> None:
     page = page_of(judgement())
     assert "10 ms → 12.5 ms" in page.text
     assert "could not be read again" in page.text
 
 
-def test_the_same_ruler_on_both_sides_gives_a_second_picture(compared: Callable[..., Page]) -> None:
+def test_same_reference_on_both_sides_adds_a_normalized_plot(compared: Callable[..., Page]) -> None:
     slower = ((2.0, 2.0), (2.0, 2.0))
-    before = sampled((4, 5), (5, 6), reference=ruler((1, 1), (1, 1)), cross_reference=ruler((1,), (1,), kernel="x"))
-    after = sampled((8, 10), (10, 12), reference=ruler(*slower), cross_reference=ruler((3,), (3,), kernel="x"))
+    before = sampled(
+        *((4, 5), (5, 6)), reference=reference((1, 1), (1, 1)), cross_reference=reference((1,), (1,), kernel="x")
+    )
+    after = sampled(
+        *((8, 10), (10, 12)), reference=reference(*slower), cross_reference=reference((3,), (3,), kernel="x")
+    )
     page = compared(before, after)
-    *_, before_by_ruler, after_by_ruler = (re.findall(r"M(\d+)", str(path["d"])) for path in page.of("path", "dots"))
-    assert before_by_ruler == after_by_ruler
+    *_, normalized_before, normalized_after = (
+        re.findall(r"M(\d+)", str(path["d"])) for path in page.of("path", "dots")
+    )
+    assert normalized_before == normalized_after
     assert "100 % slower" in page.text
     assert "200 % slower" in page.text
 
 
-def test_another_ruler_gives_no_second_picture(compared: Callable[..., Page]) -> None:
-    page = compared(sampled((4, 5), reference=ruler((1, 1))), sampled((4, 5), reference=ruler((1, 1), kernel="other")))
+def test_different_references_add_no_normalized_plot(compared: Callable[..., Page]) -> None:
+    page = compared(
+        sampled((4, 5), reference=reference((1, 1))), sampled((4, 5), reference=reference((1, 1), kernel="other"))
+    )
     assert len(page.of("path", "dots")) == 2
     assert "archive-1" in page.text
     assert "other" in page.text
 
 
-def test_phases_are_two_bars_each_and_the_one_that_moved_is_named(
+def test_phases_have_two_bars_and_the_moved_phase_is_marked(
     compared: Callable[..., Page], summary: Callable[..., Summary]
 ) -> None:
     before = summary(phases={"hash": Phase(p50=1, p95=1), "gone": Phase(p50=1, p95=1)})
@@ -198,7 +204,7 @@ def test_phases_are_two_bars_each_and_the_one_that_moved_is_named(
     assert "none → 1 ms" in page.text
 
 
-def test_the_machines_differences_and_the_notes_are_shown(
+def test_differences_between_machines_and_notes_are_shown(
     compared: Callable[..., Page], summary: Callable[..., Summary]
 ) -> None:
     before = summary(environment={"cpu": "one", "os": "Linux", "caches": {"L1": 1}}, notes="a line\nanother")
@@ -207,15 +213,13 @@ def test_the_machines_differences_and_the_notes_are_shown(
     assert "Linux" not in page.texts
 
 
-def test_sides_that_measure_different_things_share_no_picture(
-    compared: Callable[..., Page], summary: Callable[..., Summary]
-) -> None:
+def test_different_metrics_share_no_plot(compared: Callable[..., Page], summary: Callable[..., Summary]) -> None:
     page = compared(sampled((1, 2)), summary(throughput=True), verdict="error")
     assert not page.of("svg")
     assert "10 MB/s" in page.text
 
 
-def test_nothing_is_loaded_and_nothing_runs(compared: Callable[..., Page]) -> None:
+def test_page_loads_and_runs_nothing(compared: Callable[..., Page]) -> None:
     page = compared(sampled((1, 2)), sampled((1, 2)))
     assert {name for name, _ in page.elements} <= ELEMENTS
     assert not {name for _, attributes in page.elements for name in attributes} & {"src", "srcset", "style", "onclick"}
@@ -228,7 +232,7 @@ def test_nothing_is_loaded_and_nothing_runs(compared: Callable[..., Page]) -> No
 def test_no_text_becomes_markup(text: str, reason: str, verdict: Verdict) -> None:
     hostile = f"{text}<script>{HOSTILE}"
     held = {"environment": {hostile: hostile}, "phases": {hostile: Phase(p50=1, p95=1)}, "notes": hostile}
-    before = sampled((1, 2), commit=hostile, reference=ruler((1, 1), kernel=hostile), **held)
+    before = sampled((1, 2), commit=hostile, reference=reference((1, 1), kernel=hostile), **held)
     after = sampled((1, 3), commit=hostile, **{**held, "environment": {"x": hostile}})
     item = Judgement(
         bench_id=hostile,
@@ -256,10 +260,10 @@ def test_no_text_becomes_markup(text: str, reason: str, verdict: Verdict) -> Non
     values=st.lists(st.floats(0, allow_infinity=False, allow_nan=False), min_size=1, max_size=30),
     throughput=st.booleans(),
 )
-def test_any_figures_can_be_drawn(*, values: list[float], throughput: bool) -> None:
+def test_any_figures_can_be_plotted(*, values: list[float], throughput: bool) -> None:
     ordered = tuple(sorted(values))
     metric = {"metric": "throughput_mbs", "unit": "MB/s"} if throughput else {}
-    references = ruler(tuple(0.5 + number for number in range(len(ordered))))
+    references = reference(tuple(0.5 + number for number in range(len(ordered))))
     side = sampled(ordered, reference=references, **metric)
     item = Judgement(bench_id="b", verdict="pass", reason="", baseline_path="side", current_path="side")
     page = page_of(item, side=side)
@@ -269,28 +273,28 @@ def test_any_figures_can_be_drawn(*, values: list[float], throughput: bool) -> N
 
 
 @given(st.lists(st.floats(0, 1e300), min_size=1), st.sampled_from(["ms", "MB/s", "a unit of its"]))
-def test_an_axis_has_a_few_ticks_inside_it(values: list[float], unit: str) -> None:
+def test_axis_has_one_to_four_ticks_within_its_range(values: list[float], unit: str) -> None:
     scale = scale_over(values)
     drawn = ticks(scale, unit)
     assert 1 <= len(drawn) <= 4
     assert all(0 <= scale.share(value) <= 1 and text == format_value(value, unit) for value, text in drawn)
 
 
-def test_an_axis_over_many_sizes_is_logarithmic() -> None:
+def test_axis_over_several_decades_is_logarithmic() -> None:
     assert [text for _, text in ticks(scale_over([0.5, 2000]), "ms")] == ["1 ms", "10 ms", "100 ms", "1,000 ms"]
     assert [text for _, text in ticks(scale_over([0, 2000]), "ms")] == ["0 ms", "1,000 ms", "2,000 ms"]
 
 
-def test_many_samples_are_thinned_and_the_extremes_stay(compared: Callable[..., Page]) -> None:
+def test_many_samples_are_thinned_but_keep_their_extremes(compared: Callable[..., Page]) -> None:
     values = tuple(float(number) for number in range(1, 2001))
     page = compared(sampled(values), sampled(values))
     drawn = [re.findall(r"M(\d+)", str(path["d"])) for path in page.of("path", "dots")]
     assert [len(places) for places in drawn] == [MAX_DOTS, MAX_DOTS]
     assert drawn[0][0] < drawn[0][-1]
-    assert f"{MAX_DOTS} of 2,000 a side are drawn" in page.text
+    assert f"{MAX_DOTS} of 2,000 per side are drawn" in page.text
 
 
-def test_a_thousand_benches_stay_a_page(judgement: Callable[..., Judgement]) -> None:
+def test_page_of_a_thousand_benches_stays_small(judgement: Callable[..., Judgement]) -> None:
     side = sampled(*(tuple(1 + (7 * number + place) % 101 / 50 for place in range(10)) for number in range(100)))
     items = [judgement(bench_id=f"{number:0200}", baseline_path="a", current_path="a") for number in range(MANY)]
     rendered = render_html(build_report(items, strict=False), {"a": side}.get)
@@ -301,36 +305,36 @@ def test_a_thousand_benches_stay_a_page(judgement: Callable[..., Judgement]) -> 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_colours_can_be_told_from_the_page(scheme: str) -> None:
+def test_colors_contrast_with_the_page(scheme: str) -> None:
     light, dark = (dict(re.findall(r"--(\w+): (#\w{6})", part)) for part in stylesheet().split("@media", 2)[:2])
-    colours = light if scheme == "light" else dark
+    colors = light if scheme == "light" else dark
     assert light.keys() == dark.keys()
     for ground in ("page", "sheet"):
         for text in ("ink", "quiet", "bad", "doubt", "good"):
-            assert contrast(colours[ground], colours[text]) >= READABLE
+            assert contrast(colors[ground], colors[text]) >= READABLE
         for mark in ("baseline", "current"):
-            assert contrast(colours[ground], blended(colours[mark], colours[ground], 0.75)) >= VISIBLE
+            assert contrast(colors[ground], blended(colors[mark], colors[ground], 0.75)) >= VISIBLE
 
 
 def stylesheet() -> str:
     return files("aether_guard.report.html").joinpath("style.css").read_text(encoding="utf-8")
 
 
-def channels(colour: str) -> list[float]:
-    return [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+def channels(color: str) -> list[float]:
+    return [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
 
 
-def blended(colour: str, ground: str, share: float) -> str:
-    mixed = (share * over + (1 - share) * under for over, under in zip(channels(colour), channels(ground), strict=True))
+def blended(color: str, ground: str, share: float) -> str:
+    mixed = (share * over + (1 - share) * under for over, under in zip(channels(color), channels(ground), strict=True))
     return "#" + "".join(f"{round(255 * channel):02x}" for channel in mixed)
 
 
-def contrast(one: str, other: str) -> float:
+def contrast(first: str, second: str) -> float:
     """Return the contrast ratio of WCAG 2.2."""
-    bright, dim = sorted((luminance(one), luminance(other)), reverse=True)
+    bright, dim = sorted((luminance(first), luminance(second)), reverse=True)
     return (bright + 0.05) / (dim + 0.05)
 
 
-def luminance(colour: str) -> float:
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in channels(colour)]
+def luminance(color: str) -> float:
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in channels(color)]
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

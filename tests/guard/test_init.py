@@ -46,7 +46,7 @@ BENCH_FILE = "from aether_harness import bench\n\n@bench\ndef parse():\n    pass
 
 @pytest.fixture(autouse=True)
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository of somebody's, in the working folder, with nothing in it."""
+    """An empty repository as the working folder."""
     monkeypatch.chdir(tmp_path)
     git("init", "--quiet", "--initial-branch=main")
     return tmp_path
@@ -85,27 +85,27 @@ def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def lint_tool(name: str) -> str:
-    """Return a program of the environment `lint`, which lies beside the tests' own, or skip."""
-    found = shutil.which(name) or next(
+    """Return the path of a program in the environment `lint`, next to the tests' own; skip if it is missing."""
+    program = shutil.which(name) or next(
         (str(path) for path in Path(sys.prefix).parent.glob(f"lint/*/{name}*") if os.access(path, os.X_OK)), None
     )
-    if found is None:
+    if program is None:
         pytest.skip(f"{name} is not installed")
-    return found
+    return program
 
 
-def checked(*command: str) -> subprocess.CompletedProcess[str]:
+def execute(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_a_repository_with_nothing_in_it_gets_a_configuration_and_is_asked_for_its_ci(repository: Path) -> None:
-    said = init()
+def test_empty_repository_gets_a_configuration(repository: Path) -> None:
+    output = init()
     assert sorted(path.name for path in repository.iterdir()) == [".git", "aether.toml"]
-    assert "wrote aether.toml: [guard] baseline" in said
-    assert "`aether-guard init --ci github` or `aether-guard init --ci gitlab`" in said
+    assert "wrote aether.toml: [guard] baseline" in output
+    assert "`aether-guard init --ci github` or `aether-guard init --ci gitlab`" in output
 
 
-def test_what_is_written_is_a_configuration_that_the_guard_reads() -> None:
+def test_written_configuration_is_valid() -> None:
     init()
     config = find_config(".")
     assert config.baseline == (os.path.join("benchmarks", "baseline"),)
@@ -114,18 +114,18 @@ def test_what_is_written_is_a_configuration_that_the_guard_reads() -> None:
 
 
 @pytest.mark.parametrize("ci", [None, "github", "gitlab"])
-def test_a_second_run_changes_nothing_and_says_so(repository: Path, ci: CiHost | None) -> None:
+def test_second_run_changes_nothing(repository: Path, ci: CiHost | None) -> None:
     put("Makefile", "bench:\n\ttrue\n")
     init(ci)
     before = snapshot(repository)
-    said = init(ci)
+    output = init(ci)
     assert snapshot(repository) == before
-    assert "nothing was written" in said
-    assert "unchanged: aether.toml" in said
-    assert "left alone" not in said
+    assert "nothing was written" in output
+    assert "unchanged: aether.toml" in output
+    assert "left alone" not in output
 
 
-def test_what_the_benches_wrote_meanwhile_changes_nothing(repository: Path, write: Write) -> None:
+def test_new_summaries_do_not_change_existing_files(repository: Path, write: Write) -> None:
     init("github")
     write("target/benchmarks/bench-pack.json")
     write("benchmarks/baseline/bench-pack.json")
@@ -134,49 +134,50 @@ def test_what_the_benches_wrote_meanwhile_changes_nothing(repository: Path, writ
     assert snapshot(repository) == before
 
 
-def test_a_file_that_is_there_is_left_alone_and_what_it_would_have_said_is_one_line(repository: Path) -> None:
+def test_existing_file_is_left_alone_and_described_in_a_line(repository: Path) -> None:
     put("aether.toml", '[guard]\nbaseline = ["mine"]\ncurrent = ["fresh"]\n')
     put(GITHUB, "name: mine\n")
     before = snapshot(repository)
-    said = init()
+    output = init()
     assert snapshot(repository) == before
-    lines = [line for line in said.splitlines() if line.startswith("left alone: ")]
+    lines = [line for line in output.splitlines() if line.startswith("left alone: ")]
     assert lines[0].endswith(
-        'it would have said: [guard] baseline = ["benchmarks/baseline"], current = ["target/benchmarks"], gate = "20%"'
+        "init would have written: "
+        '[guard] baseline = ["benchmarks/baseline"], current = ["target/benchmarks"], gate = "20%"'
     )
     assert GITHUB in lines[1]
     assert lines[1].endswith("a command to fill in, then `aether-guard check`, then an upload of fresh")
 
 
-def test_the_line_endings_of_a_checkout_are_no_difference() -> None:
+def test_line_endings_of_a_checkout_are_ignored() -> None:
     init()
     path = Path("aether.toml")
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     assert "unchanged: aether.toml" in init()
 
 
-def test_a_dangling_link_is_left_alone(repository: Path) -> None:
+def test_dangling_link_is_left_alone(repository: Path) -> None:
     (repository / "aether.toml").symlink_to("nowhere.toml")
     assert "left alone: aether.toml" in init()
     assert not (repository / "nowhere.toml").exists()
 
 
-def test_a_file_that_appears_meanwhile_is_left_alone() -> None:
+def test_file_created_after_planning_is_left_alone() -> None:
     planned = plan()
-    put("aether.toml", "# somebody else's\n")
-    with pytest.raises(GuardError, match=r"aether\.toml: appeared meanwhile"):
+    put("aether.toml", "# not ours\n")
+    with pytest.raises(GuardError, match=r"aether\.toml: created by another program; left alone"):
         write_init(planned)
-    assert Path("aether.toml").read_text(encoding="utf-8") == "# somebody else's\n"
+    assert Path("aether.toml").read_text(encoding="utf-8") == "# not ours\n"
 
 
-def test_a_file_that_cannot_be_written_is_one_line_and_leaves_no_part(repository: Path) -> None:
+def test_unwritable_file_is_a_one_line_error(repository: Path) -> None:
     put(".github", "a file where a folder belongs")
     with pytest.raises(GuardError, match=r"^\S*benchmarks\.yml: cannot be written: [^\n]+$"):
         init("github")
     assert sorted(path.name for path in repository.iterdir()) == [".git", ".github", "aether.toml"]
 
 
-def test_planning_writes_nothing_and_the_same_finds_give_the_same_plan(repository: Path) -> None:
+def test_planning_is_deterministic_and_writes_nothing(repository: Path) -> None:
     put("package.json", '{"scripts": {"bench": "x"}}')
     found = discover(".")
     assert plan_init(found, "github") == plan_init(found, "github")
@@ -197,9 +198,7 @@ def test_planning_writes_nothing_and_the_same_finds_give_the_same_plan(repositor
         ([".github/dependabot.yml"], "../elsewhere", GITHUB),
     ],
 )
-def test_the_host_is_told_by_the_remote_and_else_by_its_files(
-    files: list[str], remote: str | None, expected: str
-) -> None:
+def test_ci_host_is_detected_by_remote_then_by_files(files: list[str], remote: str | None, expected: str) -> None:
     for path in files:
         put(path)
     if remote:
@@ -208,24 +207,24 @@ def test_the_host_is_told_by_the_remote_and_else_by_its_files(
 
 
 @pytest.mark.parametrize(("ci", "expected"), [("github", GITHUB), ("gitlab", GITLAB)])
-def test_the_host_that_is_asked_for_is_written_for(ci: CiHost, expected: str) -> None:
+def test_requested_ci_host_is_used(ci: CiHost, expected: str) -> None:
     put(".github/dependabot.yml")
     put(".gitlab-ci.yml")
     assert [file.path for file in plan(ci).files] == ["aether.toml", expected]
 
 
-def test_a_repository_on_two_hosts_is_told_of_the_other() -> None:
+def test_second_ci_host_is_an_open_point() -> None:
     put(".github/dependabot.yml")
     put(".gitlab-ci.yml")
     assert "`aether-guard init --ci gitlab`" in init()
 
 
-def test_a_secret_in_the_address_of_the_remote_is_never_shown(repository: Path) -> None:
+def test_password_in_the_remote_address_is_never_shown(repository: Path) -> None:
     git("remote", "add", "origin", "https://user:hunter2@github.com/owner/name")
-    said = init()
+    output = init()
     written = b"".join(data for _, data in snapshot(repository).values())
-    assert GITHUB in said
-    assert "hunter2" not in said
+    assert GITHUB in output
+    assert "hunter2" not in output
     assert b"hunter2" not in written
 
 
@@ -258,7 +257,7 @@ def test_a_secret_in_the_address_of_the_remote_is_never_shown(repository: Path) 
         ("benchmarks/my_bench.py", BENCH_FILE, "aether-bench run benchmarks/my_bench.py"),
     ],
 )
-def test_a_bench_command_is_found_where_it_usually_is(path: str, text: str, expected: str) -> None:
+def test_bench_command_is_found_in_the_usual_files(path: str, text: str, expected: str) -> None:
     put(path, text)
     planned = plan("github")
     assert f"found the bench command `{expected}` in {path}" in planned.found
@@ -280,7 +279,7 @@ def test_a_bench_command_is_found_where_it_usually_is(path: str, text: str, expe
         ("bench.py", "from pyperf import bench\n\n@bench\ndef f(): pass\n"),
     ],
 )
-def test_what_only_looks_like_a_bench_command_is_not_taken_for_one(path: str, text: str) -> None:
+def test_similar_entries_are_not_bench_commands(path: str, text: str) -> None:
     put(path, text)
     assert discover(".").commands == ()
 
@@ -295,42 +294,42 @@ def test_what_only_looks_like_a_bench_command_is_not_taken_for_one(path: str, te
         (".nvmrc", "npm install"),
     ],
 )
-def test_the_lock_file_says_how_a_node_project_is_installed(lock: str, expected: str) -> None:
+def test_lock_file_selects_the_node_installer(lock: str, expected: str) -> None:
     put("package.json", '{"scripts": {"bench": "x"}}')
     put(lock)
     assert f"          {expected}\n" in contents(plan("github"), GITHUB)
 
 
-def test_a_workspace_of_crates_is_measured_as_a_whole() -> None:
+def test_cargo_workspace_is_measured_at_once() -> None:
     put("Cargo.toml", "[workspace]\nmembers = ['a']\n")
     put("a/Cargo.toml", "[[bench]]\nname = 'b'\n")
     assert discover(".").commands[0].command == "cargo bench --workspace"
 
 
-def test_a_command_known_to_write_summaries_goes_first_and_the_others_are_told() -> None:
+def test_command_that_writes_summaries_comes_first() -> None:
     put("hatch.toml", "[envs.default.scripts]\nbench = 'pytest --benchmark-only'\n")
     put("Makefile", "bench-clean:\n\trm x\nbenchmarks:\n\taether-bench run --profile ci\n")
     found = plan().found
     assert "found the bench command `make benchmarks` in Makefile" in found
-    assert "found besides, not used: `hatch run bench`, `make bench-clean`" in found
+    assert "found more commands, not used: `hatch run bench`, `make bench-clean`" in found
 
 
-def test_a_required_bench_is_installed_as_it_is_required() -> None:
+def test_required_bench_is_installed_with_its_version() -> None:
     put("requirements.txt", "aether-pack-bench>=0.1,<0.2 ; python_version > '3'\n")
     assert "python -m pip install aether-guard 'aether-pack-bench>=0.1,<0.2'\n" in contents(plan("github"), GITHUB)
 
 
-def test_functions_under_bench_are_installed_with_the_project_they_measure() -> None:
+def test_bench_file_is_installed_with_its_project() -> None:
     put("pyproject.toml", "[build-system]\nrequires = []\n[project]\nname = 'mine'\n")
     put("my_bench.py", BENCH_FILE)
     assert "run: python -m pip install aether-guard aether-harness .\n" in contents(plan("github"), GITHUB)
 
 
 @pytest.mark.parametrize("name", ["bench;touch x", "bench ${{ github.token }}", "bench\nrun: x", "-bench", "bench$(x)"])
-def test_a_name_that_means_something_to_a_shell_or_a_workflow_is_passed_over_and_said(name: str) -> None:
+def test_name_with_special_characters_is_skipped(name: str) -> None:
     put("package.json", json.dumps({"scripts": {name: "x"}}))
     planned = plan("github")
-    assert "not looked at: package.json: a name that a workflow cannot hold, passed over" in planned.found
+    assert "skipped: package.json: a name with special characters" in planned.found
     assert name not in contents(planned, GITHUB)
 
 
@@ -338,44 +337,44 @@ def test_a_name_that_means_something_to_a_shell_or_a_workflow_is_passed_over_and
     ("path", "text"),
     [("hatch.toml", "[envs"), ("package.json", "{"), ("noxfile.py", "def"), ("tox.ini", "x"), ("tox.toml", "\0")],
 )
-def test_a_file_that_is_not_understood_is_said_and_stops_nothing(path: str, text: str) -> None:
+def test_unparsable_file_is_skipped(path: str, text: str) -> None:
     put(path, text)
     put("Makefile", "bench:\n\tx\n")
     found = plan().found
-    assert f"not looked at: {path}: not understood, passed over" in found
+    assert f"skipped: {path}: cannot be parsed" in found
     assert "found the bench command `make bench` in Makefile" in found
 
 
-def test_a_file_that_is_no_text_is_said_and_stops_nothing(repository: Path) -> None:
+def test_undecodable_file_is_skipped(repository: Path) -> None:
     (repository / "Makefile").write_bytes(b"bench:\n\t\xff\xfe\n")
-    assert "not looked at: Makefile: cannot be read, passed over" in plan().found
+    assert "skipped: Makefile: cannot be read" in plan().found
 
 
-def test_without_a_bench_command_the_workflow_fails_and_says_what_to_fill_in() -> None:
+def test_workflow_without_a_bench_command_fails_with_a_hint() -> None:
     planned = plan("github")
     assert "::error file=.github/workflows/benchmarks.yml::fill in" in contents(planned, GITHUB)
     assert f"the command that runs your benches: `run: YOUR COMMAND` in {GITHUB}" in planned.open_points
     assert planned.next_commands[0].startswith("aether-bench run --exec ")
 
 
-def test_whether_a_command_writes_summaries_is_asked_where_it_is_not_known() -> None:
+def test_unknown_output_of_a_command_is_an_open_point() -> None:
     put("Cargo.toml", "[[bench]]\nname = 'b'\n")
     (point,) = [point for point in plan("github").open_points if "cargo bench" in point]
     assert '`current = ["YOUR FOLDER"]` in aether.toml' in point
 
 
-def test_a_command_known_to_write_summaries_leaves_nothing_to_fill_in() -> None:
+def test_command_that_writes_summaries_leaves_no_open_points() -> None:
     put("hatch.toml", "[envs.bench.scripts]\nall = 'aether-bench run'\n")
     assert plan("github").open_points == ()
 
 
-def test_summaries_in_a_folder_for_baselines_are_the_baselines(write: Write) -> None:
+def test_summaries_in_a_baseline_folder_are_baselines(write: Write) -> None:
     write("ci/Baselines/bench-pack.json")
     write("target/benchmarks/bench-pack.json")
     assert sides(plan()) == (["ci/Baselines"], ["target/benchmarks"])
 
 
-def test_several_folders_of_different_benches_are_all_named(write: Write) -> None:
+def test_folders_of_different_benches_are_all_named(write: Write) -> None:
     for name in ("a", "b"):
         write(f"packages/{name}/baseline/bench.json", bench_id=name)
         write(f"packages/{name}/results/bench.json", bench_id=name)
@@ -385,41 +384,41 @@ def test_several_folders_of_different_benches_are_all_named(write: Write) -> Non
     )
 
 
-def test_a_second_folder_of_the_same_bench_is_left_out_and_said(write: Write) -> None:
+def test_second_folder_of_a_bench_is_left_out(write: Write) -> None:
     write("results/2025/bench.json")
     write("results/2026/bench.json")
     planned = plan()
     assert sides(planned)[1] == ["results/2025"]
-    assert any("results/2026: packaging is on this side already" in point for point in planned.open_points)
+    assert any("results/2026: packaging is in another folder as well" in point for point in planned.open_points)
 
 
-def test_the_usual_place_goes_before_any_other(write: Write) -> None:
+def test_default_folder_comes_first(write: Write) -> None:
     write("a/bench.json")
     write("target/benchmarks/bench.json")
     assert sides(plan())[1] == ["target/benchmarks"]
 
 
-def test_files_named_for_their_side_are_told_apart(write: Write) -> None:
+def test_file_names_separate_baseline_and_current(write: Write) -> None:
     write("perf/baseline.json")
     write("perf/latest.json")
     assert sides(plan()) == (["perf/baseline.json"], ["perf/latest.json"])
 
 
-def test_summaries_among_other_files_are_named_so_that_these_stay_out(write: Write) -> None:
+def test_glob_excludes_other_files_of_a_folder(write: Write) -> None:
     write("perf/bench-a.json", bench_id="a")
     write("perf/bench-b.json", bench_id="b")
     put("perf/settings.json", "{}")
     assert sides(plan())[1] == ["perf/bench-*.json"]
 
 
-def test_summaries_in_the_top_folder_do_not_make_the_whole_repository_an_upload(write: Write) -> None:
+def test_summaries_in_the_top_folder_are_uploaded_by_name(write: Write) -> None:
     write("result.json")
     planned = plan("github")
     assert sides(planned)[1] == ["result.json"]
     assert "          path: result.json\n" in contents(planned, GITHUB)
 
 
-def test_a_folder_kept_for_baselines_is_where_they_will_go() -> None:
+def test_empty_baseline_folder_is_used() -> None:
     put("ci/baseline/.gitkeep")
     assert sides(plan())[0] == ["ci/baseline"]
 
@@ -427,13 +426,13 @@ def test_a_folder_kept_for_baselines_is_where_they_will_go() -> None:
 @pytest.mark.parametrize(
     "folder", [".git", "node_modules/a", "target/release", "target/criterion", "dist", ".venv/x", "a/__pycache__"]
 )
-def test_what_tools_made_is_not_looked_at(write: Write, folder: str) -> None:
+def test_generated_folders_are_skipped(write: Write, folder: str) -> None:
     write(f"{folder}/bench-pack.json")
     assert discover(".").summaries == ()
 
 
 @pytest.mark.parametrize("sign", [".git", "pyvenv.cfg"])
-def test_a_repository_or_an_environment_inside_is_not_looked_at(write: Write, sign: str) -> None:
+def test_nested_repositories_and_environments_are_skipped(write: Write, sign: str) -> None:
     write("inner/bench-pack.json")
     put(f"inner/{sign}")
     assert discover(".").summaries == ()
@@ -449,29 +448,29 @@ def test_links_are_not_followed(write: Write, repository: Path, tmp_path_factory
     assert [folder.path for folder in discover(".").summaries] == ["mine"]
 
 
-def test_summaries_to_test_with_are_neither_side(write: Write) -> None:
+def test_summaries_in_test_data_are_ignored(write: Write) -> None:
     write("tests/fixtures/baseline/bench-pack.json")
     planned = plan()
     assert sides(planned) == (["benchmarks/baseline"], ["target/benchmarks"])
-    assert "found 1 summary in tests/fixtures/baseline, taken for test data: packaging" in planned.found
+    assert "found 1 summary in tests/fixtures/baseline, ignored as test data: packaging" in planned.found
 
 
-def test_json_that_is_no_summary_is_none() -> None:
+def test_other_json_files_are_no_summaries() -> None:
     for number, text in enumerate(["", "{", "[]", '{"bench_id": "a"}', "\0", "[" * 2000]):
         put(f"a/{number}.json", text)
     assert discover(".").summaries == ()
 
 
-def test_the_look_ends_however_much_there_is(repository: Path) -> None:
+def test_walk_stops_at_the_limit_of_files(repository: Path) -> None:
     folder = repository / "many"
     folder.mkdir()
     for number in range(50_001):
         os.mkdir(folder / str(number))
     found = discover(".")
-    assert found.unread == ("many and what follows, past 50,000 files",)
+    assert found.unread == ("many and later folders: more than 50,000 files",)
 
 
-def test_a_pipe_is_not_waited_for(repository: Path) -> None:
+def test_pipes_are_skipped(repository: Path) -> None:
     if not hasattr(os, "mkfifo"):
         pytest.skip("no named pipes here")
     os.mkfifo(repository / "bench.json")
@@ -481,7 +480,7 @@ def test_a_pipe_is_not_waited_for(repository: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
 @pytest.mark.parametrize("name", [GITHUB, GITLAB, "noxfile.py"])
-def test_a_pipe_in_place_of_a_file_is_left_alone(repository: Path, name: str) -> None:
+def test_pipe_at_the_path_of_a_file_is_left_alone(repository: Path, name: str) -> None:
     (repository / name).parent.mkdir(parents=True, exist_ok=True)
     os.mkfifo(repository / name)
     init("github")
@@ -489,31 +488,31 @@ def test_a_pipe_in_place_of_a_file_is_left_alone(repository: Path, name: str) ->
     assert (repository / name).is_fifo()
 
 
-def test_init_below_the_top_of_a_repository_is_refused_and_the_top_named(repository: Path) -> None:
+def test_init_below_the_top_folder_names_the_top(repository: Path) -> None:
     (repository / "a" / "b").mkdir(parents=True)
-    with pytest.raises(GuardError, match=re.escape(f"run aether-guard init at its top, {os.path.join('..', '..')}")):
+    with pytest.raises(GuardError, match=re.escape(f"run aether-guard init in {os.path.join('..', '..')}")):
         discover("a/b")
 
 
-def test_a_folder_that_is_not_there_is_refused() -> None:
+def test_missing_folder_is_refused() -> None:
     with pytest.raises(GuardError, match="nowhere: not a folder"):
         discover("nowhere")
 
 
-def test_a_folder_without_git_gets_its_configuration_too(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_folder_without_git_gets_a_configuration(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = str(tmp_path_factory.mktemp("bare"))
     planned = plan_init(discover(folder), None)
     assert write_init(planned) == ("aether.toml",)
-    assert "this folder is no git repository yet: `git init`" in planned.open_points
+    assert "this folder is not a git repository: `git init`" in planned.open_points
 
 
-def test_a_configuration_that_is_invalid_is_one_line() -> None:
+def test_invalid_configuration_is_a_one_line_error() -> None:
     put("aether.toml", "[guard]\ngatee = 1\n")
     with pytest.raises(GuardError, match=r"^aether\.toml: guard\.gatee: no such key; did you mean gate\?$"):
         discover(".")
 
 
-def test_a_configuration_in_pyproject_gets_no_other_beside_it(write: Write) -> None:
+def test_configuration_in_pyproject_prevents_a_second_one(write: Write) -> None:
     put("pyproject.toml", '[tool.aether.guard]\nbaseline = ["old"]\ncurrent = ["perf/out"]\n')
     write("elsewhere/bench-pack.json")
     planned = plan("github")
@@ -521,14 +520,14 @@ def test_a_configuration_in_pyproject_gets_no_other_beside_it(write: Write) -> N
     assert "          path: perf/out\n" in contents(planned, GITHUB)
 
 
-def test_a_workflow_that_runs_the_guard_already_gets_no_other_beside_it() -> None:
+def test_existing_guard_workflow_prevents_a_second_one() -> None:
     put(".github/workflows/ci.yml", "jobs: {a: {steps: [{run: aether-guard check}]}}\n")
     planned = plan()
     assert [file.path for file in planned.files] == ["aether.toml"]
-    assert "found .github/workflows/ci.yml, which runs aether-guard already: no workflow beside it" in planned.found
+    assert "found .github/workflows/ci.yml, which already runs aether-guard: no workflow is written" in planned.found
 
 
-def test_the_line_that_includes_the_jobs_is_asked_for_until_it_is_there() -> None:
+def test_missing_gitlab_include_is_an_open_point() -> None:
     put(".gitlab-ci.yml", "stages: [test]\n")
     assert f"include: {GITLAB}" in init()
     put(".gitlab-ci.yml", f"include: {GITLAB}\n")
@@ -538,7 +537,7 @@ def test_the_line_that_includes_the_jobs_is_asked_for_until_it_is_there() -> Non
 @pytest.mark.parametrize(
     ("branch", "expected"), [("master", "[master]"), ("trunk/2.x", '["trunk/2.x"]'), ("a{b", "[main]")]
 )
-def test_the_workflow_is_for_the_branch_that_changes_are_merged_into(branch: str, expected: str) -> None:
+def test_workflow_runs_on_the_default_branch(branch: str, expected: str) -> None:
     git("symbolic-ref", "HEAD", f"refs/heads/{branch}")
     planned = plan("github")
     assert f"    branches: {expected}\n" in contents(planned, GITHUB)
@@ -554,9 +553,7 @@ def test_the_workflow_is_for_the_branch_that_changes_are_merged_into(branch: str
         (["out/a.json", "baseline/a.json"], ("aether-guard check", "git add aether.toml")),
     ],
 )
-def test_the_two_next_commands_go_on_from_where_the_repository_is(
-    write: Write, files: list[str], expected: tuple[str, str]
-) -> None:
+def test_next_commands_depend_on_existing_summaries(write: Write, files: list[str], expected: tuple[str, str]) -> None:
     put("Makefile", "bench:\n\ttrue\n")
     for path in files:
         write(path)
@@ -564,7 +561,7 @@ def test_the_two_next_commands_go_on_from_where_the_repository_is(
     assert init().endswith("next:\n" + "\n".join(f"  {command}" for command in expected))
 
 
-def test_what_comes_next_works_as_it_is_told(write: Write, guard: Guard) -> None:
+def test_next_commands_work(write: Write, guard: Guard) -> None:
     write("out/bench-pack.json", p95=10)
     assert plan().next_commands == ("aether-guard promote --reason 'the first baseline'", "aether-guard check")
     init()
@@ -576,7 +573,7 @@ def test_what_comes_next_works_as_it_is_told(write: Write, guard: Guard) -> None
 
 
 @given(st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=4, unique=True))
-def test_any_folder_is_named_as_it_is_or_left_out(folders: list[str]) -> None:
+def test_any_folder_is_named_exactly_or_left_out(folders: list[str]) -> None:
     found = tuple(
         SummaryFolder(path=f"x{number}/{folder}", summaries=(("bench.json", f"b{number}"),))
         for number, folder in enumerate(folders)
@@ -588,12 +585,12 @@ def test_any_folder_is_named_as_it_is_or_left_out(folders: list[str]) -> None:
     assert all(len(file.contents.encode().splitlines()) == len(file.contents.splitlines()) for file in planned.files)
     assert "${{" not in contents(planned, GITHUB).partition("steps:")[2]
     unnamed = [folder for folder in found if folder.path not in named and not is_example(folder.path)]
-    left_out = [point for point in planned.open_points if "a name that a workflow cannot hold" in point]
+    left_out = [point for point in planned.open_points if "a name with special characters" in point]
     assert len(unnamed) == len(left_out)
 
 
 def every_plan(ci: CiHost, write: Write) -> list[str]:
-    """Write what `init` makes of each usual place, and of odd folders, and return the files' names."""
+    """Write the workflows that `init` plans for several kinds of repositories, and return their paths."""
     written = []
     workflow = GITHUB if ci == "github" else GITLAB
     places = {
@@ -612,14 +609,14 @@ def every_plan(ci: CiHost, write: Write) -> list[str]:
         write(f"{name}/my results/bench-a.json", bench_id="a")
         write(f"{name}/ergebnis-\N{GREEK SMALL LETTER MU}s/bench-b.json", bench_id="b")
         git("init", "--quiet", "--initial-branch=1.0", name)
-        # The host's linters know a workflow by its folder and its ending.
+        # The linters recognize workflows by their folder and suffix.
         path = f".github/workflows/{name}.yml" if ci == "github" else f"{name}.gitlab-ci.yml"
         put(path, contents(plan_init(discover(name), ci), workflow))
         written.append(path)
     return written
 
 
-def test_every_action_is_pinned_and_no_job_may_write(write: Write) -> None:
+def test_actions_are_pinned_and_jobs_have_no_write_access(write: Write) -> None:
     for path in every_plan("github", write):
         text = Path(path).read_text(encoding="utf-8")
         assert re.findall(r"uses: .*", text) == re.findall(r"uses: [\w/-]+@[0-9a-f]{40} # v[\d.]+", text)
@@ -628,32 +625,32 @@ def test_every_action_is_pinned_and_no_job_may_write(write: Write) -> None:
         assert text.index("aether-guard check") < text.index("if: always()")
 
 
-def test_the_workflows_have_the_form_that_github_wants(write: Write) -> None:
+def test_workflows_match_the_github_schema(write: Write) -> None:
     tool = lint_tool("check-jsonschema")
-    done = checked(tool, "--builtin-schema", "vendor.github-workflows", *every_plan("github", write))
+    done = execute(tool, "--builtin-schema", "vendor.github-workflows", *every_plan("github", write))
     assert done.returncode == 0, done.stdout
 
 
-def test_the_workflows_have_no_weakness_that_is_known(write: Write) -> None:
+def test_workflows_pass_zizmor(write: Write) -> None:
     tool = lint_tool("zizmor")
-    done = checked(tool, "--offline", "--no-progress", *every_plan("github", write))
+    done = execute(tool, "--offline", "--no-progress", *every_plan("github", write))
     assert done.returncode == 0, done.stdout
 
 
-def test_the_jobs_have_the_form_that_gitlab_wants(write: Write) -> None:
+def test_jobs_match_the_gitlab_schema(write: Write) -> None:
     tool = lint_tool("check-jsonschema")
-    done = checked(tool, "--builtin-schema", "vendor.gitlab-ci", *every_plan("gitlab", write))
+    done = execute(tool, "--builtin-schema", "vendor.gitlab-ci", *every_plan("gitlab", write))
     assert done.returncode == 0, done.stdout
 
 
 def result(path: str, name: str = "hyperfine/two.json") -> None:
-    """Put a file that a real tool wrote into the repository."""
-    made = Path(__file__).parents[2] / "fixtures" / "import" / name
+    """Copy a result file of a real tool into the repository."""
+    fixture = Path(__file__).parents[2] / "fixtures" / "import" / name
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    if made.is_dir():
-        shutil.copytree(made, path)
+    if fixture.is_dir():
+        shutil.copytree(fixture, path)
     else:
-        shutil.copy(made, path)
+        shutil.copy(fixture, path)
 
 
 @pytest.mark.parametrize(
@@ -668,7 +665,7 @@ def result(path: str, name: str = "hyperfine/two.json") -> None:
     ],
 )
 @pytest.mark.parametrize(("ci", "workflow"), [("github", GITHUB), ("gitlab", GITLAB)])
-def test_results_of_another_tool_are_found_and_checked_as_they_are(
+def test_results_of_another_tool_are_found_and_checked(
     path: str, name: str, form: str, ci: CiHost, workflow: str
 ) -> None:
     result(path, name)
@@ -680,21 +677,21 @@ def test_results_of_another_tool_are_found_and_checked_as_they_are(
     assert planned.next_commands == (imports, f"aether-guard check --from {form}")
 
 
-def test_results_that_are_not_compared_are_said() -> None:
+def test_unused_results_are_an_open_point() -> None:
     result("results.json")
     result("out/suite.json.gz", "pyperf/time.json.gz")
     (point,) = [point for point in plan("github").open_points if "results" in point]
     assert point.endswith(": out/suite.json.gz (pyperf)")
 
 
-def test_a_result_named_for_it_is_the_baseline() -> None:
+def test_result_named_baseline_is_the_baseline() -> None:
     result("perf/current.json")
     result("perf/baseline.json")
     assert sides(plan("github")) == (["perf/baseline.json"], ["perf/current.json"])
 
 
 @pytest.mark.parametrize(("path", "name"), [("results.json", "hyperfine/two.json"), ("target/criterion", "criterion")])
-def test_what_init_says_next_works_for_results_of_another_tool(guard: Guard, path: str, name: str) -> None:
+def test_next_commands_work_for_results_of_another_tool(guard: Guard, path: str, name: str) -> None:
     result(path, name)
     init("github")
     for command in plan("github").next_commands:
@@ -702,7 +699,7 @@ def test_what_init_says_next_works_for_results_of_another_tool(guard: Guard, pat
         assert done.returncode == 0, done.stderr
 
 
-def test_summaries_of_our_own_come_before_results_of_another_tool(write: Write) -> None:
+def test_summaries_take_precedence_over_other_results(write: Write) -> None:
     result("results.json")
     write("target/benchmarks/bench-pack.json")
     planned = plan("github")
@@ -710,7 +707,7 @@ def test_summaries_of_our_own_come_before_results_of_another_tool(write: Write) 
     assert "--from" not in contents(planned, GITHUB)
 
 
-def test_test_reports_and_test_data_are_no_results() -> None:
+def test_reports_of_tests_and_test_data_are_ignored() -> None:
     result("report.xml", "junit/pytest.xml")
     result("tests/data/results.json")
     assert sides(plan("github"))[1] == ["target/benchmarks"]

@@ -24,11 +24,11 @@ def parsed(judged: Judgement) -> dict[str, Any]:
     return report
 
 
-def test_the_published_schema_is_the_one_of_the_types() -> None:
+def test_published_schema_matches_the_types() -> None:
     assert published_check_schema() == generate_check_schema()
 
 
-def test_the_published_schema_is_itself_valid() -> None:
+def test_published_schema_is_valid() -> None:
     Draft202012Validator.check_schema(json.loads(published_check_schema()))
     assert not VALIDATOR.is_valid({"verdict": "fine", "exit_code": 0, "benches": []})
 
@@ -42,13 +42,11 @@ def test_the_published_schema_is_itself_valid() -> None:
         {"warn_only": True, "moved_phase": "hash", "gate": 0.5},
     ],
 )
-def test_every_report_matches_the_published_schema(
-    judgement: Callable[..., Judgement], changes: dict[str, Any]
-) -> None:
+def test_reports_match_the_published_schema(judgement: Callable[..., Judgement], changes: dict[str, Any]) -> None:
     assert list(VALIDATOR.iter_errors(parsed(judgement(**changes)))) == []
 
 
-def test_keys_that_do_not_apply_are_null() -> None:
+def test_inapplicable_keys_are_null() -> None:
     report = parsed(Judgement(bench_id=None, verdict="error", reason="no such file"))
     bench = report["benches"][0]
     assert (report["verdict"], report["exit_code"]) == ("error", 2)
@@ -61,7 +59,7 @@ def test_keys_that_do_not_apply_are_null() -> None:
     assert VALIDATOR.is_valid(report)
 
 
-def test_every_key_of_the_contract_is_there(judgement: Callable[..., Judgement]) -> None:
+def test_report_has_every_key_of_the_contract(judgement: Callable[..., Judgement]) -> None:
     named = "bench_id verdict metric unit quantile baseline current change"
     added = "change_adjusted change_decisive interval samples_needed reason"
     report = parsed(judgement())
@@ -69,11 +67,11 @@ def test_every_key_of_the_contract_is_there(judgement: Callable[..., Judgement])
     assert report.keys() == {"verdict", "exit_code", "benches", "level"}
 
 
-def test_a_path_that_is_not_utf8_is_reported_too(judgement: Callable[..., Judgement]) -> None:
+def test_path_that_is_not_utf8_is_reported(judgement: Callable[..., Judgement]) -> None:
     assert parsed(judgement(current_path="\udcff.json"))["verdict"] == "regression"
 
 
-def test_no_control_character_stands_bare_in_json(judgement: Callable[..., Judgement]) -> None:
+def test_control_characters_are_escaped_in_json(judgement: Callable[..., Judgement]) -> None:
     path = "a\x1b\x7f\x85\x9b.json"
     text = render_json(build_report([judgement(baseline_path=path)], strict=False))
     assert all(character.isprintable() or character == "\n" for character in text)

@@ -297,7 +297,7 @@ def test_what_the_machine_explains_is_no_regression_and_both_figures_are_there(
         assert judged.change > 0.2
         assert judged.change_adjusted == pytest.approx(0, abs=0.15)
         assert judged.verdict in {"pass", "inconclusive"}
-        assert re.search(r"; as measured .* worse, and by the reference this machine is .* % slower", judged.reason)
+        assert re.search(r"; as measured .* worse, on a machine .* % slower by the reference", judged.reason)
 
 
 @pytest.mark.parametrize("throughput", [False, True])
@@ -311,7 +311,7 @@ def test_what_a_faster_machine_hides_the_ruler_reveals(simulated: Callable[..., 
         judged = compare(*sides, Policy())
         assert judged.change == pytest.approx(0, abs=0.3)
         assert judged.verdict == "regression"
-        assert judged.reason.endswith(" faster")
+        assert judged.reason.endswith(" faster by the reference")
 
 
 def test_drift_within_a_run_is_taken_out_by_the_ruler_beside_each_sample(simulated: Callable[..., Summary]) -> None:
@@ -378,7 +378,7 @@ def test_on_one_machine_the_second_kernel_is_asked_only_where_it_is_far_off(
     judged = compare(baseline, current, Policy())
     assert judged.interval is not None
     assert judged.interval[1] == pytest.approx(1.2 / math.exp(TYPICAL_DISAGREEMENT) - 1 if doubted else 0)
-    assert ("the second kernel doubts the ruler by 18.2 %" in judged.reason) == doubted
+    assert ("the two reference kernels disagree by 18.2 %" in judged.reason) == doubted
 
 
 @pytest.mark.parametrize(
@@ -574,7 +574,7 @@ def test_the_phase_that_moved_most_is_named(summary: Callable[..., Summary]) -> 
     after = summary(phases=phases(hash=3.0, compress=5.5, write=4.0), p95=14.0)
     judged = compare(before, after, Policy())
     assert judged.moved_phase == "hash"
-    assert judged.reason.endswith("; most of it in the phase hash")
+    assert judged.reason.endswith("; mostly in phase hash")
     assert compare(after, before, Policy()).moved_phase == "hash"
     assert compare(before, before, Policy()).moved_phase is None
 

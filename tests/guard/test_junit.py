@@ -20,7 +20,7 @@ def suite_of(*judgements: Judgement) -> Element:
     return fromstring(render_junit(build_report(judgements, strict=False)).encode())  # noqa: S314 (our own)
 
 
-def test_a_suite_holds_a_case_a_bench_and_its_counts_are_right(judgement: Callable[..., Judgement]) -> None:
+def test_suite_has_a_case_per_bench_and_correct_counts(judgement: Callable[..., Judgement]) -> None:
     suite = suite_of(*(judgement(verdict=verdict) for verdict in VERDICTS), judgement(warn_only=True))
     assert suite.tag == "testsuite"
     assert suite.attrib == {"name": "aether-guard", "tests": "6", "failures": "1", "errors": "1", "skipped": "1"}
@@ -30,31 +30,31 @@ def test_a_suite_holds_a_case_a_bench_and_its_counts_are_right(judgement: Callab
 @pytest.mark.parametrize(
     ("verdict", "element"), [("regression", "failure"), ("error", "error"), ("inconclusive", "skipped")]
 )
-def test_what_is_no_pass_says_why(judgement: Callable[..., Judgement], verdict: Verdict, element: str) -> None:
+def test_failed_case_holds_the_reason(judgement: Callable[..., Judgement], verdict: Verdict, element: str) -> None:
     (child,) = suite_of(judgement(verdict=verdict))[0]
     assert child.tag == element
     assert child.attrib["message"] == "p95 25.0 % worse, gate 20 %"
 
 
 @pytest.mark.parametrize("verdict", ["pass", "improvement"])
-def test_what_did_not_get_worse_passes(judgement: Callable[..., Judgement], verdict: Verdict) -> None:
+def test_pass_and_improvement_are_empty_cases(judgement: Callable[..., Judgement], verdict: Verdict) -> None:
     (case,) = suite_of(judgement(verdict=verdict))
     assert case.attrib == {"classname": "duration_ms", "name": "packaging"}
     assert len(case) == 0
 
 
-def test_a_regression_that_is_only_warned_of_passes_and_says_so(judgement: Callable[..., Judgement]) -> None:
+def test_warn_only_regression_passes_with_the_reason(judgement: Callable[..., Judgement]) -> None:
     (child,) = suite_of(judgement(warn_only=True))[0]
     assert child.tag == "system-out"
-    assert child.text == "regression, warned of only: p95 25.0 % worse, gate 20 %"
+    assert child.text == "regression, warning only: p95 25.0 % worse, gate 20 %"
 
 
-def test_a_file_that_cannot_be_read_is_a_case_under_its_path() -> None:
+def test_unreadable_file_is_a_case_named_by_its_path() -> None:
     (case,) = suite_of(Judgement(bench_id=None, verdict="error", reason="broken", current_path="a/b\udcff.json"))
     assert case.attrib == {"classname": "summary", "name": "a/b\\udcff.json"}
 
 
-def test_characters_that_xml_cannot_hold_are_left_out(judgement: Callable[..., Judgement]) -> None:
+def test_characters_invalid_in_xml_are_removed(judgement: Callable[..., Judgement]) -> None:
     (case,) = suite_of(judgement(bench_id="a\x00\x1b\ufffe<b>&\"'", reason="\x08x]]>\n"))
     assert case.attrib["name"] == "a<b>&\"'"
     assert case[0].attrib["message"] == "x]]>\n"

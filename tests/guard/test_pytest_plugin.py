@@ -24,7 +24,7 @@ def test_wait(benchmark):
 
 @pytest.fixture
 def session(tmp_path: Path) -> Session:
-    """Run pytest over a file of benches, in a folder of its own."""
+    """Run pytest on a file of benches in a temporary folder."""
     pytest.importorskip("pytest_benchmark")
     (tmp_path / "test_benches.py").write_text(BENCHES, encoding="utf-8")
 
@@ -37,27 +37,27 @@ def session(tmp_path: Path) -> Session:
 
 
 def baseline(tmp_path: Path, factor: float, fullname: str = "test_benches.py::test_wait") -> str:
-    """Write a file of the tool's, of a millisecond multiplied; without samples, so that the plain rule judges it."""
+    """Write a pytest-benchmark file with a median of `factor` ms, without samples, so that only figures are judged."""
     stats = {"median": 0.001 * factor, "rounds": 8, "iterations": 1}
     report = {"benchmarks": [{"fullname": fullname, "name": "test_wait", "params": None, "stats": stats}]}
     (tmp_path / "base.json").write_text(json.dumps(report), encoding="utf-8")
     return "base.json"
 
 
-def test_a_session_that_got_no_worse_passes(session: Session, tmp_path: Path) -> None:
+def test_session_without_a_regression_passes(session: Session, tmp_path: Path) -> None:
     done = session("--aether-check", "--aether-baseline", baseline(tmp_path, 1000))
     assert done.returncode == 0, done.stdout
     assert "test_benches.py::test_wait" in done.stdout
     assert "improvement" in done.stdout
 
 
-def test_a_session_that_got_worse_fails_with_a_warning(session: Session, tmp_path: Path) -> None:
+def test_session_with_a_regression_fails_with_a_warning(session: Session, tmp_path: Path) -> None:
     done = session("--aether-check", "--aether-baseline", baseline(tmp_path, 0.01))
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
     assert "::warning " in done.stdout
 
 
-def test_a_bench_that_vanished_fails_the_session_in_another_way(session: Session, tmp_path: Path) -> None:
+def test_missing_bench_is_a_usage_error(session: Session, tmp_path: Path) -> None:
     gone = baseline(tmp_path, 100, "test_benches.py::test_gone")
     done = session("--aether-check", "--aether-baseline", gone)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
@@ -65,7 +65,7 @@ def test_a_bench_that_vanished_fails_the_session_in_another_way(session: Session
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--aether-baseline", "nowhere.json"], "nowhere.json: no such file"),
         ([], "no baseline: name one with --aether-baseline"),
@@ -73,16 +73,16 @@ def test_a_bench_that_vanished_fails_the_session_in_another_way(session: Session
         (["--aether-baseline", "base.json", "--benchmark-skip"], "no bench was measured: --benchmark-skip"),
     ],
 )
-def test_a_gate_that_cannot_judge_does_not_pass(
-    session: Session, tmp_path: Path, arguments: list[str], said: str
+def test_session_that_cannot_be_judged_does_not_pass(
+    session: Session, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     baseline(tmp_path, 100)
     done = session("--aether-check", *arguments)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert said in done.stdout
+    assert message in done.stdout
 
 
-def test_an_unexpected_error_is_one_line_and_no_internal_error(session: Session, tmp_path: Path) -> None:
+def test_unexpected_error_is_one_line(session: Session, tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(
         "def pytest_benchmark_update_machine_info(config, machine_info):\n"
         "    raise KeyError('a\\x1b[2J\\n::error::b')\n"
@@ -108,7 +108,7 @@ def test_codec(benchmark, codec, size, rate):
 """
 
 
-def test_a_session_reads_its_own_file_as_itself(session: Session, tmp_path: Path) -> None:
+def test_session_matches_its_own_file(session: Session, tmp_path: Path) -> None:
     (tmp_path / "test_benches.py").write_text(OBJECTS, encoding="utf-8")
     assert session("--benchmark-json=own.json").returncode == 0
     assert "UNSERIALIZABLE[" in (tmp_path / "own.json").read_text(encoding="utf-8")
@@ -118,7 +118,7 @@ def test_a_session_reads_its_own_file_as_itself(session: Session, tmp_path: Path
     assert "test_benches.py::test_codec[a]" in done.stdout
 
 
-def test_a_storage_folder_is_the_newest_run_of_this_machine(session: Session, tmp_path: Path) -> None:
+def test_storage_folder_means_the_newest_run_of_this_machine(session: Session, tmp_path: Path) -> None:
     assert session("--benchmark-autosave").returncode == 0
     (stored,) = tmp_path.glob(".benchmarks/*/0001_*.json")
     for name in ("0002_gone.json", "../Elsewhere-CPython-3.11-64bit/0001_gone.json"):
@@ -132,33 +132,33 @@ def test_a_storage_folder_is_the_newest_run_of_this_machine(session: Session, tm
     assert done.returncode != pytest.ExitCode.USAGE_ERROR, done.stdout
 
 
-def test_the_verdict_stands_behind_the_table(session: Session, tmp_path: Path) -> None:
+def test_verdict_follows_the_table_of_pytest_benchmark(session: Session, tmp_path: Path) -> None:
     done = session("--aether-check", "--aether-baseline", baseline(tmp_path, 1000))
     assert 0 < done.stdout.index("Name (time in") < done.stdout.index("aether-guard")
 
 
-def test_the_verdict_stands_where_the_tool_itself_fails(session: Session, tmp_path: Path) -> None:
+def test_verdict_is_printed_if_pytest_benchmark_fails(session: Session, tmp_path: Path) -> None:
     session("--benchmark-save=first")
     comparing = ["--benchmark-compare", "--benchmark-compare-fail=min:0.000000001"]
     done = session("--aether-check", "--aether-baseline", baseline(tmp_path, 1000), *comparing)
     assert "improvement" in done.stdout
 
 
-def test_a_bench_that_failed_while_it_was_measured_is_named(session: Session, tmp_path: Path) -> None:
+def test_bench_that_fails_while_measured_is_named(session: Session, tmp_path: Path) -> None:
     failing = BENCHES + "\ndef test_bad(benchmark):\n    benchmark.pedantic(lambda: 1 / 0, rounds=3)\n"
     (tmp_path / "test_benches.py").write_text(failing, encoding="utf-8")
     done = session("--aether-check", "--aether-baseline", baseline(tmp_path, 1000))
     assert done.returncode == pytest.ExitCode.TESTS_FAILED
-    assert "test_benches.py::test_bad: it failed while it was measured" in done.stdout
+    assert "test_benches.py::test_bad: failed while it was measured" in done.stdout
 
 
-def test_a_gate_that_is_no_percentage_is_refused_at_the_start(session: Session, tmp_path: Path) -> None:
+def test_invalid_gate_is_refused_at_the_start(session: Session, tmp_path: Path) -> None:
     done = session("--aether-check", "--aether-baseline", baseline(tmp_path, 1), "--aether-gate", "150%")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "--aether-gate: '150%'" in done.stderr
 
 
-def test_without_the_option_nothing_is_judged_or_loaded(session: Session) -> None:
+def test_nothing_is_judged_without_the_option(session: Session) -> None:
     done = session()
     assert done.returncode == 0
     assert "aether" not in done.stdout

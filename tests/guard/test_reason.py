@@ -25,57 +25,57 @@ def steady(value: float, rounds: int = 5, samples: int = 12) -> list[list[float]
     return [[value] * samples for _ in range(rounds)]
 
 
-def test_of_bare_figures_it_says_how_much_and_which_gate(summary: Callable[..., Summary]) -> None:
+def test_figures_give_the_change_and_the_gate(summary: Callable[..., Summary]) -> None:
     assert reason(summary(), summary(p95=12.5)) == "p95 25.0 % worse, gate 20 %"
     assert reason(summary(), summary(p95=9.0)) == "p95 10.0 % better, gate 20 %"
     assert reason(summary(), summary()) == "p95 unchanged, gate 20 %"
 
 
-def test_of_samples_it_gives_the_interval(sampled: Callable[..., Summary]) -> None:
-    said = reason(sampled(steady(10)), sampled(steady(12.5)))
-    assert said == "p95 25.0 % worse (90 % interval +25.0 % to +25.0 %), gate 20 %"
+def test_samples_give_an_interval(sampled: Callable[..., Summary]) -> None:
+    text = reason(sampled(steady(10)), sampled(steady(12.5)))
+    assert text == "p95 25.0 % worse (90 % interval +25.0 % to +25.0 %), gate 20 %"
 
 
 @pytest.mark.parametrize(
-    ("after", "ruler", "lead", "rest"),
+    ("after", "reference", "lead", "rest"),
     [
         (
             *(9.6, 0.424, "p95 9.4 % better, normalized"),
-            "as measured 4.0 % better, and by the reference this machine is 6 % slower",
+            "as measured 4.0 % better, on a machine 6 % slower by the reference",
         ),
         (
             *(8.0, 0.3, "p95 6.7 % worse, normalized"),
-            "as measured 20.0 % better, and by the reference this machine is 25 % faster",
+            "as measured 20.0 % better, on a machine 25 % faster by the reference",
         ),
         (
             *(13.0, 0.36, "p95 44.4 % worse, normalized"),
-            "as measured 30.0 % worse, and by the reference this machine is 10 % faster",
+            "as measured 30.0 % worse, on a machine 10 % faster by the reference",
         ),
         (12.4, 0.404, "p95 22.8 % worse, normalized", "as measured 24.0 % worse"),
     ],
 )
-def test_of_a_reference_it_gives_the_normalized_estimate_first_and_how_fast_the_machine_is(
-    sampled: Callable[..., Summary], after: float, ruler: float, lead: str, rest: str
+def test_reference_gives_the_normalized_estimate_and_machine_speed(
+    sampled: Callable[..., Summary], after: float, reference: float, lead: str, rest: str
 ) -> None:
-    baseline, current = sampled(steady(10), rulers=steady(0.4)), sampled(steady(after), rulers=steady(ruler))
+    baseline, current = sampled(steady(10), rulers=steady(0.4)), sampled(steady(after), rulers=steady(reference))
     figures, _, others = reason(baseline, current).partition(", gate 20 %; ")
     assert figures.startswith(f"{lead} (90 % interval ")
     assert others == rest
 
 
-def test_of_a_reference_that_contradicts_the_figures_it_gives_both_and_why_neither_decides(
+def test_contradicting_reference_gives_both_estimates(
     sampled: Callable[..., Summary],
 ) -> None:
     baseline, current = sampled(steady(10), rulers=steady(0.4)), sampled(steady(12.4), rulers=steady(0.5))
     figures, *others = reason(baseline, current).split("; ")
     assert figures.startswith("p95 0.8 % better, normalized (90 % interval ")
     assert others == [
-        "as measured 24.0 % worse (90 % interval +24.0 % to +24.0 %), and by the reference this machine is 25 % slower",
+        "as measured 24.0 % worse (90 % interval +24.0 % to +24.0 %), on a machine 25 % slower by the reference",
         "the reference contradicts the figures as measured, and nothing shows that the bench follows it",
     ]
 
 
-def test_of_a_bench_that_ignores_its_reference_it_gives_the_correlation(
+def test_bench_that_ignores_its_reference_gives_the_correlation(
     sampled: Callable[..., Summary],
 ) -> None:
     speeds, costs = (0.99, 1.01, 1.0, 1.0), (1.0, 1.0, 0.99, 1.01)
@@ -89,96 +89,96 @@ def test_of_a_bench_that_ignores_its_reference_it_gives_the_correlation(
 
 
 def wandering() -> list[list[list[float]]]:
-    """Return two rulers, a side each, that wander beside a steady bench."""
+    """Return a reference per side that varies while the bench is steady."""
     paces = (0.9, 1.0, 1.0, 1.0, 1.1), (0.5, 0.6, 1.0, 1.4, 1.5)
     return [[[0.4 * pace] * 12 for pace in side] for side in paces]
 
 
-def test_of_a_ruler_that_was_left_it_says_what_it_would_have_said_and_that_it_is_less_sure(
+def test_unused_reference_gives_its_less_certain_estimate(
     sampled: Callable[..., Summary],
 ) -> None:
     before, after = wandering()
-    said = reason(sampled(steady(10), rulers=before), sampled(steady(10.5), rulers=after))
-    figures, left = said.split("; ")
+    text = reason(sampled(steady(10), rulers=before), sampled(steady(10.5), rulers=after))
+    figures, normalized = text.split("; ")
     assert figures == "p95 5.0 % worse (90 % interval +5.0 % to +5.0 %), gate 20 %"
-    assert left == (
-        "normalized 14.9 % worse (90 % interval -28.7 % to +85.3 %), far less sure: "
+    assert normalized == (
+        "normalized 14.9 % worse (90 % interval -28.7 % to +85.3 %), far less certain: "
         "the bench does not follow the reference"
     )
 
 
-def test_of_a_ruler_that_decided_it_does_not_say_that_it_was_left(sampled: Callable[..., Summary]) -> None:
+def test_deciding_reference_is_not_called_unused(sampled: Callable[..., Summary]) -> None:
     assert "does not follow" not in reason(
         sampled(steady(10), rulers=steady(0.4)), sampled(steady(15), rulers=steady(0.6))
     )
 
 
-def test_of_rounds_whose_figure_is_another_it_gives_both(sampled: Callable[..., Summary]) -> None:
-    said = reason(sampled(steady(10)), sampled([*steady(10.0, rounds=4), [11.0] * 12]))
-    assert said.startswith("p95 1.9 % worse (90 % interval ")
-    assert said.endswith("), gate 20 %; 10.0 % worse by all samples at once")
+def test_pooled_change_is_given_if_it_differs(sampled: Callable[..., Summary]) -> None:
+    text = reason(sampled(steady(10)), sampled([*steady(10.0, rounds=4), [11.0] * 12]))
+    assert text.startswith("p95 1.9 % worse (90 % interval ")
+    assert text.endswith("), gate 20 %; 10.0 % worse over all samples pooled")
 
 
-def test_no_regression_is_said_of_an_estimate_that_lies_within_the_gate(sampled: Callable[..., Summary]) -> None:
-    # By all samples at once it is 19.9 % worse, and by its rounds 20.04 %.
+def test_change_is_printed_with_enough_digits_to_show_the_gate(sampled: Callable[..., Summary]) -> None:
+    # 19.9 % worse over all samples pooled, 20.04 % over rounds.
     current = sampled([*steady(11.99, rounds=3), *steady(12.025, rounds=1), *steady(12.025, rounds=1, samples=6)])
-    said = reason(sampled(steady(10)), current, Policy(quantile="p50"))
-    assert said.startswith("p50 20.04 % worse (90 % interval ")
-    assert said.endswith("; 19.9 % worse by all samples at once")
+    text = reason(sampled(steady(10)), current, Policy(quantile="p50"))
+    assert text.startswith("p50 20.04 % worse (90 % interval ")
+    assert text.endswith("; 19.9 % worse over all samples pooled")
     assert reason(sampled(steady(10)), sampled(steady(12.0004))).startswith("p95 20.004 % worse (")
     assert reason(sampled(steady(10)), sampled(steady(12))).startswith("p95 20.0 % worse (")
 
 
-def test_of_a_throughput_the_reference_is_told_the_same_way(sampled: Callable[..., Summary]) -> None:
+def test_throughput_gives_the_machine_speed_alike(sampled: Callable[..., Summary]) -> None:
     baseline = sampled(steady(1000), rulers=steady(0.4), throughput=True)
     current = sampled(steady(850), rulers=steady(0.44), throughput=True)
-    said = reason(baseline, current)
-    assert said.startswith("p5 6.5 % worse, normalized (90 % interval ")
-    assert said.endswith("as measured 15.0 % worse, and by the reference this machine is 10 % slower")
+    text = reason(baseline, current)
+    assert text.startswith("p5 6.5 % worse, normalized (90 % interval ")
+    assert text.endswith("as measured 15.0 % worse, on a machine 10 % slower by the reference")
 
 
-def test_of_too_few_samples_for_a_bound_it_says_so_for_p95_only(sampled: Callable[..., Summary]) -> None:
+def test_too_few_samples_for_a_p95_bound_are_reported(sampled: Callable[..., Summary]) -> None:
     few, enough = sampled(steady(10, rounds=2, samples=29)), sampled(steady(10, samples=12))
-    note = "fewer than 59 samples do not bound a p95"
+    note = "at least 59 samples are needed to bound a p95"
     assert reason(few, enough).endswith(f"; {note}")
     assert reason(enough, few).endswith(f"; {note}")
     assert note not in reason(enough, enough)
     assert note not in reason(few, few, Policy(quantile="p50"))
 
 
-def test_a_number_of_samples_that_serves_both_ends_is_given_once(
+def test_needed_samples_and_the_p95_minimum_are_given_once(
     sampled: Callable[..., Summary],
 ) -> None:
-    said = reason(sampled([[10.0] * 3, [10.5] * 3]), sampled([[11.0] * 3, [11.6] * 3]))
-    assert said.endswith("; about 59 samples a side would settle it, the fewest that bound a p95")
+    text = reason(sampled([[10.0] * 3, [10.5] * 3]), sampled([[11.0] * 3, [11.6] * 3]))
+    assert text.endswith("; about 59 samples per side would settle it, the minimum to bound a p95")
 
 
-def test_a_bound_so_far_off_that_it_says_nothing_is_not_spelt_out(sampled: Callable[..., Summary]) -> None:
+def test_uninformative_bound_is_printed_as_over(sampled: Callable[..., Summary]) -> None:
     assert "(90 % interval over -1000.0 % to +" in reason(
         sampled([[90.0] * 12, [100.0] * 12], throughput=True), sampled([[9.0] * 12, [300.0] * 12], throughput=True)
     )
 
 
-def test_of_one_process_it_says_what_the_interval_lacks(sampled: Callable[..., Summary]) -> None:
-    note = "samples of one process: the interval leaves out the differences between processes"
+def test_samples_of_one_process_give_a_caveat(sampled: Callable[..., Summary]) -> None:
+    note = "samples from one process: the interval omits differences between processes"
     assert reason(sampled(steady(10, rounds=1, samples=60)), sampled(steady(10))).endswith(f"; {note}")
     assert note not in reason(sampled(steady(10)), sampled(steady(10)))
 
 
-def test_of_what_is_open_it_says_how_many_samples_would_settle_it(sampled: Callable[..., Summary]) -> None:
+def test_inconclusive_gives_the_number_of_samples_needed(sampled: Callable[..., Summary]) -> None:
     current = sampled([*steady(10, rounds=4), [13.0] * 12])
-    said = reason(sampled(steady(10)), current, Policy(gate=0.07))
-    assert "; about " in said
-    assert " samples a side would settle it" in said
+    text = reason(sampled(steady(10)), current, Policy(gate=0.07))
+    assert "; about " in text
+    assert " samples per side would settle it" in text
     wild = sampled([[value] * 12 for value in (0.12, 1200.0, 12.0, 12.0, 12.0)])
-    assert "over 10,000 samples a side would settle it" in reason(sampled(steady(10)), wild)
+    assert "over 10,000 samples per side would settle it" in reason(sampled(steady(10)), wild)
 
 
 @pytest.mark.parametrize(
     ("count", "words"),
     [(1, "key0 and no"), (4, "key0, key1, key2, key3 and no"), (6, "key0, key1, key2, key3 and 2 more and no")],
 )
-def test_of_machines_that_differ_it_names_the_first_keys(
+def test_different_machines_give_the_first_differing_keys(
     sampled: Callable[..., Summary], count: int, words: str
 ) -> None:
     def side(value: str) -> Summary:
@@ -187,10 +187,10 @@ def test_of_machines_that_differ_it_names_the_first_keys(
     assert f"the machines differ in {words} reference was timed on both" in reason(side("a"), side("b"))
 
 
-def test_of_a_waiver_it_says_up_to_where_until_when_and_why(summary: Callable[..., Summary]) -> None:
+def test_waiver_gives_its_gate_date_and_reason(summary: Callable[..., Summary]) -> None:
     waiver = Waiver(bench="*", gate=0.5, reason="a larger manifest", expires=TODAY)
-    said = reason(summary(), summary(p95=12.5), Policy(waiver=waiver))
-    assert said == "p95 25.0 % worse, gate 50 %; waived up to 50 % until 2026-11-24: a larger manifest"
+    text = reason(summary(), summary(p95=12.5), Policy(waiver=waiver))
+    assert text == "p95 25.0 % worse, gate 50 %; waived up to 50 % until 2026-11-24: a larger manifest"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_of_a_waiver_it_says_up_to_where_until_when_and_why(summary: Callable[..
         {"params": {"a\n::error::b": 1}},
     ],
 )
-def test_no_name_in_a_reason_makes_a_line_of_its_own(
+def test_no_name_in_a_reason_starts_a_line(
     guard: Callable[..., Any], write: Callable[..., str], changes: dict[str, Any]
 ) -> None:
     other: dict[str, Any] = {

@@ -22,7 +22,7 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 PACK, PACK_PLUS25 = FIXTURES / "baseline_pack.json", FIXTURES / "current_pack_plus25.json"
 RED, YELLOW, GREEN, PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
 FULL = TerminalCapabilities(width=80, colour=True, blocks=True)
-COLOURLESS = TerminalCapabilities(width=80, colour=False, blocks=True)
+COLORLESS = TerminalCapabilities(width=80, colour=False, blocks=True)
 PLOTLESS = TerminalCapabilities(width=80, colour=True, blocks=False)
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
@@ -32,47 +32,47 @@ def report_of(*judgements: Judgement) -> Report:
     return build_report(judgements, strict=False)
 
 
-def adorned(report: Report, terminal: TerminalCapabilities) -> str:
+def decorated(report: Report, terminal: TerminalCapabilities) -> str:
     return decorate(render_text(report), report, terminal)
 
 
-def bars(report: Report, terminal: TerminalCapabilities = COLOURLESS) -> list[str]:
+def bars(report: Report, terminal: TerminalCapabilities = COLORLESS) -> list[str]:
     return bar_chart(report, terminal).splitlines()
 
 
 @pytest.mark.parametrize(
-    ("verdict", "colour"), [("regression", RED), ("error", RED), ("inconclusive", YELLOW), ("improvement", GREEN)]
+    ("verdict", "color"), [("regression", RED), ("error", RED), ("inconclusive", YELLOW), ("improvement", GREEN)]
 )
-def test_a_verdict_has_its_colour_in_the_table_and_in_the_conclusion(
-    judgement: Callable[..., Judgement], verdict: str, colour: str
+def test_verdict_is_colored_in_the_table_and_the_last_line(
+    judgement: Callable[..., Judgement], verdict: str, color: str
 ) -> None:
-    lines = adorned(report_of(judgement(verdict=verdict)), PLOTLESS).splitlines()
-    assert lines[1].endswith(f"  {colour}{verdict}{PLAIN}")
-    assert lines[-1].startswith(f"{colour}{verdict}{PLAIN}: 1 {verdict} ")
+    lines = decorated(report_of(judgement(verdict=verdict)), PLOTLESS).splitlines()
+    assert lines[1].endswith(f"  {color}{verdict}{PLAIN}")
+    assert lines[-1].startswith(f"{color}{verdict}{PLAIN}: 1 {verdict} ")
 
 
-def test_what_passes_has_no_colour(judgement: Callable[..., Judgement]) -> None:
-    assert "\x1b" not in adorned(report_of(judgement(verdict="pass")), FULL)
+def test_pass_has_no_color(judgement: Callable[..., Judgement]) -> None:
+    assert "\x1b" not in decorated(report_of(judgement(verdict="pass")), FULL)
 
 
-def test_only_verdicts_are_coloured(judgement: Callable[..., Judgement]) -> None:
+def test_only_verdicts_are_colored(judgement: Callable[..., Judgement]) -> None:
     named = judgement(bench_id="error", verdict="pass", reason="a regression", interval=(0.1, 0.2))
-    assert "\x1b" not in adorned(report_of(named), PLOTLESS)
+    assert "\x1b" not in decorated(report_of(named), PLOTLESS)
 
 
-def test_without_colour_and_blocks_a_terminal_gets_the_plain_report(judgement: Callable[..., Judgement]) -> None:
+def test_terminal_without_color_and_blocks_gets_the_plain_report(judgement: Callable[..., Judgement]) -> None:
     report = report_of(judgement(), judgement(bench_id="streaming", verdict="improvement"))
-    assert adorned(report, TerminalCapabilities(width=80, colour=False, blocks=False)) == render_text(report)
+    assert decorated(report, TerminalCapabilities(width=80, colour=False, blocks=False)) == render_text(report)
 
 
-def test_the_plot_stands_behind_the_table_and_before_the_reasons(judgement: Callable[..., Judgement]) -> None:
+def test_plot_is_between_the_table_and_the_reasons(judgement: Callable[..., Judgement]) -> None:
     report = report_of(judgement())
-    table, plot, reasons, conclusion = adorned(report, COLOURLESS).split("\n\n")
+    table, plot, reasons, conclusion = decorated(report, COLORLESS).split("\n\n")
     assert f"{table}\n\n{reasons}\n\n{conclusion}" == render_text(report)
-    assert plot == bar_chart(report, COLOURLESS)
+    assert plot == bar_chart(report, COLORLESS)
 
 
-def test_bars_are_as_long_as_their_figures(judgement: Callable[..., Judgement]) -> None:
+def test_bars_are_proportional_to_the_figures(judgement: Callable[..., Judgement]) -> None:
     baseline, current = bars(report_of(judgement(baseline=5.0, current=10.0)))
     assert baseline.startswith("packaging ")
     assert current.count("█") // 2 == baseline.count("█")
@@ -80,20 +80,18 @@ def test_bars_are_as_long_as_their_figures(judgement: Callable[..., Judgement]) 
     assert current.endswith("█ 10 ms")
 
 
-def test_the_larger_figure_fills_the_room_whichever_side_it_is_on(judgement: Callable[..., Judgement]) -> None:
+def test_larger_figure_fills_the_width_on_either_side(judgement: Callable[..., Judgement]) -> None:
     worse = bars(report_of(judgement(baseline=5.0, current=10.0)))
     better = bars(report_of(judgement(baseline=10.0, current=5.0)))
     assert [line.count("█") for line in worse] == [line.count("█") for line in better][::-1]
 
 
 @pytest.mark.parametrize(("width", "drawn"), [(0, False), (20, False), (59, False), (60, True), (200, True)])
-def test_where_there_is_no_room_there_is_no_plot(
-    judgement: Callable[..., Judgement], width: int, *, drawn: bool
-) -> None:
+def test_narrow_terminal_has_no_plot(judgement: Callable[..., Judgement], width: int, *, drawn: bool) -> None:
     assert bool(bars(report_of(judgement()), TerminalCapabilities(width=width, colour=True, blocks=True))) == drawn
 
 
-def test_only_the_worst_few_are_drawn(judgement: Callable[..., Judgement]) -> None:
+def test_only_the_worst_benches_are_plotted(judgement: Callable[..., Judgement]) -> None:
     benches = [judgement(bench_id=f"bench {number:02}", change=number / 10) for number in range(12)]
     names = [line.split("  ")[0] for line in bars(report_of(*benches))[::2]]
     assert names == [f"bench {number:02}" for number in range(11, 3, -1)]
@@ -107,14 +105,14 @@ def test_only_the_worst_few_are_drawn(judgement: Callable[..., Judgement]) -> No
         pytest.param({"verdict": "error"}, id="an error"),
     ],
 )
-def test_what_has_no_two_figures_to_compare_is_not_drawn(
+def test_bench_without_two_comparable_figures_is_not_plotted(
     judgement: Callable[..., Judgement], changes: dict[str, object]
 ) -> None:
     assert bars(report_of(judgement(**changes))) == []
     assert len(bars(report_of(judgement(**changes), judgement(bench_id="streaming")))) == 2
 
 
-def test_a_current_of_0_has_a_bar_of_no_length(judgement: Callable[..., Judgement]) -> None:
+def test_current_of_zero_has_an_empty_bar(judgement: Callable[..., Judgement]) -> None:
     assert bars(report_of(judgement(current=0.0, verdict="improvement")))[1].split() == ["current", "0", "ms"]
 
 
@@ -124,7 +122,7 @@ def test_a_current_of_0_has_a_bar_of_no_length(judgement: Callable[..., Judgemen
     current=st.floats(min_value=0, max_value=1e308),
     width=st.integers(60, 300),
 )
-def test_a_plot_keeps_its_width_and_its_lines_whatever_is_in_it(
+def test_plot_keeps_its_width_and_lines_for_any_content(
     judgement: Callable[..., Judgement], bench_id: str, baseline: float, current: float, width: int
 ) -> None:
     judged = judgement(bench_id=bench_id, baseline=baseline, current=current, metric="throughput_mbs", unit="MB/s")
@@ -134,51 +132,50 @@ def test_a_plot_keeps_its_width_and_its_lines_whatever_is_in_it(
     assert all(line.isprintable() for line in lines)
 
 
-def test_a_name_that_is_too_long_is_cut_and_one_that_would_command_the_terminal_is_escaped(
+def test_long_name_is_cut_and_control_characters_are_escaped(
     judgement: Callable[..., Judgement],
 ) -> None:
     long, forged = judgement(bench_id="x" * 200), judgement(bench_id="\x1b[2J\n::error::")
     first, _, second, _ = bars(report_of(long, forged))
     assert first.startswith("x" * 19 + "…  baseline ")
     assert second.startswith("\\x1b[2J")
-    assert "\x1b[2J" not in adorned(report_of(long, forged), FULL)
+    assert "\x1b[2J" not in decorated(report_of(long, forged), FULL)
 
 
-# On a terminal.
+# With a pseudo-terminal.
 
 
 def on_a_terminal(folder: Path, *arguments: str | Path, columns: int = 80, **env: str) -> str:
-    """Run the command with its output on a pseudo-terminal of a size, and return what arrived there."""
+    """Run the command with its output on a pseudo-terminal, and return that output."""
     import fcntl
     import pty
     import struct
     import termios
 
-    keeper, terminal = pty.openpty()
+    master, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    kept = {
+    environment = {
         key: value
         for key, value in os.environ.items()
         if not key.startswith("GITHUB_") and key not in {"CI", "NO_COLOR", "COLUMNS", "PYTHONIOENCODING"}
     }
+    environment |= {"TERM": "xterm", "PYTHONUTF8": "1", **env}
     command = [sys.executable, "-m", "aether_guard", *arguments]
-    with subprocess.Popen(
-        command, cwd=folder, env={**kept, "TERM": "xterm", "PYTHONUTF8": "1", **env}, stdout=terminal, stderr=terminal
-    ):
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=terminal, stderr=terminal):
         os.close(terminal)
-        arrived = b""
+        output = b""
         # At the end of its last writer, a pseudo-terminal reports an error on Linux and an empty read elsewhere.
         try:
-            while part := os.read(keeper, 65536):
-                arrived += part
+            while part := os.read(master, 65536):
+                output += part
         except OSError:
             pass
-    os.close(keeper)
-    return arrived.decode().replace("\r\n", "\n")
+    os.close(master)
+    return output.decode().replace("\r\n", "\n")
 
 
 @posix_only
-def test_a_terminal_gets_colour_and_a_plot(tmp_path: Path) -> None:
+def test_terminal_gets_color_and_a_plot(tmp_path: Path) -> None:
     shown = on_a_terminal(tmp_path, "check", PACK, PACK_PLUS25)
     assert f"{RED}regression{PLAIN}" in shown
     assert "█" in shown
@@ -186,24 +183,20 @@ def test_a_terminal_gets_colour_and_a_plot(tmp_path: Path) -> None:
 
 @posix_only
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_no_colour_goes_to_a_terminal_that_has_none_or_whose_owner_wants_none(
-    tmp_path: Path, env: dict[str, str]
-) -> None:
+def test_no_color_if_disabled_or_unsupported(tmp_path: Path, env: dict[str, str]) -> None:
     shown = on_a_terminal(tmp_path, "check", PACK, PACK_PLUS25, **env)
     assert "\x1b" not in shown
     assert "█" in shown
 
 
 @posix_only
-def test_an_empty_no_color_wishes_for_nothing(tmp_path: Path) -> None:
+def test_empty_no_color_does_not_disable_color(tmp_path: Path) -> None:
     assert RED in on_a_terminal(tmp_path, "check", PACK, PACK_PLUS25, NO_COLOR="")
 
 
 @posix_only
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_a_terminal_whose_encoding_has_no_blocks_gets_none_and_no_escapes_for_them(
-    tmp_path: Path, encoding: str
-) -> None:
+def test_encoding_without_blocks_gets_no_plot_and_no_escapes(tmp_path: Path, encoding: str) -> None:
     shown = on_a_terminal(tmp_path, "check", PACK, PACK_PLUS25, PYTHONIOENCODING=encoding)
     assert "regression" in shown
     assert "█" not in shown
@@ -212,7 +205,7 @@ def test_a_terminal_whose_encoding_has_no_blocks_gets_none_and_no_escapes_for_th
 
 @posix_only
 @pytest.mark.parametrize("columns", [0, 20])
-def test_a_terminal_too_narrow_for_a_plot_gets_the_report_whole(tmp_path: Path, columns: int) -> None:
+def test_narrow_terminal_gets_the_full_report(tmp_path: Path, columns: int) -> None:
     narrow = on_a_terminal(tmp_path, "check", PACK, PACK_PLUS25, columns=columns)
     assert "█" not in narrow
     plain = re.sub(r"\x1b\[\d+m", "", narrow)
@@ -221,19 +214,19 @@ def test_a_terminal_too_narrow_for_a_plot_gets_the_report_whole(tmp_path: Path, 
 
 
 @posix_only
-def test_on_a_terminal_an_error_stands_there_once(tmp_path: Path) -> None:
+def test_error_is_printed_once_on_a_terminal(tmp_path: Path) -> None:
     assert on_a_terminal(tmp_path, "check", PACK, "absent.json").count("absent.json: no such file") == 1
 
 
 @posix_only
-@pytest.mark.parametrize(("env", "wanted"), [({}, 0), ({"CI": "true"}, 1), ({"GITHUB_ACTIONS": "true"}, 1)])
-def test_a_terminal_shows_warning_lines_in_ci_only(tmp_path: Path, env: dict[str, str], wanted: int) -> None:
-    assert on_a_terminal(tmp_path, "check", PACK, PACK_PLUS25, **env).count("::warning ") == wanted
+@pytest.mark.parametrize(("env", "count"), [({}, 0), ({"CI": "true"}, 1), ({"GITHUB_ACTIONS": "true"}, 1)])
+def test_terminal_shows_warning_lines_only_in_ci(tmp_path: Path, env: dict[str, str], count: int) -> None:
+    assert on_a_terminal(tmp_path, "check", PACK, PACK_PLUS25, **env).count("::warning ") == count
 
 
 @posix_only
 @pytest.mark.parametrize("form", ["json", "markdown", "junit"])
-def test_a_form_that_a_program_reads_is_the_same_on_a_terminal(tmp_path: Path, form: str) -> None:
+def test_document_formats_have_no_color_on_a_terminal(tmp_path: Path, form: str) -> None:
     shown = on_a_terminal(tmp_path, "check", "--format", form, PACK, PACK_PLUS25)
     assert "\x1b" not in shown
     assert "█" not in shown

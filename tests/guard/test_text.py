@@ -23,7 +23,7 @@ def table(*judgements: Judgement) -> list[str]:
     return rendered(*judgements).split("\n\n")[0].split("\n")
 
 
-def test_the_table_has_a_line_a_bench_under_its_head(judgement: Callable[..., Judgement]) -> None:
+def test_table_has_a_head_and_a_line_per_bench(judgement: Callable[..., Judgement]) -> None:
     fine = judgement(bench_id="streaming", verdict="pass", change=-0.1, current=9.0)
     assert rendered(judgement(), fine) == (
         "bench      baseline  current  worse by  verdict\n"
@@ -36,11 +36,11 @@ def test_the_table_has_a_line_a_bench_under_its_head(judgement: Callable[..., Ju
     )
 
 
-def test_a_table_of_passes_gives_no_reasons(judgement: Callable[..., Judgement]) -> None:
+def test_passes_without_evidence_give_no_reasons(judgement: Callable[..., Judgement]) -> None:
     assert rendered(judgement(verdict="pass")).endswith("pass\n\npass: 1 passed (gate 20 % on p95)\n")
 
 
-def test_a_bench_id_of_200_characters_loses_its_middle_and_the_table_keeps_80_columns(
+def test_long_bench_id_is_shortened_in_the_middle(
     judgement: Callable[..., Judgement],
 ) -> None:
     lines = table(judgement(bench_id="first" + "-" * 190 + "final"), judgement())
@@ -57,7 +57,7 @@ def test_a_bench_id_of_200_characters_loses_its_middle_and_the_table_keeps_80_co
     current=FIGURE,
     change=st.floats(-1, 1e6),
 )
-def test_the_table_keeps_80_columns_whatever_is_in_it(
+def test_table_fits_80_columns_for_any_content(
     judgement: Callable[..., Judgement], bench_id: str, baseline: float, current: float, change: float
 ) -> None:
     judged = judgement(
@@ -69,27 +69,25 @@ def test_the_table_keeps_80_columns_whatever_is_in_it(
     assert all(line.isprintable() for line in lines)
 
 
-def test_a_change_of_astronomic_size_keeps_80_columns(judgement: Callable[..., Judgement]) -> None:
+def test_huge_change_fits_80_columns(judgement: Callable[..., Judgement]) -> None:
     assert all(len(line) <= WIDTH for line in table(judgement(baseline=1e-300, current=1e5, change=1e305)))
 
 
-def test_a_unit_with_a_line_break_adds_no_line(judgement: Callable[..., Judgement]) -> None:
+def test_unit_with_a_line_break_adds_no_line(judgement: Callable[..., Judgement]) -> None:
     forged = judgement(metric="value", unit="x\n::error::forged")
     assert len(table(forged)) == 2
     assert "\n::error" not in rendered(forged)
 
 
 @pytest.mark.parametrize("path", ["a\n::error::b.json", "\udcff.json", "a\x1b[2Jb.json"])
-def test_a_file_that_could_not_be_read_stands_in_the_table_by_its_escaped_path(
-    judgement: Callable[..., Judgement], path: str
-) -> None:
+def test_unreadable_file_has_a_row_with_its_escaped_path(judgement: Callable[..., Judgement], path: str) -> None:
     missing = Judgement(bench_id=None, verdict="error", reason="no such file", current_path=path)
     lines = table(missing, judgement())
     assert len(lines) == 3
     assert all(line.isprintable() for line in lines)
 
 
-def test_a_new_bench_is_called_new(judgement: Callable[..., Judgement]) -> None:
+def test_bench_without_a_baseline_is_new(judgement: Callable[..., Judgement]) -> None:
     reason = "it has no baseline yet"
     new = judgement(verdict="pass", baseline=None, current=None, change=None, reason=reason)
     assert table(new)[1].endswith("  new")
@@ -104,39 +102,39 @@ def test_a_new_bench_is_called_new(judgement: Callable[..., Judgement]) -> None:
         (["inconclusive", "improvement", "improvement"], "inconclusive: 1 inconclusive, 2 improvements"),
     ],
 )
-def test_the_last_line_counts_the_verdicts_from_the_worst(
+def test_last_line_counts_the_verdicts_worst_first(
     judgement: Callable[..., Judgement], verdicts: list[str], conclusion: str
 ) -> None:
     text = rendered(*(judgement(verdict=verdict) for verdict in verdicts))
     assert text.endswith(f"\n{conclusion} (gate 20 % on p95)\n")
 
 
-def test_gates_that_differ_are_not_summed_up_in_one(judgement: Callable[..., Judgement]) -> None:
+def test_different_gates_are_not_printed_as_one(judgement: Callable[..., Judgement]) -> None:
     text = rendered(judgement(), judgement(bench_id="streaming", verdict="pass", gate=0.1))
-    assert text.endswith("\nregression: 1 regression, 1 passed (gates as each bench's policy says)\n")
+    assert text.endswith("\nregression: 1 regression, 1 passed (gates differ by bench)\n")
 
 
-def test_where_nothing_could_be_judged_there_is_no_gate() -> None:
+def test_last_line_has_no_gate_if_nothing_was_judged() -> None:
     missing = Judgement(bench_id=None, verdict="error", reason="no such file", current_path="a.json")
     assert rendered(missing).endswith("\nerror: 1 error\n")
 
 
-def test_the_level_is_told_where_evidence_bounds_it(judgement: Callable[..., Judgement]) -> None:
+def test_last_line_gives_the_false_alarm_risk_if_it_holds(judgement: Callable[..., Judgement]) -> None:
     text = render_text(build_report([judgement(runs=5)], strict=False, level=0.05))
     assert text.endswith("(gate 20 % on p95; false-alarm risk at most 5 % per build)\n")
 
 
-def test_one_run_in_the_baseline_is_said_to_promise_nothing_of_other_runs(judgement: Callable[..., Judgement]) -> None:
+def test_single_baseline_run_gives_a_caveat(judgement: Callable[..., Judgement]) -> None:
     one, several, none = (render_text(build_report([judgement(runs=runs)], strict=False)) for runs in (1, 5, None))
     sentence = (
-        "One baseline run: unchanged code can differ from run to run, and `aether-guard promote --runs 5` makes the "
-        "baseline show by how much.\n\n"
+        "One baseline run does not show how much unchanged code varies from run to run; "
+        "`aether-guard promote --runs 5` keeps several.\n\n"
     )
     assert sentence in one
     assert "promote" not in several + none
 
 
-def test_a_figure_beyond_the_gate_is_not_rounded_to_it(judgement: Callable[..., Judgement]) -> None:
+def test_figure_beyond_the_gate_is_not_rounded_to_it(judgement: Callable[..., Judgement]) -> None:
     assert "  +20.004 %  regression" in rendered(judgement(change=0.20004))
     assert "  +20.0 %  pass" in rendered(judgement(verdict="pass", change=0.2))
 
@@ -145,28 +143,24 @@ def test_a_figure_beyond_the_gate_is_not_rounded_to_it(judgement: Callable[..., 
     ("interval", "shown"),
     [((-0.02, 0.03), "~"), ((0.01, 0.03), "+5.0 %"), ((-0.03, -0.01), "+5.0 %"), (None, "+5.0 %")],
 )
-def test_a_pass_whose_interval_leaves_room_for_no_change_is_shown_as_unchanged(
+def test_pass_with_zero_in_its_interval_is_shown_as_unchanged(
     judgement: Callable[..., Judgement], interval: tuple[float, float] | None, shown: str
 ) -> None:
     assert f"  {shown}  pass" in table(judgement(verdict="pass", change=0.05, interval=interval))[1]
 
 
 @pytest.mark.parametrize("verdict", ["regression", "inconclusive", "improvement"])
-def test_what_is_no_pass_shows_its_figure_whatever_the_interval(
-    judgement: Callable[..., Judgement], verdict: str
-) -> None:
+def test_other_verdicts_show_the_change_for_any_interval(judgement: Callable[..., Judgement], verdict: str) -> None:
     assert f"  +25.0 %  {verdict}" in table(judgement(verdict=verdict, interval=(-0.1, 0.6)))[1]
 
 
 @pytest.mark.parametrize(("decisive", "shown"), [(0.02, "+2.0 %"), (0.31, "+31.0 %")])
-def test_the_figure_that_decided_is_the_one_in_the_table(
-    judgement: Callable[..., Judgement], decisive: float, shown: str
-) -> None:
+def test_table_shows_the_decisive_change(judgement: Callable[..., Judgement], decisive: float, shown: str) -> None:
     judged = judgement(
         verdict="pass", change=0.3, change_adjusted=0.02, change_decisive=decisive, interval=(0.01, 0.03)
     )
     assert f"  {shown}  pass" in table(judged)[1]
 
 
-def test_a_pass_on_evidence_gives_its_reason(judgement: Callable[..., Judgement]) -> None:
+def test_pass_with_an_interval_gives_its_reason(judgement: Callable[..., Judgement]) -> None:
     assert "\npass: packaging: because\n" in rendered(judgement(verdict="pass", interval=(0.0, 0.0), reason="because"))

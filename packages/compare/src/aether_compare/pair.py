@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
 from aether_compare.stats.e_process import CostPair
 from aether_guard.errors import GuardError
-
-if TYPE_CHECKING:
-    from aether_schema import Metric
 
 #: No clock and no scale shows a figure beyond these, and within them no ratio leaves what a float can hold.
 LEAST_FIGURE, LARGEST_FIGURE = 1e-100, 1e100
@@ -32,7 +29,7 @@ class SamplePair(Struct, frozen=True, kw_only=True):
     disturbed: bool = False
 
 
-def to_costs(drawn: SamplePair, metric: Metric, sides: tuple[str, str] = ("old", "new")) -> CostPair:
+def to_costs(drawn: SamplePair, *, lower_is_better: bool, sides: tuple[str, str] = ("old", "new")) -> CostPair:
     """Return the costs of both versions: a duration as it is, and of a throughput the time that a byte takes.
 
     Raises:
@@ -42,6 +39,6 @@ def to_costs(drawn: SamplePair, metric: Metric, sides: tuple[str, str] = ("old",
     for side, figure in zip(sides, (drawn.old, drawn.new), strict=True):
         if not LEAST_FIGURE < figure < LARGEST_FIGURE:
             raise GuardError(f"{side}: a sample of {figure:g} cannot be compared with anything")
-    if metric == "throughput_mbs":
+    if not lower_is_better:
         return CostPair(old=1 / drawn.old, new=1 / drawn.new, new_first=drawn.new_first)
     return CostPair(old=drawn.old, new=drawn.new, new_first=drawn.new_first)

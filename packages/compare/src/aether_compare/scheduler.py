@@ -115,7 +115,9 @@ class Comparison:
         """
         question = self.question
         try:
-            return to_costs(pairs, question.metric, (question.old_side, question.new_side))
+            return to_costs(
+                pairs, lower_is_better=question.rule.lower_is_better, sides=(question.old_side, question.new_side)
+            )
         except GuardError as error:
             raise GuardError(f"{question.bench_id}: {error}") from None
 

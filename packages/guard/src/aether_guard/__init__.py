@@ -1,4 +1,4 @@
-"""Deciding: summaries are paired with their baselines, compared, and reported."""
+"""Compare benchmark summaries with their baselines and report verdicts."""
 
 from __future__ import annotations
 

@@ -12,12 +12,12 @@ from typing import NoReturn
 def main() -> int:
     """Run `aether-guard` and return its exit status.
 
-    An interruption while modules are imported, or while the interpreter shuts down, is one line and an exit status.
+    An interrupt during imports or interpreter shutdown prints one line and exits.
     """
     before = signal.getsignal(signal.SIGINT)
-    # A process that is told to pass it over, as one in the background is, does.
-    at_once = before if before == signal.SIG_IGN else _end
-    signal.signal(signal.SIGINT, at_once)
+    # A background process that ignores SIGINT keeps ignoring it.
+    handler = before if before == signal.SIG_IGN else _end
+    signal.signal(signal.SIGINT, handler)
     from aether_guard.cli.app import main as run
 
     try:
@@ -26,11 +26,11 @@ def main() -> int:
     except KeyboardInterrupt:
         _end()
     finally:
-        signal.signal(signal.SIGINT, at_once)
+        signal.signal(signal.SIGINT, handler)
 
 
 def _end(*_: object) -> NoReturn:
-    with suppress(OSError):  # nobody listens
+    with suppress(OSError):  # stderr may be closed
         os.write(2, b"aether-guard: error: interrupted\n")
     os._exit(128 + signal.SIGINT)
 

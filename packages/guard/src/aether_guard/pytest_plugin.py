@@ -1,6 +1,6 @@
-"""`pytest --aether-check`: what pytest-benchmark measures in a session is judged at its end.
+"""`pytest --aether-check`: judge the pytest-benchmark results of a session at its end.
 
-Loaded in every session where this package is installed, so it imports nothing before it is asked for.
+Pytest loads this module in every session, so everything else is imported only when used.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ _PLUGIN = "aether-guard-gate"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
-    group = parser.getgroup("aether", "aether-guard: regressions of pytest-benchmark's results")
+    group = parser.getgroup("aether", "aether-guard: regressions in pytest-benchmark results")
     group.addoption(
-        "--aether-check", action="store_true", help="compare with a baseline, and fail the session on a regression"
+        "--aether-check", action="store_true", help="compare with a baseline and fail the session on a regression"
     )
     group.addoption(
         "--aether-baseline",
         action="append",
         default=[],
         metavar="PATH",
-        help="a file of pytest-benchmark's, or summaries, a file or a folder; as aether.toml has it if not given",
+        help="pytest-benchmark file, summary, or folder of summaries [default: guard.baseline in aether.toml]",
     )
-    group.addoption("--aether-gate", metavar="20%", help="the worsening that counts as a regression; 20%%")
+    group.addoption("--aether-gate", metavar="20%", help="worsening that counts as a regression [default: 20%%]")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Judge at the end where that is asked for; where it is not, do nothing at all."""
+    """Register the gate if `--aether-check` is given."""
     if not config.getoption("--aether-check") or hasattr(config, "workerinput"):
         return
     if not config.pluginmanager.hasplugin("benchmark"):
-        raise pytest.UsageError("--aether-check judges what pytest-benchmark measures: pip install pytest-benchmark")
+        raise pytest.UsageError("--aether-check needs pytest-benchmark: pip install pytest-benchmark")
     config.pluginmanager.register(_Gate(config), _PLUGIN)
 
 
@@ -52,43 +52,43 @@ class _Gate:
         self._report: Report | None = None
         self._problem = ""
         self._gate: float | None = None
-        if (written := config.getoption("--aether-gate")) is not None:
+        if (text := config.getoption("--aether-gate")) is not None:
             from aether_guard.errors import GuardError
             from aether_guard.report.format import parse_percentage
 
             try:
-                self._gate = parse_percentage(written)
+                self._gate = parse_percentage(text)
             except GuardError as error:
                 raise pytest.UsageError(f"--aether-gate: {error}") from None
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Judge, and let a session that was well so far end with what was found."""
+        """Judge; if the session passed so far, exit with the verdict's status."""
         from aether_guard.check.verdict import EXIT_PASS, EXIT_REGRESSION
         from aether_guard.errors import GuardError, explain
         from aether_schema import SchemaError
 
         status: int = pytest.ExitCode.USAGE_ERROR
         try:
-            self._report = _judged(session.config, self._gate)
+            self._report = _judge(session.config, self._gate)
             passed = {EXIT_PASS: int(pytest.ExitCode.OK), EXIT_REGRESSION: int(pytest.ExitCode.TESTS_FAILED)}
             status = passed.get(self._report.exit_code, status)
         except (GuardError, SchemaError) as error:
             self._problem = str(error)
-        except Exception as error:  # noqa: BLE001 - a broken pool's, a lost scheduler's: each has errors of its own
+        except Exception as error:  # noqa: BLE001 - plugins, pools and schedulers raise errors of their own
             self._problem = explain(error)
         if session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = status
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
-        """Print the report and its annotations behind the tables of other plugins, even if one of them raised."""
+        """Print the report and its annotations after the tables of other plugins, even if one of them raised."""
         from aether_schema import printable
 
         yield
         terminalreporter.section(_SECTION)
         if self._report is None:
-            for line in (self._problem or "the session ended before its end").splitlines():
+            for line in (self._problem or "the session was aborted").splitlines():
                 terminalreporter.line(printable(f"aether-guard: error: {line}"))
             return
         from aether_guard.report.annotations import render_annotations
@@ -98,8 +98,8 @@ class _Gate:
         terminalreporter.write(render_annotations(self._report))
 
 
-def _judged(config: pytest.Config, gate: float | None) -> Report:
-    """Return the report on what was measured.
+def _judge(config: pytest.Config, gate: float | None) -> Report:
+    """Judge the measured benches.
 
     Raises:
         GuardError: nothing was measured, there is no baseline, or a file cannot be read.
@@ -119,8 +119,8 @@ def _judged(config: pytest.Config, gate: float | None) -> Report:
     from aether_guard.errors import GuardError
     from aether_schema import printable
 
-    found = find_config(".")
-    baseline = tuple(config.getoption("--aether-baseline")) or found.baseline
+    guard_config = find_config(".")
+    baseline = tuple(config.getoption("--aether-baseline")) or guard_config.baseline
     if not baseline:
         raise GuardError("no baseline: name one with --aether-baseline, or guard.baseline in aether.toml")
     session = getattr(config, "_benchmarksession", None)
@@ -128,9 +128,7 @@ def _judged(config: pytest.Config, gate: float | None) -> Report:
     if not attempted:
         raise GuardError(f"no bench was measured: {_why_none(session)}")
     failed = [
-        LoadError(
-            "this session", f"{printable(bench.fullname)}: it failed while it was measured", bench_id=bench.fullname
-        )
+        LoadError("this session", f"{printable(bench.fullname)}: failed while it was measured", bench_id=bench.fullname)
         for bench in attempted
         if bench.has_error
     ]
@@ -140,35 +138,35 @@ def _judged(config: pytest.Config, gate: float | None) -> Report:
         measured = [LoadedSummary("this session", summary) for summary in imported.summaries]
     reader = Reader("pytest-benchmark")
 
-    def import_all(paths: Any) -> tuple[list[LoadedSummary], list[LoadError]]:  # noqa: ANN401 - as the two sides have them
+    def import_all(paths: Any) -> tuple[list[LoadedSummary], list[LoadError]]:  # noqa: ANN401 - the paths of either side
         return (measured, failed) if paths is sides.current else reader.load_all(paths)
 
-    baseline = tuple(_of_this_machine(path, session) for path in baseline)
+    baseline = tuple(_machine_folder(path, session) for path in baseline)
     sides = InputPaths(baseline=baseline, current=("this session",))
-    book = replace(found.book, cli_overrides=(("command line", PolicyOverrides(gate=gate)),))
+    book = replace(guard_config.book, cli_overrides=(("command line", PolicyOverrides(gate=gate)),))
     judgements = judge_sides(sides, book, datetime.now(UTC).date(), import_all)
     return build_report(judgements, strict=False, level=book.level)
 
 
 def _why_none(session: Any) -> str:  # noqa: ANN401 - pytest-benchmark's, which has no public type
     if getattr(session, "skip", False):
-        return "--benchmark-skip leaves them out"
+        return "--benchmark-skip skips them"
     if getattr(session, "disabled", False):
-        return "they are disabled, by --benchmark-disable or because xdist runs the tests (-n 0 measures)"
-    return "no test that was selected uses the fixture `benchmark`"
+        return "they are disabled by --benchmark-disable or by xdist; use -n 0"
+    return "no selected test uses the fixture `benchmark`"
 
 
-def _of_this_machine(path: str, session: Any) -> str:  # noqa: ANN401 - as above
-    """Return the folder of this machine in a storage folder of pytest-benchmark's, and any other path as it is."""
+def _machine_folder(path: str, session: Any) -> str:  # noqa: ANN401 - as above
+    """Return this machine's folder in a pytest-benchmark storage folder; return any other path unchanged."""
     own = os.path.join(path, getattr(session, "machine_id", None) or ".")
     return own if os.path.isdir(own) else path
 
 
 def _document(config: pytest.Config, session: Any, benches: list[Any]) -> Document:  # noqa: ANN401 - as above
-    """Return the file that `--benchmark-json` writes: both sides are then read in the same way.
+    """Return the document that `--benchmark-json` writes, so that both sides are read in the same way.
 
     Raises:
-        GuardError: a hook made something of it that is no JSON.
+        GuardError: a hook made the results invalid JSON.
 
     """
     import json
@@ -191,5 +189,5 @@ def _document(config: pytest.Config, session: Any, benches: list[Any]) -> Docume
     try:
         data = json.dumps(report, default=lambda _: "UNSERIALIZABLE[]").encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise GuardError(f"the results of this session are no JSON: {error}") from None
+        raise GuardError(f"the results of this session are not valid JSON: {error}") from None
     return Document("this session", data, modified_s=time.time())

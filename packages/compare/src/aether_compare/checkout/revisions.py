@@ -42,6 +42,7 @@ class _SetupContext(Struct, frozen=True, kw_only=True):
     cache: str
     uv: str
     log: Callable[[str], object]
+    needs_harness: bool
 
 
 @contextmanager
@@ -53,6 +54,7 @@ def checked_out_revisions(  # noqa: PLR0913 - each is a decision of the command'
     log: Callable[[str], object],
     *,
     cache: str | None = None,
+    needs_harness: bool = True,
 ) -> Iterator[tuple[VariantEnvironment, VariantEnvironment]]:
     """Get two revisions of the repository around `folder` ready to be measured: the base, and the head.
 
@@ -63,6 +65,7 @@ def checked_out_revisions(  # noqa: PLR0913 - each is a decision of the command'
         setup: the commands of `[ab] setup`; empty for the usual one.
         log: called with a line for each step.
         cache: where environments are kept, if not where the platform keeps such things.
+        needs_harness: whether the set-up has to install aether-harness.
 
     Raises:
         GuardError: there is no such repository or revision, or a side cannot be set up; one line.
@@ -72,7 +75,9 @@ def checked_out_revisions(  # noqa: PLR0913 - each is a decision of the command'
     repository = find_repository(folder)
     revisions = [resolve(repository, base), None if head is None else resolve(repository, head)]
     cache = cache_folder() if cache is None else os.path.realpath(cache)
-    desk = _SetupContext(repository=repository, setup=tuple(setup), cache=cache, uv=find_uv(), log=log)
+    desk = _SetupContext(
+        repository=repository, setup=tuple(setup), cache=cache, uv=find_uv(), log=log, needs_harness=needs_harness
+    )
     with ExitStack() as stack:
         _clear_leftovers(repository, cache)
         old, new = (
@@ -115,7 +120,14 @@ def _working_tree(desk: _SetupContext) -> Iterator[VariantEnvironment]:
 
 def _prepare(desk: _SetupContext, label: str, tree: str, place: str, *, is_revision: bool) -> VariantEnvironment:
     commands = parse_setup(desk.setup, has_lock=os.path.isfile(os.path.join(tree, "uv.lock")))
-    plan = EnvironmentSpec(label=label, tree=tree, entry=place, commands=commands, is_revision=is_revision)
+    plan = EnvironmentSpec(
+        label=label,
+        tree=tree,
+        entry=place,
+        commands=commands,
+        is_revision=is_revision,
+        needs_harness=desk.needs_harness,
+    )
     environment = ensure_environment(plan, desk.uv, desk.log)
     folder = os.path.join(tree, desk.repository.prefix) if desk.repository.prefix else tree
     return VariantEnvironment(

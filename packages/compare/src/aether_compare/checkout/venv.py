@@ -45,6 +45,7 @@ class EnvironmentSpec(Struct, frozen=True, kw_only=True):
     entry: str
     commands: tuple[Command, ...]
     is_revision: bool
+    needs_harness: bool = True
 
 
 class VirtualEnvironment(Struct, frozen=True, kw_only=True):
@@ -217,10 +218,9 @@ def _run(plan: EnvironmentSpec, environment: VirtualEnvironment, uv: str, comman
 
 def _import_problem(plan: EnvironmentSpec, environment: VirtualEnvironment) -> str | None:
     """Return why the side cannot be measured, or None."""
+    check = _CHECK if plan.needs_harness else "pass"
     try:
-        done = run_command(
-            (environment.python, "-P", "-B", "-c", _CHECK), folder=plan.tree, changes=environment.changes
-        )
+        done = run_command((environment.python, "-P", "-B", "-c", check), folder=plan.tree, changes=environment.changes)
     except GuardError as error:
         return str(error)
     return error_line(done.stderr) if done.returncode else None

@@ -8,16 +8,19 @@ import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from aether_guard.cli.import_options import add_importing, import_options, refuse_import_options
 from aether_guard.cli.options import EXIT_STATUSES, Commands, add_command, percentage_argument
 from aether_guard.cli.output import add_output_options, check_writable, write_report
 from aether_guard.config import find_config
 from aether_guard.errors import GuardError
+from aether_schema import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from aether_compare.scheduler import Comparison
     from aether_compare.settings import VariantPair
+    from aether_compare.suite import Suite
 
 DEFAULT_GATE = 0.02
 DEFAULT_ALPHA = 0.001
@@ -31,6 +34,8 @@ EXAMPLE = """examples:
   aether-guard ab --exec-a 'gzip -c {input}' --exec-b 'pigz -c {input}' \\
                   --input big.tar
     two commands, in any language
+  aether-guard ab --base origin/main --suite pytest-benchmark
+    every benchmark of a suite, by whole runs of the suite
 
 """
 
@@ -44,6 +49,13 @@ def register(commands: Commands[argparse.ArgumentParser]) -> None:
     revisions = parser.add_argument_group("two revisions")
     revisions.add_argument("--base", metavar="REV", help="the old one")
     revisions.add_argument("--head", metavar="REV", help="the new one; the working tree as it is")
+    revisions.add_argument(
+        "--setup",
+        action="append",
+        default=[],
+        metavar="COMMAND",
+        help="set up a side's environment, as [ab] setup does",
+    )
     parser.add_argument("-p", "--param", action="append", default=[], metavar="BENCH.KEY=VALUE", help="for both sides")
     settings = parser.add_argument_group("two settings of one bench")
     settings.add_argument("-A", action="append", default=[], metavar="KEY=VALUE", dest="old_settings", help="old")
@@ -57,6 +69,12 @@ def register(commands: Commands[argparse.ArgumentParser]) -> None:
     programs.add_argument("--cleanup", metavar="COMMAND", default="", help="run after every sample, untimed")
     programs.add_argument("--ignore-exit-code", action="store_true", help="of the two commands")
     programs.add_argument("--shell", action="store_true", help="have a shell read the commands")
+    suite = parser.add_argument_group("two revisions, by runs of any benchmark suite")
+    suite.add_argument("--run", metavar="COMMAND", help="run the suite; {out} is the path of its result file")
+    suite.add_argument("--suite", metavar="NAME", help="a known --run and --from: go, pytest-benchmark or vitest")
+    suite.add_argument("--results", metavar="PATH", help="read the results there, a path in the tree, instead of {out}")
+    suite.add_argument("--each", metavar="COMMAND", help="run only the benchmark {bench}, for undecided ones")
+    add_importing(suite)
     rule = parser.add_argument_group("the question")
     rule.add_argument(
         "--gate", type=percentage_argument, metavar="2%", help="the worsening that counts as a regression; 2%%"
@@ -94,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
         alpha = max(item.question.rule.alpha * len(comparison) for item in comparison)
     else:
         seed = secrets.randbelow(2**32) if options.seed is None else options.seed
-        comparison = _measured(options, mode, alpha, seed)
+        comparison = (_measured_suite if mode == "suite" else _measured)(options, mode, alpha, seed)
     outcomes = [outcome_of(item, seed, strict=options.strict, warn_only=options.warn_only) for item in comparison]
     report = report_of(outcomes, strict=options.strict, warn_only=options.warn_only, level=alpha)
     write_report(report, options, ComparisonReport(outcomes, comparison, report))
@@ -108,6 +126,8 @@ def _mode(options: argparse.Namespace) -> str:
         GuardError: none is named, or more than one kind.
 
     """
+    if options.run is not None or options.suite is not None:
+        return _suite_mode(options)
     asked = {
         "revisions": options.base is not None,
         "settings": bool(options.old_settings or options.new_settings),
@@ -124,9 +144,49 @@ def _mode(options: argparse.Namespace) -> str:
         raise GuardError(f"{(options.benches or ['--all'])[0]}: a bench does not go with --exec-a, nor with --replay")
     if mode == "revisions" and bool(options.benches) == options.all:
         raise GuardError("name the benches to compare, or --all")
-    if options.head is not None and mode != "revisions":
-        raise GuardError("--head goes with --base")
+    _refuse_misplaced(options, mode)
     return mode
+
+
+def _refuse_misplaced(options: argparse.Namespace, mode: str) -> None:
+    """Refuse options that belong to another mode.
+
+    Raises:
+        GuardError: there is such an option.
+
+    """
+    for option, is_given in (("--head", options.head is not None), ("--setup", bool(options.setup))):
+        if is_given and mode != "revisions":
+            raise GuardError(f"{option} goes with --base")
+    for option in ("results", "each"):
+        if getattr(options, option) is not None:
+            raise GuardError(f"--{option} goes with --run")
+    if options.source is not None:
+        raise GuardError("--from goes with --run")
+    refuse_import_options(options)
+
+
+def _suite_mode(options: argparse.Namespace) -> str:
+    """Return the mode of a suite.
+
+    Raises:
+        GuardError: an option is missing or does not fit.
+
+    """
+    given = "--run" if options.run is not None else "--suite"
+    if options.run is not None and options.suite is not None:
+        raise GuardError("--run and --suite: give one of them")
+    if options.base is None:
+        raise GuardError(f"{given} compares two revisions: name the old one by --base")
+    if options.run is not None and options.source is None:
+        raise GuardError("--run needs --from FORMAT")
+    if options.suite is not None and options.source is not None:
+        raise GuardError("--suite knows its format: leave out --from")
+    if options.benches or options.all:
+        raise GuardError(f"{(options.benches or ['--all'])[0]}: a bench does not go with {given}")
+    if options.quantile == "p95":
+        raise GuardError(f"{given} judges p50 only: one run of a suite has one figure per benchmark")
+    return "suite"
 
 
 def _replayed(options: argparse.Namespace) -> tuple[list[Comparison], int]:
@@ -190,6 +250,77 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
     return comparison
 
 
+def _measured_suite(options: argparse.Namespace, mode: str, alpha: float, seed: int) -> list[Comparison]:
+    """Run the suite for both versions until every benchmark is decided or the time is over."""
+    from random import Random
+
+    from aether_compare.checkout.revisions import checked_out_revisions
+    from aether_compare.progress import stderr_progress
+    from aether_compare.replay import save
+    from aether_compare.stats.sequential_test import TestSpec
+    from aether_compare.suite import SuiteRunner, compare_suites
+    from aether_harness.machine.orphans import nothing_outlives
+    from aether_harness.machine.scratch import scratch_folder
+    from aether_harness.machine.signals import ended_on_request
+
+    del mode
+    for path in (options.save, options.output):
+        if path:
+            check_writable(path)
+    suite = _suite(options)
+    rule = TestSpec(gate=DEFAULT_GATE if options.gate is None else options.gate, alpha=alpha)
+    log = _logger(options)
+    setup = options.setup or find_config(".").ab_setup
+    try:
+        with (
+            ended_on_request() as hold_off,
+            nothing_outlives(),
+            scratch_folder() as folder,
+            checked_out_revisions(".", options.base, options.head, setup, log, needs_harness=False) as sides,
+        ):
+            runner = SuiteRunner(suite, sides, folder, Random(seed))  # noqa: S311 - orders, not secrets
+            log(f"seed {seed}; one run of the suite per version is a block")
+            found = compare_suites(runner, rule, options.max_time, stderr_progress(quiet=options.quiet))
+            hold_off()
+            for name, benches in zip(runner.names, (found.only_old, found.only_new), strict=True):
+                if benches:
+                    sys.stderr.write(printable(f"only in {name}: {', '.join(benches)}") + "\n")
+            if options.save:
+                save(options.save, found.comparisons, seed)
+            return found.comparisons
+    except KeyboardInterrupt:
+        raise GuardError("interrupted before there was a verdict on all benchmarks") from None
+
+
+def _suite(options: argparse.Namespace) -> Suite:
+    """Return the suite that the options describe.
+
+    Raises:
+        GuardError: there is no suite of this name.
+
+    """
+    from aether_compare.suite import SUITES, Suite
+
+    command, source = options.run, options.source
+    if options.suite is not None:
+        if options.suite not in SUITES:
+            raise GuardError(f"--suite {printable(options.suite)}: known: {', '.join(sorted(SUITES))}")
+        command, source = SUITES[options.suite]
+    return Suite(
+        command=command,
+        format=source,
+        options=import_options(options),
+        results=options.results,
+        each=options.each,
+        ignore_exit_code=options.ignore_exit_code,
+    )
+
+
+def _logger(options: argparse.Namespace) -> Callable[[str], object]:
+    """Return a function that prints a line on the error stream, unless `-q` is given."""
+    return (lambda _line: None) if options.quiet else (lambda line: sys.stderr.write(f"{line}\n"))
+
+
 @contextmanager
 def _matches(options: argparse.Namespace, mode: str) -> Iterator[list[VariantPair]]:
     """Make both sides ready and yield who stands against whom."""
@@ -201,8 +332,8 @@ def _matches(options: argparse.Namespace, mode: str) -> Iterator[list[VariantPai
     if mode == "revisions":
         from aether_compare.checkout.revisions import checked_out_revisions
 
-        say = (lambda _line: None) if options.quiet else (lambda line: sys.stderr.write(f"{line}\n"))
-        with checked_out_revisions(".", options.base, options.head, find_config(".").ab_setup, say) as sides:
+        setup = options.setup or find_config(".").ab_setup
+        with checked_out_revisions(".", options.base, options.head, setup, _logger(options)) as sides:
             yield revision_pairs(sides, wanted, options.timeout)
     elif mode == "settings":
         yield setting_pairs(wanted, options.old_settings, options.new_settings, options.timeout)

@@ -1,4 +1,4 @@
-"""`aether-guard`: parse, call, and turn errors into exit statuses."""
+"""`aether-guard`: parse the arguments, run the command, map errors to exit statuses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BUILT_IN = {
     "noise": "noise",
     "schema": "schema",
 }
-#: The entry points of other commands: modules with a function `register`, as the built-in commands have.
+#: Entry points of further commands: modules with a function `register`, like the built-in commands.
 ENTRY_POINT_GROUP = "aether.commands"
 
 
@@ -39,11 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `aether-guard` and return its exit status."""
     if not _usable_streams():
         return EXIT_ERROR
-    given = sys.argv[1:] if arguments is None else arguments
+    argv = sys.argv[1:] if arguments is None else arguments
     try:
-        if given and given[0] in EXTRA_OF_COMMAND and given[0] not in _installed_commands():
-            raise missing_package(given[0])
-        options, unknown = _parser(given[:1]).parse_known_args(given)
+        if argv and argv[0] in EXTRA_OF_COMMAND and argv[0] not in _installed_commands():
+            raise missing_package(argv[0])
+        options, unknown = _parser(argv[:1]).parse_known_args(argv)
         if unknown:
             options.parser.refuse(unknown)
         status: int = options.command(options)
@@ -56,9 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_error("interrupted")
         return 130
     except BrokenPipeError:
-        # Whoever read the output has gone; the verdict has not been delivered.
+        # The reader closed the pipe, so the verdict was not delivered.
         return EXIT_ERROR
-    except Exception as error:  # noqa: BLE001 - a broken pool's, a lost scheduler's: each has errors of its own
+    except Exception as error:  # noqa: BLE001 - plugins, pools and schedulers raise errors of their own
         if isinstance(error, OSError) and error.filename is None:
             print_error(f"the output cannot be written: {(error.strerror or str(error)).lower()}")
         else:
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def settle_streams() -> None:
-    """Give up what a stream could not take: tried again at exit, it would make the status another one."""
+    """Flush both streams, and discard output that cannot be written: a retry at exit would change the status."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -80,15 +80,15 @@ def settle_streams() -> None:
 
 
 def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
-    """Return the parser of the command that is the first argument, or of all commands."""
+    """Return the parser of the command named by the first argument, or of all commands."""
     parser = Parser(
         prog="aether-guard",
-        description="Compares benchmark summaries with a baseline; fails the build on a regression.",
+        description="Compare benchmark summaries with a baseline and fail the build on a regression.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=EXIT_STATUSES,
     )
     parser.add_argument("--version", action="version", version=f"aether-guard {__version__}")
-    # With its name given, argparse need not lay out a usage line to find it, which takes longer than the rest.
+    # Without `prog`, argparse formats a usage line to find it, which takes longer than all other parsing.
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=parser.prog)
     for module in _command_modules(first[0] if first else ""):
         module.register(commands)
@@ -98,44 +98,44 @@ def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
 def _command_modules(name: str) -> Iterator[Any]:
     """Yield the module of the command `name`, or of every command if none has this name.
 
-    A built-in command needs no search for entry points, which would double the time of a `check`.
+    Built-in commands skip the search for entry points, which would double the time of a `check`.
     """
     if name in _BUILT_IN:
         yield import_module(f"aether_guard.cli.{_BUILT_IN[name]}")
         return
-    others = _installed_commands()
-    if name in others:
-        yield _load(others[name])
+    installed = _installed_commands()
+    if name in installed:
+        yield _load(installed[name])
         return
     yield from (import_module(f"aether_guard.cli.{module}") for module in _BUILT_IN.values())
-    yield from map(_load, others.values())
+    yield from map(_load, installed.values())
 
 
 def _installed_commands() -> dict[str, EntryPoint]:
     from importlib.metadata import entry_points
 
-    found = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
-    return {name: found[name] for name in sorted(found, key=lambda name: (name not in EXTRA_OF_COMMAND, name))}
+    entries = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
+    return {name: entries[name] for name in sorted(entries, key=lambda name: (name not in EXTRA_OF_COMMAND, name))}
 
 
 def _load(entry: EntryPoint) -> Any:  # noqa: ANN401 - a module
     try:
         return entry.load()
-    except Exception as error:  # noqa: BLE001 - a broken pool's, a lost scheduler's: each has errors of its own
+    except Exception as error:  # noqa: BLE001 - plugins, pools and schedulers raise errors of their own
         problem = printable(f"{type(error).__name__}: {error}")
         raise GuardError(f"{entry.name}: {entry.value} cannot be imported: {problem}") from None
 
 
 def _usable_streams() -> bool:
-    """Make both streams able to show any character; return whether there is an output to write to."""
+    """Let both streams escape unencodable characters; return whether the standard output is open."""
     for name in ("stdout", "stderr"):
         if (stream := getattr(sys, name)) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open until exit
             if name == "stdout":
                 print("aether-guard: error: the standard output is closed", file=sys.stderr or sys.__stderr__)
                 return False
         else:
-            # A terminal or a log that cannot show a character shows its escape; a gate does not fail on it.
+            # A character that the encoding lacks must not fail a build.
             stream.reconfigure(errors="backslashreplace")
     return True
 

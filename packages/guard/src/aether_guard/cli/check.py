@@ -33,22 +33,22 @@ if TYPE_CHECKING:
 
 EXAMPLE = """examples:
   aether-guard check
-    compares the files that aether.toml names
+    compare the files named in aether.toml
   aether-guard check baseline/bench-pack.json target/benchmarks/bench-pack.json
   aether-guard check --baseline baseline --current target/benchmarks --gate 10%
-    pairs the summaries of two folders by their bench_id
+    pair the summaries of two folders by bench_id
   aether-guard check --from auto old/bench.json new/bench.json
-    compares what another tool wrote; `aether-guard import -h` lists which
+    compare results of another tool; `aether-guard import -h` lists the formats
 
 """
 
 
 def register(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Describe the command."""
+    """Register the command."""
     about = "compare current summaries with baselines"
     parser = add_command(commands, "check", about, EXAMPLE + EXIT_STATUSES, run)
     parser.add_argument(
-        "paths", nargs="*", metavar="BASELINE CURRENT", help="in turn; each a file, a folder of *.json, or a glob"
+        "paths", nargs="*", metavar="BASELINE CURRENT", help="pairs of paths: files, folders of *.json, or globs"
     )
     add_input_options(parser)
     add_importing(parser)
@@ -77,30 +77,30 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _promotion(options: argparse.Namespace, sides: InputPaths) -> str:
-    """Return the command that makes the current figures the first baseline."""
+    """Return the command that turns the current summaries into the first baseline."""
     if options.source is not None:
         path = sides.baseline[0]
         folder = (os.path.dirname(path) or ".") if os.path.splitext(path)[1] else path
         return shlex.join(["aether-guard", "import", options.source, *sides.current, "--out", folder])
     is_configured = not options.paths and not options.baseline
-    named = [] if is_configured else ["--baseline", *sides.baseline, "--current", *sides.current]
-    return shlex.join(["aether-guard", "promote", *named, "--reason", "first baseline"])
+    paths = [] if is_configured else ["--baseline", *sides.baseline, "--current", *sides.current]
+    return shlex.join(["aether-guard", "promote", *paths, "--reason", "first baseline"])
 
 
 def _sides(options: argparse.Namespace, config: Config) -> InputPaths:
     if len(options.paths) % 2:
-        raise GuardError(f"paths come in pairs, BASELINE CURRENT; {options.paths[-1]} has no partner")
+        raise GuardError(f"paths come in pairs, BASELINE CURRENT: {options.paths[-1]} has no partner")
     if bool(options.baseline) != bool(options.current):
-        raise GuardError("--baseline and --current go together")
+        raise GuardError("--baseline and --current must be given together")
     if options.source is not None and (options.paths or options.baseline):
-        # A file of another tool's holds any number of benches, so it is they that are paired.
+        # A file of another tool holds any number of benches, so benches are paired, not files.
         return InputPaths(
             baseline=(*options.paths[::2], *options.baseline), current=(*options.paths[1::2], *options.current)
         )
     if options.paths or options.baseline:
         return split_sides(options.paths, options.baseline, options.current)
     if not config.baseline or not config.current:
-        where = config.path or "an aether.toml (none found from here upwards)"
+        where = config.path or "an aether.toml (none found here or in a parent folder)"
         raise GuardError(f"nothing to compare: name two files, or guard.baseline and guard.current in {where}")
     return InputPaths(baseline=config.baseline, current=config.current)
 
@@ -120,6 +120,6 @@ class _Documents(Struct, frozen=True):
 
 
 def _summary_at(path: str) -> Summary | None:
-    """Return the summary in a file that was read before, unless it has gone since."""
+    """Read the summary at `path` again; None if it can no longer be read."""
     loaded = load(path)
     return loaded.summary if isinstance(loaded, LoadedSummary) else None

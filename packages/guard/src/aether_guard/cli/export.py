@@ -29,25 +29,27 @@ EXAMPLE = """examples:
   aether-guard export bmf target/benchmarks -o results.json
   aether-guard export github-action-benchmark target/benchmarks --better lower
 
-exit status: 0 written; 2 a file is missing or invalid, or cannot be told in
-  the format
+exit status: 0 written; 2 a file is missing or invalid, or the format cannot
+  hold it
 """
 
 
 def register(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Describe the command."""
-    about = "write summaries as other tools read them"
+    """Register the command."""
+    about = "convert summaries to formats that other tools read"
     parser = add_command(commands, "export", about, EXAMPLE, run)
     parser.add_argument("format", choices=sorted(FORMATS), metavar="FORMAT", help=", ".join(sorted(FORMATS)))
     parser.add_argument("paths", nargs="+", metavar="FILE", help="a summary, a folder of *.json, or a glob")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write it there")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write to this file [default: stdout]")
     parser.add_argument(
-        "--better", choices=("lower", "higher"), help="only these benches, for a format that holds one direction"
+        "--better",
+        choices=("lower", "higher"),
+        help="export only benches of this direction, for a format that holds one",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Read every summary, and write them as one text."""
+    """Read every summary and write all of them as one document."""
     loaded, problems = load_all(options.paths)
     if problems:
         raise GuardError("\n".join(problem.message for problem in problems))
@@ -60,13 +62,13 @@ def run(options: argparse.Namespace) -> int:
     seen: set[str] = set()
     for item in loaded:
         if item.summary.bench_id in seen:
-            raise GuardError(printable(f"{item.path}: bench_id: {item.summary.bench_id} is there already"))
+            raise GuardError(printable(f"{item.path}: bench_id: {item.summary.bench_id} is in another file as well"))
         seen.add(item.summary.bench_id)
     if options.better:
-        wanted = options.better == "lower"
-        summaries = [summary for summary in summaries if summary.lower_is_better is wanted]
+        lower = options.better == "lower"
+        summaries = [summary for summary in summaries if summary.lower_is_better is lower]
         if not summaries:
-            raise GuardError(f"--better {options.better}: of no bench the {options.better} is better")
+            raise GuardError(f"--better {options.better}: no bench has this direction")
     text: str = import_module(f"aether_formats.exporters.{FORMATS[options.format]}").render(summaries)
     if options.output:
         write_atomically(options.output, text.encode(errors="backslashreplace"))

@@ -21,44 +21,43 @@ if TYPE_CHECKING:
 
 EXAMPLE = """examples:
   aether-guard import pytest-benchmark bench.json --out benchmarks/baseline
-    writes a summary for each bench in the file, with its samples
+    write a summary for each bench in the file, with its samples
   aether-guard import auto target/criterion results.json --out target/benchmarks
   aether-guard import csv load.csv --column name=route --column value=p50_ms \\
       --unit ms --out target/benchmarks
 
-formats (auto tells them apart by the contents):
+formats (auto detects them by their contents):
   asv, benchmarkdotnet, benchmarkjs, bmf, cargo-criterion, catch2, criterion,
   csv, github-action-benchmark, go, google-benchmark, gungraun, hyperfine, jmh,
   julia, junit, k6, libtest, locust, mitata, oha, phpbench, pyperf,
-  pytest-benchmark, tinybench, vegeta, vitest, and those of installed packages;
-  `aether-guard import --list` says what each reads
+  pytest-benchmark, tinybench, vegeta, vitest, and formats of plugins;
+  `aether-guard import --list` describes each
 
 exit status: 0 written; 2 a file cannot be read, and nothing was written
 """
-_ALONE = "--list"
-_MANY = 16
+_MAX_THREADS = 16
 
 
 def register(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Describe the command."""
-    about = "make summaries of other tools' results"
+    """Register the command."""
+    about = "convert results of other tools to summaries"
     parser = add_command(commands, "import", about, EXAMPLE, run)
-    parser.add_argument("format", nargs="?", metavar="FORMAT", help="the name of the format, or auto")
+    parser.add_argument("format", nargs="?", metavar="FORMAT", help="name of the format, or auto")
     parser.add_argument("paths", nargs="*", metavar="FILE", help="a file, a folder, or a glob")
-    parser.add_argument("--out", metavar="DIR", help="where the summaries go, a file a bench")
-    parser.add_argument(_ALONE, action="store_true", help="list the formats that are installed, and end")
+    parser.add_argument("--out", metavar="DIR", help="write the summaries to this folder, one file per bench")
+    parser.add_argument("--list", action="store_true", help="list the installed formats and exit")
     add_parse_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Read every file, and only when all could be read, write."""
+    """Read every file, then write the summaries; write nothing if a file cannot be read."""
     from aether_formats.to_summaries import file_name_of
     from aether_guard.check.imported_files import Reader
 
     if options.list:
         return _list()
     if options.format is None or not options.paths or not options.out:
-        raise GuardError("name a format, files and --out DIR, or --list")
+        raise GuardError("give FORMAT, FILE and --out DIR, or --list")
     reader = Reader(options.format, import_options(options))
     loaded, problems = reader.load_all(options.paths)
     if errors := [problem.message for problem in problems if problem.is_error]:
@@ -74,14 +73,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write_all(paths: Sequence[str], summaries: Sequence[Summary]) -> None:
-    """Write every summary; of many, several at a time, for most of it is waiting for the disk."""
-    if len(paths) < _MANY:
+    """Write every summary, in threads if there are many, because most of the time is waiting for the disk."""
+    if len(paths) < _MAX_THREADS:
         for path, summary in zip(paths, summaries, strict=True):
             write_summary(path, summary)
         return
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(_MANY) as pool:
+    with ThreadPoolExecutor(_MAX_THREADS) as pool:
         for _ in pool.map(write_summary, paths, summaries):
             pass
 

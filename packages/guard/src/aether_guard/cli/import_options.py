@@ -1,4 +1,4 @@
-"""What `check --from` and `import` have in common: the options that say how to read other tools' files."""
+"""Options of `check --from` and `import`: how to read files of other tools."""
 
 from __future__ import annotations
 
@@ -12,46 +12,50 @@ if TYPE_CHECKING:
     from aether_formats.model import ImportOptions
     from aether_schema import Better
 
-_WAYS: dict[str, Better] = {"lower": "lower", "higher": "higher"}
+_DIRECTIONS: dict[str, Better] = {"lower": "lower", "higher": "higher"}
 
 
-def add_importing(parser: argparse.ArgumentParser) -> None:
-    """Add `--from` and what goes with it."""
+def add_importing(parser: argparse._ActionsContainer) -> None:
+    """Add `--from` and the options that depend on it."""
     parser.add_argument(
-        "--from", dest="source", metavar="FORMAT", help="the files are another tool's, in this format, or auto"
+        "--from", dest="source", metavar="FORMAT", help="read files of another tool: a format, or auto to detect it"
     )
     add_parse_options(parser)
 
 
-def add_parse_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options for what a file does not say."""
+def add_parse_options(parser: argparse._ActionsContainer) -> None:
+    """Add the options for facts that a file of another tool does not hold."""
     parser.add_argument(
         "--better",
         action="append",
         default=[],
         type=better_argument,
         metavar="[GLOB=]WAY",
-        help="lower or higher, where a unit does not say; with a glob, of those benches whatever it says",
+        help="lower or higher, for units without a direction; GLOB=lower overrides the unit of matching benches",
     )
-    parser.add_argument("--unit", help="of figures that have none, as in a CSV")
+    parser.add_argument("--unit", help="unit of figures that have none, as in a CSV")
     parser.add_argument(
-        "--column", action="append", default=[], metavar="WHAT=NAME", help="a CSV's column: name, value, unit, round …"
+        "--column",
+        action="append",
+        default=[],
+        metavar="WHAT=NAME",
+        help="CSV column of the name, value, unit, round …",
     )
-    parser.add_argument("--prefix", default="", metavar="TEXT", help="put this before every bench's name")
+    parser.add_argument("--prefix", default="", metavar="TEXT", help="put this text before every bench's name")
     parser.add_argument(
         "--allow-failures",
         type=percentage_argument,
         default=0.0,
         metavar="1%",
-        help="judge a bench although up to this share of its operations failed [default: 0%%]",
+        help="judge a bench even if up to this share of its operations failed [default: 0%%]",
     )
 
 
 def import_options(options: argparse.Namespace) -> ImportOptions:
-    """Return what the options say.
+    """Build the importer's options from the command line.
 
     Raises:
-        GuardError: a column is not given as it should be.
+        GuardError: `--column` is malformed.
 
     """
     from aether_formats.importers.csv_table import USUAL
@@ -59,10 +63,10 @@ def import_options(options: argparse.Namespace) -> ImportOptions:
 
     columns: dict[str, str] = {}
     for text in options.column:
-        what, _, name = text.partition("=")
-        if what not in USUAL or not name:
-            raise GuardError(f"--column {text}: write WHAT=NAME, and WHAT is one of {', '.join(USUAL)}")
-        columns[what] = name
+        role, _, name = text.partition("=")
+        if role not in USUAL or not name:
+            raise GuardError(f"--column {text}: write WHAT=NAME, where WHAT is one of {', '.join(USUAL)}")
+        columns[role] = name
     return ImportOptions(
         better=tuple(options.better),
         columns=columns,
@@ -73,20 +77,20 @@ def import_options(options: argparse.Namespace) -> ImportOptions:
 
 
 def refuse_import_options(options: argparse.Namespace) -> None:
-    """Refuse what only goes with another tool's files.
+    """Refuse options that need `--from`.
 
     Raises:
-        GuardError: such an option was given without a format.
+        GuardError: such an option was given without `--from`.
 
     """
     for name in ("better", "unit", "column", "prefix", "allow_failures"):
         if getattr(options, name):
-            raise GuardError(f"--{name.replace('_', '-')} goes with --from")
+            raise GuardError(f"--{name.replace('_', '-')} needs --from FORMAT")
 
 
 def better_argument(text: str) -> tuple[str, Better]:
-    """Return a glob, empty where there is none, and a direction, as argparse wants it."""
+    """Parse `[GLOB=]WAY` for argparse: a glob, empty if not given, and a direction."""
     glob, _, way = text.rpartition("=")
-    if way not in _WAYS:
+    if way not in _DIRECTIONS:
         raise argparse.ArgumentTypeError(f"{text!r}: write lower, higher, or GLOB=lower")
-    return glob, _WAYS[way]
+    return glob, _DIRECTIONS[way]

@@ -13,25 +13,25 @@ if TYPE_CHECKING:
 
 EXAMPLE = """example:
   aether-guard init --ci github
-    looks for summaries and bench commands in this repository, writes
-    aether.toml and a workflow that runs, checks and uploads, and says what to
-    do next; what is there already is never overwritten
+    look for summaries and bench commands in this repository, write
+    aether.toml and a CI workflow that runs, checks and uploads the benches,
+    and print the next steps; existing files are never overwritten
 
 exit status:
-  0  done, or nothing was to be done
+  0  done, or nothing to do
   2  a file cannot be read or written
 """
 
 
 def register(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Describe the command."""
-    about = "set the guard up in this repository, from what its benches write already"
+    """Register the command."""
+    about = "write aether.toml and a CI workflow for this repository"
     parser = add_command(commands, "init", about, EXAMPLE, run)
-    parser.add_argument("--ci", choices=("github", "gitlab"), help="whose workflow to write; found out if not given")
+    parser.add_argument("--ci", choices=("github", "gitlab"), help="CI host of the workflow [default: detect]")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Look, write what is missing, and tell."""
+    """Inspect the repository, write the missing files, and print a report."""
     from aether_guard.init import describe_init, discover, plan_init, write_init
 
     planned = plan_init(discover("."), options.ci)

@@ -1,4 +1,4 @@
-"""What the commands have in common: how help looks, the options of a policy, complaints."""
+"""Parts shared by the commands: the parser, policy options, error output."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public n
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that takes options by their whole names and complains in one line of printable text.
+    """A parser without abbreviated options, whose errors are one printable line.
 
-    With abbreviations allowed, `--form auto` would be an invalid value of `--format`, an option that nobody gave.
+    With abbreviations, `--form auto` would be reported as an invalid value of `--format`.
     """
 
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as argparse has them
-        """Take the keywords that argparse takes."""
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own keywords
+        """Take the keywords of `argparse.ArgumentParser`."""
         super().__init__(allow_abbrev=False, **settings)
 
     def refuse(self, unknown: Sequence[str]) -> NoReturn:
-        """Exit with status 2 and the nearest options of this parser's help for the first unknown argument."""
+        """Report unknown arguments, suggest options close to the first, and exit with status 2."""
         import difflib
 
         options = set(re.findall(r"--[a-z][a-z-]*", self.format_help()))
@@ -65,7 +65,7 @@ def add_command(
     example: str,
     execute: Callable[[argparse.Namespace], int],
 ) -> argparse.ArgumentParser:
-    """Return the parser of a command, to be given its options."""
+    """Add a command and return its parser."""
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=about,
@@ -78,32 +78,48 @@ def add_command(
 
 
 def add_policy(parser: argparse.ArgumentParser) -> None:
-    """Add the options that stand over the policies of `aether.toml`."""
+    """Add the options that override the policies of `aether.toml`."""
     parser.add_argument(
-        "--gate", type=percentage_argument, metavar="20%", help="the worsening that counts as a regression; 20%%"
+        "--gate",
+        type=percentage_argument,
+        metavar="20%",
+        help="worsening that counts as a regression [default: 20%%]",
     )
-    parser.add_argument("--quantile", choices=("p50", "p95"), help="which figure is judged; p95")
+    parser.add_argument("--quantile", choices=("p50", "p95"), help="quantile to judge [default: p95]")
     parser.add_argument("--warn-only", action="store_true", help="report regressions, but exit 0 for them")
     parser.add_argument(
-        "--evidence", choices=("any", "samples", "ruler"), help="what every bench must bring, or be an error; any"
+        "--evidence",
+        choices=("any", "samples", "ruler"),
+        help="fail benches without samples, or (ruler) without a reference [default: any]",
     )
     parser.add_argument(
         "--host-mismatch",
         choices=("ignore", "warn", "error"),
-        help="what to do when the machines differ; warn: compare by the ruler, else call it inconclusive",
+        help="if the machines differ; warn: normalize by the reference, else inconclusive [default: warn]",
     )
-    parser.add_argument("--expect", action="append", default=[], metavar="BENCH", help="an error if it is not there")
+    parser.add_argument(
+        "--expect", action="append", default=[], metavar="BENCH", help="fail if this bench is missing; repeatable"
+    )
 
 
 def add_input_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that name baselines and currents, to be paired by bench."""
-    parser.add_argument("--baseline", nargs="+", action="extend", default=[], metavar="PATH", help="baselines")
-    parser.add_argument("--current", nargs="+", action="extend", default=[], metavar="PATH", help="current summaries")
+    """Add the options that name baselines and current summaries, which are paired by bench."""
+    parser.add_argument(
+        "--baseline", nargs="+", action="extend", default=[], metavar="PATH", help="baselines: files, folders or globs"
+    )
+    parser.add_argument(
+        "--current",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="PATH",
+        help="current summaries: files, folders or globs",
+    )
 
 
 def build_policies(options: argparse.Namespace, config: Config) -> PolicySet:
-    """Return the file's policies with the command line's over them."""
-    wishes = PolicyOverrides(
+    """Return the configured policies, overridden by the command line."""
+    overrides = PolicyOverrides(
         gate=options.gate,
         quantile=options.quantile,
         warn_only=options.warn_only or None,
@@ -111,7 +127,7 @@ def build_policies(options: argparse.Namespace, config: Config) -> PolicySet:
         host_mismatch=options.host_mismatch,
     )
     expected = (*config.book.expected, *options.expect)
-    return replace(config.book, cli_overrides=(("command line", wishes),), expected=expected)
+    return replace(config.book, cli_overrides=(("command line", overrides),), expected=expected)
 
 
 def missing_package(command: str) -> GuardError:
@@ -120,7 +136,7 @@ def missing_package(command: str) -> GuardError:
 
 
 def percentage_argument(text: str) -> float:
-    """Return a percentage as argparse wants it."""
+    """Parse a percentage for argparse."""
     try:
         return parse_percentage(text)
     except GuardError as error:
@@ -128,6 +144,6 @@ def percentage_argument(text: str) -> float:
 
 
 def print_error(message: str) -> None:
-    """Say on the error stream what is wrong; where that is full or gone, the exit status has to say it."""
+    """Print an error to stderr; if stderr is full or closed, only the exit status reports it."""
     with contextlib.suppress(OSError):
         print(printable(f"aether-guard: error: {message}"), file=sys.stderr)

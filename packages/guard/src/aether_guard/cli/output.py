@@ -1,4 +1,4 @@
-"""Where a report goes: the standard output or a file, annotations beside it, a copy in the step summary."""
+"""Write a report to stdout or a file, its annotations, and a copy in the step summary."""
 
 from __future__ import annotations
 
@@ -20,54 +20,57 @@ if TYPE_CHECKING:
     from aether_guard.check.verdict import Report
 
 FORMATS = ("text", "json", "markdown", "html", "junit")
-#: Formats that a program reads: nothing else may stand in the same stream.
+#: Formats for programs: nothing else may be written to the same stream.
 DOCUMENTS = {"json", "markdown", "html", "junit"}
-#: Set by hosts that show workflow commands as annotations, whatever the standard output is.
+#: Set by CI hosts that show workflow commands as annotations.
 _CI_VARIABLES = ("CI", "GITHUB_ACTIONS")
 
 
 class ReportRenderer(Protocol):
-    """The forms of a report that hold more than the report, made only when they are asked for."""
+    """Renders the formats that need more than the report itself, on demand."""
 
     def json(self) -> str:
-        """Return it as one JSON object."""
+        """Return the report as one JSON object."""
 
     def html(self) -> str:
-        """Return it as an HTML page of one file."""
+        """Return the report as a self-contained HTML page."""
 
 
 def add_output_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say in which form a report goes where, and what fails beside a regression."""
-    parser.add_argument("--strict", action="store_true", help="exit 3 where the evidence is inconclusive")
-    parser.add_argument("--format", choices=FORMATS, default="text", help="of the report; %(default)s")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the report there")
+    """Add the options for the report: strictness, format, file and annotations."""
+    parser.add_argument("--strict", action="store_true", help="exit 3 if a verdict is inconclusive")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="format of the report [default: %(default)s]")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the report to this file [default: stdout]")
     parser.add_argument(
-        "--annotations", choices=("auto", "never"), default="auto", help="::warning lines for regressions; %(default)s"
+        "--annotations",
+        choices=("auto", "never"),
+        default="auto",
+        help="::warning lines for regressions [default: %(default)s]",
     )
 
 
 def check_writable(path: str) -> None:
-    """Find out before a long measurement, and not after it, that its results cannot be written to the file `path`.
+    """Check before a long measurement that its results can be written to the file `path`.
 
     Raises:
-        GuardError: they cannot.
+        GuardError: `path` cannot be written.
 
     """
     folder = os.path.dirname(path) or "."
     if os.path.exists(path) and not os.path.isfile(path):
         raise GuardError(f"{printable(path)}: cannot be written: not a regular file")
     while not os.path.exists(folder):
-        folder = os.path.dirname(folder) or "."  # it is made when it is wanted
+        folder = os.path.dirname(folder) or "."  # created when the file is written
     if not (os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)):
-        raise GuardError(f"{printable(path)}: cannot be written: {printable(folder)} is no folder to write to")
+        raise GuardError(f"{printable(path)}: cannot be written: {printable(folder)} is not a writable folder")
 
 
 def write_report(report: Report, options: argparse.Namespace, documents: ReportRenderer) -> None:
-    """Put the report where it was asked for, its annotations beside it, and a copy in the step summary."""
+    """Write the report, its annotations, and a copy in the step summary."""
     rendered = _rendered(report, options.format, documents)
     if options.output:
         write_atomically(options.output, rendered.encode(errors="backslashreplace"))
-    # What a program reads from the standard output stays one document; hosts read commands from both streams.
+    # A document on stdout stays alone; CI hosts read commands from both streams.
     for_program = options.format in DOCUMENTS and not options.output
     if options.format == "text" and not options.output:
         terminal = stdout_capabilities()
@@ -81,7 +84,7 @@ def write_report(report: Report, options: argparse.Namespace, documents: ReportR
         stream = sys.stderr if for_program else sys.stdout
         stream.write(render_annotations(report))
     if for_program or not (sys.stdout.isatty() and sys.stderr.isatty()):
-        # On a terminal the text has them.
+        # On a terminal the text report shows errors.
         for judgement in report.benches:
             if judgement.verdict == "error":
                 print_error(judgement.reason)
@@ -89,12 +92,12 @@ def write_report(report: Report, options: argparse.Namespace, documents: ReportR
 
 
 def _annotations_are_read() -> bool:
-    """Return whether a host may read the output: on a terminal outside CI, a report stands alone."""
+    """Return whether a CI host may read the output: in CI, or if stdout is not a terminal."""
     return any(map(os.environ.get, _CI_VARIABLES)) or not sys.stdout.isatty()
 
 
 def _rendered(report: Report, form: str, documents: ReportRenderer) -> str:
-    """Return the report in a form; what a form needs is imported with it, for most runs need none of it."""
+    """Return the report in the format `form`; renderers are imported only when used."""
     if form == "json":
         return documents.json()
     if form == "html":
@@ -118,5 +121,5 @@ def _append_step_summary(report: Report, documents: ReportRenderer) -> None:
         with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(_rendered(report, "markdown", documents))
     except OSError as error:
-        # The verdict stands without its copy.
+        # The verdict does not depend on the copy.
         print_error(f"the step summary {path} cannot be written: {(error.strerror or str(error)).lower()}")

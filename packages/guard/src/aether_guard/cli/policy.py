@@ -23,15 +23,15 @@ EXAMPLE = """example:
 
 
 def register(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Describe the command."""
+    """Register the command."""
     about = "print the policy of each bench and where it comes from"
     parser = add_command(commands, "policy", about, EXAMPLE, run)
-    parser.add_argument("benches", nargs="*", metavar="BENCH", help="a bench_id; all whose files are found")
+    parser.add_argument("benches", nargs="*", metavar="BENCH", help="a bench_id [default: every bench with a file]")
     add_policy(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the policy in force for each bench, and where each value came from."""
+    """Print the policy in force for each bench and the source of each value."""
     config = find_config(".")
     book = build_policies(options, config)
     known = options.benches

@@ -12,7 +12,7 @@ from aether_guard.cli.options import Commands, add_command, missing_package
 if TYPE_CHECKING:
     import argparse
 
-#: The package that ships the JSON Schema of each document, and the file in it.
+#: The package and the file that hold the JSON Schema of each document.
 _FILES = {
     "summary": ("aether_schema", "summary.schema.json"),
     "check": ("aether_guard", "check.schema.json"),
@@ -24,10 +24,12 @@ EXAMPLE = """example:
 
 
 def register(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Describe the command."""
+    """Register the command."""
     about = "print the JSON Schema of a summary or of a report"
     parser = add_command(commands, "schema", about, EXAMPLE, run)
-    parser.add_argument("document", nargs="?", choices=tuple(_FILES), default="summary", help="which one; %(default)s")
+    parser.add_argument(
+        "document", nargs="?", choices=tuple(_FILES), default="summary", help="document [default: %(default)s]"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

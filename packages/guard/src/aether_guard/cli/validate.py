@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 EXAMPLE = """example:
   aether-guard validate target/benchmarks 'baselines/**/*.json'
 
-exit status: 0 every file is a valid summary; 2 one is not, or is missing
+exit status: 0 every file is a valid summary; 2 a file is invalid or missing
 """
 
 
 def register(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Describe the command."""
-    about = "say of files whether they are valid summaries"
+    """Register the command."""
+    about = "check that files are valid summaries"
     parser = add_command(commands, "validate", about, EXAMPLE, run)
     parser.add_argument("paths", nargs="+", metavar="FILE", help="a file, a folder of *.json, or a glob")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Say of every file whether it is a valid summary."""
+    """Print a line for each valid summary, and an error for each other file."""
     loaded, problems = load_all(options.paths)
     for item in loaded:
         summary = item.summary

@@ -1,4 +1,4 @@
-"""The first hour: what a repository's benches write already, a configuration for it, and a workflow."""
+"""Set up a repository: find its benches, then write a configuration and a workflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bench commands in the usual places, from the text of the files that hold them. Pure."""
+"""Find bench commands in the texts of the usual files. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aether_guard.init.model import BenchCommand, Tool
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-#: The files looked at in the repository's folder; those of `find_commands` besides.
+#: Files in the repository's top folder that may define bench commands.
 SOURCES = (
     "hatch.toml",
     "pyproject.toml",
@@ -38,7 +38,7 @@ _LOCKS: tuple[tuple[str, Tool], ...] = (
     ("bun.lock", "bun"),
     ("bun.lockb", "bun"),
 )
-# What goes into a workflow's shell is a word without any meaning to a shell, to YAML or to an expression.
+# Names go into a shell line of a workflow, so they must have no special meaning in a shell, YAML or an expression.
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+-]*")
 _MEASURES = re.compile(r"\baether-bench\s+run\b")
 _PLUGIN = re.compile(r"\s*(aether(?:[-_.][a-z0-9]+)+[-_.]bench)(?![-_.\w])([^;#]*)", re.IGNORECASE)
@@ -50,11 +50,11 @@ _NOT_A_BENCH = re.compile(r"baseline|check|clean|compar|diff|doctor|fmt|format|l
 
 
 def find_commands(texts: Mapping[str, str], names: Iterable[str]) -> tuple[tuple[BenchCommand, ...], tuple[str, ...]]:
-    """Return the bench commands in `texts`, the likeliest first, and what could not be read.
+    """Return the bench commands in `texts`, likeliest first, and messages about unreadable files.
 
     Args:
-        texts: the text of each file of interest, by its path.
-        names: the entries of the repository's folder, which say which of two tools is in use.
+        texts: file contents by path.
+        names: entries of the repository's top folder, whose lock files identify the tool in use.
 
     """
     found: list[BenchCommand] = []
@@ -69,17 +69,17 @@ def find_commands(texts: Mapping[str, str], names: Iterable[str]) -> tuple[tuple
             else:
                 found += _in_text(path, text)
         except (ValueError, SyntaxError, RecursionError, MemoryError, configparser.Error, msgspec.MsgspecError):
-            unread.append(f"{path}: not understood, passed over")
+            unread.append(f"{path}: cannot be parsed")
     found += _in_documents(documents, set(names))
     found += _plugins(texts, documents)
     found += _cargo(documents)
     plain = [item for item in found if all(map(_PLAIN.fullmatch, item.name.split(" ")))]
-    unread += [f"{item.source}: a name that a workflow cannot hold, passed over" for item in found if item not in plain]
+    unread += [f"{item.source}: a name with special characters" for item in found if item not in plain]
     return tuple(dict.fromkeys(sorted(plain, key=_likelihood))), tuple(dict.fromkeys(unread))
 
 
 def _likelihood(item: BenchCommand) -> tuple[bool, bool, int, int, int, str]:
-    """Return what sorts the command to be run first: known to write summaries, a whole name, the usual order."""
+    """Return a sort key: commands that write summaries come first, then the usual files, then whole names."""
     last = re.split(r"[:.]", item.name)[-1]
     whole = 0 if item.name in _WHOLE else 1 if last in _ALL else 2
     source = SOURCES.index(item.source) if item.source in SOURCES else len(SOURCES)
@@ -91,7 +91,7 @@ def _looks_like_bench(name: str) -> bool:
 
 
 def _table(document: object, *keys: str) -> dict[str, Any]:
-    """Return the table at `keys`, or an empty one where there is none."""
+    """Return the table at `keys`, or an empty table."""
     for key in keys:
         document = document.get(key) if isinstance(document, dict) else None
     return document if isinstance(document, dict) else {}
@@ -127,10 +127,10 @@ def _hatch(source: str, envs: Mapping[str, object]) -> Iterator[BenchCommand]:
         whole = [name for name in scripts if name in _ALL]
         for name, script in scripts.items():
             if _looks_like_bench(name) or (_looks_like_bench(env) and (name in whole or not whole)):
-                called = name if env == "default" else f"{env}:{name}"
+                script_name = name if env == "default" else f"{env}:{name}"
                 measures = bool(_MEASURES.search(str(script)))
                 yield BenchCommand(
-                    command=f"hatch run {called}", name=called, source=source, tool="hatch", measures=measures
+                    command=f"hatch run {script_name}", name=script_name, source=source, tool="hatch", measures=measures
                 )
 
 
@@ -151,7 +151,7 @@ def _in_text(path: str, text: str) -> Iterator[BenchCommand]:
 
 
 def _rules(text: str, names_in: Callable[[str], list[str]]) -> dict[str, str]:
-    """Return the body of every target or recipe whose name starts with `bench`."""
+    """Return the body of each target or recipe whose name starts with `bench`."""
     bodies: dict[str, str] = {}
     names: list[str] = []
     for line in text.splitlines():
@@ -164,13 +164,13 @@ def _rules(text: str, names_in: Callable[[str], list[str]]) -> dict[str, str]:
 
 
 def _targets(line: str) -> list[str]:
-    """Return the targets of a makefile's rule; a variable's assignment has none."""
+    """Return the targets of a makefile rule; empty for other lines, such as an assignment."""
     rule = re.match(r"([^:=#]+)::?(?!=)", line)
     return rule[1].split() if rule else []
 
 
 def _recipes(line: str) -> list[str]:
-    """Return the name of a justfile's recipe, unless it takes an argument that has no default."""
+    """Return the name of a justfile recipe, unless it has a parameter without a default."""
     recipe = re.match(r"@?([\w-]+)((?:\s[^:]*)?):(?!=)", line)
     if recipe is None or any("=" not in word and word[0] != "*" for word in recipe[2].split()):
         return []
@@ -182,19 +182,19 @@ def _sessions(text: str) -> Iterator[tuple[str, str]]:
         if not isinstance(node, ast.FunctionDef):
             continue
         for decorator in node.decorator_list:
-            called = decorator.func if isinstance(decorator, ast.Call) else decorator
-            if ast.unparse(called) not in {"nox.session", "session"}:
+            function = decorator.func if isinstance(decorator, ast.Call) else decorator
+            if ast.unparse(function) not in {"nox.session", "session"}:
                 continue
             keywords = decorator.keywords if isinstance(decorator, ast.Call) else []
             values = [word.value for word in keywords if word.arg == "name"]
-            given = values[0].value if values and isinstance(values[0], ast.Constant) else None
-            name = given if isinstance(given, str) else node.name
-            # The words of a command are arguments of their own in a session.
+            keyword = values[0].value if values and isinstance(values[0], ast.Constant) else None
+            name = keyword if isinstance(keyword, str) else node.name
+            # A session passes the words of a command as separate arguments.
             yield name, re.sub(r"""["',\s]+""", " ", ast.unparse(node))
 
 
 def _plugins(texts: Mapping[str, str], documents: Mapping[str, Any]) -> Iterator[BenchCommand]:
-    """Yield what runs the installed benches, and the functions under `@bench` in files of the repository."""
+    """Yield the commands that run installed benches, and `@bench` functions in the repository's files."""
     project = documents.get("pyproject.toml")
     here = (".",) if _table(project, "project") and _table(project, "build-system") else ()
     required: dict[str, str] = {}
@@ -219,7 +219,7 @@ def _plugins(texts: Mapping[str, str], documents: Mapping[str, Any]) -> Iterator
 
 
 def _is_bench_file(text: str) -> bool:
-    """Return whether a Python file holds functions under the harness's `@bench`."""
+    """Return whether a Python file defines functions with the harness's decorator `@bench`."""
     return all(re.search(sign, text, re.MULTILINE) for sign in _BENCH_FILE)
 
 
@@ -229,7 +229,7 @@ def _requirements(path: str, document: object) -> Iterator[str]:
 
 
 def _strings(document: object, *, inside: bool) -> Iterator[str]:
-    """Yield what a document requires: the texts in its tables and arrays of dependencies, and their keys."""
+    """Yield the strings and keys in a document's tables and arrays of dependencies."""
     if isinstance(document, dict):
         for key, value in document.items():
             if inside:
@@ -240,7 +240,7 @@ def _strings(document: object, *, inside: bool) -> Iterator[str]:
 
 
 def _requirement(text: str) -> str | None:
-    """Return the requirement on a published bench that `text` is, ready for a shell, or None."""
+    """Return `text` quoted for a shell if it requires a published bench, else None."""
     match = _PLUGIN.match(text)
     if match is None:
         return None

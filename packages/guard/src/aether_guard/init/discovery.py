@@ -1,4 +1,4 @@
-"""Looking at a repository: a bounded walk that follows no link, its usual files, and what git says of it."""
+"""Inspect a repository: a bounded walk without symbolic links, its usual files, and git."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ JSON_LIMIT_BYTES = 16 * 2**20
 ALL_JSON_LIMIT_BYTES = 256 * 2**20
 TEXT_LIMIT_BYTES = 2**20
 RESULTS_LIMIT = 100
-#: Formats that lie about for other reasons, or do not say which way is better.
+#: Formats whose files often serve other purposes, or do not hold a direction.
 _AMBIGUOUS_FORMATS = frozenset({"bmf", "csv", "github-action-benchmark", "junit", "catch2"})
 GIT_LIMIT_S = 10
-#: Where tools put what they made or fetched; nothing in there is anybody's baseline.
+#: Folders of generated or downloaded files, which hold no baselines.
 _GENERATED_FOLDERS = frozenset({
     *(".git", ".hg", ".svn", "node_modules", "bower_components", "vendor", "site-packages", "__pycache__"),
     *("build", "dist", ".venv", "venv", ".tox", ".nox", ".hatch", ".eggs", ".gradle", ".next", ".cache"),
@@ -41,10 +41,10 @@ _GENERATED_FOLDERS = frozenset({
 
 
 def discover(folder: str) -> Discovery:
-    """Return what the repository in `folder` holds, as far as it can be seen without running any of it.
+    """Inspect the repository in `folder` without running any of its code.
 
     Raises:
-        GuardError: it is no folder, not the top of its repository, or its configuration is invalid.
+        GuardError: `folder` is not a folder or not the top of its repository, or its configuration is invalid.
 
     """
     if not os.path.isdir(folder):
@@ -52,10 +52,10 @@ def discover(folder: str) -> Discovery:
     top = _git(folder, "rev-parse", "--show-toplevel")
     if top and not os.path.samefile(top, folder):
         where = printable(os.path.relpath(top, folder))
-        raise GuardError(f"a workflow belongs to a whole repository: run aether-guard init at its top, {where}")
+        raise GuardError(f"not the top folder of the repository: run aether-guard init in {where}")
     names = tuple(sorted(os.listdir(folder)))
     walk = _RepositoryWalk(folder)
-    walk.look()
+    walk.run()
     commands, misread = find_commands(walk.texts, names)
     return Discovery(
         folder=folder,
@@ -65,7 +65,7 @@ def discover(folder: str) -> Discovery:
         remote_host=_host(_git(folder, "config", "--get", "remote.origin.url") or "") if top else None,
         summaries=tuple(walk.summaries),
         results=tuple(walk.results),
-        empty_baseline_folders=tuple(walk.bare_baselines),
+        empty_baseline_folders=tuple(walk.empty_baselines),
         commands=commands,
         configured=_configured(folder),
         existing=tuple(_existing(folder)),
@@ -76,20 +76,20 @@ def discover(folder: str) -> Discovery:
 
 
 class _RepositoryWalk:
-    """One look through the folders, the shallow ones first."""
+    """A breadth-first walk through the folders of a repository."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self.summaries: list[SummaryFolder] = []
         self.results: list[ResultFile] = []
-        self.bare_baselines: list[str] = []
+        self.empty_baselines: list[str] = []
         self.texts: dict[str, str] = {}
         self.unread: list[str] = []
         self._json_bytes = 0
         self._importers: dict[str, Importer] = {}
 
-    def look(self) -> None:
-        """Look, and leave what was found in the attributes."""
+    def run(self) -> None:
+        """Walk the folders and fill the attributes."""
         waiting = deque([("", 0)])
         seen = 0
         while waiting:
@@ -102,11 +102,11 @@ class _RepositoryWalk:
                 continue
             seen += len(inside)
             if seen > ENTRIES_LIMIT:
-                self.unread.append(f"{place or '.'} and what follows, past {ENTRIES_LIMIT:,} files")
+                self.unread.append(f"{place or '.'} and later folders: more than {ENTRIES_LIMIT:,} files")
                 return
             folders = [entry.name for entry in inside if entry.is_dir(follow_symlinks=False)]
             files = [entry for entry in inside if entry.is_file(follow_symlinks=False)]
-            if place and _is_another(inside):
+            if place and _is_separate(inside):
                 continue
             self._files(place, files)
             if os.path.basename(place) == "target" and "criterion" in folders:
@@ -132,10 +132,10 @@ class _RepositoryWalk:
             others = tuple(name for name, bench_id in read if bench_id is None)
             self.summaries.append(SummaryFolder(path=place or ".", summaries=named, others=others))
         elif not documents and holds_baselines(os.path.basename(place)):
-            self.bare_baselines.append(place)
+            self.empty_baselines.append(place)
 
     def _result(self, path: str) -> None:
-        """Keep a file of another tool's, of those that say enough to be compared as they are."""
+        """Keep a result file of another tool if its format can be compared without options."""
         from aether_formats import ImportFileError
         from aether_formats.reading.document import read_document
         from aether_formats.registry import all_importers, detect_format
@@ -158,19 +158,19 @@ class _RepositoryWalk:
     def _text(self, path: str, entry: os.DirEntry[str]) -> str | None:
         try:
             if entry.stat(follow_symlinks=False).st_size > TEXT_LIMIT_BYTES:
-                self.unread.append(f"{path}: too large, passed over")
+                self.unread.append(f"{path}: too large")
                 return None
             return _read(os.path.join(self.folder, path))
         except (OSError, UnicodeDecodeError):
-            self.unread.append(f"{path}: cannot be read, passed over")
+            self.unread.append(f"{path}: cannot be read")
             return None
 
     def _bench_id(self, place: str, entry: os.DirEntry[str]) -> str | None:
-        """Return the bench that a file is a summary of, or None where it is something else."""
+        """Return the `bench_id` of a summary, or None for any other file."""
         try:
             size = entry.stat(follow_symlinks=False).st_size
             if size > JSON_LIMIT_BYTES or self._json_bytes + size > ALL_JSON_LIMIT_BYTES:
-                self.unread.append(f"{_joined(place, entry.name)}: too large to look at, passed over")
+                self.unread.append(f"{_joined(place, entry.name)}: too large")
                 return None
             self._json_bytes += size
             return read_summary(os.path.join(self.folder, place, entry.name)).bench_id
@@ -179,7 +179,7 @@ class _RepositoryWalk:
 
 
 def _is_printed(name: str) -> bool:
-    """Return whether a file may hold what a bench printed."""
+    """Return whether a file may hold printed bench results."""
     return "bench" in name.lower() and name.endswith((".txt", ".log"))
 
 
@@ -193,8 +193,8 @@ def _is_source(place: str, name: str) -> bool:
     return name not in _GENERATED_FOLDERS and not name.endswith(".egg-info")
 
 
-def _is_another(inside: list[os.DirEntry[str]]) -> bool:
-    """Return whether a folder below the top is a repository or a Python environment of its own."""
+def _is_separate(inside: list[os.DirEntry[str]]) -> bool:
+    """Return whether a folder is a repository or a Python environment of its own."""
     return any(entry.name in {".git", "pyvenv.cfg"} for entry in inside)
 
 
@@ -206,7 +206,7 @@ def _read(path: str) -> str:
 
 
 def _configured(folder: str) -> ExistingConfig | None:
-    """Return the configuration in this very folder; one further up is of another repository."""
+    """Return the configuration in `folder`; a parent's configuration belongs to another repository."""
     path = os.path.join(folder, PYPROJECT)
     if not os.path.isfile(os.path.join(folder, FILE_NAME)) and not os.path.isfile(path):
         return None
@@ -214,11 +214,11 @@ def _configured(folder: str) -> ExistingConfig | None:
     if config.path is None or not os.path.samefile(os.path.dirname(config.path), folder):
         return None
 
-    def seen_from_here(paths: tuple[str, ...]) -> tuple[str, ...]:
+    def relative(paths: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(os.path.relpath(path, folder).replace(os.sep, "/") for path in paths)
 
     name = os.path.basename(config.path)
-    return ExistingConfig(path=name, baseline=seen_from_here(config.baseline), current=seen_from_here(config.current))
+    return ExistingConfig(path=name, baseline=relative(config.baseline), current=relative(config.current))
 
 
 def _existing(folder: str) -> Iterator[ExistingFile]:
@@ -232,7 +232,7 @@ def _existing(folder: str) -> Iterator[ExistingFile]:
 
 
 def _guarding(folder: str, word: str) -> Iterator[str]:
-    """Yield the CI files, other than the workflow written here, in which `word` stands."""
+    """Yield the CI files that contain `word`, except the workflow that `init` writes."""
     workflows = os.path.dirname(GITHUB_FILE)
     try:
         names = sorted(os.listdir(os.path.join(folder, workflows)))
@@ -249,7 +249,7 @@ def _guarding(folder: str, word: str) -> Iterator[str]:
 
 
 def _branch(folder: str) -> str | None:
-    """Return the branch that changes are merged into, as far as git knows one."""
+    """Return the branch that changes are merged into, or None if git knows none."""
     if default := _git(folder, "symbolic-ref", "--short", "refs/remotes/origin/HEAD"):
         return default.removeprefix("origin/")
     local = (_git(folder, "for-each-ref", "--format=%(refname:short)", "refs/heads") or "").split()
@@ -258,7 +258,7 @@ def _branch(folder: str) -> str | None:
 
 
 def _host(address: str) -> str | None:
-    """Return the host of a remote, of either form: `https://host/path` or `user@host:path`."""
+    """Return the host of a remote address: `https://host/path` or `user@host:path`."""
     try:
         if "://" in address:
             return urlsplit(address).hostname
@@ -269,7 +269,7 @@ def _host(address: str) -> str | None:
 
 
 def _git(folder: str, *arguments: str) -> str | None:
-    """Return what git answers, or None where it is missing, refuses or has nothing to say."""
+    """Return the output of git, or None if git is missing, fails or prints nothing."""
     if (git := shutil.which("git")) is None:
         return None
     try:
@@ -282,5 +282,5 @@ def _git(folder: str, *arguments: str) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    answer = os.fsdecode(done.stdout).strip()
-    return answer if done.returncode == 0 and answer else None
+    output = os.fsdecode(done.stdout).strip()
+    return output if done.returncode == 0 and output else None

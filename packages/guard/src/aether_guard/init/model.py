@@ -1,4 +1,4 @@
-"""What a look at a repository found: values only, every path relative to it and with forward slashes."""
+"""The facts that `init` finds in a repository: paths are relative to it and use forward slashes."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Literal
 
 from msgspec import Struct
 
-#: The hosts of continuous integration that a workflow can be written for.
+#: The CI hosts that a workflow can be written for.
 CiHost = Literal["github", "gitlab"]
-#: What runs a bench command, and so has to be there first.
+#: The tool that runs a bench command, and must be installed first.
 Tool = Literal[
     "python", "hatch", "pdm", "poe", "task", "npm", "pnpm", "yarn", "bun", "just", "make", "nox", "tox", "cargo"
 ]
 
 
 class SummaryFolder(Struct, frozen=True, kw_only=True):
-    """A folder with summaries in it: `(file name, bench_id)` of each, and the names of its other `*.json`."""
+    """A folder with summaries: `(file name, bench_id)` of each, and the names of its other `*.json` files."""
 
     path: str
     summaries: tuple[tuple[str, str], ...]
@@ -23,17 +23,17 @@ class SummaryFolder(Struct, frozen=True, kw_only=True):
 
 
 class ResultFile(Struct, frozen=True, kw_only=True):
-    """A file, or a folder, of another tool's results, and the importer that reads it."""
+    """A file or folder with results of another tool, and the importer that reads it."""
 
     path: str
     format: str
 
 
 class BenchCommand(Struct, frozen=True, kw_only=True):
-    """A command that looks as if it runs benches.
+    """A command that probably runs benches.
 
-    `name` is what the file `source` calls it, `measures` whether it is known to write summaries, and `install`
-    the Python requirements it takes beside its tool.
+    `name` is its name in the file `source`, `measures` whether it is known to write summaries, and `install` the
+    Python requirements that it needs in addition to its tool.
     """
 
     command: str
@@ -45,14 +45,14 @@ class BenchCommand(Struct, frozen=True, kw_only=True):
 
 
 class ExistingFile(Struct, frozen=True, kw_only=True):
-    """A file that is there where one of ours would go; `text` is None where it cannot be read as text."""
+    """An existing file at a path that `init` writes; `text` is None if it cannot be read as text."""
 
     path: str
     text: str | None
 
 
 class ExistingConfig(Struct, frozen=True, kw_only=True):
-    """The configuration that the repository has already."""
+    """The existing configuration of the repository."""
 
     path: str
     baseline: tuple[str, ...]
@@ -60,11 +60,11 @@ class ExistingConfig(Struct, frozen=True, kw_only=True):
 
 
 class Discovery(Struct, frozen=True, kw_only=True):
-    """Everything that a plan is made from.
+    """The input of a plan.
 
-    `names` are the entries of the repository's folder. `guard_workflows` are the CI files that already run the guard;
-    `gitlab_includes_ours` is true if GitLab's configuration includes our file. `empty_baseline_folders` are folders for
-    baselines without a summary in them. `unread` names the files that were skipped.
+    `names` are the entries of the repository's top folder. `guard_workflows` are the CI files that already run the
+    guard; `gitlab_includes_ours` is true if GitLab's configuration includes our file. `empty_baseline_folders` are
+    folders for baselines without a summary in them. `unread` names the skipped files, each with the reason.
     """
 
     folder: str

@@ -1,4 +1,4 @@
-"""Where baselines lie and where current summaries go: decided from what was found. Pure."""
+"""Choose the paths of baselines and current summaries. Pure."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 DEFAULT_BASELINE = "benchmarks/baseline"
 DEFAULT_CURRENT = "target/benchmarks"
 BENCH_GLOB = "bench-*.json"
-#: Folders whose summaries are there to test with.
+#: Names of folders with test data.
 _EXAMPLES = frozenset({"example", "examples", "fixture", "fixtures", "test", "tests", "testdata", "test-data"})
-# A path goes into TOML, YAML, a shell's line and an expression of the host's; it means nothing to any of them.
+# Paths go into TOML, YAML, a shell line and an expression, so they must have no special meaning in any of them.
 _PLAIN = re.compile(r"(?!-)[^\\\"'`$*?\[\]{}#:!&|<>%@]+")
 
 
 class PathChoice(Struct, frozen=True, kw_only=True):
-    """One side of the comparison: what `aether.toml` names, whether it is there, and what was left out and why."""
+    """The paths of one side in `aether.toml`, whether they exist, and messages about folders left out."""
 
     paths: tuple[str, ...]
     found: bool
@@ -32,7 +32,7 @@ class PathChoice(Struct, frozen=True, kw_only=True):
 
 
 class _FolderShare(Struct, frozen=True, kw_only=True):
-    """The summaries of one folder that are on one side; `whole` where nothing else lies there."""
+    """The summaries of one folder that belong to one side, and the names of its other files."""
 
     folder: str
     summaries: tuple[tuple[str, str], ...]
@@ -44,72 +44,72 @@ class _FolderShare(Struct, frozen=True, kw_only=True):
 
 
 def holds_baselines(path: str) -> bool:
-    """Return whether a folder or a file is named for the baselines in it."""
+    """Return whether the name of a folder or file marks baselines."""
     return "baseline" in path.lower()
 
 
 def is_example(path: str) -> bool:
-    """Return whether a folder's summaries are there to test with."""
+    """Return whether a folder holds test data."""
     return not _EXAMPLES.isdisjoint(path.lower().split("/"))
 
 
-def baseline_side(folders: Sequence[SummaryFolder], bare: Iterable[str]) -> PathChoice:
-    """Return the side of the baselines: what is named for them, a folder kept for them, or the usual place."""
+def baseline_side(folders: Sequence[SummaryFolder], empty: Iterable[str]) -> PathChoice:
+    """Choose the baselines: summaries named as baselines, an empty folder for them, or the default path."""
     side = _side([part for part, is_baseline in _parts(folders) if is_baseline])
-    kept = [path for path in bare if is_plain(path) and not is_example(path)]
+    reserved = [path for path in empty if is_plain(path) and not is_example(path)]
     if side.found:
         return side
-    return PathChoice(paths=(kept[0] if kept else DEFAULT_BASELINE,), found=False, left_out=side.left_out)
+    return PathChoice(paths=(reserved[0] if reserved else DEFAULT_BASELINE,), found=False, left_out=side.left_out)
 
 
 def current_side(folders: Sequence[SummaryFolder]) -> PathChoice:
-    """Return the side of the current summaries: the usual place, or wherever else summaries lie."""
+    """Choose the current summaries: the default path first, then all other summaries."""
     parts = [part for part, is_baseline in _parts(folders) if not is_baseline]
     side = _side(sorted(parts, key=lambda part: part.folder != DEFAULT_CURRENT))
     return side if side.found else PathChoice(paths=(DEFAULT_CURRENT,), found=False, left_out=side.left_out)
 
 
 def folders_of(paths: Iterable[str]) -> tuple[str, ...]:
-    """Return what to keep of what `paths` name: the folders, each once, or files of the top folder."""
+    """Return the paths to upload: the folders of `paths`, each once, or `*.json` of the top folder."""
     folders = [(posixpath.dirname(path) or path) if path.endswith(".json") else path for path in paths]
-    # A whole repository is not what is meant by the summaries in its top folder.
+    # Summaries in the top folder must not upload the whole repository.
     return tuple(dict.fromkeys("*.json" if folder == "." else folder for folder in folders))
 
 
 def is_plain(path: str) -> bool:
-    """Return whether a path means nothing to a shell, to TOML, to YAML or to an expression."""
+    """Return whether a path has no special meaning in a shell, TOML, YAML or an expression."""
     return path.isprintable() and _PLAIN.fullmatch(path) is not None
 
 
 def _parts(folders: Iterable[SummaryFolder]) -> list[tuple[_FolderShare, bool]]:
-    """Return each folder's share of either side, and whether that is the baselines'."""
+    """Split each folder into baselines and current summaries; the flag is true for baselines."""
     parts = []
     for folder in folders:
         if is_example(folder.path):
             continue
         for is_baseline in (True, False):
-            mine = tuple(
+            summaries = tuple(
                 (name, bench_id)
                 for name, bench_id in folder.summaries
                 if (holds_baselines(folder.path) or holds_baselines(name)) is is_baseline
             )
-            names = {name for name, _ in mine}
+            names = {name for name, _ in summaries}
             others = (*(name for name, _ in folder.summaries if name not in names), *folder.others)
-            if mine:
-                parts.append((_FolderShare(folder=folder.path, summaries=mine, others=others), is_baseline))
+            if summaries:
+                parts.append((_FolderShare(folder=folder.path, summaries=summaries, others=others), is_baseline))
     return parts
 
 
 def _side(parts: Iterable[_FolderShare]) -> PathChoice:
-    """Return the parts one after another, but none whose bench is on this side already."""
+    """Combine the parts, leaving out parts with a bench that an earlier part holds."""
     paths: list[str] = []
     left_out: list[str] = []
     taken: set[str] = set()
     for part in parts:
         if not all(map(is_plain, (part.folder, *(name for name, _ in part.summaries)))):
-            left_out.append(f"{part.folder}: a name that a workflow cannot hold")
-        elif again := sorted(taken & part.bench_ids):
-            left_out.append(f"{part.folder}: {again[0]} is on this side already")
+            left_out.append(f"{part.folder}: a name with special characters")
+        elif duplicates := sorted(taken & part.bench_ids):
+            left_out.append(f"{part.folder}: {duplicates[0]} is in another folder as well")
         else:
             paths += _paths(part)
             taken |= part.bench_ids
@@ -117,7 +117,7 @@ def _side(parts: Iterable[_FolderShare]) -> PathChoice:
 
 
 def _paths(part: _FolderShare) -> list[str]:
-    """Return the folder where it holds nothing else; otherwise a glob, or the files where no glob tells them apart."""
+    """Return the folder if it holds nothing else, else a glob that matches only these files, or the files."""
     names = [name for name, _ in part.summaries]
     if (not part.others and part.folder != ".") or part.folder == DEFAULT_CURRENT:
         return [part.folder]

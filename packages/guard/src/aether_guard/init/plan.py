@@ -1,4 +1,4 @@
-"""What `init` will do: decided from what was found, and told in lines. Pure, but for the writing."""
+"""Plan, write and describe the files of `init`. Pure, except for `write_init`."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from aether_guard.init.workflow import (
     render_configuration,
     render_github,
     render_gitlab,
+    summarize_configuration,
     summarize_workflow,
-    tell_configuration,
 )
 from aether_schema import SchemaError, write_atomically
 
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _SHOWN = 5
-#: Tools that run what somebody wrote by hand, which may take anything.
-_ANYTHING = ("make", "just", "poe", "task")
+#: Tools that run arbitrary commands, whose requirements are unknown.
+_ARBITRARY_TOOLS = ("make", "just", "poe", "task")
 
 
 class PlannedFile(Struct, frozen=True, kw_only=True):
-    """A file to be there. `summary` is its contents in one line; `state` compares them with what is there already."""
+    """A file to write. `summary` is its contents in one line; `state` compares it with an existing file."""
 
     path: str
     contents: str
@@ -55,7 +55,7 @@ class PlannedFile(Struct, frozen=True, kw_only=True):
 
 
 class InitPlan(Struct, frozen=True, kw_only=True):
-    """What was found, the files to write, what could not be found out, and the two commands that come next."""
+    """Messages about the repository, the files to write, the open points, and the next two commands."""
 
     folder: str
     found: tuple[str, ...]
@@ -65,7 +65,7 @@ class InitPlan(Struct, frozen=True, kw_only=True):
 
 
 def plan_init(discovery: Discovery, ci: CiHost | None = None) -> InitPlan:
-    """Return what to write for the repository that was looked at, for `ci` or for the one it seems to use."""
+    """Plan the files for a repository, for the CI host `ci` or the detected one."""
     baseline = baseline_side(discovery.summaries, discovery.empty_baseline_folders)
     current = current_side(discovery.summaries)
     configured = discovery.configured
@@ -88,14 +88,14 @@ def plan_init(discovery: Discovery, ci: CiHost | None = None) -> InitPlan:
     files = []
     if configured is None or configured.path == FILE_NAME:
         sides = baseline.paths, current.paths
-        files.append(_planned(discovery, FILE_NAME, render_configuration(*sides), tell_configuration(*sides)))
+        files.append(_planned(discovery, FILE_NAME, render_configuration(*sides), summarize_configuration(*sides)))
     guarding = [path for path in discovery.guard_workflows if (path == GITLAB_MAIN) == (hosts[:1] == ("gitlab",))]
     if hosts and not guarding:
         path, render = (GITHUB_FILE, render_github) if hosts[0] == "github" else (GITLAB_FILE, render_gitlab)
         files.append(_planned(discovery, path, render(measuring), summarize_workflow(measuring)))
     return InitPlan(
         folder=discovery.folder,
-        found=tuple(_found(discovery, guarding)),
+        found=tuple(_describe_discovery(discovery, guarding)),
         files=tuple(files),
         open_points=(
             *_open_points(discovery, hosts, measuring, baseline, current),
@@ -108,9 +108,9 @@ def plan_init(discovery: Discovery, ci: CiHost | None = None) -> InitPlan:
 def _results(
     discovery: Discovery, baseline: PathChoice, current: PathChoice
 ) -> tuple[ResultFile | None, ResultFile | None]:
-    """Return the file of another tool's to be judged, and the one of the same tool that is kept as its baseline.
+    """Return the result file of another tool to judge, and its baseline from the same tool; None if there is none.
 
-    Where there are summaries of our own, they are what is compared.
+    Summaries take precedence over results of other tools.
     """
     configured = discovery.configured
     usable = [item for item in discovery.results if is_plain(item.path)]
@@ -120,24 +120,24 @@ def _results(
     fresh = [item for item in usable if not holds_baselines(item.path)]
     if current.found or not fresh:
         return None, None
-    # What a tool hides in a folder of its own is its history.
+    # Results in a hidden folder are a tool's own history.
     result = min(fresh, key=lambda item: ("/." in f"/{item.path}", item.path.count("/")))
     old = [item for item in usable if holds_baselines(item.path) and item.format == result.format]
     return result, old[0] if old and not baseline.found else None
 
 
 def _unused_results(discovery: Discovery, *used: ResultFile | None) -> Iterator[str]:
-    """Yield what to do with results that nothing compares, if there are any."""
+    """Yield an open point if results of other tools are not compared."""
     left_out = [f"{item.path} ({item.format})" for item in discovery.results if item not in used]
     if left_out and discovery.configured is None:
-        yield f"results that nothing compares, `aether-guard check --from` takes one format: {_some(left_out)}"
+        yield f"results that are not compared, as `aether-guard check --from` takes one format: {_some(left_out)}"
 
 
 def write_init(plan: InitPlan) -> tuple[str, ...]:
-    """Write the files that are not there yet and return their paths, as seen from the repository.
+    """Write the new files and return their paths, relative to the repository.
 
     Raises:
-        GuardError: one cannot be written, or is there by now; those before it were.
+        GuardError: a file cannot be written, or exists by now; earlier files stay.
 
     """
     written: list[str] = []
@@ -146,21 +146,21 @@ def write_init(plan: InitPlan) -> tuple[str, ...]:
             continue
         path = os.path.join(plan.folder, file.path)
         if os.path.lexists(path):
-            raise GuardError(f"{file.path}: appeared meanwhile; left alone{_before(written)}")
+            raise GuardError(f"{file.path}: created by another program; left alone{_already_written(written)}")
         try:
             write_atomically(path, file.contents.encode())
         except SchemaError as error:
-            raise GuardError(f"{error}{_before(written)}") from None
+            raise GuardError(f"{error}{_already_written(written)}") from None
         written.append(file.path)
     return tuple(written)
 
 
-def _before(written: Sequence[str]) -> str:
-    return f"; written before it: {', '.join(written)}" if written else ""
+def _already_written(paths: Sequence[str]) -> str:
+    return f"; already written: {', '.join(paths)}" if paths else ""
 
 
 def describe_init(plan: InitPlan, written: Iterable[str]) -> tuple[str, ...]:
-    """Return what to tell whoever asked, in lines."""
+    """Return the report for the user, in lines."""
     lines = [*plan.found]
     written = tuple(written)
     for file in plan.files:
@@ -169,7 +169,7 @@ def describe_init(plan: InitPlan, written: Iterable[str]) -> tuple[str, ...]:
         elif file.state == "same":
             lines.append(f"unchanged: {file.path}")
         else:
-            lines.append(f"left alone: {file.path} is there already; it would have said: {file.summary}")
+            lines.append(f"left alone: {file.path} already exists; init would have written: {file.summary}")
     if not written:
         lines.append("nothing was written")
     lines += [f"to fill in: {point}" for point in plan.open_points]
@@ -177,27 +177,27 @@ def describe_init(plan: InitPlan, written: Iterable[str]) -> tuple[str, ...]:
 
 
 def _planned(discovery: Discovery, path: str, contents: str, summary: str) -> PlannedFile:
-    there = next((file for file in discovery.existing if file.path == path), None)
+    existing = next((file for file in discovery.existing if file.path == path), None)
     state: Literal["new", "same", "different"] = "new"
-    if there is not None:
-        state = "same" if there.text == contents else "different"
+    if existing is not None:
+        state = "same" if existing.text == contents else "different"
     return PlannedFile(path=path, contents=contents, summary=summary, state=state)
 
 
 def _hosts(discovery: Discovery) -> tuple[CiHost, ...]:
-    """Return the hosts that the repository seems to use, the likeliest first."""
+    """Return the CI hosts that the repository seems to use, likeliest first."""
     remote = discovery.remote_host or ""
     signs: tuple[tuple[CiHost, bool, bool], ...] = (
         ("github", "github" in remote, ".github" in discovery.names),
         ("gitlab", "gitlab" in remote, GITLAB_MAIN in discovery.names),
     )
-    seen = [(not by_remote, host) for host, by_remote, by_file in signs if by_remote or by_file]
-    return tuple(host for _, host in sorted(seen))
+    ranked = [(not by_remote, host) for host, by_remote, by_file in signs if by_remote or by_file]
+    return tuple(host for _, host in sorted(ranked))
 
 
-def _found(discovery: Discovery, guarding: Sequence[str]) -> Iterator[str]:
+def _describe_discovery(discovery: Discovery, guarding: Sequence[str]) -> Iterator[str]:
     for folder in discovery.summaries:
-        yield _tell_folder(folder)
+        yield _describe_folder(folder)
     for result in discovery.results[:_SHOWN]:
         yield f"found results of {result.format} in {result.path}"
     if len(discovery.results) > _SHOWN:
@@ -208,21 +208,21 @@ def _found(discovery: Discovery, guarding: Sequence[str]) -> Iterator[str]:
         first, *others = discovery.commands
         yield f"found the bench command `{first.command}` in {first.source}"
         if others:
-            yield f"found besides, not used: {_some([f'`{item.command}`' for item in others])}"
+            yield f"found more commands, not used: {_some([f'`{item.command}`' for item in others])}"
     configured = discovery.configured
     if configured is not None and configured.path != FILE_NAME:
-        yield f"found the guard's configuration in {configured.path}: no {FILE_NAME} beside it"
+        yield f"found the guard's configuration in {configured.path}: no {FILE_NAME} is written"
     for path in guarding:
-        yield f"found {path}, which runs aether-guard already: no workflow beside it"
+        yield f"found {path}, which already runs aether-guard: no workflow is written"
     for line in discovery.unread:
-        yield f"not looked at: {line}"
+        yield f"skipped: {line}"
 
 
-def _tell_folder(folder: SummaryFolder) -> str:
+def _describe_folder(folder: SummaryFolder) -> str:
     names = sorted({bench_id for _, bench_id in folder.summaries})
     count = len(folder.summaries)
-    used = ", taken for test data" if is_example(folder.path) else ""
-    return f"found {count} {'summary' if count == 1 else 'summaries'} in {folder.path}{used}: {_some(names)}"
+    note = ", ignored as test data" if is_example(folder.path) else ""
+    return f"found {count} {'summary' if count == 1 else 'summaries'} in {folder.path}{note}: {_some(names)}"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -233,35 +233,35 @@ def _some(names: Sequence[str]) -> str:
 def _open_points(
     discovery: Discovery, hosts: Sequence[CiHost], measuring: WorkflowSpec, baseline: PathChoice, current: PathChoice
 ) -> Iterator[str]:
-    """Yield what could not be found out, each with the line to fill in."""
+    """Yield the facts that could not be detected, each with the line to fill in."""
     workflow, key = (GITLAB_FILE, "script:") if hosts[:1] == ("gitlab",) else (GITHUB_FILE, "run:")
     yield from _doubts(measuring, current, f"`{key} YOUR COMMAND` in {workflow}" if hosts else "`YOUR COMMAND`")
     for side, name in ((baseline, "baseline"), (current, "current")):
         for line in side.left_out:
             yield f"summaries left out of `{name} = [...]` in {FILE_NAME}: {line}"
     if not hosts:
-        yield "which CI runs this repository: `aether-guard init --ci github` or `aether-guard init --ci gitlab`"
+        yield "the CI host of this repository: `aether-guard init --ci github` or `aether-guard init --ci gitlab`"
     elif hosts[0] == "gitlab" and not discovery.gitlab_includes_ours:
-        yield f"the jobs run once {GITLAB_MAIN} has the line `include: {GITLAB_FILE}`"
+        yield f"the line `include: {GITLAB_FILE}` in {GITLAB_MAIN}, which enables the jobs"
     elif hosts[0] == "github" and _branch(discovery) is None:
         yield f"the branch that changes are merged into: `branches: [main]` in {GITHUB_FILE}"
     if len(hosts) > 1:
-        yield f"a workflow for the other host, if it runs this too: `aether-guard init --ci {hosts[1]}`"
+        yield f"a workflow for the other CI host, if it is used: `aether-guard init --ci {hosts[1]}`"
     if not discovery.is_repository:
-        yield "this folder is no git repository yet: `git init`"
+        yield "this folder is not a git repository: `git init`"
 
 
 def _doubts(measuring: WorkflowSpec, current: PathChoice, line: str) -> Iterator[str]:
-    """Yield what is not known of the command, where `line` is to be written."""
+    """Yield the unknown facts about the bench command; `line` is the place to write it."""
     command = measuring.command
     if command is None:
         yield f"the command that runs your benches: {line}"
         return
     if not command.measures and not current.found:
-        doubt = f"whether `{command.command}` leaves summaries, as `aether-guard schema` describes them"
-        yield f'{doubt}, in {measuring.folders[0]}; if elsewhere: `current = ["YOUR FOLDER"]` in {FILE_NAME}'
-    if command.tool in _ANYTHING:
-        yield f"what `{command.command}` needs to have installed before: {line}"
+        doubt = f"whether `{command.command}` writes summaries (see `aether-guard schema`) to {measuring.folders[0]}"
+        yield f'{doubt}; if elsewhere: `current = ["YOUR FOLDER"]` in {FILE_NAME}'
+    if command.tool in _ARBITRARY_TOOLS:
+        yield f"the installation of the requirements of `{command.command}`: {line}"
 
 
 def _branch(discovery: Discovery) -> str | None:
@@ -282,10 +282,10 @@ def _next_commands(
             return f"aether-guard import {result.format} {shlex.quote(result.path)} --out {baseline.paths[0]}", check
         return check, command.command if command is not None else "aether-guard policy"
     measure = "aether-bench run --exec 'YOUR COMMAND' --name YOUR-BENCH" if command is None else command.command
-    then = CHECK if baseline.found else "aether-guard promote --reason 'the first baseline'"
+    compare = CHECK if baseline.found else "aether-guard promote --reason 'the first baseline'"
     if not current.found:
-        return measure, then
+        return measure, compare
     if not baseline.found:
-        return then, CHECK
+        return compare, CHECK
     ours = [file.path for file in files if file.state != "different"]
     return CHECK, shlex.join(["git", "add", *ours]) if ours else "aether-guard policy"

@@ -1,4 +1,4 @@
-"""The files that `init` writes: the configuration and a workflow, rendered from what was decided. Pure."""
+"""Render the configuration and the workflow that `init` writes. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILL_IN = "fill in: the command that runs your benches"
 
 
 class ToolRequirements(Struct, frozen=True):
-    """What a tool takes: Python packages, commands that install the project's own, and an image that has it."""
+    """Requirements of a tool: Python packages, install commands, and a container image that holds it."""
 
     packages: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ NEEDS: dict[Tool, ToolRequirements] = {
 
 
 class WorkflowSpec(Struct, frozen=True, kw_only=True):
-    """What a workflow does: the command, None where it is to be filled in, where its results are, and the check."""
+    """The contents of a workflow: the bench command (None: to be filled in), result folders, and the check."""
 
     command: BenchCommand | None
     folders: tuple[str, ...]
@@ -62,7 +62,7 @@ class WorkflowSpec(Struct, frozen=True, kw_only=True):
 
     @property
     def needs(self) -> ToolRequirements:
-        """What the command takes."""
+        """The requirements of the command."""
         if self.command is None:
             return ToolRequirements()
         needs = NEEDS[self.command.tool]
@@ -75,23 +75,23 @@ class WorkflowSpec(Struct, frozen=True, kw_only=True):
 def render_configuration(baseline: Iterable[str], current: Iterable[str]) -> str:
     """Return `aether.toml`."""
     return (
-        "# What a bare `aether-guard check` compares, and by which rule; see also `aether-guard policy`.\n"
+        "# Paths and gate of `aether-guard check`; `aether-guard policy` prints the policy of each bench.\n"
         "\n"
         "[guard]\n"
         f"baseline = {_array(baseline)} # committed\n"
         f"current = {_array(current)} # as the benches write them\n"
-        'gate = "20%" # the worsening that counts as a regression\n'
-        '# quantile = "p50" # where not given: p95 as far as both sides hold it\n'
+        'gate = "20%" # worsening that counts as a regression\n'
+        '# quantile = "p50" # default: p95, if both sides hold it\n'
     )
 
 
-def tell_configuration(baseline: Iterable[str], current: Iterable[str]) -> str:
-    """Return what `aether.toml` says, in one line."""
+def summarize_configuration(baseline: Iterable[str], current: Iterable[str]) -> str:
+    """Return the contents of `aether.toml` in one line."""
     return f'[guard] baseline = {_array(baseline)}, current = {_array(current)}, gate = "20%"'
 
 
 def summarize_workflow(measuring: WorkflowSpec) -> str:
-    """Return what a workflow does, in one line."""
+    """Return the steps of a workflow in one line."""
     command = "a command to fill in" if measuring.command is None else f"`{measuring.command.command}`"
     return f"{command}, then `{measuring.check}`, then an upload of {', '.join(measuring.folders)}"
 
@@ -105,8 +105,8 @@ def render_github(measuring: WorkflowSpec) -> str:
     else:
         measure = [measuring.command.command]
     return f"""\
-# Runs the benches, compares what they wrote with the committed baselines, and keeps it. Yours to change:
-# `aether-guard init` wrote it once and leaves it alone.
+# Runs the benches, compares the summaries with the committed baselines, and uploads them.
+# Written by `aether-guard init`, which does not overwrite it: edit it as needed.
 name: Benchmarks
 
 on:
@@ -151,7 +151,7 @@ jobs:
 
 
 def render_gitlab(measuring: WorkflowSpec) -> str:
-    """Return the jobs for GitLab, to be included: one measures, one compares, each in an image that suits it."""
+    """Return the GitLab jobs, in a file to be included: one measures, one compares, each in its own image."""
     needs = measuring.needs
     install = [f"python -m pip install {' '.join(needs.packages)}"] if needs.packages else []
     before = [*install, *needs.commands]
@@ -160,8 +160,8 @@ def render_gitlab(measuring: WorkflowSpec) -> str:
     else:
         script = [measuring.command.command]
     return f"""\
-# Runs the benches, compares what they wrote with the committed baselines, and keeps it. Yours to change:
-# `aether-guard init` wrote it once and leaves it alone. Both jobs are of the stage `test`.
+# Runs the benches, compares the summaries with the committed baselines, and uploads them. Both jobs run in the stage
+# `test`. Written by `aether-guard init`, which does not overwrite it: edit it as needed.
 benchmarks:
   image: {needs.image}
   rules: &when
@@ -189,7 +189,7 @@ benchmarks-check:
 
 
 def _array(paths: Iterable[str]) -> str:
-    # A path without a quote, a backslash or a control character is the same in JSON and in TOML.
+    # JSON and TOML strings are the same for paths without quotes, backslashes and control characters.
     return "[" + ", ".join(json.dumps(path, ensure_ascii=False) for path in paths) + "]"
 
 
@@ -198,10 +198,10 @@ def _scalar(text: str) -> str:
 
 
 def _run(commands: list[str]) -> str:
-    """Return the commands as a step has them: one on the line, several below it."""
-    one = commands[0]
-    if len(commands) == 1 and ": " not in one and " #" not in one and not one.endswith(":"):
-        return one
+    """Return the commands of a step: a single command on the line, several below it."""
+    first = commands[0]
+    if len(commands) == 1 and ": " not in first and " #" not in first and not first.endswith(":"):
+        return first
     return "|" + "".join(f"\n          {command}" for command in commands)
 
 

@@ -1,1 +1,1 @@
-"""Reports of verdicts: text, JSON, Markdown, JUnit, annotations."""
+"""Render verdicts as text, JSON, Markdown, HTML, JUnit XML and annotations."""

@@ -1,4 +1,4 @@
-"""Workflow commands: the lines that a CI host turns into annotations."""
+"""Workflow commands: lines that a CI host shows as annotations."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from aether_schema import printable
 if TYPE_CHECKING:
     from aether_guard.check.verdict import Report
 
-#: Hosts keep ten annotations a step; the last one is the count of those that found no room.
+#: Hosts keep ten annotations per step; the last line counts the regressions beyond the ninth.
 MAX_LINES = 10
 
 
 def render_annotations(report: Report) -> str:
-    """Return a `::warning` line a regression, the worst first; those past the ninth share one line."""
+    """Return a `::warning` line per regression, worst first; regressions beyond the ninth share one line."""
     lines = []
     for judgement in report.benches:
         if judgement.verdict != "regression" or judgement.baseline is None or judgement.current is None:
@@ -37,10 +37,10 @@ def render_annotations(report: Report) -> str:
 
 
 def escaped_message(text: str) -> str:
-    """Return `text` as the message of a workflow command."""
+    """Escape `text` for the message of a workflow command."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def escaped_property(text: str) -> str:
-    """Return `text` as a property of a workflow command, where `:` and `,` have a meaning too."""
+    """Escape `text` for a property of a workflow command, where `:` and `,` are special too."""
     return escaped_message(text).replace(":", "%3A").replace(",", "%2C")

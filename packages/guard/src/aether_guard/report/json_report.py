@@ -1,4 +1,4 @@
-"""The JSON report of `check`, and its JSON Schema."""
+"""The JSON report of `check` and its JSON Schema."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def generate_check_schema() -> bytes:
 
 
 def published_check_schema() -> bytes:
-    """Return the JSON Schema of `check` as the package ships it."""
+    """Return the JSON Schema of `check` that the package ships."""
     return files("aether_guard").joinpath(SCHEMA_FILE).read_bytes()

@@ -1,4 +1,4 @@
-"""The report as JUnit XML, as CI hosts show it: a test case a bench."""
+"""The report as JUnit XML, with one test case per bench."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ if TYPE_CHECKING:
 SUITE = "aether-guard"
 _UNKNOWN_METRIC = "summary"
 _ELEMENTS = {"failure": "regression", "error": "error", "skipped": "inconclusive"}
-# XML 1.0, production 2: what is no Char cannot be written, not even escaped.
+# XML 1.0, production 2: only a Char may occur, even escaped.
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render_junit(report: Report) -> str:
     """Return the report as one test suite.
 
-    A regression is a failure, unless its policy only warns: then its test case says so and passes. What is
-    inconclusive is skipped.
+    A regression is a failure; with `warn_only` it passes, with the reason in `system-out`. Inconclusive is skipped.
     """
     suite = Element("testsuite", name=SUITE)
     for judgement in report.benches:
         suite.append(_case(judgement))
-    found = Counter(child.tag for case in suite for child in case)
-    counts = {"tests": len(suite), "failures": found["failure"], "errors": found["error"], "skipped": found["skipped"]}
+    tags = Counter(child.tag for case in suite for child in case)
+    counts = {"tests": len(suite), "failures": tags["failure"], "errors": tags["error"], "skipped": tags["skipped"]}
     suite.attrib.update({name: str(count) for name, count in counts.items()})
     indent(suite)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(suite, encoding="unicode")}\n'
@@ -40,7 +39,7 @@ def _case(judgement: Judgement) -> Element:
     case = Element("testcase", classname=judgement.metric or _UNKNOWN_METRIC, name=_legal(name))
     reason = _legal(judgement.reason)
     if judgement.verdict == "regression" and judgement.warn_only:
-        SubElement(case, "system-out").text = f"regression, warned of only: {reason}"
+        SubElement(case, "system-out").text = f"regression, warning only: {reason}"
         return case
     for element, verdict in _ELEMENTS.items():
         if judgement.verdict == verdict:
@@ -49,5 +48,5 @@ def _case(judgement: Judgement) -> Element:
 
 
 def _legal(text: str) -> str:
-    """Return `text` without the characters XML cannot hold; bytes of a path that are no UTF-8 are escaped."""
+    """Remove characters that XML cannot hold; escape bytes of a path that are not UTF-8."""
     return _ILLEGAL.sub("", text.encode(errors="backslashreplace").decode())

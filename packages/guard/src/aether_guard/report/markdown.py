@@ -1,4 +1,4 @@
-"""The report as Markdown, for a step summary or a comment."""
+"""The report as Markdown, to be shown in a step summary or a comment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aether_guard.report.text import HEAD, caveats, needs_reason, reason_line, s
 if TYPE_CHECKING:
     from aether_guard.check.verdict import Report
 
-# A step summary holds 1 MiB; the rest of a report that long helps nobody.
+# A step summary holds at most 1 MiB.
 SIZE_LIMIT_BYTES = 900_000
 MAX_REASONS = 50
 _MARKS = {
@@ -25,7 +25,7 @@ _MARKS = {
 
 
 def render_markdown(report: Report) -> str:
-    """Return the table and the reasons; rows past the size a step summary holds are counted, not shown."""
+    """Return the table and the reasons; rows beyond the size limit of a step summary are only counted."""
     lines = [
         "### Performance guard",
         "",
@@ -56,5 +56,5 @@ def render_markdown(report: Report) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return `text` so that Markdown and HTML show it as it is, in one line."""
+    """Escape `text` for Markdown and HTML, and join its lines."""
     return re.sub(r"([\\`*_{}\[\]()#!|<>~@&])", r"\\\1", " ".join(text.split()))

@@ -1,4 +1,4 @@
-"""A verdict's reason: one sentence that a tired engineer understands. Pure."""
+"""The reason for a verdict, in one sentence. Pure."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from aether_guard.check.estimate import Estimate
     from aether_guard.check.reference_following import Following
 
-#: A machine whose speed changed by less than this is not worth a word.
-_WORTH_SAYING = 0.02
+#: Smaller changes in machine speed are not reported.
+_MIN_REPORTED = 0.02
 _SHOWN_KEYS = 4
 _MAX_VERSION_LENGTH = 60
-#: A bound beyond ten times the figure is as good as none, and its digits say nothing.
+#: Larger interval bounds carry no information and are printed as `over`.
 _MAX_BOUND = 10.0
 
 
 def explain(known: Assessment, *, needed: int | None, moved: str | None) -> str:
-    """Return the reason for a verdict, which opens with the estimate that it rests on."""
+    """Return the reason for a verdict, which begins with the estimate behind it."""
     assert known.chosen is not None
     decisive, gate = known.change_decisive, known.gate
     figures = f"{known.chosen.name} {format_change(decisive, gate)}"
@@ -38,7 +38,7 @@ def explain(known: Assessment, *, needed: int | None, moved: str | None) -> str:
     if known.decisive is not None:
         parts += _caveats(known, known.decisive, needed)
     if moved is not None:
-        parts.append(f"most of it in the phase {moved}")
+        parts.append(f"mostly in phase {moved}")
     if known.policy.waiver is not None:
         waiver = known.policy.waiver
         parts.append(f"waived up to {format_percent(waiver.gate)} until {waiver.expires}: {waiver.reason}")
@@ -46,24 +46,24 @@ def explain(known: Assessment, *, needed: int | None, moved: str | None) -> str:
 
 
 def _other_figures(known: Assessment) -> list[str]:
-    """Return the figures that the verdict does not rest on, and why it does not."""
+    """Return the figures that did not decide the verdict, and the reason."""
     if known.raw is None:
         return []
     if known.normalized is None or known.reference_shift is None:
         differs = judge(known.change, known.gate) != judge(known.raw.change, known.gate)
-        if not differs and abs(known.change - known.raw.change) <= _WORTH_SAYING:
+        if not differs and abs(known.change - known.raw.change) <= _MIN_REPORTED:
             return []
-        compared = "the latest run of the baseline" if known.raw.runs > 1 else "all samples at once"
-        return [f"{format_change(known.change, known.gate)} by {compared}"]
+        basis = "against the latest run of the baseline" if known.raw.runs > 1 else "over all samples pooled"
+        return [f"{format_change(known.change, known.gate)} {basis}"]
     if known.ignores_reference:
-        said = f"{format_change(known.normalized.change)} ({_bounds(known.normalized)})"
-        return [f"normalized {said}, far less sure: the bench does not follow the reference"]
+        estimate = f"{format_change(known.normalized.change)} ({_bounds(known.normalized)})"
+        return [f"normalized {estimate}, far less certain: the bench does not follow the reference"]
     measured = f"as measured {format_change(known.change, known.gate)}"
     speed = ""
-    if abs(known.reference_shift.slowdown) >= _WORTH_SAYING:
-        slower = format_percent(round(abs(known.reference_shift.slowdown), 3))
+    if abs(known.reference_shift.slowdown) >= _MIN_REPORTED:
+        size = format_percent(round(abs(known.reference_shift.slowdown), 3))
         direction = "slower" if known.reference_shift.slowdown > 0 else "faster"
-        speed = f", and by the reference this machine is {slower} {direction}"
+        speed = f", on a machine {size} {direction} by the reference"
     if not known.contradicted:
         return [f"{measured}{speed}"]
     return [
@@ -83,7 +83,7 @@ def _not_followed(following: Following | None) -> str:
 
 
 def _machines(known: Assessment) -> list[str]:
-    """Return the differences between the machines, and whether they put the verdict in doubt."""
+    """Return the differences between the machines, and whether they block a verdict."""
     if not known.machine:
         if (
             known.reference_shift is None
@@ -91,7 +91,7 @@ def _machines(known: Assessment) -> list[str]:
             or not known.reference_shift.shift_uncertainty(same_machine=True)
         ):
             return []
-        return [f"the second kernel doubts the ruler by {format_percent(round(known.reference_shift.disagreement, 3))}"]
+        return [f"the two reference kernels disagree by {format_percent(round(known.reference_shift.disagreement, 3))}"]
     shown = ", ".join(known.machine[:_SHOWN_KEYS])
     more = len(known.machine) - _SHOWN_KEYS
     others = f" and {more} more" if more > 0 else ""
@@ -102,7 +102,7 @@ def _machines(known: Assessment) -> list[str]:
 
 
 def _version_change(known: Assessment, key: str) -> str:
-    """Return `python 3.11.4 before, 3.12.1 now`; of a table of versions only the entries that differ."""
+    """Return `python 3.11.4 before, 3.12.1 now`; for a table of versions, only the entries that differ."""
     before, after = ((side.environment or {}).get(key) for side in (known.baseline, known.current))
     if isinstance(before, dict) and isinstance(after, dict):
         keys = [name for name in {**before, **after} if before.get(name) != after.get(name)][:_SHOWN_KEYS]
@@ -115,9 +115,9 @@ def _short(version: object) -> str:
     return text if len(text) <= _MAX_VERSION_LENGTH else f"{text[:_MAX_VERSION_LENGTH]}…"
 
 
-def _bounds(found: Estimate) -> str:
-    runs = f", from {found.runs} runs" if found.runs > 1 else ""
-    return f"{format_percent(INTERVAL_LEVEL)} interval {' to '.join(map(_bound, found.interval))}{runs}"
+def _bounds(estimate: Estimate) -> str:
+    runs = f", from {estimate.runs} runs" if estimate.runs > 1 else ""
+    return f"{format_percent(INTERVAL_LEVEL)} interval {' to '.join(map(_bound, estimate.interval))}{runs}"
 
 
 def _bound(change: float) -> str:
@@ -126,17 +126,17 @@ def _bound(change: float) -> str:
     return f"over {format_signed_percent(math.copysign(_MAX_BOUND, change))}"
 
 
-def _caveats(known: Assessment, found: Estimate, needed: int | None) -> list[str]:
+def _caveats(known: Assessment, estimate: Estimate, needed: int | None) -> list[str]:
     parts = []
     tail = known.chosen.name if known.chosen is not None and known.chosen.is_tail else None
     unbounded = tail is not None and min(known.baseline.n, known.current.n) < MIN_SAMPLES_FOR_P95
     if needed is not None:
         count = f"over {MAX_SAMPLES:,}" if needed >= MAX_SAMPLES else f"about {needed:,}"
-        fewest = f", the fewest that bound a {tail}" if unbounded and needed == MIN_SAMPLES_FOR_P95 else ""
-        parts.append(f"{count} samples a side would settle it{fewest}")
-        unbounded = unbounded and not fewest
+        minimum = f", the minimum to bound a {tail}" if unbounded and needed == MIN_SAMPLES_FOR_P95 else ""
+        parts.append(f"{count} samples per side would settle it{minimum}")
+        unbounded = unbounded and not minimum
     if unbounded:
-        parts.append(f"fewer than {MIN_SAMPLES_FOR_P95} samples do not bound a {tail}")
-    if found.single_process:
-        parts.append("samples of one process: the interval leaves out the differences between processes")
+        parts.append(f"at least {MIN_SAMPLES_FOR_P95} samples are needed to bound a {tail}")
+    if estimate.single_process:
+        parts.append("samples from one process: the interval omits differences between processes")
     return parts

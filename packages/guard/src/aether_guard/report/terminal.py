@@ -1,4 +1,4 @@
-"""What a terminal adds to the report: colour, where it is wanted, and a small plot, where there is room."""
+"""Terminal output: color unless disabled, and a small plot if there is room."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aether_schema import printable
 if TYPE_CHECKING:
     from aether_guard.check.verdict import Judgement, Report
 
-_COLOURS = {"error": 31, "regression": 31, "inconclusive": 33, "improvement": 32}
+_COLORS = {"error": 31, "regression": 31, "inconclusive": 33, "improvement": 32}
 _PLOTTED = 8
 _MIN_WIDTH = 60
 _NAME_WIDTH = 20
@@ -25,7 +25,7 @@ _BLOCKS = " ▏▎▍▌▋▊▉█"
 
 
 class TerminalCapabilities(Struct, frozen=True, kw_only=True):
-    """What the terminal at the other end can show. `blocks`: the characters that bars are drawn with."""
+    """Abilities of a terminal; `blocks` is whether it shows the block characters of bars."""
 
     width: int
     colour: bool
@@ -33,7 +33,7 @@ class TerminalCapabilities(Struct, frozen=True, kw_only=True):
 
 
 def stdout_capabilities() -> TerminalCapabilities | None:
-    """Return what the standard output's terminal can do, or None where it is no terminal."""
+    """Return the abilities of the terminal on stdout, or None if stdout is not a terminal."""
     if not sys.stdout.isatty():
         return None
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
@@ -45,17 +45,17 @@ def stdout_capabilities() -> TerminalCapabilities | None:
 
 
 def decorate(text: str, report: Report, terminal: TerminalCapabilities) -> str:
-    """Return the report's text as the terminal shows it: its table coloured, a plot of the worst before its end."""
+    """Color the verdicts of a text report, and insert a plot of its worst benches behind the table."""
     table, *others, conclusion = text.split("\n\n")
     plot = bar_chart(report, terminal)
     if terminal.colour:
-        table = re.sub(rf"({'|'.join(_COLOURS)})$", _coloured, table, flags=re.MULTILINE)
-        conclusion = re.sub(rf"^({'|'.join(_COLOURS)})", _coloured, conclusion)
+        table = re.sub(rf"({'|'.join(_COLORS)})$", _color_verdict, table, flags=re.MULTILINE)
+        conclusion = re.sub(rf"^({'|'.join(_COLORS)})", _color_verdict, conclusion)
     return "\n\n".join([table, *([plot] if plot else []), *others, conclusion])
 
 
 def bar_chart(report: Report, terminal: TerminalCapabilities) -> str:
-    """Return two bars a bench, baseline and current, for the worst few; nothing where there is no room."""
+    """Return two bars per bench, baseline and current, for the worst benches; empty if there is no room."""
     shown = [item for item in report.benches if item.baseline and item.current is not None][:_PLOTTED]
     shown = [item for item in shown if SEVERITY[item.verdict] < SEVERITY["error"]]
     if not terminal.blocks or terminal.width < _MIN_WIDTH:
@@ -81,5 +81,5 @@ def _bar(length: float) -> str:
     return _BLOCKS[-1] * whole + (_BLOCKS[eighths] if eighths else "")
 
 
-def _coloured(found: re.Match[str]) -> str:
-    return f"\x1b[{_COLOURS[found[1]]}m{found[1]}\x1b[0m"
+def _color_verdict(match: re.Match[str]) -> str:
+    return f"\x1b[{_COLORS[match[1]]}m{match[1]}\x1b[0m"

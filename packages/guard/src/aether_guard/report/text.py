@@ -1,4 +1,4 @@
-"""The report as text: a table, a line of reason for whatever is not a plain pass, and what it comes to."""
+"""The report as text: a table, the reasons, and a summary line."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ WIDTH = 80
 NOTHING = "-"
 UNCHANGED = "~"
 ONE_RUN = (
-    "One baseline run: unchanged code can differ from run to run, and `aether-guard promote --runs 5` makes the "
-    "baseline show by how much."
+    "One baseline run does not show how much unchanged code varies from run to run; `aether-guard promote --runs 5` "
+    "keeps several."
 )
 HEAD = ("bench", "baseline", "current", "worse by", "verdict")
 PLURALS = {"pass": "passed", "error": "errors", "regression": "regressions", "improvement": "improvements"}
 
 
 def render_text(report: Report, *, with_errors: bool = True) -> str:
-    """Return the report in lines of at most 80 columns, apart from the reasons.
+    """Return the report in lines of at most 80 columns, except for the reasons.
 
-    Without `with_errors` the reasons of errors are left out, because the error stream has them.
+    Without `with_errors`, the reasons of errors are left out; the caller prints them to stderr.
     """
     rows = [table_row(judgement) for judgement in report.benches]
-    telling = [item for item in report.benches if needs_reason(item) and (with_errors or item.verdict != "error")]
-    reasons = [f"{verdict_label(judgement)}: {reason_line(judgement)}" for judgement in telling]
+    explained = [item for item in report.benches if needs_reason(item) and (with_errors or item.verdict != "error")]
+    reasons = [f"{verdict_label(judgement)}: {reason_line(judgement)}" for judgement in explained]
     parts = [render_table(HEAD, rows)]
     if reasons:
         parts.append("\n".join(reasons))
@@ -41,19 +41,19 @@ def render_text(report: Report, *, with_errors: bool = True) -> str:
 
 
 def needs_reason(judgement: Judgement) -> bool:
-    """Return whether there is more to say of a bench than the table does: evidence, or no plain pass."""
+    """Return whether a bench needs more than its table row: it has an interval, or is not a plain pass."""
     return judgement.verdict != "pass" or judgement.baseline is None or judgement.interval is not None
 
 
 def verdict_label(judgement: Judgement) -> str:
-    """Return the word for a verdict; a bench without a baseline is `new`, and one without a verdict `unjudged`."""
+    """Return the word for a verdict: `new` without a baseline, `unjudged` without a verdict."""
     if not judgement.judged:
         return "unjudged"
     return "new" if judgement.verdict == "pass" and judgement.baseline is None else judgement.verdict
 
 
 def table_row(judgement: Judgement) -> tuple[str, str, str, str, str]:
-    """Return the cells of one bench, or of a file: `-` for nothing to show, `~` for no change to be seen."""
+    """Return the cells of one bench or file: `-` for no value, `~` for no detectable change."""
     unit = judgement.unit or ""
     change = judgement.change_decisive
     unchanged = judgement.verdict == "pass" and judgement.interval is not None and spans_zero(judgement.interval)
@@ -67,24 +67,24 @@ def table_row(judgement: Judgement) -> tuple[str, str, str, str, str]:
 
 
 def spans_zero(interval: tuple[float, float]) -> bool:
-    """Return whether an interval leaves it open if anything changed at all."""
+    """Return whether an interval contains zero."""
     return interval[0] <= 0 <= interval[1]
 
 
 def reason_line(judgement: Judgement) -> str:
-    """Return the reason with the bench it is about, unless it names a file, which says more."""
+    """Return the reason, prefixed with the bench unless it is an error, which names its file."""
     if judgement.verdict == "error":
         return judgement.reason
     return f"{printable(judgement.bench_id or '')}: {judgement.reason}"
 
 
 def caveats(report: Report) -> list[str]:
-    """Return what the report does not promise, and the command that makes it: a sentence, or nothing."""
+    """Return the limits of the report, each with the command that removes it."""
     return [ONE_RUN] if any(judgement.runs == 1 for judgement in report.benches) else []
 
 
 def summary_line(report: Report) -> str:
-    """Return the last line: how many of each verdict, the worst one, the gate, and how sure the whole is."""
+    """Return the last line: the worst verdict, the count of each, the gate, and the false-alarm risk."""
     counts = Counter(judgement.verdict for judgement in report.benches)
     listed = ", ".join(
         f"{counts[verdict]} {verdict if counts[verdict] == 1 and verdict != 'pass' else PLURALS.get(verdict, verdict)}"
@@ -92,16 +92,16 @@ def summary_line(report: Report) -> str:
     )
     gates = {judgement.gate for judgement in report.benches if judgement.gate is not None}
     statistics = sorted({judgement.quantile for judgement in report.benches if judgement.quantile is not None})
-    said = [f"gate {format_percent(gate)} on {' and '.join(statistics)}" for gate in gates] if len(gates) == 1 else []
+    rules = [f"gate {format_percent(gate)} on {' and '.join(statistics)}" for gate in gates] if len(gates) == 1 else []
     if len(gates) > 1:
-        said.append("gates as each bench's policy says")
+        rules.append("gates differ by bench")
     if report.level is not None:
-        said.append(f"false-alarm risk at most {format_percent(report.level)} per build")
-    return f"{report.verdict}: {listed}" + (f" ({'; '.join(said)})" if said else "")
+        rules.append(f"false-alarm risk at most {format_percent(report.level)} per build")
+    return f"{report.verdict}: {listed}" + (f" ({'; '.join(rules)})" if rules else "")
 
 
 def render_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Align the columns; a name too long for the width loses its middle."""
+    """Align the columns; shorten long names in the middle to fit the width."""
     rows = [head, *body]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     widths[0] = max(len(head[0]), min(widths[0], WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1)))

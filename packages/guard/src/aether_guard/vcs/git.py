@@ -1,4 +1,4 @@
-"""Asking git, in such a way that it asks nobody, runs no hook and leaves no process behind."""
+"""Run git without prompts, hooks or background processes."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
 _ENVIRONMENT = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
 _SETTINGS = (
     "core.hooksPath=/dev/null",
-    # A watcher would be started for the new worktree and stay.
+    # A file system watcher would be started for a new worktree and keep running.
     "core.fsmonitor=false",
     "gc.auto=0",
     "maintenance.auto=false",
-    # Submodules are checked out by a step of its own, which says what went wrong with one.
+    # A separate step checks out submodules and reports their errors.
     "submodule.recurse=false",
     "advice.detachedHead=false",
 )
 
 
 class GitResult(Struct, frozen=True, kw_only=True):
-    """What git said: `text` with its trailing newline, and in `problem` one line where it failed, else nothing."""
+    """Output of git: `text` with its trailing newline, and `problem`, one line if git failed, else empty."""
 
     text: str
     problem: str
 
     @property
     def line(self) -> str:
-        """The text without its newline; empty where git failed."""
+        """The text without its newline; empty if git failed."""
         return "" if self.problem else self.text.removesuffix("\n")
 
 
 def run_git(
     folder: str, *arguments: str, starting: Callable[[], AbstractContextManager[object]] = nullcontext
 ) -> GitResult:
-    """Run git in `folder`, started as `run_command` does, and return its answer.
+    """Run git in `folder`; `starting` is passed to `run_command`.
 
     Raises:
         GuardError: git is not installed, or the folder cannot be entered.

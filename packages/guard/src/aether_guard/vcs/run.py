@@ -1,4 +1,4 @@
-"""Running another program to its end, and ending it with all it started where the wait for it is broken off."""
+"""Run a program to completion; on an interruption, end it with its process group."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-#: What a hook or an alias of git sets for its own repository, which would be taken for that of any other.
+#: Variables that git sets for hooks and aliases; they would redirect git in any other repository.
 _GIT_HOOK_VARIABLES = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
@@ -28,14 +28,14 @@ _GIT_HOOK_VARIABLES = (
     "GIT_PREFIX",
     "GIT_WORK_TREE",
 )
-#: What speaks of a full disk: a program's own words, and those of git, which does not say why.
+#: Signs of a full disk in error output; git reports only "unable to write file".
 _FULL_DISK = ("no space left on device", "not enough space on the disk", "unable to write file")
-#: How long a program may take to put its things in order before it is ended.
+#: Time between SIGTERM and SIGKILL, in which a program can clean up.
 _END_LIMIT_S = 5.0
 
 
 def clean_environment(changes: Mapping[str, str]) -> dict[str, str]:
-    """Return this process's environment with `changes`, without what a hook of git has put there."""
+    """Return this process's environment with `changes` and without the variables of git hooks."""
     return {name: value for name, value in os.environ.items() if name not in _GIT_HOOK_VARIABLES} | dict(changes)
 
 
@@ -49,16 +49,16 @@ def run_command(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run `command` in `folder` with no input; return its status, and its output unless that goes to `log`.
 
-    The program is started within the context `starting`, which may defer signals until the process is known here.
+    The program is started within the context `starting`, which may defer signals until the process is recorded.
 
     Raises:
-        GuardError: there is no such program or folder, or it cannot be run.
+        GuardError: the program or folder does not exist, or the program cannot be run.
 
     """
     env = clean_environment(changes)
     program = shutil.which(command[0], path=env.get("PATH"))
     if program is None and not os.path.dirname(command[0]):
-        raise GuardError(f"{printable(command[0])}: there is no such program on the PATH")
+        raise GuardError(f"{printable(command[0])}: no such program on the PATH")
     process: subprocess.Popen[bytes] | None = None
     try:
         with starting():
@@ -69,7 +69,7 @@ def run_command(
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if log is None else log,
                 stderr=subprocess.PIPE if log is None else subprocess.STDOUT,
-                # A group of its own, so that what it started can be ended with it.
+                # Its own session and process group, so that its children can be ended with it.
                 start_new_session=os.name == "posix",
             )
         output, errors = process.communicate()
@@ -77,7 +77,7 @@ def run_command(
         if process is not None:
             _terminate(process)
         elif isinstance(error, (OSError, ValueError)):
-            # Of the two that can be missing, the error names the right one.
+            # The error names the missing program or folder.
             name = getattr(error, "filename", None) or command[0]
             raise GuardError(f"{printable(str(name))}: {_reason(error)}") from None
         raise
@@ -85,18 +85,18 @@ def run_command(
 
 
 def error_line(output: bytes) -> str:
-    """Return the line of a failed program's output that says most: a full disk, git's own error, or the last one."""
+    """Return the most useful line of a failed program's output: a full disk, git's own error, or the last line."""
     lines = [printable(line.strip()) for line in output.decode(errors="replace").splitlines() if line.strip()]
     full = [line for line in lines if any(sign in line.lower() for sign in _FULL_DISK)]
     fatal = [line for line in lines if line.startswith("fatal: ")]
-    # A hint says what one could do, not what went wrong.
+    # A hint suggests a remedy but does not describe the error.
     plain = [line for line in lines if not line.startswith("hint:")]
-    line = (full or fatal or plain or lines or ["it said nothing"])[-1]
+    line = (full or fatal or plain or lines or ["no error message"])[-1]
     return line.removeprefix("fatal: ").removeprefix("error: ")[:300]
 
 
 def _terminate(process: subprocess.Popen[bytes]) -> None:
-    """End a program and its group: by asking first, since git then takes its lock files away."""
+    """End a program and its group, first with SIGTERM, so that git removes its lock files."""
     if os.name == "posix":
         with suppress(OSError):
             os.killpg(process.pid, signal.SIGTERM)

@@ -17,6 +17,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -57,6 +58,14 @@ def draw_layout(draw: Random) -> Layout:
         environment_bytes=16 * draw.randrange(_PAGE_BYTES // 16),
         hash_seed=draw.randrange(2**32),
     )
+
+
+def draw_inherited_layout(draw: Random) -> Layout:
+    """Draw a layout that keeps this process's stack limit, for programs whose threads would inherit another one."""
+    layout = draw_layout(draw)
+    if sys.platform == "win32":
+        return layout
+    return replace(layout, stack_bytes=resource.getrlimit(resource.RLIMIT_STACK)[0])
 
 
 def layout_of_round(seed: int, number: int) -> Layout:

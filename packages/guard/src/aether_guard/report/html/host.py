@@ -1,4 +1,4 @@
-"""What the page says of the machines: how fast they were, and in what they differ."""
+"""Blocks of the page about the machines: their speed and their differences."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NOTHING = "-"
 
 
 def reference_block(sides: SummaryPair) -> Html | None:
-    """Return what both kernels took on both sides, and what that says of the machine."""
+    """Return the medians of both reference kernels on both sides, and the change in machine speed."""
     if sides.both is None:
         return None
     baseline, current = sides.both
@@ -30,15 +30,15 @@ def reference_block(sides: SummaryPair) -> Html | None:
     rows = [row for before, after in pairs for row in _kernel_rows(before, after)]
     if not rows:
         return None
-    ruler = reference_shift(baseline, current)
-    told = "Kernels that never change, timed beside the samples: where they took longer, the machine was slower."
-    if ruler is not None and ruler.disagreement is not None:
-        told += f" The two disagree by {format_percent(round(ruler.disagreement, 3))}."
-    return block("The ruler", table(["median of", "baseline", "current", "machine"], rows), caption=told)
+    shift = reference_shift(baseline, current)
+    caption = "Fixed kernels timed next to the samples: if they took longer, the machine was slower."
+    if shift is not None and shift.disagreement is not None:
+        caption += f" The two kernels disagree by {format_percent(round(shift.disagreement, 3))}."
+    return block("Reference", table(["median of", "baseline", "current", "machine"], rows), caption=caption)
 
 
 def environment_block(sides: SummaryPair) -> Html | None:
-    """Return the keys of the environment in which the two sides differ."""
+    """Return the environment keys in which the two sides differ."""
     keys = (
         []
         if sides.baseline is None or sides.current is None
@@ -52,16 +52,16 @@ def environment_block(sides: SummaryPair) -> Html | None:
         for key in keys[:_MAX_KEYS]
     ]
     more = f"and {len(keys) - _MAX_KEYS} more" if len(keys) > _MAX_KEYS else None
-    return block("Where the machines differ", table(["", "baseline", "current"], rows), caption=more)
+    return block("Differences between the machines", table(["", "baseline", "current"], rows), caption=more)
 
 
 def median(kernel: Reference) -> float:
-    """Return the median of what a kernel took, in its unit."""
+    """Return the median time of a kernel, in its unit."""
     return quantile((value for values in kernel.samples for value in values), 0.5)
 
 
 def _kernel_rows(before: Reference | None, after: Reference | None) -> list[tuple[str, ...]]:
-    """Return the row of a kernel that both sides carry, or a row for each where they differ."""
+    """Return one row if both sides have the same kernel, else a row per side."""
     if before is not None and after is not None and before.kernel == after.kernel:
         return [(_name(before), _length(before), _length(after), _speed(median(after) / median(before) - 1))]
     of_baseline = [] if before is None else [(_name(before), _length(before), _NOTHING, _NOTHING)]
@@ -69,10 +69,10 @@ def _kernel_rows(before: Reference | None, after: Reference | None) -> list[tupl
     return [*of_baseline, *of_current]
 
 
-def _speed(moved: float) -> str:
-    if not round(moved, 3):
-        return "as fast"
-    return f"{format_percent(round(abs(moved), 3))} {'slower' if moved > 0 else 'faster'}"
+def _speed(slowdown: float) -> str:
+    if not round(slowdown, 3):
+        return "unchanged"
+    return f"{format_percent(round(abs(slowdown), 3))} {'slower' if slowdown > 0 else 'faster'}"
 
 
 def _name(kernel: Reference) -> str:

@@ -1,4 +1,4 @@
-"""HTML that cannot be injected into: whatever is not markup already is escaped where it enters."""
+"""HTML building blocks that escape all plain text, so that no text can inject markup."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _EMPTY = {"line", "meta", "path", "rect"}
 
 
 class Html(str):
-    """Text that is markup already."""
+    """Text that is markup and needs no escaping."""
 
     __slots__ = ()
 
 
 def tag(name: str, /, *children: str, **attributes: str | float | None) -> Html:
-    """Return the element `name`; children and attributes that are plain text are escaped.
+    """Return the element `name`; plain text in children and attributes is escaped.
 
-    An attribute's name loses the underscore at its end, which keeps it apart from Python's own words, and
-    others become dashes. One that is None is left out.
+    A trailing underscore of an attribute's name is dropped (`class_`), other underscores become dashes. An attribute
+    that is None is left out.
     """
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(printable(str(value)))}"'
@@ -35,17 +35,17 @@ def tag(name: str, /, *children: str, **attributes: str | float | None) -> Html:
 
 
 def joined(*children: str) -> Html:
-    """Return `children` one after the other."""
+    """Concatenate `children`, escaping plain text."""
     return Html("".join(child if isinstance(child, Html) else escape(printable(child)) for child in children))
 
 
 def shortened(text: str, limit: int) -> str:
-    """Return the beginning of `text`, at most `limit` characters of it."""
+    """Cut `text` to at most `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def block(title: str, content: Html, *, caption: str | None = None) -> Html:
-    """Return one thing to look at, under its title, with what has to be known to read it."""
+    """Return a titled figure with an optional caption."""
     return tag("figure", tag("h3", title), content, *([tag("figcaption", caption)] if caption else []))
 
 

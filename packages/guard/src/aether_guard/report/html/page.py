@@ -1,4 +1,4 @@
-"""The page around the benches: what they come to, the table of all, and the sections of the worst."""
+"""The HTML page: a headline, the table of all benches, and sections for the worst benches."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ if TYPE_CHECKING:
 
 MAX_SECTIONS = 50
 _CELL_LENGTH = 250
-#: Nothing is loaded and nothing runs, whatever a summary holds.
+#: Forbids the page to load or run anything, whatever a summary contains.
 _CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def render_html(
     report: Report, summary_at: Callable[[str], Summary | None], names: Mapping[str, tuple[str, str]] | None = None
 ) -> str:
-    """Return the report as an HTML page of one file.
+    """Return the report as a self-contained HTML page.
 
-    `summary_at` reads the summary of a path again, for what the report itself does not hold; None where it
-    cannot. `names` are those of the two sides, by bench, where they have any.
+    Args:
+        report: the verdicts.
+        summary_at: reads the summary at a path again, for details that the report lacks; None if it cannot.
+        names: display names of the two sides, by bench.
+
     """
     detailed = report.benches[:MAX_SECTIONS]
     sections = [
@@ -37,8 +40,8 @@ def render_html(
         for number, judgement in enumerate(detailed)
     ]
     if len(report.benches) > len(detailed):
-        told = f"Only the worst {len(detailed)} of {len(report.benches):,} have a section."
-        sections.append(tag("p", told, class_="more"))
+        note = f"Only the worst {len(detailed)} of {len(report.benches):,} benches have a section."
+        sections.append(tag("p", note, class_="more"))
     page = tag(
         "html",
         _head(report),
@@ -62,7 +65,7 @@ def _head(report: Report) -> Html:
 
 
 def _headline(report: Report) -> Html:
-    """Return what the whole comes to, and what that means for the build."""
+    """Return the overall verdict and its effect on the build."""
     _, _, listed = summary_line(report).partition(": ")
     build = "passes" if report.exit_code == EXIT_PASS else "fails"
     count = len(report.benches)
@@ -96,7 +99,7 @@ def _row(judgement: Judgement, number: int) -> Html:
 
 
 def _title(judgement: Judgement) -> str:
-    """Return the bench's name, or that of the file in which none could be read."""
+    """Return the name of the bench, or of its file if the name is unknown."""
     name = judgement.bench_id or judgement.current_path or judgement.baseline_path or NOTHING
     return shortened(name, _CELL_LENGTH)
 

@@ -1,4 +1,4 @@
-"""What the page shows of the samples: all of them, by the ruler, and round by round."""
+"""Blocks of the page about samples: as measured, normalized, and by round."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 def samples_block(judgement: Judgement, sides: SummaryPair) -> Html | None:
-    """Return the samples of both sides, or where there are none, a bar for every figure."""
+    """Return the samples of both sides, or a bar for each figure if there are no samples."""
     series = _series(sides)
     if series:
-        most = max(len(side.values) for side in series)
-        thinned = f" {MAX_DOTS} of {most:,} a side are drawn, from every rank alike." if most > MAX_DOTS else ""
-        told = f"One mark a sample: round for the baseline, square for the current side. Time runs downwards.{thinned}"
-        return block("Samples", strip_plot(series, sides.named[0][1].unit), caption=told)
+        largest = max(len(side.values) for side in series)
+        thinned = f" {MAX_DOTS} of {largest:,} per side are drawn, evenly over all ranks." if largest > MAX_DOTS else ""
+        caption = f"One mark per sample: circles for the baseline, squares for current. Time runs downwards.{thinned}"
+        return block("Samples", strip_plot(series, sides.named[0][1].unit), caption=caption)
     if sides.both is not None:
         before, after = sides.both
         names: tuple[Statistic, ...] = ("mean", "p50", "p95")
@@ -42,50 +42,56 @@ def samples_block(judgement: Judgement, sides: SummaryPair) -> Html | None:
         return block("Figures as bars", bar_list(rows, before.unit), caption=BAR_KEY)
     if not sides.named and judgement.baseline is not None and judgement.quantile is not None:
         rows = [BarRow(judgement.quantile, judgement.baseline, judgement.current)]
-        told = f"{BAR_KEY} The summaries could not be read again: these are the figures the verdict rests on."
-        return block("Figures as bars", bar_list(rows, judgement.unit or ""), caption=told)
+        caption = f"{BAR_KEY} The summaries could not be read again: these are the judged figures."
+        return block("Figures as bars", bar_list(rows, judgement.unit or ""), caption=caption)
     return None
 
 
 def normalized_block(sides: SummaryPair) -> Html | None:
-    """Return the samples as they would be had both sides run at the baseline's speed."""
+    """Return the normalized samples, scaled to the machine speed of the baseline."""
     if sides.both is None or reference_shift(*sides.both) is None:
         return None
     baseline, current = sides.both
     assert baseline.reference is not None
     standard = median(baseline.reference)
-    series = [SampleSeries("baseline", _ruled(baseline, standard)), SampleSeries("current", _ruled(current, standard))]
+    series = [
+        SampleSeries("baseline", _normalize(baseline, standard)),
+        SampleSeries("current", _normalize(current, standard)),
+    ]
     if not all(math.isfinite(value) for side in series for value in side.values):
         return None
-    told = "Each sample by the reference timed beside it, as if both sides had run at the baseline's speed."
-    return block("Samples by the ruler", strip_plot(series, baseline.unit), caption=told)
+    caption = "Each sample normalized by the reference timed next to it, at the machine speed of the baseline."
+    return block("Normalized samples", strip_plot(series, baseline.unit), caption=caption)
 
 
 def rounds_block(sides: SummaryPair) -> Html | None:
-    """Return a column a round, where there is more than one."""
+    """Return a column per round, or None if no side has several rounds."""
     series = _series(sides)
     if all(len(side.rounds) == 1 for side in series):
         return None
-    most = max(len(side.rounds) for side in series)
-    thinned = f" At most {MAX_ROUNDS} of {most:,} are drawn, evenly spaced." if most > MAX_ROUNDS else ""
-    told = f"A round is a fresh process: a column from its smallest to its largest sample, marked at its p50.{thinned}"
-    return block("Rounds", round_ranges(series, sides.named[0][1].unit), caption=told)
+    largest = max(len(side.rounds) for side in series)
+    thinned = f" At most {MAX_ROUNDS} of {largest:,} are drawn, evenly spaced." if largest > MAX_ROUNDS else ""
+    caption = f"One column per round (a fresh process): smallest to largest sample, marked at the p50.{thinned}"
+    return block("Rounds", round_ranges(series, sides.named[0][1].unit), caption=caption)
 
 
 def _series(sides: SummaryPair) -> list[SampleSeries]:
-    """Return the samples of the sides that are there; none unless all have some, and measure the same."""
+    """Return the samples of the present sides; empty unless all have samples of the same metric and unit."""
     if len(sides.named) > 1 and sides.both is None:
         return []
     series = [SampleSeries(name, summary.samples or ()) for name, summary in sides.named]
     return series if all(side.values for side in series) else []
 
 
-def _ruled(summary: Summary, standard: float) -> Rounds:
-    """Return the samples as they would be where the reference takes `standard`."""
+def _normalize(summary: Summary, standard: float) -> Rounds:
+    """Scale the samples to a machine on which the reference takes `standard`."""
     assert summary.samples is not None
     assert summary.reference is not None
     lower = summary.lower_is_better
     return tuple(
-        tuple(value * (standard / ruler if lower else ruler / standard) for value, ruler in zip(*pair, strict=True))
+        tuple(
+            value * (standard / reference if lower else reference / standard)
+            for value, reference in zip(*pair, strict=True)
+        )
         for pair in zip(summary.samples, summary.reference.samples, strict=True)
     )

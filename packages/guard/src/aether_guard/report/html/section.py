@@ -1,4 +1,4 @@
-"""What the page says of one bench."""
+"""The section of one bench in the HTML page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aether_guard.report.html.summary_pair import SummaryPair
     from aether_schema import Statistic, Summary
 
-#: A glyph a verdict, so that no colour has to be told from another.
+#: A glyph per verdict, so that verdicts differ by more than color.
 GLYPHS = {
     "error": "!",
     "regression": "✗",
@@ -45,16 +45,16 @@ _MAX_PHASES = 30
 
 
 def badge(verdict: str) -> Html:
-    """Return a verdict as it is marked everywhere: a glyph, its word, its colour."""
+    """Return a verdict with its glyph and color."""
     return tag("span", tag("span", GLYPHS[verdict], aria_hidden="true"), f" {verdict}", class_=f"badge {verdict}")
 
 
 def render_section(judgement: Judgement, sides: SummaryPair, anchor: str, title: str) -> Html:
-    """Return the section of one bench, with as much as its summaries hold."""
+    """Return the section of one bench, with the blocks that its summaries allow."""
     meaning = _MEANINGS[verdict_label(judgement)]
     if judgement.verdict == "regression" and judgement.warn_only:
-        meaning += " Its policy only warns, so the build does not fail for it."
-    found = [
+        meaning += " Its policy only warns, so the build does not fail."
+    candidates = [
         _figures(sides),
         samples_block(judgement, sides),
         normalized_block(sides),
@@ -64,7 +64,7 @@ def render_section(judgement: Judgement, sides: SummaryPair, anchor: str, title:
         environment_block(sides),
         _notes(sides),
     ]
-    blocks = list(filter(None, found))
+    blocks = list(filter(None, candidates))
     return tag(
         "section",
         tag("h2", badge(verdict_label(judgement)), " ", tag("bdi", title)),
@@ -76,7 +76,7 @@ def render_section(judgement: Judgement, sides: SummaryPair, anchor: str, title:
 
 
 def _legend(names: tuple[str, str]) -> Html:
-    """Return what the two sides are, each behind the mark of its samples."""
+    """Return the display names of the two sides, each with the mark of its samples."""
     marks = (("baseline", "●"), ("current", "■"))
     lines = [
         tag("li", tag("span", mark, class_=side, aria_hidden="true"), f" {side}: ", tag("bdi", name))
@@ -94,13 +94,15 @@ def _figures(sides: SummaryPair) -> Html | None:
         ("rounds", ["-" if summary.samples is None else f"{len(summary.samples):,}" for _, summary in sides.named]),
         ("disturbed", ["-" if summary.disturbed is None else f"{summary.disturbed:,}" for _, summary in sides.named]),
     ]
-    told = [(name, *texts) for name, texts in rows if set(texts) != {"-"}]
+    cells = [(name, *texts) for name, texts in rows if set(texts) != {"-"}]
     head = ["", *(name for name, _ in sides.named)]
     if sides.both is not None:
         head.append("worse by")
         changes: dict[str, str] = {name: _change(*sides.both, name) for name in _STATISTICS}
-        told = [(*row, changes.get(row[0], "")) for row in told]
-    return block("Figures", table(head, told), caption="Measured: " + ", ".join(_origin(*side) for side in sides.named))
+        cells = [(*row, changes.get(row[0], "")) for row in cells]
+    return block(
+        "Figures", table(head, cells), caption="Measured: " + ", ".join(_origin(*side) for side in sides.named)
+    )
 
 
 def _origin(name: str, summary: Summary) -> str:

@@ -8,9 +8,9 @@ from aether_schema import Summary
 
 
 class SummaryPair(Struct, frozen=True, kw_only=True):
-    """A summary a side; None where there is none, or none that can be read any more.
+    """The summaries of both sides; None if a side has none or it can no longer be read.
 
-    `names` are what stands behind the words baseline and current, where it has names of its own.
+    `names` are display names of the baseline and current side, such as two revisions.
     """
 
     baseline: Summary | None
@@ -19,7 +19,7 @@ class SummaryPair(Struct, frozen=True, kw_only=True):
 
     @property
     def both(self) -> tuple[Summary, Summary] | None:
-        """The two, where both are there and measure the same thing."""
+        """Both summaries, or None unless both are present with the same metric and unit."""
         if self.baseline is None or self.current is None:
             return None
         measures = [(side.metric, side.unit, side.lower_is_better) for side in (self.baseline, self.current)]
@@ -27,6 +27,6 @@ class SummaryPair(Struct, frozen=True, kw_only=True):
 
     @property
     def named(self) -> list[tuple[str, Summary]]:
-        """Those that are there, with their names."""
+        """The present summaries, each with the name of its side."""
         sides = (("baseline", self.baseline), ("current", self.current))
         return [(name, summary) for name, summary in sides if summary is not None]

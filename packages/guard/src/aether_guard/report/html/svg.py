@@ -1,9 +1,8 @@
-"""The pictures of a bench as inline SVG, each as wide as the page leaves it room.
+"""The plots of a bench as inline SVG that fills the available width.
 
-Places across are percentages and heights are pixels, so that text keeps its size on any screen. Marks are
-strokes in a picture 1,000 units wide that is stretched to the room there is. A stroke's own width is not
-stretched with it, so one without length but with round ends stays a circle, and one as long as it is wide a
-square: the baseline's samples are the circles, the current ones the squares.
+Horizontal positions are percentages and heights are pixels, so that text keeps its size on any screen. Marks are
+strokes in a nested SVG, 1,000 units wide, that is stretched to the available width. Stroke widths do not stretch: a
+stroke of zero length with round ends stays a circle (baseline samples), a stroke as long as wide a square (current).
 """
 
 from __future__ import annotations
@@ -23,15 +22,15 @@ if TYPE_CHECKING:
     from aether_guard.report.html.markup import Html
     from aether_guard.report.html.scale import Scale
 
-BAR_KEY = "Upper bar the baseline, lower bar the current side."
+BAR_KEY = "Upper bar: baseline. Lower bar: current."
 MAX_DOTS = 400
 MAX_ROUNDS = 24
-#: More marks in a strip than these are small ones.
+#: A strip with more marks than this uses small marks.
 _DENSE = 100
-#: The length of a square mark; its width is the style sheet's.
+#: The length of a square mark; the style sheet sets the same width.
 _SMALL, _LARGE, _MEDIAN = 3, 5, 6
 _WIDTH = 1000
-_LEAST_BAND, _MOST_BAND, _ROUND_HEIGHT = 44, 110, 12
+_MIN_BAND, _MAX_BAND, _ROUND_HEIGHT = 44, 110, 12
 _LINE = 16
 _ROUNDS_HEIGHT = 120
 _UNIT_LENGTH = 12
@@ -39,7 +38,7 @@ _NAME_LENGTH = 60
 
 
 class SampleSeries(Struct, frozen=True):
-    """The samples of one side, `baseline` or `current`, an array a round."""
+    """The samples of one side, `baseline` or `current`, by round."""
 
     side: str
     rounds: Rounds
@@ -51,7 +50,7 @@ class SampleSeries(Struct, frozen=True):
 
 
 class BarRow(Struct, frozen=True):
-    """A name, a figure of either side, None where a side has none, and what there is to say of the two."""
+    """A named pair of figures, None if a side has none, and a note on their change."""
 
     name: str
     baseline: float | None
@@ -60,11 +59,11 @@ class BarRow(Struct, frozen=True):
 
 
 def strip_plot(sides: Sequence[SampleSeries], unit: str) -> Html:
-    """Return every sample as a dot in a strip a side, over one axis; in a strip, time runs downwards."""
+    """Return a strip of dots per side, one per sample, over a common axis; time runs downwards."""
     scale = scale_over([value for side in sides for value in side.values])
     top, parts = 0, []
     for side in sides:
-        height = min(max(len(side.rounds) * _ROUND_HEIGHT, _LEAST_BAND), _MOST_BAND)
+        height = min(max(len(side.rounds) * _ROUND_HEIGHT, _MIN_BAND), _MAX_BAND)
         parts.append(_strip(side, scale, top + _LINE, height))
         top += height + 2 * _LINE
     axis = [
@@ -74,17 +73,17 @@ def strip_plot(sides: Sequence[SampleSeries], unit: str) -> Html:
         )
         for value, text in ticks(scale, _unit(unit))
     ]
-    told = "; ".join(f"{side.side}: {_quantiles(side, unit)}" for side in sides)
-    return _svg(f"Samples on one axis. {told}", top + _LINE, *axis, *parts, *_kind(scale))
+    quantiles = "; ".join(f"{side.side}: {_quantiles(side, unit)}" for side in sides)
+    return _svg(f"Samples on one axis. {quantiles}", top + _LINE, *axis, *parts, *_axis_note(scale))
 
 
 def round_ranges(sides: Sequence[SampleSeries], unit: str) -> Html:
-    """Return a column a round, from its smallest sample to its largest, marked at its median."""
+    """Return a column per round, from its smallest to its largest sample, marked at its median."""
     scale = scale_over([value for side in sides for value in side.values])
     bottom = _ROUNDS_HEIGHT
     labelled = [(round(bottom * (1 - scale.share(value))), text) for value, text in ticks(scale, _unit(unit))]
     share = _WIDTH / len(sides)
-    drawn = [
+    columns = [
         joined(
             _columns(side, scale, share * number, share),
             tag("text", side.side, class_="tick", x=f"{(number + 0.5) * 100 / len(sides):g}%", y=bottom + 13),
@@ -96,13 +95,19 @@ def round_ranges(sides: Sequence[SampleSeries], unit: str) -> Html:
     return tag(
         "div",
         tag("svg", *texts, class_="scale", height=bottom + _LINE, aria_hidden="true"),
-        _svg("The median and range of each round, in the order taken", bottom + _LINE, *lines, *drawn, *_kind(scale)),
+        _svg(
+            "Median and range of each round, in order of measurement",
+            bottom + _LINE,
+            *lines,
+            *columns,
+            *_axis_note(scale),
+        ),
         class_="columns",
     )
 
 
 def bar_list(rows: Sequence[BarRow], unit: str) -> Html:
-    """Return a list of names, each with the figures of both sides and a bar for either, all from 0."""
+    """Return a list of names, each with the figures and bars of both sides; bars start at 0."""
     largest = max((value for row in rows for value in (row.baseline, row.current) if value is not None), default=0)
     return tag("ul", *(_bars(row, unit, largest) for row in rows), class_="bars")
 
@@ -110,8 +115,8 @@ def bar_list(rows: Sequence[BarRow], unit: str) -> Html:
 def _strip(side: SampleSeries, scale: Scale, top: int, height: int) -> Html:
     dots = _dots(side.rounds)
     kind, size = ("dots dense", _SMALL) if len(dots) > _DENSE else ("dots", _LARGE)
-    drawn = "".join(_mark(side.side, _WIDTH * scale.share(value), top + height * place, size) for value, place in dots)
-    marks = [
+    path = "".join(_mark(side.side, _WIDTH * scale.share(value), top + height * place, size) for value, place in dots)
+    quantiles = [
         joined(
             tag("line", class_=name, x1=place, x2=place, y1=top - 3, y2=top + height + 3),
             tag("text", name, class_=f"mark {name}", x=place, dx=shift, y=top + height + 12),
@@ -120,11 +125,11 @@ def _strip(side: SampleSeries, scale: Scale, top: int, height: int) -> Html:
         for place in [_percent(scale, quantile(side.values, probability))]
     ]
     title = tag("text", side.side, class_="side", x=0, y=top - 5)
-    return joined(title, _stretched(top + height, tag("path", class_=f"{kind} {side.side}", d=drawn)), *marks)
+    return joined(title, _stretched(top + height, tag("path", class_=f"{kind} {side.side}", d=path)), *quantiles)
 
 
 def _dots(rounds: Rounds) -> list[tuple[float, float]]:
-    """Return the samples and when each was taken, from 0 to 1; of many, the same number from every rank."""
+    """Return the samples and their times, from 0 to 1; beyond `MAX_DOTS`, a selection evenly spaced by rank."""
     taken = [
         (value, (number + (place + 0.5) / len(values)) / len(rounds))
         for number, values in enumerate(rounds)
@@ -153,7 +158,7 @@ def _columns(side: SampleSeries, scale: Scale, left: float, width: float) -> Htm
 
 
 def _mark(side: str, across: float, down: float, size: int) -> str:
-    """Return a stroke that the style sheet makes a circle of a baseline's sample, and a square of a current one's."""
+    """Return a stroke that the style sheet draws as a circle (baseline) or a square (current)."""
     if side == "baseline":
         return f"M{across:.0f} {down:.0f}h0"
     return f"M{across:.0f} {down - size / 2:.0f}v{size}"
@@ -161,7 +166,7 @@ def _mark(side: str, across: float, down: float, size: int) -> str:
 
 def _bars(row: BarRow, unit: str, largest: float) -> Html:
     figures = ["none" if value is None else format_value(value, unit) for value in (row.baseline, row.current)]
-    drawn = [
+    bars = [
         tag("rect", class_=side, x=0, y=top, height=9, width=f"{100 * value / largest:.2f}%")
         for side, value, top in (("baseline", row.baseline, 1), ("current", row.current, 12))
         if value is not None and largest
@@ -170,16 +175,16 @@ def _bars(row: BarRow, unit: str, largest: float) -> Html:
         "li",
         tag("span", tag("bdi", shortened(row.name, _NAME_LENGTH)), class_="name"),
         tag("span", " → ".join(figures), " ", tag("b", row.note), class_="figures"),
-        tag("svg", *drawn, height=22, width="100%", aria_hidden="true"),
+        tag("svg", *bars, height=22, width="100%", aria_hidden="true"),
     )
 
 
-def _kind(scale: Scale) -> list[Html]:
+def _axis_note(scale: Scale) -> list[Html]:
     return [tag("text", "logarithmic axis", class_="value", x="100%", y=11)] if scale.logarithmic else []
 
 
-def _svg(told: str, height: int, *parts: str) -> Html:
-    return tag("svg", *parts, role="img", aria_label=told, width="100%", height=height)
+def _svg(label: str, height: int, *parts: str) -> Html:
+    return tag("svg", *parts, role="img", aria_label=label, width="100%", height=height)
 
 
 def _stretched(height: int, *parts: str) -> Html:

@@ -1,0 +1,1 @@
+"""Hatch plugins for Aether Bench: an environment collector and a build hook."""

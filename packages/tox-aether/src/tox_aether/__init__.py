@@ -1,0 +1,1 @@
+"""A tox plugin for Aether Bench: the environments `bench` and `guard`."""
