@@ -73,7 +73,7 @@ def test_alpha_is_shared_over_the_benchmarks(tmp_path: Path) -> None:
 
 def test_undecided_benchmarks_are_run_alone(tmp_path: Path) -> None:
     each = f"{sys.executable} suite.py {{out}} {{bench}}"
-    found = compared(tmp_path, {"a": 10, "b": 10}, {"a": 12, "b": 10.2}, budget_s=8, each=each)
+    found = compared(tmp_path, {"a": 10, "b": 10}, {"a": 12, "b": 10.2}, budget_s=4, each=each)
     counts = {item.question.bench_id: len(item.pairs) for item in found.comparisons}
     assert verdicts(found)["a"] == "regression"
     assert counts["b"] > counts["a"]

@@ -163,7 +163,7 @@ def compare_suites(
     watcher: ComparisonObserver,
     clock: Callable[[], float] = monotonic,
 ) -> SuiteComparison:
-    """Run both versions in turn until every benchmark is decided or `budget_s` is over.
+    """Run both versions in turn until every benchmark is decided or `budget_s` per benchmark is over.
 
     `rule.alpha` is shared over the benchmarks of the first run. With a command for one benchmark, those that are
     undecided when at least half of them are decided are run alone.
@@ -173,12 +173,12 @@ def compare_suites(
 
     """
     started = clock()
-    ends = started + budget_s
     sides = runner.names
     (old, new), new_first = runner.run_both()
     names = [name for name in new if name in old]
     if not names:
         raise GuardError(f"{sides[0]} and {sides[1]} have no benchmark in common: {_some(old)}; {_some(new)}")
+    ends = started + budget_s * len(names)
     share = replace(rule, alpha=rule.alpha / len(names))
     comparisons = [Comparison(_question(old[name], new[name], sides, share)) for name in names]
     found = SuiteComparison(
