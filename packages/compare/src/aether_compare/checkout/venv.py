@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
 import sys
+from contextlib import suppress
+from importlib import metadata
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from msgspec import Struct
 
@@ -31,6 +36,7 @@ _GENERATED = "made"
 _COMPLETE_MARKER = "whole"
 _LOG = "setup.log"
 _CHECK = "import aether_harness.worker.main"
+_NO_HARNESS = "No module named 'aether_harness'"
 
 
 class EnvironmentSpec(Struct, frozen=True, kw_only=True):
@@ -122,7 +128,11 @@ def ensure_environment(plan: EnvironmentSpec, uv: str, say: Callable[[str], obje
         try:
             _set_up(plan, environment, uv, say)
             _copy_again(plan, environment, uv, say)
-            if (problem := _import_problem(plan, environment)) is not None:
+            problem = _import_problem(plan, environment)
+            if problem is not None and _NO_HARNESS in problem:
+                _install_harness(plan, environment, uv, say)
+                problem = _import_problem(plan, environment)
+            if problem is not None:
                 raise GuardError(
                     f"{plan.label}: its set-up must install aether-harness, with which it is measured ({problem}); "
                     "say how with [ab] setup in aether.toml"
@@ -150,6 +160,25 @@ def _set_up(plan: EnvironmentSpec, environment: VirtualEnvironment, uv: str, say
     for command in plan.commands:
         say(f"{plan.label}: setting up ({printable(shlex.join(command))})")
         _run(plan, environment, uv, command)
+
+
+def _install_harness(
+    plan: EnvironmentSpec, environment: VirtualEnvironment, uv: str, say: Callable[[str], object]
+) -> None:
+    """Install the harness that this process uses, for a revision that does not require it."""
+    say(f"{plan.label}: adding aether-harness")
+    requirements = [_requirement(name) for name in ("aether-schema", "aether-harness")]
+    _run(plan, environment, uv, (uv, "pip", "install", "--python", environment.python, *requirements))
+
+
+def _requirement(name: str) -> str:
+    """Return the requirement of a distribution as it is installed here: its folder, or its version."""
+    distribution = metadata.distribution(name)
+    with suppress(ValueError, KeyError):
+        url = json.loads(distribution.read_text("direct_url.json") or "{}")["url"]
+        if url.startswith("file://"):
+            return url2pathname(urlsplit(url).path)
+    return f"{name}=={distribution.version}"
 
 
 def _changeable(plan: EnvironmentSpec, environment: VirtualEnvironment) -> list[Copied]:

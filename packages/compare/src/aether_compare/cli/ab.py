@@ -330,10 +330,12 @@ def _matches(options: argparse.Namespace, mode: str) -> Iterator[list[VariantPai
 
     wanted = BenchSelection(names=tuple(options.benches), params=tuple(options.param))
     if mode == "revisions":
+        from aether_compare.checkout.bench_files import share_bench_files
         from aether_compare.checkout.revisions import checked_out_revisions
 
         setup = options.setup or find_config(".").ab_setup
         with checked_out_revisions(".", options.base, options.head, setup, _logger(options)) as sides:
+            share_bench_files(sides, options.benches, _logger(options))
             yield revision_pairs(sides, wanted, options.timeout)
     elif mode == "settings":
         yield setting_pairs(wanted, options.old_settings, options.new_settings, options.timeout)
