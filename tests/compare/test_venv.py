@@ -230,12 +230,13 @@ def test_a_program_that_is_not_there_is_named(build: Any) -> None:
 
 def test_a_set_up_without_the_harness_gets_it(build: Any) -> None:
     try:
-        environment = build("{python} -c pass")
+        environment, lines = build(("{python} -c pass",))
     except GuardError as error:
         if "etch" in str(error) or "dns" in str(error):
             pytest.skip("the package index cannot be reached")
         raise
     assert told(environment, "import aether_harness.worker.main; print('there')") == "there"
+    assert "main: adding aether-harness" in lines
 
 
 def test_an_error_of_the_file_system_is_one_line(project: Any, tmp_path: Path) -> None:
