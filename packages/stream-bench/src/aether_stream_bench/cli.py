@@ -47,7 +47,7 @@ exit status:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `aether-stream-bench` and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         conditions = _from_options(FaultConfig, options)
@@ -107,7 +107,7 @@ async def interruption() -> AsyncIterator[anyio.Event]:
         tasks.cancel_scope.cancel()
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="aether-stream-bench", description="The mock server of the streaming bench.")
     parser.add_argument("--version", action="version", version=f"aether-stream-bench {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if argv and argv[0] in EXTRA_OF_COMMAND and argv[0] not in _installed_commands():
             raise missing_package(argv[0])
-        options, unknown = _parser(argv[:1]).parse_known_args(argv)
+        options, unknown = build_parser(argv[:1]).parse_known_args(argv)
         if unknown:
             options.parser.refuse(unknown)
         status: int = options.command(options)
@@ -79,7 +79,7 @@ def settle_streams() -> None:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
+def build_parser(first: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser of the command named by the first argument, or of all commands."""
     parser = Parser(
         prog="aether-guard",

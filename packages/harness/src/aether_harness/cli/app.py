@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.setrecursionlimit(max(sys.getrecursionlimit(), 10_000))
     try:
         with ended_on_request():
-            options = _parser().parse_args(arguments)
+            options = build_parser().parse_args(arguments)
             with nothing_outlives():
                 status: int = options.command(options)
             sys.stdout.flush()
@@ -61,7 +61,7 @@ def discard_unwritable_streams() -> None:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="aether-bench",
         description="Measures benches in fresh worker processes, each pinned to a CPU of its own.",
