@@ -1,4 +1,4 @@
-"""Draws the pictures of `verdicts.md`: `hatch run docs:draw`."""
+"""Draws the pictures of `explanation/check.md`: `hatch run docs:draw`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def main() -> None:
     axes.legend(loc="upper left", fontsize=8, framealpha=1)
     for side in ("left", "right", "top"):
         axes.spines[side].set_visible(False)
-    figure.savefig(HERE / "verdicts.svg", metadata={"Date": None})
+    figure.savefig(HERE / "explanation" / "verdicts.svg", metadata={"Date": None})
 
 
 if __name__ == "__main__":

@@ -35,7 +35,14 @@ SMOKE = {
         ("aether-guard", "check", "-h"),
         ("aether-guard", "import", "--list"),
     ],
+    "formats": [("python", "-c", "from aether_formats.registry import format_names; print(*format_names())")],
+    "compare": [("aether-guard", "ab", "-h"), ("aether-guard", "bisect", "-h"), ("aether-guard", "schema", "ab")],
+    "history": [("aether-guard", "record", "-h"), ("aether-guard", "trend", "-h")],
+    "hatch-aether": [("python", "-c", "import hatch_aether.environments")],
+    "tox-aether": [("python", "-m", "tox", "--version")],
 }
+#: Plugins of other tools are named after them.
+TOOL_PLUGINS = ("hatch-aether", "tox-aether")
 
 
 class ReleaseError(Exception):
@@ -59,9 +66,14 @@ def siblings(package: str) -> list[str]:
     return list(dict.fromkeys(needed))
 
 
+def distribution(package: str) -> str:
+    """Return the name under which a package is published."""
+    return package if package in TOOL_PLUGINS else f"aether-{package}"
+
+
 def version(package: str) -> str:
     """Return the version of a package, which its changelog must have an entry for."""
-    module = "aether_" + package.replace("-", "_")
+    module = distribution(package).replace("-", "_")
     about = (PACKAGES / package / "src" / module / "__about__.py").read_text()
     found = re.search(r'__version__ = "(.+)"', about)
     if found is None:
@@ -72,13 +84,15 @@ def version(package: str) -> str:
 
 
 def package_of_tag(tag: str) -> str:
-    """Return the package that a tag `aether-<package>-v<version>` releases."""
-    match = re.fullmatch(r"aether-(?P<package>[a-z-]+)-v(?P<version>.+)", tag)
-    if match is None or match["package"] not in SMOKE:
-        raise ReleaseError(f"{tag}: not a tag of the form aether-<package>-v<version>")
-    if version(match["package"]) != match["version"]:
-        raise ReleaseError(f"{tag}: the package is at version {version(match['package'])}")
-    return match["package"]
+    """Return the package that a tag `<distribution>-v<version>` releases."""
+    packages = {distribution(package): package for package in SMOKE}
+    name, _, tagged = tag.rpartition("-v")
+    if name not in packages:
+        raise ReleaseError(f"{tag}: not a tag of the form <distribution>-v<version>")
+    package = packages[name]
+    if version(package) != tagged:
+        raise ReleaseError(f"{tag}: the package is at version {version(package)}")
+    return package
 
 
 def build(package: str, folder: Path) -> Path:
@@ -104,14 +118,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Builds one package and proves that it installs and runs.")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("package", nargs="?", choices=sorted(SMOKE), help="its folder under packages/")
-    which.add_argument("--tag", help="a release tag, aether-<package>-v<version>")
+    which.add_argument("--tag", help="a release tag, such as aether-guard-v0.1.0")
     options = parser.parse_args()
     try:
         package = package_of_tag(options.tag) if options.tag else options.package
         folder = ROOT / "dist" / package
         shutil.rmtree(folder, ignore_errors=True)
         wheel = build(package, folder)
-        run("twine", "check", "--strict", *sorted(folder.glob("aether_*")))
+        run("twine", "check", "--strict", *sorted(folder.glob("*aether*")))
         with tempfile.TemporaryDirectory() as place:
             others = [build(sibling, Path(place) / sibling) for sibling in siblings(package)]
             smoke_test(package, [*others, wheel])

@@ -25,7 +25,12 @@ class Package(NamedTuple):
     @property
     def module(self) -> str:
         """The name it is imported by."""
-        return "aether_" + self.name.replace("-", "_")
+        return self.distribution.replace("-", "_")
+
+    @property
+    def distribution(self) -> str:
+        """The name it is published under; plugins of other tools are named after them."""
+        return self.name if self.name.endswith("-aether") else f"aether-{self.name}"
 
     @property
     def source(self) -> Path:

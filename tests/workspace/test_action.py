@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "action.yml"
-PAGE = ROOT / "docs" / "ci.md"
+PAGE = ROOT / "docs" / "guides" / "ci.md"
 README = ROOT / "README.md"
 TEXT = ACTION.read_text(encoding="utf-8")
 SUMMARY = {
@@ -145,8 +145,8 @@ def test_the_page_tells_of_every_input_and_output() -> None:
     assert told == {*DEFAULTS, "exit-status", "report"}
 
 
-def test_the_workflow_of_the_readme_is_whole_and_has_no_weakness_that_is_known(tmp_path: Path) -> None:
-    (workflow,) = [text for text in fenced(README, "yaml") if "uses: OWNER/" in text]
+def test_the_workflow_of_the_page_is_valid_and_has_no_known_weakness(tmp_path: Path) -> None:
+    (workflow,) = [text for text in fenced(PAGE, "yaml") if "uses: OWNER/" in text]
     path = tmp_path / ".github" / "workflows" / "page.yml"
     path.parent.mkdir(parents=True)
     path.write_text(workflow.replace("OWNER", "owner").replace("HASH", "0" * 40), encoding="utf-8")

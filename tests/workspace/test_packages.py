@@ -11,7 +11,20 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-PACKAGES = ("compare", "formats", "guard", "harness", "history", "pack-bench", "schema", "stream-bench")
+PACKAGES = (
+    "compare",
+    "formats",
+    "guard",
+    "harness",
+    "hatch-aether",
+    "history",
+    "pack-bench",
+    "schema",
+    "stream-bench",
+    "tox-aether",
+)
+#: Packages without a sibling underneath.
+ALONE = {"schema", "hatch-aether", "tox-aether"}
 
 
 def distribution_of(requirement: str) -> str:
@@ -43,7 +56,7 @@ def test_a_package_is_named_after_its_folder_and_takes_its_version_from_one_plac
     packages: dict[str, Any], name: str
 ) -> None:
     project = packages[name].project
-    assert project["name"] == f"aether-{name}"
+    assert project["name"] == packages[name].distribution
     assert project["dynamic"] == ["version"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", version_of(packages[name]))
 
@@ -53,7 +66,7 @@ def test_a_package_has_what_its_readers_and_type_checkers_look_for(
     packages: dict[str, Any], root: Path, name: str
 ) -> None:
     package = packages[name]
-    assert (package.folder / "README.md").read_text(encoding="utf-8").startswith(f"# aether-{name}\n")
+    assert (package.folder / "README.md").read_text(encoding="utf-8").startswith(f"# {package.distribution}\n")
     assert f"\n## {version_of(package)}" in (package.folder / "CHANGELOG.md").read_text(encoding="utf-8")
     assert (package.folder / "LICENSE").read_bytes() == (root / "LICENSE").read_bytes()
     assert (package.source / "py.typed").is_file()
@@ -64,7 +77,7 @@ def test_a_package_has_what_its_readers_and_type_checkers_look_for(
 @pytest.mark.parametrize("name", PACKAGES)
 def test_a_sibling_is_pinned_to_a_range_that_its_present_version_is_in(packages: dict[str, Any], name: str) -> None:
     pins = [pin for pin in packages[name].project["dependencies"] if pin.startswith("aether")]
-    assert bool(pins) == (name != "schema")
+    assert bool(pins) == (name not in ALONE)
     for pin in pins:
         match = re.fullmatch(r"aether-(?P<sibling>[a-z-]+)>=(?P<least>[\d.]+),<(?P<limit>[\d.]+)", pin)
         assert match is not None, pin
@@ -79,8 +92,10 @@ def test_a_sibling_is_pinned_to_a_range_that_its_present_version_is_in(packages:
 def test_whatever_a_package_imports_it_declares(packages: dict[str, Any], name: str) -> None:
     package = packages[name]
     declared = declared_by(package.project)
+    if name == "hatch-aether":
+        declared |= {"hatch", "hatchling"}  # it is installed next to them
     providers = packages_distributions()
-    siblings = {each.module: f"aether-{each.name}" for each in packages.values()}
+    siblings = {each.module: each.distribution for each in packages.values()}
     undeclared = []
     for module, place in package.imports():
         if module in sys.stdlib_module_names or module == package.module:
@@ -95,7 +110,7 @@ def test_whatever_a_package_imports_it_declares(packages: dict[str, Any], name: 
 def test_whatever_a_package_declares_it_imports(packages: dict[str, Any], name: str) -> None:
     package = packages[name]
     providers = packages_distributions()
-    siblings = {each.module: [f"aether-{each.name}"] for each in packages.values()}
+    siblings = {each.module: [each.distribution] for each in packages.values()}
     imported = {
         distribution_of(provider)
         for module, _ in package.imports()

@@ -18,7 +18,9 @@ UV = shutil.which("uv")
 #: What a package's wheel must hold beside its modules.
 HELD = {
     "schema": ["aether_schema/summary.schema.json", "aether_schema/py.typed"],
-    "guard": ["aether_guard/ab.schema.json", "aether_guard/check.schema.json", "aether_guard/py.typed"],
+    "guard": ["aether_guard/check.schema.json", "aether_guard/report/html/style.css", "aether_guard/py.typed"],
+    "compare": ["aether_compare/ab.schema.json", "aether_compare/py.typed"],
+    "history": ["aether_history/report/page.css", "aether_history/report/page.js", "aether_history/py.typed"],
 }
 
 

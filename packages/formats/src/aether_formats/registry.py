@@ -128,5 +128,5 @@ def _load(entry: EntryPoint) -> Importer:
         problem = printable(f"{type(error).__name__}: {error}")
         raise FormatError(f"{entry.name}: {entry.value} cannot be imported: {problem}") from None
     if not isinstance(importer, Importer):
-        raise FormatError(f"{entry.name}: {entry.value} is no importer: see docs/importing.md")
+        raise FormatError(f"{entry.name}: {entry.value} is no importer: see docs/guides/plugins.md")
     return importer
