@@ -9,7 +9,7 @@ from msgspec import Meta, Struct, field
 from aether_compare.stats.e_process import CostPair
 from aether_guard.errors import GuardError
 
-#: No clock and no scale shows a figure beyond these, and within them no ratio leaves what a float can hold.
+#: No clock or scale shows figures beyond these limits, and ratios within them fit a float.
 LEAST_FIGURE, LARGEST_FIGURE = 1e-100, 1e100
 
 Count = Annotated[int, Meta(ge=0, lt=2**31)]
@@ -18,8 +18,8 @@ Count = Annotated[int, Meta(ge=0, lt=2**31)]
 class SamplePair(Struct, frozen=True, kw_only=True):
     """A pair as it was measured: the figures of both versions in the metric's unit, and which came first.
 
-    `block` is the number of the block, counted from 0 (`life` in saved files). With `disturbed` the kernel took the CPU
-    away during one of the samples; the pair counts nevertheless.
+    `block` is the number of the block, counted from 0; saved files have it under another key. With `disturbed` the
+    kernel took the CPU away during one of the samples; the pair counts nevertheless.
     """
 
     old: float

@@ -1,4 +1,4 @@
-"""What a person sees while pairs are taken: a line that is rewritten on a terminal, a line a verdict elsewhere."""
+"""Progress while pairs are taken: a line that is rewritten on a terminal, one line per verdict elsewhere."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
     from aether_compare.stats.e_process import EProcess
 
 _EVERY_S = 0.2
-#: The interval takes longer the more pairs there are, and is told anew as they grow by a fifth.
+#: The interval takes longer with more pairs; it is updated after each growth by a fifth.
 _GROWTH = 1.2
 _CLEAR = "\r\x1b[K"
 _DEFAULT_WIDTH = 80
 
 
 class NullProgress:
-    """Says nothing."""
+    """Prints nothing."""
 
     def pairs_added(self, comparison: Comparison, left_s: float) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def decided(self, comparison: Comparison) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def ended(self) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
 class LogProgress(NullProgress):
     """A line a verdict on the error stream, for logs."""
 
     def decided(self, comparison: Comparison) -> None:
-        """Say what became of a bench; of one that failed the report says it."""
+        """Print the verdict of a bench; errors are left to the report."""
         if comparison.problem is None:
             sys.stderr.write(f"{summary_line(comparison)}\n")
         sys.stderr.flush()
@@ -66,24 +66,24 @@ class TerminalProgress(LogProgress):
         if known_for != bench_id or pairs > known_at * _GROWTH:
             self._interval, self._interval_at = comparison.trial.interval(), (pairs, bench_id)
         text = progress_line(comparison, self._interval, left_s)
-        # One that does not say how wide it is says 0.
+        # A terminal of unknown width reports 0.
         width = os.get_terminal_size(sys.stderr.fileno()).columns or _DEFAULT_WIDTH
         sys.stderr.write(f"{_CLEAR}{text[: max(1, width - 1)]}")
         sys.stderr.flush()
 
     def decided(self, comparison: Comparison) -> None:
-        """Leave a line behind that says what became of a bench."""
+        """Print the verdict of a bench as a line that stays."""
         sys.stderr.write(_CLEAR)
         super().decided(comparison)
 
     def ended(self) -> None:
-        """Leave nothing behind of what was being followed."""
+        """Remove the progress line."""
         sys.stderr.write(_CLEAR)
         sys.stderr.flush()
 
 
 def stderr_progress(*, quiet: bool) -> NullProgress:
-    """Return what fits the error stream."""
+    """Return the progress display that fits the error stream."""
     if quiet:
         return NullProgress()
     return TerminalProgress() if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else LogProgress()
@@ -107,7 +107,7 @@ def progress_line(comparison: Comparison, interval: tuple[float, float] | None, 
 
 
 def summary_line(comparison: Comparison) -> str:
-    """Return what became of one bench."""
+    """Return a line with the verdict of a bench."""
     return printable(f"{comparison.question.bench_id}: {comparison.trial.final_verdict} after {pairs_in(comparison)}")
 
 

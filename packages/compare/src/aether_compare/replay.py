@@ -1,4 +1,4 @@
-"""Pairs kept in a file, JSON lines, to be decided again from them: what `--save` writes and `--replay` reads."""
+"""Save pairs as JSON lines (`--save`) and decide again from them (`--replay`)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ FORMAT_VERSION = 1
 #: Seeds that every reader of JSON can hold.
 SEED_LIMIT = 2**53
 _MAX_ELAPSED_S = 1e9
-#: No name, command line or problem needs more characters to be told from others.
+#: The maximum length of names, command lines and problems.
 _MAX_TEXT_LENGTH = 2000
-#: What a CI host takes for a command of its own: at the start of a line, or anywhere in it.
+#: Text that a CI host takes for a command: `::` at the start of a line, `##` anywhere in it.
 _HOST_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#)")
 
 
 class SavedComparison(Struct, frozen=True, kw_only=True):
-    """One bench as the first line has it. `problem` is what ended it."""
+    """One bench in the first line. `problem` is the error that ended it."""
 
     question: ComparisonSpec
     elapsed_s: Annotated[float, Meta(ge=0, le=_MAX_ELAPSED_S)]
@@ -138,7 +138,7 @@ def _benches_of(header: Header, overrides: Mapping[str, object]) -> list[Compari
 
 
 def _shown(asked: SavedComparison) -> SavedComparison:
-    """Return a bench with texts that are safe to print: somebody else may have written the file."""
+    """Return a bench with texts that are safe to print: the file may come from a stranger."""
     question = asked.question
     texts = {name: _safe(getattr(question, name)) for name in ("bench_id", "unit", "old_side", "new_side")}
     problem = None if asked.problem is None else _safe(asked.problem) or "it failed, and the file does not say how"

@@ -1,4 +1,4 @@
-"""What a contest came to, as documents: JSON for programs, and a page with the samples behind it."""
+"""Reports of comparisons: JSON for programs, and an HTML page with the samples."""
 
 from __future__ import annotations
 

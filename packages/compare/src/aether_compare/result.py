@@ -1,4 +1,4 @@
-"""What a contest came to: figures for programs, judgements for reports, a sentence for people. Pure."""
+"""Results of comparisons: figures for programs, judgments for reports, a sentence for people. Pure."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ComparisonResults(Struct, frozen=True, kw_only=True):
 
 
 def outcome_of(comparison: Comparison, seed: int, *, strict: bool, warn_only: bool = False) -> ComparisonResult:
-    """Return what came of one bench."""
+    """Return the result of one bench."""
     question, trial = comparison.question, comparison.trial
     rule = question.rule
     verdict: Verdict = "error" if comparison.problem is not None else trial.final_verdict

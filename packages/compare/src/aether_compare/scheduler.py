@@ -1,4 +1,4 @@
-"""Benches decided one beside the other: who gets the next pairs, and what came of it."""
+"""Compare several benches in turn until each is decided."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ComparisonSpec(Struct, frozen=True, kw_only=True):
-    """What is asked about one bench: the unit of its figures, the names of its two sides, and the rule."""
+    """The question about one bench: the unit of its figures, the names of its two versions, and the rule."""
 
     bench_id: str
     metric: Metric
@@ -32,18 +32,18 @@ class ComparisonSpec(Struct, frozen=True, kw_only=True):
 
 
 class PairSource(Protocol):
-    """Where the pairs of one bench come from."""
+    """The source of the pairs of one bench."""
 
     @property
     def bets_per_block(self) -> int:
-        """How many bets are made of two workers before they make room for fresh ones."""
+        """The number of bets that a block takes with the same two workers."""
 
     def open_block(self) -> AbstractContextManager[Callable[[], tuple[SamplePair, ...]]]:
         """Start both versions and yield a function that takes the pairs of one bet."""
 
 
 class ScriptedPairSource:
-    """Opponents whose figures are written beforehand, each pair a bet: for tests of what takes part in a contest.
+    """A source of given figures, each pair a bet, for tests. It fails after the last figure, as a version that crashes.
 
     A script that is over fails, as a version that crashes does.
     """
@@ -107,7 +107,7 @@ class Comparison:
         self.pairs += bet
 
     def costs_of(self, pairs: SamplePair) -> CostPair:
-        """Return what both versions cost by a pair.
+        """Return the costs of both versions in a pair.
 
         Raises:
             GuardError: a figure has no ratio; names the bench and the side.
@@ -126,13 +126,13 @@ class ComparisonObserver(Protocol):
     """Watches a contest go by."""
 
     def pairs_added(self, comparison: Comparison, left_s: float) -> None:
-        """There are more pairs of a bench; so many seconds are left for all that is undecided."""
+        """A bench has more pairs; `left_s` seconds are left for all undecided benches."""
 
     def decided(self, comparison: Comparison) -> None:
         """A bench has its verdict, or failed."""
 
     def ended(self) -> None:
-        """No more pairs are taken, for whatever reason."""
+        """No more pairs are taken."""
 
 
 def run_comparisons(

@@ -1,4 +1,4 @@
-"""What is measured, on which terms, and whose fault it is when it cannot be."""
+"""The versions to compare, the settings of the measurement, and errors that name the version at fault."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FAIR = 0.5
 
 
 class Variant(Struct, frozen=True, kw_only=True):
-    """One version of a bench: what it is called, and where and how a worker measures it.
+    """One version of a bench: its name, and where and how a worker measures it.
 
     `changes` are the variables set for the worker on top of this process's environment.
     """
@@ -45,7 +45,7 @@ class VariantPair(Struct, frozen=True, kw_only=True):
 
 
 class MeasurementSettings(Struct, frozen=True, kw_only=True):
-    """What holds for both sides alike. `timeout_s` bounds each step of a worker."""
+    """Settings for both versions. `timeout_s` bounds each step of a worker."""
 
     assignment: CpuAssignment
     timeout_s: float
@@ -58,10 +58,10 @@ def random_order(draw: Random) -> tuple[int, int]:
 
 @contextmanager
 def error_context(bench_id: str, side: Variant, step: str) -> Iterator[None]:
-    """Say of what goes wrong whose it is and where.
+    """Turn errors of a worker or the system into an error that names bench, version and step.
 
     Raises:
-        GuardError: in place of what a worker or the system raised; names the bench, the side and the step.
+        GuardError: instead of the original error.
 
     """
     try:

@@ -1,4 +1,4 @@
-"""Where a version of a bench is measured."""
+"""The environment in which a version of a bench is measured."""
 
 from __future__ import annotations
 

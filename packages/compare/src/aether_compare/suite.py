@@ -43,8 +43,8 @@ class Suite(Struct, frozen=True, kw_only=True):
     """How a suite is run and read.
 
     `command` is split into words without a shell; `{out}` in it is the path of the result file. Without `{out}` the
-    results are at `results`, a path in the tree. `each` is the command that runs the one benchmark `{bench}`; with it,
-    benchmarks that stay undecided for long are run alone.
+    results are at `results`, a path in the tree. `each` is a command that runs only the benchmark `{bench}`; it serves
+    benchmarks that stay undecided for long.
     """
 
     command: str
@@ -72,7 +72,7 @@ class SuiteRunner:
         """Run `suite` for `sides`, with result files in `folder`.
 
         Raises:
-            GuardError: there is no such format, or the command does not say where the results are.
+            GuardError: there is no such format, or the command does not contain a place for results.
 
         """
         self._suite = suite
@@ -96,7 +96,7 @@ class SuiteRunner:
         return self._suite.each is not None
 
     def run_both(self, bench: str | None = None) -> tuple[tuple[dict[str, Summary], dict[str, Summary]], bool]:
-        """Run the suite, or one benchmark of it, for both versions.
+        """Run the suite, or a single benchmark of it, for both versions.
 
         Returns the results of the old and the new version by bench, and whether the new version ran first.
 

@@ -1,4 +1,4 @@
-"""Who stands against whom: two revisions of a repository, two settings of a bench, two commands."""
+"""The versions to compare: two revisions of a repository, two settings of a bench, two commands."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 #: How long the import of a file may take.
 IMPORT_LIMIT_S = 60.0
-#: What a command is called that only a shell can read.
+#: The name of a command that only a shell can read.
 _ANY_COMMAND = "command"
 _NO_BENCH_NAMED = re.compile(r"[^.=]+=.*", re.DOTALL)
 
 
 def comparison_spec(match: VariantPair, rule: TestSpec) -> ComparisonSpec:
-    """Return what is asked about a match: by `rule`, in the direction of its metric."""
+    """Return the question about a pair of variants: by `rule`, in the direction of its metric."""
     old, new = match.sides
     return ComparisonSpec(
         bench_id=match.bench_id,
@@ -60,7 +60,7 @@ def revision_pairs(
     """
     old_side, new_side = sides
     new = discover_benches(new_side, wanted, limit_s)
-    # By the names that were asked for where there are any: they may be files, which each side has its own of.
+    # Use the requested names if there are any: a name may be a file that each side has.
     names = wanted.names or tuple(bench.bench_id for bench in new)
     old = {bench.bench_id: bench for bench in discover_benches(old_side, replace(wanted, names=names), limit_s)}
     matches = []
@@ -149,7 +149,7 @@ def _settings_side(bench: Described, texts: Sequence[str]) -> VariantEnvironment
 
 
 def _program_name(params: CommandParams, option: str) -> str:
-    """Return what the command is called, having made sure that it can be read.
+    """Return the name of the command after checking its syntax.
 
     Raises:
         GuardError: it is empty, or its quotes do not match; names the option.

@@ -15,7 +15,7 @@ class ImportFileError(FormatError):
     """A file that violates its format. The message names the place in the file, not the file."""
 
     def __init__(self, problem: str, *, place: str = "") -> None:
-        """Keep one printable line: the place in the file, and what is wrong there."""
+        """Keep one printable line: the place in the file, and the problem there."""
         # Cut before escaping, which looks at every character.
         line = printable(
             f"{place[:_MAX_LENGTH]}: {problem[: 2 * _MAX_LENGTH]}" if place else problem[: 2 * _MAX_LENGTH]

@@ -55,11 +55,11 @@ class ImportedSeries(Struct, frozen=True, kw_only=True):
 
 
 class ImportOptions(Struct, frozen=True, kw_only=True):
-    """What whoever imports says beside the file.
+    """The user's options for an import.
 
-    `better` holds pairs of a glob of bench ids, empty for every unit without a direction, and the direction;
-    `columns` names the columns of a CSV by what is in them, and `unit` is that of figures without one.
-    `allow_failures` is the largest share of failed operations with which a series is still judged.
+    `better` holds pairs of a glob of bench ids, empty for every unit without a direction, and the direction. `columns`
+    maps roles to columns of a CSV, and `unit` is the unit of figures without one. `allow_failures` is the maximum share
+    of failed operations with which a series is still judged.
     """
 
     better: tuple[tuple[str, Better], ...] = ()
@@ -78,9 +78,9 @@ def name_with_params(name: str, params: dict[str, Scalar]) -> str:
 
 
 def environment_from(info: Mapping[str, Any], **keys: str) -> dict[str, Any]:
-    """Return what a tool's table says of the machine under `keys`, our names to its: texts and whole numbers.
+    """Return the properties of the machine under `keys`, our names to the tool's: texts and whole numbers.
 
-    An importer names what is fixed, never a clock or a temperature that was read while measuring.
+    An importer names fixed properties, never a clock rate or a temperature that was read while measuring.
     """
     found = {ours: info.get(theirs) for ours, theirs in keys.items()}
     return {ours: value for ours, value in found.items() if value and isinstance(value, (str, int))}

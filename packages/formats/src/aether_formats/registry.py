@@ -31,26 +31,26 @@ class Importer(Protocol):
         """The ends of its file names in a folder of results; empty if a folder is the report."""
 
     def matches(self, document: Document) -> bool:
-        """Return whether the document is surely of this format. It never raises on what is not."""
+        """Return whether the document certainly has this format. It never raises on other content."""
 
     def read(self, document: Document, options: ImportOptions) -> Iterable[ImportedSeries]:
         """Yield the figures of each bench.
 
         Raises:
-            ImportProblem: the document is not what the format promises.
+            ImportFileError: the document violates the format.
 
         """
 
 
 @runtime_checkable
 class Finder(Protocol):
-    """An importer that knows how its tool lays out folders of results. A module may have this ability or not."""
+    """An optional ability of an importer: it knows the layout of its tool's result folders."""
 
     def find_files(self, folder: str) -> list[str]:
         """Return the files of `folder` that hold the newest results; empty where it is not laid out by the tool.
 
         Raises:
-            ImportProblem: it holds results that are not to be compared as one, such as those of two machines.
+            ImportFileError: the folder holds results that must not be compared as one, such as those of two machines.
 
         """
 

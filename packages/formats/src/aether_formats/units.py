@@ -1,7 +1,7 @@
-"""What a unit says: the metric it is of, its factor, and which way is better. Pure.
+"""The metric, factor and direction of a unit. Pure.
 
-A factor is a whole number to multiply with or one to divide by, so that a conversion rounds once, as the nearest
-number to the exact one. Multiplying by a power of two, for the binary prefixes, is exact.
+A factor is a whole number to multiply or to divide by, so that a conversion rounds once, to the nearest number.
+Multiplying by a power of two, for binary prefixes, is exact.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Conversion(Struct, frozen=True, kw_only=True):
         return self.convert_all((value,))[0]
 
 
-#: Milliseconds of each unit of time: what to multiply with, and what to divide by.
+#: Milliseconds per unit of time: a multiplier and a divisor.
 _TIMES: dict[str, tuple[int, int]] = {
     **dict.fromkeys(("ps", "picosecond", "picoseconds"), (1, 10**9)),
     **dict.fromkeys(("ns", "nsec", "nsecs", "nanosecond", "nanoseconds"), (1, 10**6)),
@@ -56,9 +56,9 @@ _TIMES: dict[str, tuple[int, int]] = {
 _PREFIXES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 _MEGA = 10**6
-# What one operation takes of something is a cost.
+# A quantity per operation is a cost.
 _COST = re.compile(r"(?P<unit>.+?)(?:/| per )(?:op|ops|iter|iteration|call|operation)", re.IGNORECASE)
-# What is counted where work is done; more of it in the same time is better.
+# Units of work; more work per time is better.
 _WORK = (
     r"ops?|operations?|req|reqs|requests?|iters?|iterations?|items?|elems?|elements?|rows?|msgs?|messages?|events?|"
     r"calls?|txs?|transactions?|queries|query|records?|samples?|frames?|reads?|writes?|lookups?|docs?|documents?|"
@@ -77,7 +77,7 @@ _PER_SECOND |= {"us": 10**6, "µs": 10**6, "μs": 10**6, "microsecond": 10**6, "
 
 @lru_cache(maxsize=1024)
 def conversion_for(unit: str) -> Conversion:
-    """Return what `unit` says. One that is not known becomes a `value` in that unit, its direction left open."""
+    """Return the meaning of `unit`. An unknown unit becomes a `value` in that unit without a direction."""
     unit = unit.strip()
     return _time(unit) or _cost(unit) or _rate(unit) or Conversion(unit=unit)
 
@@ -119,7 +119,7 @@ def _throughput(prefix: str, bits: int) -> Conversion:
 
 
 def _work_rate(work: str, time: str) -> Conversion:
-    """Return the conversion of a rate to one a second, so that it can be compared in whatever it was written."""
+    """Return the conversion of a rate to a rate per second, so that rates in different units are comparable."""
     if time in {"min", "minute"}:
         return Conversion(unit=f"{work}/s", divide=60, better="higher")
     return Conversion(unit=f"{work}/s", multiply=_PER_SECOND[time], better="higher")

@@ -47,7 +47,7 @@ class WaiverTable(TomlTable, frozen=True, kw_only=True):
 
 
 class GuardTable(BenchTable, frozen=True, kw_only=True):
-    """The table `[guard]`: where the files are, and the policy of every bench."""
+    """The table `[guard]`: the paths, and the policy of every bench."""
 
     baseline: tuple[str, ...] = ()
     current: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class Pyproject(Struct, frozen=True, kw_only=True):
 
 
 class Config(Struct, frozen=True, kw_only=True):
-    """What the file says, its paths as seen from the working folder. `path` is None where there is no file.
+    """The content of the file, with paths relative to the working folder. `path` is None without a file.
 
     `ab_setup` is empty where the file leaves it open.
     """
@@ -196,7 +196,7 @@ def _policies(path: str, table: GuardTable) -> PolicySet:
 
 
 def _problem(error: Exception, data: bytes) -> str:
-    """Return one line for what a decoder found, with the nearest known key for an unknown one."""
+    """Return one line for a decoder's error, with the nearest known key for an unknown one."""
     import difflib
 
     if isinstance(error, RecursionError):
@@ -220,7 +220,7 @@ def _problem(error: Exception, data: bytes) -> str:
 
 
 def _named(place: str, data: bytes) -> str:
-    """Return a place with the name of the bench's table, of which the decoder only says that it is one of them."""
+    """Return a place with the name of the bench's table, which the decoder does not report."""
     if not place.startswith("guard.bench[...]"):
         return place
     document = msgspec.toml.decode(data)

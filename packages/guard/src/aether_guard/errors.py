@@ -1,4 +1,4 @@
-"""What stops the guard before it can judge: usage and configuration. One line each, exit status 2."""
+"""Errors of usage and configuration: one line each, exit status 2."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHOWN_LENGTH = 300
 
 
 class GuardError(Exception):
-    """The root of this package's errors; the message names what was wrong, where, and what to do."""
+    """The root of this package's errors; the message names the problem, its place and a remedy."""
 
 
 def explain(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What can go wrong while measuring. Every message is one line that a user can act on."""
+"""Errors of measuring. Every message is one line that a user can act on."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ class HarnessError(Exception):
 
 
 class UsageError(HarnessError):
-    """What was asked for makes no sense: an unknown bench, a parameter of a wrong type."""
+    """The request is invalid: an unknown bench, a parameter of a wrong type."""
 
 
 class BenchError(HarnessError):
-    """Raised by a bench for what its user can cause: an unreadable file, a server that is away."""
+    """Raised by a bench for a problem that its user can fix: an unreadable file, an unreachable server."""
 
 
 class RoundError(HarnessError):
     """A round of a bench could not be finished: the bench raised, crashed, hung or answered nonsense."""
 
     def __init__(self, bench_id: str, round_number: int, step: str, problem: str) -> None:
-        """Name the bench, the round (from 1) and the step that failed, and say why in one line."""
+        """Name the bench, the round (from 1), the failed step and the reason in one line."""
         self.bench_id = bench_id
         self.problem = in_a_line(problem)
         super().__init__(f"{printable(bench_id)}: round {round_number}: {step}: {self.problem}")

@@ -1,4 +1,4 @@
-"""From the files of a history to the trends of its benches: what is read, searched and said, in one place."""
+"""From the files of a history to the trends of its benches."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from aether_history.store import Store
 
-#: So many files of single runs take longer to open than to read.
+#: With more files of single runs, opening takes longer than reading.
 MANY_FILES = 1_000
 
 
 class HistoryQuery(Struct, frozen=True, kw_only=True):
-    """What is wanted of a history: benches by name or glob, all where there is none.
+    """The selection from a history: benches by name or glob, all benches if empty.
 
-    `renamed` are names of today by those of before.
+    `renamed` maps earlier names to present ones.
     """
 
     benches: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class HistoryQuery(Struct, frozen=True, kw_only=True):
 
 
 class HistoryReport(Struct, frozen=True, kw_only=True):
-    """All trends of a history, the latest changes first, with the series they are of; lines about what is missing.
+    """All trends of a history, the latest changes first, with their series, and lines about missing data.
 
     `repository` is the web address under which commits are found, None where that is unknown.
     """
@@ -56,7 +56,7 @@ class HistoryReport(Struct, frozen=True, kw_only=True):
 
 
 def analyze(store: Store, asked: HistoryQuery, repository: str | None, say: Callable[[str], object]) -> HistoryReport:
-    """Return the trends of the benches asked for; `say` is called with a line about an executor that went away.
+    """Return the trends of the selected benches; `say` is called with a line about a lost executor.
 
     Raises:
         GuardError: there is no history or nothing in it, or it or the scheduler cannot be reached.
@@ -91,7 +91,7 @@ def _rows(store: Store, asked: HistoryQuery) -> QueryResult:
     values: dict[str, object] = {}
     where = f"{asked.quantile} IS NOT NULL"
     if asked.benches:
-        # `[` and `?` may stand in a name of a bench: what is there under that very name is meant.
+        # A bench name may contain `[` and `?`: an existing bench of exactly this name has precedence over the glob.
         globs = "".join(f" OR bench_id GLOB $glob{at}" for at, _ in _globs(asked.benches))
         where += f" AND (bench_id IN $names{globs})"
         values["names"] = [*asked.benches, *former]
@@ -127,7 +127,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def parse_renames(pairs: Sequence[str]) -> Mapping[str, str]:
-    """Return the names of today by those of before, of `OLD=NEW` each, followed through to the last.
+    """Return present names by earlier ones, from `OLD=NEW` each, followed to the last.
 
     Raises:
         GuardError: one is not written so, or they go in a circle.

@@ -1,4 +1,4 @@
-"""Where the level of a series changed, by how much, and how sure that is. Pure.
+"""Changes in the level of a series: their place, size and confidence. Pure.
 
 Sources: intervals of every length that overlap by half (Kovács, Bühlmann, Li and Munk 2023, Seeded binary
 segmentation), of which the narrowest that show a change win (Baranowski, Chen and Fryzlewicz 2019,
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-#: A level is at least so many points: two may be one bad minute of a machine.
+#: The minimum number of points of a level: two may be one bad minute of a machine.
 MIN_SEGMENT = 3
-#: A difference is a candidate from so many times what the largest of pure noise would be.
+#: The factor by which a candidate exceeds the maximum of pure noise.
 CANDIDATE_AT = 1.15
-#: Points further from their level than so many standard deviations count as if they were there.
+#: Points further from their level than this number of standard deviations are moved to that distance.
 CLIPPED_AT = 3.0
 #: The median absolute deviation of a normal distribution, times this, is its standard deviation.
 NORMAL_SCALE = 1.4826
@@ -75,14 +75,14 @@ def find_changes(values: Sequence[float] | Array, confidence: float = 0.99) -> l
         return []
     scaled = np.log(series) if float(series.min()) > 0 else series / float(series.max())
     noise, autocorrelation = _noise(scaled)
-    # What remembers varies more in the mean than its points let on.
+    # The mean of an autocorrelated series varies more than its points suggest.
     inflation = math.sqrt((1 + autocorrelation) / (1 - autocorrelation))
     smooth = _hampel_filter(scaled, noise)
     places = _candidates(smooth / (noise * inflation))
     judged: dict[int, float] = {}
     clipped = smooth
     for _ in range(_ROUNDS):
-        # Once the chance ones are out, the others may lie better, and the spikes be others.
+        # Without the chance changes, the others may move, and other points be spikes.
         places = _refine_locations(smooth, places)
         clipped = _clipped(scaled, places, noise)
         judged = _prune(clipped, places, autocorrelation, confidence)
@@ -97,10 +97,10 @@ def find_changes(values: Sequence[float] | Array, confidence: float = 0.99) -> l
 
 
 def _noise(series: Array) -> tuple[float, float]:
-    """Return the standard deviation around the levels, and how far each point remembers the one before, 0 to 1.
+    """Return the standard deviation around the levels, and the autocorrelation of successive points, 0 to 1.
 
-    Both come from the differences of neighbours, in which a change of level is one among many. Those of noise
-    without memory are correlated by -1/2, those of a first-order autoregression with the memory m by -(1 - m) / 2.
+    Both come from differences of neighbors, few of which contain a change of level. Differences of white noise have a
+    correlation of -1/2, those of a first-order autoregression with the coefficient m one of -(1 - m) / 2.
     """
     steps = np.diff(series)
     deviation = NORMAL_SCALE * float(np.median(np.abs(steps - np.median(steps))))
@@ -110,7 +110,7 @@ def _noise(series: Array) -> tuple[float, float]:
     kept = np.clip(steps, -CLIPPED_AT * deviation, CLIPPED_AT * deviation)
     power = float(np.mean(kept * kept))
     correlation = float(np.mean(kept[1:] * kept[:-1])) / power if power > 0 else -0.5
-    # Of chance alone it varies by about 1/sqrt(n); only what is beyond that is believed.
+    # By chance alone it varies by about 1/sqrt(n); only the excess counts.
     autocorrelation = min(max(1 + 2 * correlation - 2 / math.sqrt(len(steps)), 0.0), MAX_MEMORY)
     return max(deviation / math.sqrt(2 * (1 - autocorrelation)), _MIN_NOISE), autocorrelation
 
@@ -133,7 +133,7 @@ def _candidates(series: Array) -> list[int]:
     while True:
         whole = min(round(length), count)
         starts, places, heights = _layer(sums, count, whole)
-        # Widest differences first, so that of two intervals of a length the clearer one decides.
+        # Sort by the size of the difference, so that the clearer of two intervals of the same length decides.
         for at in np.argsort(-heights):
             if heights[at] < threshold:
                 break

@@ -1,4 +1,4 @@
-"""What git knows of the commits in a history: their order, and where they can be looked at."""
+"""The commits of a history in git: their order, and their addresses on the web."""
 
 from __future__ import annotations
 

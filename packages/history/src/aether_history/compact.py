@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 class CompactResult(Struct, frozen=True, kw_only=True):
-    """What packing came to: how many files became one, its name, and the files at fault, which stay as they are."""
+    """The result of a compaction: the number of files, the name of the new one, and damaged files, which stay as they
+    are.
+    """
 
     files: int
     name: str
@@ -26,8 +28,8 @@ class CompactResult(Struct, frozen=True, kw_only=True):
 def compact(store: Store) -> CompactResult:
     """Gather every sound file into one Parquet file, and only then take them away.
 
-    Whoever reads meanwhile sees a row once, and whoever is killed meanwhile leaves rows twice, of which readers count
-    one. A file in which anything is wrong stays where it is.
+    A reader in between sees each row once. A killed process leaves rows twice, of which readers count one. A damaged
+    file stays where it is.
 
     Raises:
         GuardError: there is no history, or it cannot be read or written.

@@ -1,4 +1,4 @@
-"""Where series are searched for changes: in this process, in a pool of this machine's, or on a Dask cluster."""
+"""Search series for changes: in this process, in a pool on this machine, or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     Batch = list[list[float]]
     Found = list[list[ChangePoint]]
-    # Who searches, and what raises once nobody there does any more without having said so.
+    # An executor, and a function that raises if the executor is gone without an error.
     Pool = tuple[Executor, Callable[[], None]]
 
 #: Below this many points a pool takes longer to start than it saves.
 WORTH_A_POOL = 150_000
-#: Points a task, so that handing it over costs little beside it.
+#: Points per task, large enough that passing on a task costs little.
 BATCH_POINTS = 20_000
 _CONNECT_LIMIT_S = 5
 #: A result that is longer in coming is asked after.
@@ -37,8 +37,8 @@ def find_changes_parallel(
 ) -> Found:
     """Return the changes of every series, in order.
 
-    Without a `scheduler` this machine's CPUs do it. Where one goes away meanwhile, answers no more or has lost its last
-    worker, or a process of the pool dies, what is left is done here, and `say` is called with a line about it.
+    Without a `scheduler`, the CPUs of this machine do the work. If the scheduler is lost, stops answering or loses its
+    last worker, or a process of the pool dies, the rest is done here, and `say` is called with a line about it.
 
     Raises:
         GuardError: the scheduler cannot be reached, or Dask is not installed.
@@ -53,7 +53,7 @@ def find_changes_parallel(
 
 
 def search(batch: Batch, confidence: float) -> Found:
-    """Return the changes of each series of a batch: what runs elsewhere."""
+    """Return the changes of each series of a batch; runs on an executor."""
     return [find_changes(values, confidence) for values in batch]
 
 
@@ -89,13 +89,13 @@ def _local() -> Iterator[Pool]:
 
     # Not forked: threads of the database may hold locks just then.
     with ProcessPoolExecutor(_cpus(), mp_context=multiprocessing.get_context("spawn")) as executor:
-        # The death of a process is told by its results.
+        # Its results report the death of a process.
         yield executor, lambda: None
 
 
 @contextmanager
 def _cluster(address: str) -> Iterator[Pool]:
-    """Yield the executor of a Dask cluster, and what asks after its scheduler.
+    """Yield the executor of a Dask cluster, and a function that checks its scheduler.
 
     Raises:
         GuardError: it cannot be reached, or Dask is not installed.
@@ -110,9 +110,9 @@ def _cluster(address: str) -> Iterator[Pool]:
         from distributed import Client
     except ModuleNotFoundError:
         raise GuardError("--scheduler needs Dask: pip install 'aether-guard[dask]'") from None
-    # What becomes of the cluster is said here, in a line.
+    # The state of the cluster is reported here, in one line.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    # One that is gone stays gone, and what is left is done here.
+    # A lost scheduler stays lost; the rest is done here.
     patience = {"distributed.comm.timeouts.connect": f"{_CONNECT_LIMIT_S}s", "distributed.comm.retry.count": 0}
     with dask.config.set(patience):
         try:

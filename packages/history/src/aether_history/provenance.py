@@ -1,4 +1,4 @@
-"""Which commit and branch figures belong to: as they say, as the command line says, or as git and the host do."""
+"""The commit and branch of figures: by their own account, by the command line, or by git and the host."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _BRANCH_VARIABLES = ("GITHUB_HEAD_REF", "GITHUB_REF_NAME", "CI_COMMIT_BRANCH", "
 def provenance_of(summaries: Sequence[Summary], commit: str | None, branch: str | None) -> list[Provenance]:
     """Return where each summary comes from.
 
-    `commit` and `branch` stand over what is found; a summary's own commit stands over the working folder's. Without
-    git, or outside a repository, what is not given is unknown.
+    `commit` and `branch` override the detected ones; a summary's own commit overrides that of the working folder.
+    Without git, or outside a repository, they are unknown unless given.
 
     Raises:
         GuardError: `commit` is given, here is a repository, and it has no such revision.

@@ -1,4 +1,4 @@
-"""Rows out of the files of a history, in place, by DuckDB; and what of them could not be read."""
+"""Select rows from the files of a history, in place, by DuckDB; and report unreadable files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _ATTEMPTS = 5
 _ROW_GROUP = 8192
 # Twice the longest row that is written.
 _LINE_LIMIT_BYTES = 16 * 2**20
-# A folder called `branch=x` says nothing about its rows.
+# A folder named `branch=x` does not set a column of its rows.
 _PLAIN_NAMES = "filename = true, hive_partitioning = false"
 
 _VALID_ROW = " AND ".join(
@@ -61,12 +61,12 @@ _VALID_ROW = " AND ".join(
         "try_cast(timestamp AS TIMESTAMP) IS NOT NULL",
     ]
 )
-#: Of two rows of one bench in one run the one recorded first counts: a file may be there twice while it is packed.
+#: Of two rows of one bench in one run, the first recorded one counts: a file may exist twice during a compaction.
 _DEDUPLICATE = "QUALIFY row_number() OVER (PARTITION BY run_id, bench_id ORDER BY recorded_at) = 1"
 
 
 class QueryResult(Struct, frozen=True, kw_only=True):
-    """What a query came to: its columns, each as long as there are rows, and a line for each file at fault.
+    """The result of a query: its columns, of equal length, and a line per damaged file.
 
     `faults` has the lines by the names of the files; `singles` counts the files of single runs that were read.
     """
@@ -93,7 +93,7 @@ def connect(store: Store) -> DuckDBPyConnection:
 def select(store: Store, wanted: str, where: str = "true", values: dict[str, Any] | None = None) -> QueryResult:
     """Return the columns `wanted` of the rows for which `where` holds, oldest first.
 
-    What cannot be read is left out and named. `values` are those of the parameters in `where`.
+    Unreadable files are left out and named. `values` are the parameters in `where`.
 
     Raises:
         GuardError: there is no history, or it cannot be reached.
@@ -112,7 +112,7 @@ def select(store: Store, wanted: str, where: str = "true", values: dict[str, Any
 def _select_once(
     connection: DuckDBPyConnection, store: Store, files: Sequence[str], query: tuple[str, str, dict[str, Any]]
 ) -> QueryResult | None:
-    """Return what is in `files`, None where one of them has gone."""
+    """Return the rows in `files`, or None if one of them is gone."""
     import duckdb
 
     faults = {name: fault for name in files if (fault := store.fault(name))}
@@ -161,7 +161,7 @@ def _relation(store: Store, files: Sequence[str]) -> tuple[str, dict[str, Any]]:
 
 
 def _invalid_rows(connection: DuckDBPyConnection, store: Store, files: Sequence[str]) -> dict[str, str]:
-    """Return what is wrong with every file of single runs in which a row is no row, by its name."""
+    """Return the problem of every file of single runs with an invalid row, by its name."""
     lines = [name for name in files if name.endswith(LINES)]
     if not lines:
         return {}
@@ -177,12 +177,12 @@ def _invalid_rows(connection: DuckDBPyConnection, store: Store, files: Sequence[
 
 
 def _unreadable(connection: DuckDBPyConnection, store: Store, files: Sequence[str]) -> dict[str, str]:
-    """Return what is wrong with every file that cannot be read, by its name: halves are read until they are files."""
+    """Return the problem of every unreadable file, by its name: halves are tried until single files are left."""
     import duckdb
 
     relation = _relation(store, files)
     try:
-        # Every column, since what is broken may be behind what is asked for first.
+        # Read every column, because the damage may be in a later one.
         connection.execute(f"SELECT max(hash({', '.join(COLUMNS)})) FROM {relation[0]}", relation[1]).fetchone()  # noqa: S608
     except duckdb.Error as error:
         if len(files) > 1:

@@ -27,7 +27,7 @@ _DIGEST_LENGTH = 16
 
 
 class Provenance(Struct, frozen=True, kw_only=True):
-    """Where figures come from: the commit, when it was made (ISO 8601, UTC), and the branch; None is unknown."""
+    """The origin of figures: the commit, its time (ISO 8601, UTC), and the branch; None is unknown."""
 
     commit: str | None = None
     commit_time: str | None = None
@@ -37,10 +37,10 @@ class Provenance(Struct, frozen=True, kw_only=True):
 class Row(Struct, frozen=True, kw_only=True):
     """The figures of one bench in one run, flat, as a line or a Parquet row holds them.
 
-    `p50` and `p95` are in `unit`, or None where the summary holds no such statistic; a mean is kept as `p50`. `ruler`
-    is the median of the reference kernel `kernel` in milliseconds. Times are ISO 8601 in UTC, to the microsecond, so
-    that they sort as text. `params` and `environment` are JSON with sorted keys. A run has one row per bench; of two
-    rows with the same `run_id` and `bench_id` the first one recorded counts.
+    `p50` and `p95` are in `unit`, or None if the summary does not hold them; a mean is kept as `p50`. `ruler` is the
+    median of the reference kernel `kernel` in milliseconds. Times are ISO 8601 in UTC, to the microsecond, so that they
+    sort as text. `params` and `environment` are JSON with sorted keys. A run has one row per bench; of two rows with
+    the same `run_id` and `bench_id` the first recorded one counts.
     """
 
     aether_history: Literal[1] = FORMAT_VERSION
@@ -64,10 +64,10 @@ class Row(Struct, frozen=True, kw_only=True):
 
 
 def rows_of(summaries: Sequence[Summary], origins: Sequence[Provenance], run_id: str, now: datetime) -> list[Row]:
-    """Return the rows of a run: of every summary, with where it comes from, recorded `now`.
+    """Return the rows of a run: one per summary, with its origin, recorded at `now`.
 
     Raises:
-        GuardError: there is none, or two are of one bench, or a count or a time is beyond those of a history.
+        GuardError: there is no summary, two are of the same bench, or a count or a time is out of range.
 
     """
     if not summaries:
@@ -83,7 +83,7 @@ def rows_of(summaries: Sequence[Summary], origins: Sequence[Provenance], run_id:
 
 
 def derived_run_id(summaries: Sequence[Summary]) -> str:
-    """Return an id that the same summaries always have: of their commits, benches and timestamps."""
+    """Return an id that depends only on the commits, benches and timestamps of the summaries."""
     parts = sorted((item.commit or "", item.bench_id, utc_text(item.measured_at)) for item in summaries)
     return _digest(parts)
 

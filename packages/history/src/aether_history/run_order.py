@@ -1,8 +1,7 @@
-"""In which order runs stand in a series: that of their commits where it is known, else that of their clocks. Pure.
+"""The order of runs in a series: by their commits if known, else by their clocks. Pure.
 
-Clocks of machines disagree, and a commit may be measured long after it was made. So the runs are put in the order of
-their commits' times, or of their own where a commit's is unknown; then those whose commits git knows are put in git's
-order, within the places that they have.
+Clocks of machines disagree, and a commit may be measured late. Runs are ordered by the time of their commit, or by
+their own time if that is unknown. Runs of commits that git knows are then put into git's order, within their places.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class RunOrder(Struct, frozen=True, kw_only=True):
-    """The places of runs, oldest first, and what was found on the way.
+    """The places of runs, oldest first, and remarks on the order.
 
-    `reordered` counts the runs whose own clocks say otherwise; `unknown` are commits that git does not know although it
-    knows others: rebased, or not fetched.
+    `reordered` counts the runs whose own clocks contradict the order; `unknown` are commits that git does not know
+    although it knows others: rebased, or not fetched.
     """
 
     places: tuple[int, ...]

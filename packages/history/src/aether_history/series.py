@@ -1,4 +1,4 @@
-"""The course of one bench: its runs in order, whatever its name was before. Pure."""
+"""The series of one bench: its runs in order, including runs under earlier names. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # A bench's name, its metric, unit, direction, and its parameters as JSON.
 _Key = tuple[str, ...]
-#: What `build_series` reads of every row.
+#: The columns that `build_series` reads.
 COLUMNS = (
     "bench_id, metric, unit, better, params, timestamp, commit, commit_time, branch, environment, kernel, ruler, "
     "{value} AS value"
@@ -36,7 +36,7 @@ class Point(Struct, frozen=True, kw_only=True):
 
 
 class Series(Struct, frozen=True, kw_only=True):
-    """The runs of a bench that can be compared, oldest first, and what there is to know about them, a line each."""
+    """The comparable runs of a bench, oldest first, and notes on them, a line each."""
 
     name: str
     unit: str
@@ -56,8 +56,8 @@ def build_series(
     """Return a series for each bench, or several where its unit or parameters changed, in order of their names.
 
     Args:
-        columns: those of `COLUMNS`, by timestamp.
-        renamed: names of today by those of before.
+        columns: the columns of `COLUMNS`, by timestamp.
+        renamed: present names by earlier ones.
         known: commits with their places in git's order.
         one_branch: whether only the runs of one branch were asked for.
 
@@ -137,7 +137,7 @@ def _series(  # noqa: PLR0913 - what a series is made of
 
 
 def _labels(keys: Sequence[_Key]) -> dict[_Key, str]:
-    """Return the names of one bench's series: its own, with the unit and the parameters that tell them apart."""
+    """Return the names of one bench's series: its own, with the unit and parameters that distinguish them."""
     units = {key[2] for key in keys}
     params = [_object(key[4]) for key in keys]
     seen: dict[str, set[str]] = {}

@@ -1,4 +1,4 @@
-"""Where the files of a history are: a folder, or any address that fsspec knows."""
+"""The place of a history's files: a folder, or any address that fsspec knows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LINES = ".jsonl"
 PARQUET = ".parquet"
-#: What gathers many runs begins so; all else is the file of one run.
+#: The prefix of files with many runs; every other file holds one run.
 COMPACT_PREFIX = "pack-"
 
 
@@ -41,7 +41,7 @@ class Store(Protocol):
         """Put a file there.
 
         Raises:
-            GuardError: it cannot be written; what was there is as it was.
+            GuardError: it cannot be written; existing files are unchanged.
 
         """
 
@@ -103,7 +103,7 @@ class LocalStore:
         return escaped_glob(os.path.abspath(self.path(name)))
 
     def fault(self, name: str) -> str:
-        """Return whether the file is a pipe, a folder, a link to nothing, or has a name that DuckDB cannot be told."""
+        """Return whether the file is a pipe, a folder or a broken link, or has a name that DuckDB cannot take."""
         if not _is_unicode(self.path(name)):
             return "its path is not UTF-8"
         return "not a regular file" if os.path.lexists(self.path(name)) and not self.has(name) else ""
@@ -119,7 +119,7 @@ class FsspecStore:
         """Find the file system that goes with the address.
 
         Raises:
-            GuardError: fsspec or what it needs for this address is not installed, or the address makes no sense.
+            GuardError: a package for this address is not installed, or the address is invalid.
 
         """
         self.address = address
@@ -133,7 +133,7 @@ class FsspecStore:
     def files(self) -> list[str]:
         """Return the names of the data files under the address."""
         with self._translated("cannot be read"):
-            # What another job put there a moment ago counts.
+            # Files that another job wrote a moment ago count.
             self._files.invalidate_cache()
             try:
                 found = self._files.ls(self._root, detail=False)
@@ -168,7 +168,7 @@ class FsspecStore:
         return escaped_glob(self.path(name))
 
     def fault(self, name: str) -> str:
-        """Return whether the object has a name that DuckDB cannot be told."""
+        """Return whether the object has a name that DuckDB cannot take."""
         return "" if _is_unicode(name) else "its name is not UTF-8"
 
     def attach(self, connection: DuckDBPyConnection) -> None:

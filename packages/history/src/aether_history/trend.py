@@ -1,4 +1,4 @@
-"""What a series says: where its level changed, between which commits, and whether the machine did too. Pure."""
+"""The meaning of a series: changes of its level, the commits around them, and changes of the machine. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aether_history.series import Point, Series
 
 Kind = Literal["regression", "improvement"]
-#: A ruler that moved by less says nothing about a machine.
+#: A smaller shift of the reference is no evidence about a machine.
 _REFERENCE_SHIFT = 0.01
 _MAX_KEYS = 5
 
@@ -28,10 +28,9 @@ class LevelChange(Struct, frozen=True, kw_only=True):
     """A change of a bench's level, for people and programs.
 
     `size` is the worsening as a fraction, positive is worse; None from a level of 0. `last_good` and `first_changed`
-    are the commits of the runs around it: the change came with one of the commits after the one, up to the other. With
-    95 % confidence the first changed run is one from `earliest` to `latest`, commits again. `environment` are the keys
-    in which the runs around it differ; `reference_change` is by how much the machine became slower by its reference
-    kernel, None where there is none to ask.
+    are the commits of the runs around it: the change came after the first, up to the second. With 95 % confidence the
+    first changed run is between the commits `earliest` and `latest`. `environment` holds the keys in which the runs
+    around it differ; `reference_change` is the slowdown of the machine by its reference kernel, None without one.
     """
 
     kind: Kind
@@ -50,7 +49,7 @@ class LevelChange(Struct, frozen=True, kw_only=True):
 
     @property
     def host_explanation(self) -> str:
-        """What speaks for the machine rather than the code, in one phrase; empty where nothing does."""
+        """Evidence for the machine instead of the code, in one phrase; empty without any."""
         said = []
         if self.environment:
             keys = ", ".join(self.environment[:_MAX_KEYS]) + (", …" if len(self.environment) > _MAX_KEYS else "")
@@ -62,7 +61,7 @@ class LevelChange(Struct, frozen=True, kw_only=True):
 
 
 class Trend(Struct, frozen=True, kw_only=True):
-    """The course of one bench. `level` is that of the latest runs and `latest` the last figure, in `unit`."""
+    """The trend of one bench. `level` is the level of the latest runs and `latest` the last figure, in `unit`."""
 
     bench: str
     unit: str
@@ -77,7 +76,7 @@ class Trend(Struct, frozen=True, kw_only=True):
 
 
 def trend_of(series: Series, changes: Sequence[ChangePoint]) -> Trend:
-    """Return what the changes of a series mean."""
+    """Return the meaning of the changes of a series."""
     points = series.points
     edges = [0, *(change.index for change in changes), len(points)]
     moments = tuple(
@@ -133,7 +132,7 @@ def _reference_change(before: Sequence[Point], after: Sequence[Point]) -> float 
 
 
 def _differing(before: str, after: str) -> tuple[str, ...]:
-    """Return the keys in which two environments differ; none where one is not told."""
+    """Return the keys in which two environments differ; none if one is unknown."""
     if before == after or "{}" in {before, after}:
         return ()
     old, new = _object(before), _object(after)

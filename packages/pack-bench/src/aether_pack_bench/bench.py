@@ -33,13 +33,13 @@ MAX_FILES = 1_000_000
 
 
 class PackParams(Struct, frozen=True, kw_only=True):
-    """What is packed, and how.
+    """The parameters of the packaging bench.
 
-    `profile` is a seeded tree: `tiny`, of `files` files of `size` bytes each, or one like a real one, `scale` times as
-    many files as that has. `tree` is a folder of the user's own instead, `ignore` the name of its ignore files. `cache`
-    is whether its files are in the system's cache. `packer` packs, at `level` (None: its own default), with so many
-    `threads` to read and as many to compress; `command` goes with the packer `command`. `incremental` packs only what
-    has changed since the tree was first packed: `changed` files of a seeded one.
+    `profile` is a seeded tree: `tiny`, with `files` files of `size` bytes each, or one like a real tree with `scale`
+    times its files. `tree` is a folder of the user instead, `ignore` the name of its ignore files. `cache` is the state
+    of the system's cache. `packer` packs at `level` (None: its default), with `threads` threads to read and as many to
+    compress; `command` goes with the packer `command`. `incremental` packs only changes since the tree was first
+    packed: `changed` files of a seeded tree.
     """
 
     files: Annotated[int, Meta(ge=0, le=MAX_FILES)] = 100
@@ -59,7 +59,7 @@ class PackParams(Struct, frozen=True, kw_only=True):
 
 
 class PackagingBench:
-    """Packs a tree of files into an artifact, and a manifest beside it."""
+    """Packs a tree of files into an artifact with a manifest."""
 
     bench_id = "packaging"
     name = "pack"
@@ -71,7 +71,7 @@ class PackagingBench:
     columns = ("output_share",)
 
     def __init__(self) -> None:
-        """Know the versions of what every run uses, until one is opened."""
+        """Know the versions that every run uses, until a session is opened."""
         self.versions: Mapping[str, str] = {"zlib": zlib.ZLIB_RUNTIME_VERSION, "aether-pack-bench": __version__}
 
     def preload(self, params: PackParams) -> None:

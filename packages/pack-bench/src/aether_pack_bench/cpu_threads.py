@@ -15,9 +15,9 @@ ResultT = TypeVar("ResultT")
 
 @contextmanager
 def unpinned_executor(cpus: Sequence[int]) -> Iterator[Callable[[Callable[[], ResultT]], ResultT]]:
-    """Yield what does work in a thread that may run on all of `cpus`, as may all that it starts.
+    """Yield a function that runs work in a thread on all of `cpus`, as do all threads that it starts.
 
-    The worker itself is pinned, and stays so: a thread begins where the one that starts it may run.
+    The worker stays pinned: a thread starts on the CPUs of the thread that starts it.
     """
     from concurrent.futures import ThreadPoolExecutor
 

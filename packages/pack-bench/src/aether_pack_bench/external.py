@@ -1,4 +1,4 @@
-"""Packers of somebody else's: a command, or a Python function. They make an artifact of a tree in their own way."""
+"""External packers: a command, or a Python function, that makes an artifact of a tree."""
 
 from __future__ import annotations
 

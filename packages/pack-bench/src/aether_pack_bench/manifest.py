@@ -19,17 +19,17 @@ from aether_pack_bench.trees.walk import Entry, decode_name, os_error_text, walk
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# The file is opened, not what a link put in its place since the walk would lead to.
+# Open the file itself, not the target of a link that has replaced it since the walk.
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-# Most files of an artifact fit, and a buffer of this size is not asked of the system anew each time.
+# Most files of an artifact fit, and the allocator reuses a buffer of this size.
 CHUNK_BYTES = 64 * 2**10
 
 
 class ManifestEntry(Struct, frozen=True, omit_defaults=True, gc=False):
     """One entry: a file has a size and a digest, a link its target, a folder neither.
 
-    Where a path or a target is not UTF-8, `raw_path` or `raw_link` is its bytes in base64, and the text beside
-    it is for people only.
+    If a path or a target is not UTF-8, `raw_path` or `raw_link` holds its bytes in base64, and the text is only for
+    people.
     """
 
     path: str
@@ -49,7 +49,7 @@ class Manifest(Struct, frozen=True):
 
 
 def hash_tree(root: str, *, ignore: str | None = None, threads: int = 1) -> Manifest:
-    """Return the manifest of the folder `root`, hashed by so many threads.
+    """Return the manifest of the folder `root`, hashed by `threads` threads.
 
     Raises:
         BenchError: something in the tree cannot be read; the message names it.
@@ -86,7 +86,7 @@ def path_of(item: ManifestEntry) -> str:
 
 
 def link_target(location: str) -> str:
-    """Return what a link of the tree points to.
+    """Return the target of a link of the tree.
 
     Raises:
         BenchError: it has gone.

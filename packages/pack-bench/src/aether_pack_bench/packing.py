@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 class Packed(Struct, frozen=True, kw_only=True):
-    """What was packed, and how long each part of it took, in nanoseconds.
+    """The manifest of a packing, and the duration of each phase in nanoseconds.
 
-    `walk` lists the tree, `read` opens and reads its files, `hash` hashes them, `tar` makes headers and joins all
-    to blocks, `compress` compresses those, `write` writes what comes of it, `manifest` digests the whole and writes
-    the manifest. Where several threads read or compress, theirs is added up, and may be more than what passed.
+    `walk` lists the tree, `read` opens and reads its files, `hash` hashes them, `tar` makes headers and joins all to
+    blocks, `compress` compresses these, `write` writes the result, `manifest` digests it and writes the manifest. With
+    several threads their times are added and may exceed the elapsed time.
     """
 
     manifest: Manifest
@@ -56,13 +56,13 @@ def pack(  # noqa: PLR0913 - from where, to where, and how
 ) -> Packed:
     """Pack the folder `root` into the file `artifact`, a compressed tar, and write its manifest.
 
-    The same tree gives the same bytes: order, times, owners and modes are fixed, but for whether a file
-    may be executed. The bytes of the compression itself are those of the packer's library. Threads read and hash
-    ahead, others compress behind, and neither gets further from the other than some blocks.
+    The same tree gives the same bytes: order, times, owners and modes are fixed, except for the execute permission. The
+    compressed bytes depend on the packer's library. Threads read and hash ahead, others compress behind, at most some
+    blocks apart.
 
-    Files that have not changed `previous` an earlier packing are not read: the manifest says of them what it said then,
-    and the artifact leaves them out. Unpacked over the earlier one's, it gives the tree of the manifest, but for what
-    is gone from it. With `keep_stats` the packing can be gone on from: it is told what was seen of each file.
+    Files that did not change since the `previous` packing are not read: the manifest keeps their old entries, and the
+    artifact leaves them out. Unpacked over the earlier artifact, it gives the tree of the manifest, apart from removed
+    files. With `keep_stats` the attributes of each file are kept for a next packing.
 
     Raises:
         BenchError: something in the tree cannot be read, or changed while it was; the artifact or the manifest
@@ -107,7 +107,7 @@ def pack(  # noqa: PLR0913 - from where, to where, and how
 
 #: A small file's contents, the item of a file that has not changed, or nothing.
 Seen = HashedFile | ManifestEntry | None
-#: An entry, with what was seen of one that is a file.
+#: An entry, with the attributes of a file.
 ReadEntry = tuple[Entry, Seen]
 READ_BATCH_BYTES = 512 * 2**10
 
@@ -117,8 +117,9 @@ def _read_all(
 ) -> list[ReadEntry]:
     """Read a batch of files and hash them.
 
-    Threads read one at a time and hash side by side: a small file is a handful of system calls, after each of which two
-    threads would only wake one another up. So many bytes a turn are hashed while the processor's cache has them.
+    Threads take turns at reading and hash in parallel: a small file is a handful of system calls, after each of which
+    two threads would only wake each other. This number of bytes per turn is hashed while it is in the processor's
+    cache.
     """
     looked: list[ReadEntry] = []
     left = iter(entries)
@@ -160,7 +161,7 @@ class _TarWriter:
         self._size = 0
 
     def add_all(self, entries: Iterable[ReadEntry]) -> None:
-        """Add entries, with what was seen of those that are files."""
+        """Add entries, with the attributes of files."""
         for entry, content in entries:
             if isinstance(content, ManifestEntry):
                 self.items.append(content)
@@ -183,7 +184,7 @@ class _TarWriter:
             self.tar_ns += perf_counter_ns() - started - handed_ns
 
     def finish(self) -> None:
-        """Add what ends a tar, and hand over the rest."""
+        """Add the end of the tar, and pass on the rest."""
         self._put(end_of_archive(self._size))
         self._compressor.finish(b"".join(self._pieces))
 

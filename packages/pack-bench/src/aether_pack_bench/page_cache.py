@@ -1,4 +1,4 @@
-"""Taking a tree's files out of the system's cache, file by file, which needs no privilege and disturbs nobody."""
+"""Evict a tree's files from the system's cache, file by file, which needs no privileges and affects no other files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from aether_pack_bench.trees.walk import Entry
 
-#: So many files are looked at to see whether they went.
+#: The number of files to check after the eviction.
 PROBED_FILES = 16
 
 
@@ -25,7 +25,7 @@ def check_evictable(entries: Sequence[Entry]) -> None:
     """Flush the files, take them out of the cache, and make sure that they went.
 
     Raises:
-        BenchError: this system cannot do so, or they stay: their file system lives in memory, or they are in use.
+        BenchError: this system cannot evict files, or they stay: their file system is in memory, or they are in use.
 
     """
     if sys.platform != "linux":
@@ -38,7 +38,7 @@ def check_evictable(entries: Sequence[Entry]) -> None:
 
 
 def evict(entries: Sequence[Entry], *, flush: bool = False) -> None:
-    """Take the contents of files out of the cache. Folders, and what is told of files, stay in it.
+    """Evict the content of files from the cache. Folders and attributes stay in it.
 
     Raises:
         BenchError: a file cannot be opened or flushed.
@@ -72,7 +72,7 @@ def cached_pages(location: str) -> int:
         size = os.fstat(descriptor).st_size
         if size == 0:
             return 0
-        # A private copy, of which nothing is ever copied, is the only mapping whose address ctypes tells.
+        # A private mapping, which is never written, is the only one whose address ctypes reveals.
         with mmap.mmap(descriptor, size, access=mmap.ACCESS_COPY) as mapped:
             pages = (ctypes.c_ubyte * -(-size // mmap.PAGESIZE))()
             start = ctypes.c_char.from_buffer(mapped)

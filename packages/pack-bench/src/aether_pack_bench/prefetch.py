@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future, ThreadPoolExecutor
 
-#: How many are handed over at a time: handing one over, and waking up who waits for it, costs what reading some small
-#: files does.
+#: The batch size: passing on a batch, and waking the thread that waits for it, costs as much as reading some small
+#: files.
 BATCH = 128
 
 ItemT = TypeVar("ItemT")
@@ -22,9 +22,9 @@ ResultT = TypeVar("ResultT")
 def map_ordered(
     given: Sequence[ItemT], work: Callable[[Sequence[ItemT]], ResultT], threads: int
 ) -> Iterator[Iterator[ResultT]]:
-    """Yield an iterator over what `work` makes of one batch of `given` after the other.
+    """Yield an iterator over the results of `work` for successive batches of `given`.
 
-    With several threads they are that many batches and one ahead of what was taken, never more.
+    With several threads, at most one batch per thread and one more are ahead of the consumer.
     """
     batches = (given[start : start + BATCH] for start in range(0, len(given), BATCH))
     if threads == 1:

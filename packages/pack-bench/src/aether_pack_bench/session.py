@@ -1,4 +1,4 @@
-"""What is measured: a tree, packed anew by every sample, by a built-in packer or somebody else's."""
+"""Sessions: a tree that every sample packs, by a built-in or an external packer."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ ResultT = TypeVar("ResultT")
 
 
 class TreeSource(Struct, frozen=True):
-    """The folder that is packed, without what its ignore files of the name `ignore` leave out."""
+    """The folder to pack, without the files that its ignore files with the name `ignore` exclude."""
 
     root: str
     ignore: str | None = None
 
 
 class SampleCosts:
-    """What the samples of a round took, beside what the harness measures of it."""
+    """The costs of a round's samples, in addition to the harness's own figures."""
 
     def __init__(self) -> None:
         """Start with none."""
@@ -51,7 +51,7 @@ class SampleCosts:
         self._cpu_s: list[float] = []
 
     def timed(self, work: Callable[[], ResultT]) -> ResultT:
-        """Do a sample's work and keep what it took of time, and of CPU time with its children's."""
+        """Do the work of a sample and add its time, and its CPU time including children."""
         cpu_s, started = _cpu_s(), perf_counter_ns()
         result = work()
         self._elapsed_s.append((perf_counter_ns() - started) / 1e9)
@@ -82,7 +82,7 @@ class PackSession:
     def __init__(  # noqa: PLR0913, PLR0917 - what the parameters say
         self, source: TreeSource, folder: str, packer: Packer, level: int, threads: int, run: Run
     ) -> None:
-        """Pack the source into `folder`, by what `run` does with the work."""
+        """Pack the source into `folder`; `run` runs the work."""
         self._source = source
         self._folder = folder
         self._packer = packer
@@ -118,7 +118,7 @@ class PackSession:
             raise BenchError("packing the same tree twice gave different bytes")
 
     def readings(self) -> Mapping[str, float]:
-        """Return what is told of a round."""
+        """Return the readings of a round."""
         return self._costs.readings(self._last().manifest, self._artifact)
 
     @property
@@ -146,13 +146,13 @@ class PackSession:
 
 
 class IncrementalSession(PackSession):
-    """A tree of which every sample packs what has changed since it was first packed: as many files as asked for."""
+    """Packs the changes of a tree since it was first packed; changes a number of files before each sample."""
 
     def __init__(self, *arguments: Any, changed: int) -> None:  # noqa: ANN401 - a PackSession's
-        """Pack the whole tree once, as what is packed later goes on from.
+        """Pack the whole tree once, as the base of later packings.
 
         Raises:
-            BenchError: so many files are not there to be changed.
+            BenchError: the tree has fewer files than are to be changed.
 
         """
         super().__init__(*arguments)
@@ -181,7 +181,7 @@ class ExternalSession:
     """A tree, packed by a command or a function, whose artifact is unpacked and compared all the same."""
 
     def __init__(self, source: TreeSource, folder: str, packer: ExternalPacker, run: Run) -> None:
-        """Pack the source into `folder`, by what `run` does with the work."""
+        """Pack the source into `folder`; `run` runs the work."""
         self._source = source
         self._folder = folder
         self._packer = packer
@@ -191,7 +191,7 @@ class ExternalSession:
         self._run = run
 
     def prepare(self) -> None:
-        """Remove the last artifact: a program that adds to what it finds is not to find it."""
+        """Remove the last artifact, so that a program that appends does not find it."""
         remove(self._artifact)
 
     def sample(self) -> SampleResult:
@@ -208,7 +208,7 @@ class ExternalSession:
         verify_artifact(self._artifact, self._manifest, self._source.root, unpacked)
 
     def readings(self) -> Mapping[str, float]:
-        """Return what is told of a round."""
+        """Return the readings of a round."""
         return self._costs.readings(self._manifest or hash_tree(self._source.root), self._artifact)
 
 
@@ -216,7 +216,7 @@ class ColdCacheSession:
     """A session before each of whose samples the tree's files leave the cache."""
 
     def __init__(self, session: PackSession | ExternalSession, source: TreeSource) -> None:
-        """Do otherwise what `session` does."""
+        """Delegate everything else to `session`."""
         self._session = session
         self._source = source
         self.sample = session.sample

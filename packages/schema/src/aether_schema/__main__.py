@@ -1,4 +1,4 @@
-"""`python -m aether_schema` prints the published JSON Schema; `--generate` the one of the types."""
+"""`python -m aether_schema` prints the published JSON Schema, `--generate` the one generated from the types."""
 
 from __future__ import annotations
 

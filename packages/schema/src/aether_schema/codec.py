@@ -49,7 +49,7 @@ def decode_summary(data: bytes) -> Summary:
 
 
 def encode_summary(summary: Summary) -> bytes:
-    """Return `summary` as JSON: a key a line and a round a line, so that a diff shows what changed.
+    """Return `summary` as JSON: one line per key and round, so that a diff shows the changes.
 
     Raises:
         InvalidSummaryError: the summary holds a value of a wrong type, which building it did not see.
@@ -61,7 +61,7 @@ def encode_summary(summary: Summary) -> bytes:
         raise InvalidSummaryError(str(error)) from None
     lines = []
     for key, value in fields.items():
-        # JSON has no number for these, and what cannot be read back is not written.
+        # JSON has no number for these, and unreadable files are not written.
         if not _is_finite(value):
             raise InvalidSummaryError("holds a number that is not finite", key=key)
         try:
@@ -126,7 +126,7 @@ def _is_finite(value: object) -> bool:
 
 
 def _translated(error: msgspec.ValidationError) -> InvalidSummaryError:
-    """Turn the decoder's words into ours: a key first, then what is wrong with it."""
+    """Translate the decoder's message: a key first, then the problem."""
     text = str(error)
     if missing := re.fullmatch(r"Object missing required field `(.+?)`(?: - at `\$\.?(.*)`)?", text):
         return InvalidSummaryError("missing", key=".".join(filter(None, (missing[2], missing[1]))))
@@ -150,7 +150,7 @@ def _deep_key(data: bytes) -> str:
 
 
 def _malformed(error: msgspec.DecodeError, data: bytes) -> InvalidSummaryError:
-    """Say what about `data` is not JSON, and behind which key."""
+    """Describe the place in `data` that is not JSON, and the key before it."""
     text = str(error)
     place = re.search(r"\(byte (\d+)\)", text)
     if place is None:

@@ -1,10 +1,10 @@
-"""What can be wrong with a summary file, said in one line that names the file and the key."""
+"""Errors of a summary file: one line that names the file and the key."""
 
 from __future__ import annotations
 
 import re
 
-# What hosts of continuous integration take for a command: `::error::` where a line begins, `##[error]` anywhere.
+# Text that CI hosts take for a command: `::error::` at the start of a line, `##[error]` anywhere.
 _COMMAND_AT_START = re.compile(r"^( *):(?=:)")
 _COMMAND_ANYWHERE = re.compile(r"#(?=#\w*\[)")
 
@@ -29,7 +29,7 @@ class InvalidSummaryError(SchemaError):
     """The bytes are not a summary. `key` is empty where the whole document is at fault."""
 
     def __init__(self, problem: str, *, key: str = "") -> None:
-        """Keep the two parts: what is wrong, and under which key."""
+        """Keep the problem and its key."""
         self.problem = printable(problem)
         self.key = printable(key)
         super().__init__(f"{self.key}: {self.problem}" if key else self.problem)

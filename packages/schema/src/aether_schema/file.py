@@ -83,7 +83,7 @@ def write_atomically(path: str, data: bytes) -> None:
 
 def _read(path: str) -> bytes:
     try:
-        # Not blocking, so that a named pipe nobody writes to cannot hold the reader for ever.
+        # Do not block: a named pipe without a writer would hold the reader forever.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
         raise SummaryFileError(path, "no such file", missing=True) from None
@@ -100,7 +100,7 @@ def _read(path: str) -> bytes:
             raise SummaryFileError(path, NOT_REGULAR)
         if status.st_size > SIZE_LIMIT_BYTES:
             raise SummaryFileError(path, f"{status.st_size:,} bytes, over the limit of {SIZE_LIMIT_BYTES:,}")
-        # A file of the kernel's says it has no size and goes on for ever.
+        # A file of the kernel reports no size and may never end.
         with open(descriptor, "rb", buffering=0, closefd=False) as file:
             data = file.read() if status.st_size else file.read(SIZE_LIMIT_BYTES)
             return data or b""

@@ -1,4 +1,4 @@
-"""The one quantile of the project."""
+"""The quantile of the project."""
 
 from __future__ import annotations
 

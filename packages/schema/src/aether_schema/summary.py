@@ -1,4 +1,4 @@
-"""The summary of one bench's run: its types and what must hold between its keys."""
+"""The summary of a bench's run: its types and the rules between its keys."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BENCH_ID_LENGTH = 200
 DEPTH_LIMIT = 100
 NO_CONTROL_CHARS = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
 
-# How far a written quantile may lie from the one its own samples give: writers round to six digits.
+# The maximum relative distance of a written quantile from the quantile of its samples: writers round to six digits.
 QUANTILE_TOLERANCE = 1e-6
 
 Figure = Annotated[float, Meta(ge=0, description="A finite number, not negative.")]
@@ -54,7 +54,7 @@ def statistic(values: Sequence[float], name: Statistic) -> float:
 
 
 class Reference(Struct, frozen=True, kw_only=True):
-    """A fixed kernel timed beside the samples: the ruler. Lower is a faster machine."""
+    """A fixed kernel timed next to the samples. Lower means a faster machine."""
 
     kernel: Annotated[str, Meta(min_length=1, description="The kernel's id; ids are never reused.")]
     unit: Literal["ms"]
@@ -69,7 +69,7 @@ class Phase(Struct, frozen=True, kw_only=True):
 
 
 class RoundUsage(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one round cost: its worker's memory high-water mark and CPU time, and the samples it retook."""
+    """The costs of a round: the worker's peak memory and CPU time, and the retaken samples."""
 
     peak_memory_bytes: Annotated[int, Meta(ge=0)] | None = None
     user_cpu_s: Annotated[float, Meta(ge=0)] | None = None
@@ -89,7 +89,7 @@ _Level = Annotated[float, Meta(gt=0)]
 
 
 class Levels(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Statistics of one run as geometric means over its rounds; of a run without samples, the statistics themselves."""
+    """Statistics of one run as geometric means over its rounds; without samples, the statistics themselves."""
 
     p5: _Level | None = None
     p50: _Level | None = None
@@ -112,7 +112,7 @@ class RunLevels(Levels, frozen=True, kw_only=True, omit_defaults=True):
 class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The figures of one bench's run. One JSON object; unknown keys are ignored.
 
-    Building one checks what must hold between the keys.
+    The constructor checks the rules between the keys.
 
     Raises:
         InvalidSummaryError: two keys contradict each other; the message names the key.
@@ -212,7 +212,7 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ] = None
 
     def __post_init__(self) -> None:
-        """Check what the types alone cannot say."""
+        """Check rules that the types cannot express."""
         _check_figures(self)
         _check_texts(self)
         _check_direction(self)
@@ -230,7 +230,8 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def statistic(self, name: Statistic) -> float | None:
         """Return a statistic in `unit`, or None where this summary does not hold it.
 
-        Samples hold them all unless `statistics` lists fewer. Without samples the keys hold the listed ones.
+        Samples hold every statistic unless `statistics` lists fewer. Without samples the keys hold the listed
+        statistics.
         """
         written = {"p5": self.p5, "p50": self.p50, "p95": self.p95}.get(name)
         if name == "p5" and written is not None:
@@ -299,7 +300,7 @@ def _check_direction(summary: Summary) -> None:
 
 
 def _check_depth(summary: Summary) -> None:
-    """Refuse what is nested so deeply that comparing or writing it would exhaust the stack."""
+    """Reject nesting that would exhaust the stack when it is compared or written."""
     for key in ("environment", "readings"):
         level: list[Any] = [getattr(summary, key)]
         for _ in range(DEPTH_LIMIT + 1):
@@ -315,7 +316,7 @@ def _check_samples(summary: Summary, rounds: tuple[tuple[float, ...], ...]) -> N
         raise InvalidSummaryError("every sample is a finite number of at least 0", key="samples")
     if len(kept) != summary.n:
         raise InvalidSummaryError(f"is {summary.n}, but `samples` holds {len(kept)}", key="n")
-    # Once for both quantiles, which is what takes the time where there are millions.
+    # Sort once for both quantiles; it dominates the time for millions of samples.
     kept.sort()
     for key, probability in PROBABILITY.items():
         written = getattr(summary, key)

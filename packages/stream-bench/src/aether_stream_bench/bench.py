@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 #: A pattern without a comma, so that several uploaders can be listed and swept.
 UploaderName = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]+$")]
 MAX_CONNECTIONS = 4096
-#: How many uploads a sample has where they follow a schedule, unless told otherwise.
+#: The default number of uploads per sample on a schedule.
 SCHEDULED_UPLOADS = 64
 
 
 class StreamParams(FaultConfig, frozen=True, kw_only=True, omit_defaults=True):
-    """What is uploaded, how, by what, and under which conditions: `payload` seeded bytes, in chunks of `chunk` bytes.
+    """The parameters of an upload: `payload` seeded bytes, in chunks of `chunk` bytes, its kind, uploader and faults.
 
-    The server has CPUs of its own, and neither end sleeps while the other works; with `one_cpu` it runs on the
-    uploader's, in turn with it. That is slower, and for machines that have no other.
+    The server has CPUs of its own, and neither end sleeps while the other works. With `one_cpu` the server shares the
+    uploader's CPU and takes turns with it, for machines that have no other.
 
     A summary has the first four always, and the others where they differ from their defaults.
     """
@@ -76,7 +76,7 @@ class StreamingBench:
         self._server_main: Callable[[Sequence[str]], object] | None = None
 
     def preload(self, params: StreamParams) -> None:
-        """Draw what will be uploaded, and import what uploads it, and the server where one will be wanted."""
+        """Draw the payload, and import the uploader and, if needed, the server."""
         drawn_bytes(size=params.payload, chunk=params.chunk, seed=params.seed)
         load_uploader(params.uploader)
         if params.url is None:
@@ -85,12 +85,12 @@ class StreamingBench:
             from aether_stream_bench.server.__main__ import main
 
             self._server_main = main
-            # The first loop of a process imports what loops are made of.
+            # The first loop of a process imports the modules of event loops.
             anyio.run(anyio.sleep, 0)
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """The versions of what carries an upload."""
+        """The versions of the libraries that carry an upload."""
         from importlib.metadata import version
 
         return {
@@ -105,7 +105,7 @@ class StreamingBench:
         return "loopback-one-cpu-1" if params.one_cpu else "loopback-1"
 
     def note(self, readings: Mapping[str, float]) -> str | None:
-        """Return a sentence on how near the figures came to the machine's limit, and what they cost."""
+        """Return a sentence on the share of the machine's limit, and on costs."""
         parts = []
         if "limit_share" in readings:
             share, limit = readings["limit_share"], readings["limit_mbs"]
@@ -163,7 +163,7 @@ class StreamingBench:
         if params.url is not None:
             return parse_endpoint(params.url, remote=params.remote), None
         cpus = place.worker_cpus if params.one_cpu else place.companion_cpus
-        # Whoever has a CPU of its own need not sleep on it; a machine may have one for both, whatever is asked for.
+        # An end with a CPU of its own need not sleep; some machines have one CPU for both ends.
         one_cpu = not set(cpus).isdisjoint(place.worker_cpus)
         is_busy = bool(cpus) and not one_cpu and has_own_reference(params)
         setting = ServerConfig(tls=params.tls, is_busy=is_busy, one_cpu=one_cpu, conditions=conditions_of(params))

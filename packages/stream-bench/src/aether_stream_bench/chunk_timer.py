@@ -1,6 +1,7 @@
 """How long chunks take on their way out, from the times at which an uploader hands them over.
 
-A clock is read once a system call or 64 KiB, not once a chunk: of small chunks many go at once, and share its time.
+The clock is read once per system call or 64 KiB, not once per chunk: many small chunks are sent at once and share the
+time.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from aether_schema import quantile
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: What is handed over by the piece is timed in stretches of at least so much.
+#: Pieces are timed in stretches of at least this number of bytes.
 STRETCH_BYTES = 2**16
-#: Of more stretches than these every second is kept, and so on: memory is bounded whatever is uploaded.
+#: With more stretches than this, every second one is kept, repeatedly: memory is bounded for any upload.
 MAX_SPANS = 1024
 
 
@@ -27,7 +28,7 @@ class ChunkTimer:
         self._every = self._due = 1
 
     def add(self, sent_bytes: int, elapsed_ns: int) -> None:
-        """Note that `sent_bytes` took so long."""
+        """Add `sent_bytes` and their duration."""
         self._due -= 1
         if self._due:
             return
@@ -43,6 +44,6 @@ def chunk_times_ms(paces: Iterable[ChunkTimer], chunk_bytes: int, probabilities:
     values: list[float] = []
     for pace in paces:
         for sent_bytes, elapsed_ns in pace.spans:
-            # What is less than half a chunk is the end of a body, which is nobody's chunk.
+            # Less than half a chunk is the end of a body, which is no chunk.
             values += [elapsed_ns * chunk_bytes / sent_bytes / 1e6] * round(sent_bytes / chunk_bytes)
     return [quantile(values, probability) for probability in probabilities] if values else []

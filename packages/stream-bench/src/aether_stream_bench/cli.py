@@ -1,4 +1,4 @@
-"""`aether-stream-bench`: the mock server for whatever else uploads."""
+"""`aether-stream-bench`: the mock server for any uploader."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def serve(options: argparse.Namespace, conditions: FaultConfig, limits: Limits) -> bool:
-    """Serve until interrupted, or for as long as was asked for; then tell what was done. Return whether it was."""
+    """Serve until interrupted, or for the given time; then print the counters. Return whether it was interrupted."""
     raise_fd_limit()
     interrupted = False
     async with (
@@ -91,7 +91,7 @@ async def serve(options: argparse.Namespace, conditions: FaultConfig, limits: Li
 
 @asynccontextmanager
 async def interruption() -> AsyncIterator[anyio.Event]:
-    """Yield what is set when this process is asked to end; on Windows that raises KeyboardInterrupt as ever."""
+    """Yield an event that is set on a request to end this process; on Windows it raises KeyboardInterrupt as usual."""
     told = anyio.Event()
 
     async def listen(*, task_status: TaskStatus[None]) -> None:
@@ -108,6 +108,7 @@ async def interruption() -> AsyncIterator[anyio.Event]:
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of `aether-stream-bench`."""
     parser = argparse.ArgumentParser(prog="aether-stream-bench", description="The mock server of the streaming bench.")
     parser.add_argument("--version", action="version", version=f"aether-stream-bench {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -132,7 +133,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _from_options(params_type: type[ParamsT], options: argparse.Namespace) -> ParamsT:
-    """Return what the options say of `params_type`."""
+    """Return the options that are fields of `params_type`."""
     names = [field.name for field in fields(params_type)]
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     return build_params(params_type, "serve", given, option="--")

@@ -1,8 +1,8 @@
 """Many uploads at once: in a closed loop, as fast as the connections go, or an open one, by a schedule.
 
-In an open loop uploads are due at fixed times whatever became of those before. The time of one runs from when it
-was due, so that an upload that had to wait for a free connection shows the wait (Tene, "How NOT to Measure Latency",
-2013: without it, a server that stalls is asked less, and its stall is hardly seen: coordinated omission).
+In an open loop, uploads are due at fixed times, independent of earlier ones. The time of an upload runs from its due
+time, so that waiting for a free connection is included (Tene, "How NOT to Measure Latency", 2013: coordinated omission
+hides the stall of a server that is asked less while it stalls).
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def wait_until(due_ns: int) -> None:
 def aggregate_phases(timed: Sequence[TimedUpload], *, scheduled: bool) -> dict[str, int]:
     """Return the phases of a sample of several uploads: the means of theirs, and the median and tail of the whole.
 
-    `upload` is from the beginning of one to its end; by a schedule, `latency` is from when it was due.
+    `upload` lasts from the start of an upload to its end; with a schedule, `latency` starts at the due time.
     """
     totals: dict[str, int] = {}
     for each in timed:

@@ -1,4 +1,4 @@
-"""Where a bench uploads to: the mock server, or the address of the user's own server."""
+"""The target of a bench's uploads: the mock server, or the address of the user's server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 from aether_harness import BenchError
 from aether_stream_bench.client.base import Endpoint
 
-#: Somebody else's server gets at most so many uploads a round, and for so long.
+#: A foreign server gets at most this number of uploads per round, and for this time.
 MAX_UPLOADS = 1000
 MAX_ROUND_S = 300.0
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from aether_stream_bench.client.base import Client
 
-#: Under this key a worker's report to the master has what it has measured since the last one.
+#: The key of the samples in a worker's report to the master.
 REPORT_KEY = "aether_uploads"
 FOLDER_VARIABLE = "AETHER_OUT"
 DEFAULT_FOLDER = "target/benchmarks"
@@ -49,7 +49,7 @@ FILE_NAME = "bench-stream.json"
 
 
 class Tally:
-    """Samples by who took them, MB/s each, and their phases in milliseconds; a worker's until it reports them."""
+    """Samples by worker in MB/s, and their phases in milliseconds; a worker keeps its own until it reports them."""
 
     def __init__(self) -> None:
         """Begin empty."""
@@ -58,7 +58,7 @@ class Tally:
         self.phases: dict[str, list[float]] = {}
 
     def add(self, who: str, samples: Sequence[float], phases: Mapping[str, Sequence[float]]) -> None:
-        """Add samples and phases of `who`."""
+        """Add samples and phases of the worker `who`."""
         with self._lock:
             self.samples.setdefault(who, []).extend(samples)
             for name, values in phases.items():
@@ -100,8 +100,8 @@ def summary_of(tally: Tally, params: Mapping[str, str | int | float | bool | Non
 class StreamUser(User):
     """A user that uploads one payload after another to `host`, on a connection of its own.
 
-    `receipts` says that the host is the mock server: counts are checked then, and the digest of a user's first upload.
-    `remote` allows a host that is not this machine.
+    With `receipts` the host is the mock server: counts are checked, and the digest of a user's first upload. `remote`
+    allows a host that is not this machine.
     """
 
     abstract = True
@@ -200,7 +200,7 @@ def tally_of(environment: Environment) -> Tally:
 
 
 def params_of(environment: Environment) -> dict[str, str | int | float | bool | None]:
-    """Return what the first of an environment's user classes uploads, as a summary's `params`."""
+    """Return the parameters of an environment's first user class, as `params` of the summary."""
     users = [each for each in environment.user_classes if issubclass(each, StreamUser)]
     if not users:
         return {}
@@ -215,7 +215,7 @@ def params_of(environment: Environment) -> dict[str, str | int | float | bool | 
 
 
 def listen(environment: Environment, **_: object) -> None:
-    """Have workers report their samples, and whoever has them all write the summary at the end."""
+    """Let workers report their samples, and the process that collects them write the summary at the end."""
     runner = type(environment.runner).__name__
     tally = tally_of(environment)
 

@@ -1,4 +1,4 @@
-"""The payload: seeded bytes in chunks, in bounded memory whatever its size."""
+"""The payload: seeded bytes in chunks, in bounded memory for any size."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-#: The same memory is sent again after so many bytes, or one chunk.
+#: The same memory is sent again after this number of bytes, or one chunk.
 BLOCK_BYTES = 32 * 2**20
-#: Bytes that are drawn; the same come round again, in other memory, for to draw more takes longer than to send them. A
-#: prime number, so that no two chunks are alike.
+#: Random bytes, repeated in other memory, because drawing more takes longer than sending them. A prime number, so that
+#: no two chunks are equal.
 PERIOD_BYTES = 2**20 - 3
 
 
 @lru_cache(maxsize=1)
 def drawn_bytes(*, size: int, chunk: int, seed: int) -> bytes:
-    """Return the bytes that a payload repeats; the last ones drawn are kept."""
+    """Return the bytes that a payload repeats; the last ones are cached."""
     count = min(_block_bytes(size, chunk), PERIOD_BYTES)
     return random.Random(seed).randbytes(count)  # noqa: S311 - bytes to send, not a secret
 

@@ -1,4 +1,4 @@
-"""The limit: what a raw socket reaches from the same process to the same server process, on the same CPUs."""
+"""The limit: the throughput of a raw socket between the same two processes on the same CPUs."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """The bench's rulers: bursts of the payload over a raw socket to the server's process, without HTTP.
 
-A burst goes from the memory that is uploaded, between the same CPUs, into the buffer that takes uploads in, and back
-comes one byte. So it has the luck of the processes that are measured (where their memory lies) and the machine's of
-the moment, and none of the code. A sixth of its time is a loop in the interpreter: an upload, too, is not all memory,
-and where memory becomes slower by a third it becomes so by less.
+A burst is sent from the uploaded memory, between the same CPUs, into the buffer that receives uploads; one byte comes
+back. It shares the process effects (where memory lies) and the state of the machine, and none of the code. A sixth of
+its time is a loop in the interpreter, because an upload is not all memory: if memory becomes slower by a third, an
+upload becomes slower by less.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ if TYPE_CHECKING:
     from aether_stream_bench.net.connect import Connection
     from aether_stream_bench.payload import Payload
 
-#: The rulers' ids. Whatever changes what a burst is makes it another one.
+#: The ids of the references. Any change of a burst needs a new id.
 REFERENCE_ID = "streaming/limit-3"
 CROSS_REFERENCE_ID = "streaming/short-pieces-2"
-#: A burst is this share of an upload, within these bounds, or so many pieces, if that is less. A shorter one is to a
-#: good part the going and coming of a message, which does not become slower with the memory; a longer takes too long.
+#: A burst is this share of an upload, within these bounds, or this number of pieces, if that is less. A shorter burst
+#: would mostly be the latency of a message, which does not depend on memory; a longer one takes too long.
 BURST_SHARE = 1 / 8
 LEAST_BURST_BYTES, MOST_BURST_BYTES = 2**20, 2**23
 MAX_PIECES = 256
 #: The second ruler's bursts are this share of those, through the same memory in shorter pieces: more calls a byte.
 CROSS_SHARE = 1 / 4
 CROSS_PIECE_BYTES = 2**15
-#: So many bytes go with a step of the loop.
+#: The number of bytes per step of the loop.
 BYTES_PER_STEP = 6 * 2**10
 
 
 class RawConnection:
-    """A raw connection to the server, for one burst after another."""
+    """A raw connection to the server, for successive bursts."""
 
     def __init__(self, endpoint: Endpoint, raw_port: int) -> None:
-        """Connect to `raw_port` as `endpoint` says.
+        """Connect to `raw_port` as `endpoint` requires.
 
         Raises:
             BenchError: nothing listens there.
@@ -102,7 +102,7 @@ class BurstReferences:
         return self._send(self._bursts)
 
     def cross_burst(self) -> int:
-        """Send the second ruler's burst, likewise."""
+        """Send the burst of the second reference."""
         return self._send(self._cross_bursts)
 
     def _send(self, bursts: Iterator[tuple[int, Sequence[memoryview]]]) -> int:
@@ -112,7 +112,7 @@ class BurstReferences:
 
 
 def burst_bytes(size: int) -> int:
-    """Return how long a burst beside uploads of `size` bytes is."""
+    """Return the length of a burst next to uploads of `size` bytes."""
     return max(LEAST_BURST_BYTES, min(MOST_BURST_BYTES, int(size * BURST_SHARE)))
 
 

@@ -1,4 +1,4 @@
-"""An open streaming bench: uploads that are samples, what they are checked by, and what they cost."""
+"""An open streaming bench: uploads as samples, their checks, and their costs."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ class ServerClient:
         self._client.close()
 
     def statistics(self) -> Statistics:
-        """Return what it has done so far."""
+        """Return the counters so far."""
         reply = self._client.request("GET", STATISTICS_PATH, {}, None)
         return msgspec.json.decode(reply.body, type=Statistics)
 
 
 class RoundTotals:
-    """What the samples of a round have moved and cost, from the first of them to the last."""
+    """Bytes and costs of a round's samples, from the first to the last."""
 
     def __init__(self, payload: Payload, server: ServerClient | None) -> None:
         """Begin with nothing."""
@@ -72,7 +72,7 @@ class RoundTotals:
         self._readings: dict[str, float] = {}
 
     def begin(self) -> None:
-        """Read the server's counters before the first call, and refuse to go on at somebody's server for ever.
+        """Read the server's counters before the first call, and enforce the limits for foreign servers.
 
         Raises:
             BenchError: a server of the user's own has had its share.
@@ -97,7 +97,7 @@ class RoundTotals:
     def close(self, upload: Callable[[], object] | None = None) -> None:
         """Work the figures out, the limit with them; nothing more is timed.
 
-        What an upload costs a server that does more than take samples is told by some more of `upload`.
+        The costs of an upload at a server that also does other work are measured by further uploads.
         """
         if not self._samples:
             return
@@ -176,7 +176,7 @@ class StreamSession:
         return SampleResult(moved_bytes=self.payload.size, phases_ns=uploaded.phases_ns)
 
     def verify(self) -> None:
-        """Upload once more and have the server hash what it gets; then time what a raw socket reaches."""
+        """Upload once more, let the server hash the bytes, and then measure a raw socket."""
         self.ledger.close(self.upload if self._has_references else None)
         if not self._endpoint.is_mock_server:
             return
@@ -185,7 +185,7 @@ class StreamSession:
         check_digest(receipt, self.payload)
 
     def readings(self) -> dict[str, float]:
-        """Return what the samples cost, and how near they came to the limit."""
+        """Return the costs of the samples, and their share of the limit."""
         opening = {f"{name}_ms": elapsed / 1e6 for name, elapsed in self._client.opening_ns().items()}
         return {**self.ledger.readings(), **opening}
 
@@ -225,12 +225,12 @@ class ConcurrentSession:
         self._first.verify()
 
     def readings(self) -> dict[str, float]:
-        """Return what the samples cost, and how near they came to the limit."""
+        """Return the costs of the samples, and their share of the limit."""
         return self._first.readings()
 
 
 class CommandSession:
-    """A command that uploads a file; what came of it, the mock server says."""
+    """A command that uploads a file; the mock server checks it."""
 
     def __init__(self, upload: CommandUpload, payload: Payload, server: ServerClient | None) -> None:
         """Upload `payload` by `upload` to `server`, None for the user's own."""
@@ -249,14 +249,14 @@ class CommandSession:
         return SampleResult(moved_bytes=self._payload.size, elapsed_ns=elapsed)
 
     def verify(self) -> None:
-        """Run it once more and have the server hash what it gets."""
+        """Run it once more and let the server hash the bytes."""
         self._ledger.close()
         if self._server is not None:
             self._run(digest=True)
             check_digest(self._server.statistics().last, self._payload)
 
     def readings(self) -> dict[str, float]:
-        """Return what the samples cost, and how near they came to the limit."""
+        """Return the costs of the samples, and their share of the limit."""
         return self._ledger.readings()
 
     def _run(self, *, digest: bool = False) -> int:

@@ -1,8 +1,8 @@
-"""The kinds of upload, as sequences of requests that any uploader can send, and what is done when one fails.
+"""The kinds of uploads, as sequences of requests that any uploader can send, and their retries.
 
-An upload is tried again where it may help: a broken connection, 429 and every 5xx. A resumable one goes on from
-where the server says it is, one of several requests with the request that failed, any other begins anew. The time to
-recover runs from the failure until as much is sent as had been before.
+An upload is retried after a broken connection, 429 and every 5xx. A resumable upload continues from the server's
+offset, an upload of several requests repeats the failed request, any other upload starts again. The time to recover
+lasts from the failure until as much is sent as before.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Kind = Literal["chunked", "length", "expect", "post", "form", "two-phase", "resumable", "s3"]
 
-#: A whole body goes in pieces of this size where its chunks are not what is sent.
+#: A whole body is sent in pieces of this size, unless its chunks are sent.
 PIECE_BYTES = 2**20
 #: The least that S3 takes as a part, but for the last.
 PART_BYTES = 8 * 2**20
@@ -83,7 +83,7 @@ class Uploader:
         self._phases: dict[str, int] = {}
         self._reached = 0
         self._failed_ns: int | None = None
-        #: Where it goes, once the server has said so: a place, or an id.
+        #: The upload's location or id, once the server has returned it.
         self._places: dict[str, str] = {}
         self._put: Receipt | None = None
         self._parts: list[str] = []
@@ -234,5 +234,5 @@ class Uploader:
         body = Body(pieces=[memoryview(said)], size=len(said), chunked=False)
         done = self._request("POST", f"{target}?uploadId={key}", {"Content-Type": "application/xml"}, body)
         size = _SIZE.search(done.body)
-        # The digests of all parts in their order are as good as that of the whole.
+        # The digests of all parts in their order serve as the digest of the whole.
         return Receipt(bytes=int(size[1]), sha256=self._payload.sha256() if fields else None) if size else None

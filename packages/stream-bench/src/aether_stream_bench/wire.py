@@ -1,4 +1,4 @@
-"""What the mock server and those who upload to it say to one another, beside HTTP."""
+"""The protocol between the mock server and its uploaders, in addition to HTTP."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from msgspec import Struct
 #: A request with this header and the value `sha256` gets the SHA-256 of its body in the receipt.
 DIGEST_HEADER = "aether-digest"
 LOOPBACK = "127.0.0.1"
-#: What is sent to the raw port says first how long it is, in so many bytes, big-endian.
+#: The size of the length prefix on the raw port in bytes; big-endian.
 RAW_LENGTH_BYTES = 8
 #: The server's own counters are at this path.
 STATISTICS_PATH = "/-/statistics"
 
 
 class Greeting(Struct, frozen=True, kw_only=True):
-    """What the server says once it listens.
+    """The server's message once it listens.
 
-    `raw_port` drains what is no HTTP: RAW_LENGTH_BYTES that announce a length, so many bytes, and it answers with one.
-    `certificate` is the PEM of the authority that its certificate is from, None without TLS.
+    `raw_port` reads without HTTP: RAW_LENGTH_BYTES announce a length, that number of bytes follows, and one byte
+    answers. `certificate` is the PEM of the authority of its certificate, None without TLS.
     """
 
     port: int
@@ -28,14 +28,14 @@ class Greeting(Struct, frozen=True, kw_only=True):
 
 
 class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the server took in: how many bytes, and their SHA-256 where it was asked for."""
+    """The received bytes, and their SHA-256 if requested."""
 
     bytes: int
     sha256: str | None = None
 
 
 class Statistics(Struct, frozen=True, kw_only=True):
-    """What the server has done since it started, and what that took.
+    """The counters of the server since its start, and their costs.
 
     `received` are the bytes of all bodies, of uploads that broke off too; `uploads` are those answered with a
     receipt, whose bytes are in `receipted`; `last` is the newest of them.

@@ -35,10 +35,10 @@ class Commit(Struct, frozen=True, kw_only=True):
 
 
 class BisectResult(Struct, frozen=True, kw_only=True):
-    """What a search came to: `suspects` is the one commit, or several where those between could not be judged.
+    """The result of a search. `suspects` is one commit, or several if the commits between them could not be judged.
 
-    `change` is the worsening between the ends as a fraction; `gate` is what told good from bad. `findings` are in
-    the order in which they were made, the bad end first. `evidence` is the folder that keeps them.
+    `change` is the worsening between the ends as a fraction, `gate` the limit between good and bad. `findings` are in
+    the order of the search, the bad end first. `evidence` is the folder that keeps them.
     """
 
     bench: str
@@ -83,9 +83,9 @@ def bisect(  # noqa: PLR0913 - what a search is made of
 ) -> BisectResult:
     """Find the first commit with which the bench is as much worse as the bad end.
 
-    `terms` are those of the ends. Unless `fixed_gate`, commits between are told apart at half of the change between
-    the ends, which is the furthest from both, and at no more than the largest gate there is. `say` is called with a
-    line a step.
+    `terms` are those for the ends. Unless `fixed_gate`, the gate for the commits in between is half of the change
+    between the ends, which is the furthest from both, and at most the largest gate. `say` is called with one line per
+    step.
 
     Raises:
         GuardError: the bad end is not worse, or cannot be measured, or the evidence cannot be kept.

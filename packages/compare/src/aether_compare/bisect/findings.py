@@ -1,4 +1,4 @@
-"""What was found out about each commit, kept in files, so that a search that was broken off goes on where it was."""
+"""Findings about commits, kept in files, so that an interrupted search can continue."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class FindingStore:
         return os.path.join(self.folder, commit + PAIRS)
 
     def read(self, commit: str, terms: BisectSpec, say: Callable[[str], object]) -> Finding | None:
-        """Return what was found before, None where that is nothing; what is torn is measured again."""
+        """Return an earlier finding, or None if there is none or its file is damaged."""
         path = self._path(commit, terms)
         try:
             with open(path, "rb") as file:
@@ -44,11 +44,11 @@ class FindingStore:
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             say(f"{printable(path)}: cannot be read; measured again")
             return None
-        # What could not be judged may be able to now.
+        # A commit that could not be judged is tried again.
         return finding if finding.commit == commit and finding.answer != "skip" else None
 
     def keep(self, finding: Finding, terms: BisectSpec) -> None:
-        """Keep what was found.
+        """Keep a finding.
 
         Raises:
             GuardError: it cannot be written.
@@ -62,5 +62,5 @@ class FindingStore:
             raise GuardError(str(error)) from None
 
     def _path(self, commit: str, terms: BisectSpec) -> str:
-        # By the gate as well: that of the ends is another than that of the commits between.
+        # The gate is part of the key: the ends have another gate than the commits in between.
         return os.path.join(self.folder, f"{commit}-{terms.gate:.6f}{FINDING}")

@@ -21,7 +21,7 @@ _MAX_DOUBLINGS = 2
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """What came of one commit: `change` is the worsening against the good end as a fraction, positive is worse."""
+    """The finding about one commit. `change` is the worsening against the good end as a fraction; positive is worse."""
 
     commit: str
     answer: Answer
@@ -46,14 +46,14 @@ class BisectSpec(Struct, frozen=True, kw_only=True):
 
 
 class Judge(Protocol):
-    """Says of a commit whether it is as the good end or worse."""
+    """Decides whether a commit is like the good end or worse."""
 
     def judge(self, commit: str, terms: BisectSpec) -> Finding:
         """Measure the commit against the good end."""
 
 
 class AbJudge:
-    """Judges by `aether-guard ab`; `pairs_at` says in which file the pairs of a commit are kept."""
+    """Judges by `aether-guard ab`. `pairs_at` returns the file for the pairs of a commit."""
 
     def __init__(self, pairs_at: Callable[[str], str]) -> None:
         """Keep every pair that is measured."""
@@ -83,17 +83,17 @@ class AbJudge:
 
 
 class FakeJudge:
-    """A judge who knows the first bad commits beforehand: for tests of what takes part in a search."""
+    """A judge with predefined answers, for tests of a search."""
 
     def __init__(self, bad: Iterable[str], skipped: Mapping[str, str] | None = None, by: float = 0.1) -> None:
-        """Call the commits `bad` worse `by` a fraction, and give the reasons `skipped` for what cannot be judged."""
+        """Call the commits `bad` worse by the fraction `by`; `skipped` maps other commits to a reason to skip them."""
         self._bad = set(bad)
         self._by = by
         self._skipped = skipped or {}
         self.asked: list[str] = []
 
     def judge(self, commit: str, terms: BisectSpec) -> Finding:
-        """Say what is known."""
+        """Return the predefined answer."""
         self.asked.append(commit)
         if commit in self._skipped:
             return Finding(commit=commit, answer="skip", verdict="error", reason=self._skipped[commit])
@@ -105,7 +105,7 @@ class FakeJudge:
 
 
 def finding_of(commit: str, report: Mapping[str, object]) -> Finding:
-    """Return what a report of `ab --format json` says of a commit.
+    """Return the finding that a report of `ab --format json` contains.
 
     Raises:
         msgspec.ValidationError: it is no such report.

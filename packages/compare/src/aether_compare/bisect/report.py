@@ -1,4 +1,4 @@
-"""What a search came to, as text and as JSON."""
+"""The result of a search as text and as JSON."""
 
 from __future__ import annotations
 

@@ -14,14 +14,14 @@ Answer = Literal["good", "bad", "skip"]
 def suspects(commits: Sequence[str], answers: Mapping[str, Answer]) -> tuple[str, ...]:
     """Return the commits of which one is the first bad one: a single one where it is found.
 
-    `commits` come after the good end, oldest first, and the last is the bad end, whatever is said of it.
+    `commits` follow the good end, oldest first. The last one is the bad end, whatever its answer.
     """
     low, high = _bounds(commits, answers)
     return tuple(commits[low : high + 1])
 
 
 def next_commit(commits: Sequence[str], answers: Mapping[str, Answer]) -> str | None:
-    """Return the commit that halves the suspects best, None where no further one can tell."""
+    """Return the commit that halves the suspects best, or None if no commit can narrow them further."""
     low, high = _bounds(commits, answers)
     # Whether the last of them is bad is known.
     open_ones = [at for at in range(low, high) if commits[at] not in answers]

@@ -1,4 +1,4 @@
-"""What is installed on either side: a newer library on one of them is a change too, though nobody committed it."""
+"""Installed packages of both sides: a newer library on one side is a change as well."""
 
 from __future__ import annotations
 

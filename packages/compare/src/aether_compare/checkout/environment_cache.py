@@ -16,17 +16,17 @@ from aether_schema import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-#: So many entries are kept.
+#: The number of entries to keep.
 MAX_ENTRIES = 10
 _LOCK_SUFFIX = ".lock"
 _WAIT_INTERVAL_S = 0.1
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> str:
-    """Return the folder for this user's environments, where the platform keeps what can be made again."""
+    """Return the platform's folder for cached data of this user, in which environments are kept."""
     given = environ.get("LOCALAPPDATA" if platform == "win32" else "XDG_CACHE_HOME", "")
     usual = {"win32": os.path.join("AppData", "Local"), "darwin": os.path.join("Library", "Caches")}
-    # By the XDG base directory specification a relative path is to be ignored.
+    # The XDG base directory specification requires ignoring a relative path.
     base = given if os.path.isabs(given) else os.path.join(os.path.expanduser("~"), usual.get(platform, ".cache"))
     return os.path.join(os.path.realpath(base), "aether-guard", "ab")
 
@@ -57,7 +57,7 @@ def locked_entry(cache: str, key: str, on_wait: Callable[[], None]) -> Iterator[
 
 @contextmanager
 def try_lock(cache: str, key: str) -> Iterator[bool]:
-    """Say whether no process uses the entry of `key`; if so, none will until this is left."""
+    """Yield whether no process uses the entry of `key`. If so, no process can use it until the context ends."""
     lock = acquire(_lock_path(cache, key))
     if lock is None:
         yield False
@@ -88,7 +88,7 @@ def translate_os_errors(cache: str) -> Iterator[None]:
     """Make an error of the file system the guard's own, in one line.
 
     Raises:
-        GuardError: what is done under this met a missing permission, a full disk or the like.
+        GuardError: a permission is missing, the disk is full, or another operation in the context failed.
 
     """
     try:

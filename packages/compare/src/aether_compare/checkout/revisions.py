@@ -35,7 +35,7 @@ WORKING_TREE = "working tree"
 
 
 class _SetupContext(Struct, frozen=True, kw_only=True):
-    """What the set-up of either side needs."""
+    """The settings that both sides share for their set-up."""
 
     repository: Repository
     setup: tuple[str, ...]
@@ -64,7 +64,7 @@ def checked_out_revisions(  # noqa: PLR0913 - each is a decision of the command'
         head: the revision judged; None for the working tree as it is, untracked files with it.
         setup: the commands of `[ab] setup`; empty for the usual one.
         log: called with a line for each step.
-        cache: where environments are kept, if not where the platform keeps such things.
+        cache: the folder for environments; None for the platform's cache folder.
         needs_harness: whether the set-up has to install aether-harness.
 
     Raises:
@@ -84,7 +84,7 @@ def checked_out_revisions(  # noqa: PLR0913 - each is a decision of the command'
             stack.enter_context(_working_tree(desk) if revision is None else _checked_out(desk, revision, role))
             for role, revision in zip(("base", "head"), revisions, strict=True)
         )
-        with suppress(OSError):  # what is kept too long harms nobody
+        with suppress(OSError):  # an entry that is kept too long does no harm
             prune(cache)
         if differing := describe_difference(*(installed_versions(desk.uv, side.python) for side in (old, new))):
             log(f"the sides differ in what is installed: {differing}")
@@ -93,7 +93,7 @@ def checked_out_revisions(  # noqa: PLR0913 - each is a decision of the command'
 
 @contextmanager
 def _checked_out(desk: _SetupContext, revision: Revision, role: str) -> Iterator[VariantEnvironment]:
-    # By its role as well, so that a revision can be compared with itself.
+    # The role is part of the key, so that a revision can be compared with itself.
     key = cache_key([os.fsencode(part) for part in (*_common_parts(desk), role, revision.commit)])
     with locked_entry(desk.cache, key, lambda: _say_wait(desk, revision.label)) as place:
         tree = os.path.join(place, TREE)
@@ -132,7 +132,7 @@ def _prepare(desk: _SetupContext, label: str, tree: str, place: str, *, is_revis
     folder = os.path.join(tree, desk.repository.prefix) if desk.repository.prefix else tree
     return VariantEnvironment(
         name=label,
-        # A revision from before the folder was there still has its benches, if they are installed ones.
+        # A revision without the folder may still have installed benches.
         folder=folder if os.path.isdir(folder) else tree,
         python=environment.python,
         # Byte code is kept with the environment, because the tree goes away.

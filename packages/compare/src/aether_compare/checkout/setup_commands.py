@@ -1,4 +1,4 @@
-"""The commands that set a side up, and the key that says when an environment can be used again. Pure."""
+"""The set-up commands of a side, and the key under which its environment can be reused. Pure."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ Command = tuple[str, ...]
 
 LOCKED: Command = ("uv", "sync", "--frozen")
 UNLOCKED: Command = ("uv", "pip", "install", "--python", "{python}", "-e", "{tree}")
-#: Files that decide what is installed, wherever they lie.
+#: Files that decide which packages are installed, at any place in the tree.
 _DECIDING = re.compile(
     r"pyproject\.toml|setup\.(py|cfg)|.*\.lock|\.python-version|(requirements|constraints)[^/]*\.(txt|in)"
     r"|([a-z]+_)?build\.py|Cargo\.toml|CMakeLists\.txt|meson\.build"
-    # What is compiled at set-up is not seen by an environment that is used again.
+    # A reused environment does not recompile these sources.
     r"|.*\.(c|cc|cpp|cu|cuh|cxx|f|f90|go|h|hh|hpp|hxx|inc|pxd|pxi|pyx|rs|zig)"
 )
 _KEY_DIGITS = 16
 
 
 def parse_setup(setup: Iterable[str], *, has_lock: bool) -> tuple[Command, ...]:
-    """Return the commands of `[ab] setup`, or the usual one: what `uv.lock` says where there is one.
+    """Return the commands of `[ab] setup`. The default is `uv sync` if there is a `uv.lock`, else an editable install.
 
     Raises:
         GuardError: one cannot be split into words, or has none.
@@ -57,9 +57,9 @@ def filled(command: Command, places: Mapping[str, str]) -> Command:
 
 
 def fingerprint_files(files: Iterable[str], setup: Sequence[Command]) -> list[str]:
-    """Return those of a tree's files that decide what an environment holds; what a command names is one of them.
+    """Return the files of a tree that decide the content of an environment, including files that a command names.
 
-    Installers write down what they copy. Of any other command nobody knows, and all files decide.
+    Installers record the packages that they copy. For any other command, every file may decide.
     """
     if not all(map(_is_installer, setup)):
         return list(files)

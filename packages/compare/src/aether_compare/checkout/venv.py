@@ -27,7 +27,7 @@ from aether_schema import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-#: What lies in an entry of the cache.
+#: The parts of a cache entry.
 TREE = "tree"
 _ENVIRONMENT = "environment"
 #: The folder in an environment for the byte code of its workers.
@@ -66,7 +66,7 @@ class VirtualEnvironment(Struct, frozen=True, kw_only=True):
 
     @property
     def changes(self) -> dict[str, str]:
-        """What a program of it finds changed around it: the environment is active, and nothing else is on the path.
+        """The environment variables of a program in it: the environment is active, no other code is on the path.
 
         A PYTHONPATH that leads to one side's code would make it the code of both.
         """
@@ -79,7 +79,7 @@ class VirtualEnvironment(Struct, frozen=True, kw_only=True):
 
 
 def find_uv() -> str:
-    """Return the path of uv: the one on the PATH, or the one installed with this package.
+    """Return the path of uv: from the PATH, or from the package `uv`.
 
     Raises:
         GuardError: there is neither.
@@ -98,9 +98,9 @@ def find_uv() -> str:
 
 
 def ensure_environment(plan: EnvironmentSpec, uv: str, say: Callable[[str], object]) -> VirtualEnvironment:
-    """Return the environment in the plan's entry, set up now unless it is whole already; `say` hears of the steps.
+    """Return the environment in the plan's entry; set it up unless it is complete, and pass each step to `say`.
 
-    What it holds is the code of the folders it was installed from as it is now, whatever was copied.
+    It contains the present code of the folders it was installed from, even if the installer copied them.
 
     Raises:
         GuardError: the set-up fails, or leaves out aether-harness, or the disk is full.
@@ -109,7 +109,7 @@ def ensure_environment(plan: EnvironmentSpec, uv: str, say: Callable[[str], obje
     environment = VirtualEnvironment(folder=os.path.join(plan.entry, _ENVIRONMENT))
     marker, made = os.path.join(plan.entry, _COMPLETE_MARKER), os.path.join(plan.entry, _GENERATED)
     with translate_os_errors(plan.entry):
-        # Those of a working tree may be no commit's either.
+        # Files that belong to no commit may be the working tree's own.
         own = set(untracked_files(plan.tree))
         if os.path.isfile(marker):
             _copy([path for path in _files_in(made) if path not in own], made, plan.tree)
@@ -147,7 +147,7 @@ def ensure_environment(plan: EnvironmentSpec, uv: str, say: Callable[[str], obje
 
 
 def _mark(marker: str) -> None:
-    """Say that an environment is whole; last of all."""
+    """Mark an environment as complete; the last step."""
     with open(marker, "xb") as file:
         os.fsync(file.fileno())
 
@@ -165,7 +165,7 @@ def _set_up(plan: EnvironmentSpec, environment: VirtualEnvironment, uv: str, say
 def _install_harness(
     plan: EnvironmentSpec, environment: VirtualEnvironment, uv: str, say: Callable[[str], object]
 ) -> None:
-    """Install the harness that this process uses, for a revision that does not require it."""
+    """Install the harness of this process for a revision that does not require it."""
     say(f"{plan.label}: adding aether-harness")
     requirements = [_requirement(name) for name in ("aether-schema", "aether-harness")]
     _run(plan, environment, uv, (uv, "pip", "install", "--python", environment.python, *requirements))
@@ -182,7 +182,7 @@ def _requirement(name: str) -> str:
 
 
 def _changeable(plan: EnvironmentSpec, environment: VirtualEnvironment) -> list[Copied]:
-    """Return what was copied from where it may have changed since: anywhere but in a tree that is a revision's."""
+    """Return the copied packages whose source may have changed: any source outside of a revision's own tree."""
     inside = os.path.join(os.path.realpath(plan.tree), "")
     return [
         copied
@@ -192,7 +192,7 @@ def _changeable(plan: EnvironmentSpec, environment: VirtualEnvironment) -> list[
 
 
 def _copy_again(plan: EnvironmentSpec, environment: VirtualEnvironment, uv: str, say: Callable[[str], object]) -> None:
-    """Install what was copied once more: a folder that is named is always built again."""
+    """Install copied packages again: an installer always rebuilds a folder that is named."""
     if not (sources := _changeable(plan, environment)):
         return
     names = ", ".join(os.path.basename(copied.path) for copied in sources)
@@ -203,7 +203,7 @@ def _copy_again(plan: EnvironmentSpec, environment: VirtualEnvironment, uv: str,
 
 
 def _remove_byte_code(environment: VirtualEnvironment) -> None:
-    """Remove all byte code. The files of a wheel have one fixed time: of the same size, a change would not show."""
+    """Remove all byte code: files from a wheel have a fixed time, which hides a change of the same size."""
     caches = [os.path.join(environment.folder, BYTE_CODE)]
     for folder, names, _ in os.walk(environment.folder):
         caches += [os.path.join(folder, name) for name in names if name == "__pycache__"]

@@ -201,7 +201,7 @@ def _rule_wishes(options: argparse.Namespace) -> dict[str, object]:
 
 
 def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -> list[Comparison]:
-    """Take pairs until all is decided or the time is over; what was taken is saved whatever happens."""
+    """Take pairs until all benches are decided or the time is over. The pairs are saved even after an error."""
     from aether_compare.progress import stderr_progress
     from aether_compare.replay import save
     from aether_compare.runner import measure, measurement_settings
@@ -227,7 +227,7 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
                     sys.stderr.write(f"seed {seed}; {where}{layouts}\n")
                 rule = TestSpec(
                     gate=DEFAULT_GATE if options.gate is None else options.gate,
-                    # Of a share each, so that the whole build keeps to alpha.
+                    # The benches share alpha.
                     alpha=alpha / len(matches),
                     quantile=options.quantile or "p50",
                 )
@@ -240,7 +240,7 @@ def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -
                     stderr_progress(quiet=options.quiet),
                 )
             finally:
-                # Nor is that broken off which is put in order after a verdict.
+                # A signal must not interrupt the clean-up after a verdict.
                 hold_off()
                 if options.save and comparison:
                     save(options.save, comparison, seed)
@@ -323,7 +323,7 @@ def _logger(options: argparse.Namespace) -> Callable[[str], object]:
 
 @contextmanager
 def _matches(options: argparse.Namespace, mode: str) -> Iterator[list[VariantPair]]:
-    """Make both sides ready and yield who stands against whom."""
+    """Set up both sides and yield the pairs of variants."""
     from aether_compare.variants import command_pairs, fill_placeholders, revision_pairs, setting_pairs
     from aether_harness.benchmark.command_bench import CommandParams
     from aether_harness.discovery.description import BenchSelection

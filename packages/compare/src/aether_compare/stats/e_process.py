@@ -1,35 +1,34 @@
 """Bets on blocks of pairs: a wealth that grows if a change is beyond a bound, and seldom grows if it is not. Pure.
 
-A pair is what one operation cost in the old version and in the new one, right after one another. A block is all pairs
-of the same two processes. Its pairs are made into one gain between -1 and 1, positive where the new version looks more
-than `exp(bound)` times as expensive as the old, and turned round where its pairs are. If the true change is at most the
-bound, the gain's expectation is at most 0 whatever came before: both processes are fresh and in the same memory layout,
-which is another one in every block, and a coin draws which version comes first. That holds for noise of any shape,
-drifting, or depending on its own past. So whoever bets on the gain, by rules fixed before the block's first pair, owns
-a supermartingale that is never negative:
+A pair is the cost of one operation in the old and the new version, measured one after the other. A block is all pairs
+of the same two processes. Its pairs give one gain between -1 and 1, positive if the new version looks more than
+`exp(bound)` times as expensive as the old one, and negated if the pairs are exchanged. If the true change is at most
+the bound, the expected gain is at most 0, whatever happened before: both processes are fresh, they share a memory
+layout that is drawn for each block, and a random draw decides which version begins. This holds for noise of any shape
+that may drift and depend on its past. Betting on the gain, by rules that are fixed before the first pair of the block,
+gives a nonnegative supermartingale:
 
     wealth = product over blocks of (1 + gain)
 
-The chance that it ever reaches 1/alpha is then at most alpha, however often and whenever one looks (Ville 1939, Etude
-critique de la notion de collectif). Betting is by Waudby-Smith and Ramdas (2024, Estimating means of bounded random
-variables by betting); several bets at once are an average of wealths, which is a wealth again. Of the middle the gain
-is a hyperbolic tangent: where a figure x is as likely as -x if there is no change, and normal with a standard
-deviation s and a mean d if there is one, no bet grows faster than 1 + tanh(d x / s^2), which is the likelihood of x
-over the mean of its own and that of -x. It is held below 1, and a pair that is far off the bound counts as one at
-some distance (Huber 1964, Robust estimation of a location parameter), since neither blocks nor pairs are normal. The
-bounds that are not refuted make a confidence sequence (Howard, Ramdas, McAuliffe and Sekhon 2021, Time-uniform,
-nonparametric, nonasymptotic confidence sequences).
+It reaches 1/alpha with a probability of at most alpha, at any time (Ville 1939, Etude critique de la notion de
+collectif). The bets follow Waudby-Smith and Ramdas (2024, Estimating means of bounded random variables by betting); the
+average of several bets is a supermartingale again. For the median, the gain is a hyperbolic tangent: if a figure x is
+as likely as -x without a change, and normal with standard deviation s and mean d with one, no bet grows faster than 1 +
+tanh(d x / s^2), the likelihood of x over the mean of the likelihoods of x and -x. The gain is bounded below 1, and a
+pair that is far off the bound counts as if it were at a limit (Huber 1964, Robust estimation of a location parameter),
+because neither blocks nor pairs are normal. The bounds that are not rejected form a confidence sequence (Howard,
+Ramdas, McAuliffe and Sekhon 2021, Time-uniform, nonparametric, nonasymptotic confidence sequences).
 
-Assumed: the new version costs `exp(change)` times what the old one would have cost at that moment in that layout, up to
-noise that is exchangeable between the two, given all blocks before. What is particular to two processes, such as the
-pages that they got, is in all of their pairs: if each pair were a bet of its own, the first would tell how the others
-fall, and the chance above would not hold. Nor does it where a sample of one version slows the other's next one more
-than the other way round.
+Assumption: the new version costs `exp(change)` times the cost of the old version at the same moment in the same layout,
+    up to noise that is exchangeable between the two, given all earlier blocks. Properties of two processes, such as
+    their memory pages, are in all of their pairs: if each pair were a bet of its own, the first pairs would predict the
+    others, and the bound would not hold. Neither does it hold if a sample of one version slows the next sample of the
+    other version more than vice versa.
 
-Where the versions differ by more than a factor, what is judged is the centre at which the clipped scores balance,
-which is near the median but not the median; and of a tail, by what factor the new costs have to be divided until
-as many of them as of the old ones are over a threshold near the old version's quantile. That is the ratio of the
-quantiles only if both versions' costs have the same shape there.
+If the versions differ by more than a factor, the judged change is the point at which the clipped scores balance, near
+the median. For a tail, it is the factor by which the new costs have to be divided until as many new as old costs exceed
+a threshold near the old quantile. This equals the ratio of the quantiles only if both versions have the same shape
+there.
 """
 
 from __future__ import annotations
@@ -44,10 +43,10 @@ from aether_compare.stats.variance import clipped_mean
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-#: The most of each bet's wealth that is staked: a lost one must not cost all. The first keeps half: what is rarely
-#: wrong, but then wholly, ruins the others.
+#: The maximum share of each bet's wealth that is staked; a loss must not cost everything. The first bet keeps half,
+#: because a bet that is rarely but completely wrong would ruin the others.
 MAX_STAKES = (0.5, 0.8, 0.9)
-#: How many lives have more of one side in the tail is not known beforehand: shares of every size are staked.
+#: The number of blocks with more of one version in the tail is unknown in advance: shares of every size are staked.
 TAIL_STAKES = (0.1, 0.3, 0.6, 0.9)
 #: No bound is looked for beyond a factor of a thousand.
 _MAX_LOG_RATIO = math.log(1000)
@@ -56,7 +55,7 @@ _CLOSE_ENOUGH = 1e-6
 
 
 class CostPair(Struct, frozen=True, kw_only=True):
-    """What one operation cost in the old code and in the new, and which came first; above 0, larger is worse."""
+    """The costs of one operation in the old and the new version, above 0, and which came first; larger is worse."""
 
     old: float
     new: float
@@ -69,14 +68,14 @@ class CostPair(Struct, frozen=True, kw_only=True):
 
 
 class BlockScore(Protocol):
-    """A block's pairs in terms of what was known before."""
+    """The pairs of a block as a score, by values that were known before the block."""
 
     def payoffs(self, bound: float) -> tuple[float, ...]:
-        """Return what bets on a change above `bound`, a logarithm, win or lose by it: from -1 to 1, falling in it."""
+        """Return the gains of bets on a change above `bound`, a logarithm: from -1 to 1, decreasing in `bound`."""
 
 
 class LocationScore(Struct, frozen=True):
-    """Of the middle: a block's log ratios, how far off a bound one counts, and by how much each bet grows with them."""
+    """The score of a block for the median: its log ratios, the limit of their distance, and the slope of each bet."""
 
     log_ratios: tuple[float, ...]
     clip: float
@@ -91,16 +90,16 @@ class LocationScore(Struct, frozen=True):
 
 
 class TailScore(Struct, frozen=True):
-    """Of a tail: whether new costs, put right by the bound, are over a threshold more often than old ones.
+    """The score for a tail: whether new costs, divided by the bound, exceed a threshold more often than old costs.
 
-    `log_excesses` are how far the new costs are over the threshold, `old_over` how many of the old ones are.
+    `log_excesses` are the log distances of the new costs above the threshold; `old_over` counts the old costs above it.
     """
 
     log_excesses: tuple[float, ...]
     old_over: int
 
     def payoffs(self, bound: float) -> tuple[float, ...]:
-        """Return the stakes: won where more of the new ones are over the threshold, lost where more of the old are."""
+        """Return the gains: positive if more new costs exceed the threshold, negative if more old costs do."""
         new_over = sum(excess > bound for excess in self.log_excesses)
         sign = (new_over > self.old_over) - (new_over < self.old_over)
         return tuple(stake * sign for stake in TAIL_STAKES)
@@ -110,7 +109,7 @@ class EProcess:
     """Wealths that bet on a change above `bound` (`direction` 1) or below it (`direction` -1)."""
 
     def __init__(self, bound: float, direction: int, shares: Sequence[float]) -> None:
-        """Start with a wealth of 1, in parts as `shares` say."""
+        """Start with a wealth of 1, divided into `shares`."""
         self._bound = bound
         self._way = direction
         self._wealths = list(shares)
@@ -118,12 +117,12 @@ class EProcess:
 
     @property
     def wealth(self) -> float:
-        """What the wealths come to now."""
+        """The present total wealth."""
         return sum(self._wealths)
 
     def add(self, block: BlockScore) -> None:
         """Bet on one more block."""
-        # A wealth of more than any 1/alpha has said all; it need not grow past what a float can hold.
+        # A wealth above any 1/alpha decides; it need not exceed the range of a float.
         self._wealths = [
             min(wealth * (1 + self._way * gain), 1e300)
             for wealth, gain in zip(self._wealths, block.payoffs(self._bound), strict=True)
@@ -146,8 +145,9 @@ def is_rejected(
 def confidence_bound(is_refuted: Callable[[float], bool], start: float, direction: int) -> float:
     """Return the last bound that is refuted: going up for `direction` 1, going down for -1.
 
-    Infinite where within a factor of a thousand of `start` none is, or all are. That what is refuted lies all on
-    one side is what makes a search by halves right. The edge lies on the side of `start` that `start` itself says.
+    Return an infinite bound if none or all bounds within a factor of a thousand of `start` are rejected. The rejected
+    bounds lie all on one side, so that bisection is right. The edge is on the side of `start` that the answer for
+    `start` gives.
     """
     at_start = is_refuted(start)
     direction = direction if at_start else -direction

@@ -1,4 +1,4 @@
-"""Interference: by how much a sample of one version slows the other's next one more than the other way round. Pure."""
+"""Interference: by how much a sample slows the next sample of the other version more than vice versa. Pure."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ REFIT_FACTOR = 1.25
 #: A distance smaller than this, as a logarithm, is not worth being bet for.
 MIN_EFFECT = 0.005
 
-#: What is bet for, as multiples of the distance from the gate to no change at all, and the shares of the wealth.
+#: The alternatives to bet on, as multiples of the distance from the gate to no change, and their shares of the wealth.
 ALTERNATIVE_MULTIPLES = (0.5, 1.0, 2.0)
 MIXTURE_WEIGHTS = (1 / 4, 1 / 2, 1 / 4)
 TAIL_SHARES = (1 / 4, 1 / 4, 1 / 4, 1 / 4)
@@ -43,7 +43,7 @@ class Scorer(Protocol):
 
 
 class LocationScorer:
-    """Scores the middle of the log ratios: of each block their mean distance from a bound, far ones counting less."""
+    """Scores the median of log ratios: per block, their mean distance from a bound, with distant pairs clipped."""
 
     shares = MIXTURE_WEIGHTS
 

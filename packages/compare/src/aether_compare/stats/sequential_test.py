@@ -23,11 +23,11 @@ TAIL = 0.95
 
 
 class TestSpec(Struct, frozen=True, kw_only=True):
-    """What is asked: whether `quantile` got worse by more than `gate`, a fraction from 0 to below 1.
+    """The question: is `quantile` worse by more than `gate`, a fraction from 0 to below 1?
 
-    `alpha` bounds the chance of calling a change worse than the gate that is not, and that of passing one that is.
-    Calling a change better than the gate that is not is bounded apart, by `alpha` again. Where higher is better, a
-    change is a fraction of the throughput; costs are then what a byte takes.
+    `alpha` bounds the probability of rejecting a change within the gate, and of passing a change beyond it. A false
+    improvement is bounded separately, by `alpha` again. If higher is better, a change is a fraction of the throughput,
+    and costs are the time per byte.
     """
 
     gate: float = 0.02
@@ -60,7 +60,7 @@ class SequentialTest:
         self._scored: list[BlockScore] = []
 
     def add(self, *block: CostPair) -> None:
-        """Take into account the pairs of one more block: those of the same two processes.
+        """Add the pairs of one more block, from the same two processes.
 
         They are one bet together. Their number must not depend on their values. No pairs are no block.
         """
@@ -96,7 +96,7 @@ class SequentialTest:
 
     @property
     def change(self) -> float | None:
-        """The estimate of the worsening: of the pairs' median ratio, or of the ratio of the sides' quantiles."""
+        """The estimated worsening: by the median ratio of the pairs, or by the ratio of both quantiles."""
         if not self.pairs:
             return None
         return from_log(self._log_change(), lower_is_better=self.rule.lower_is_better)
@@ -104,9 +104,9 @@ class SequentialTest:
     def interval(self) -> tuple[float, float] | None:
         """Return the worsening's confidence sequence as it is now, each bound of it wrong with the chance alpha.
 
-        That chance is of being wrong at any look. The gate is outside exactly when the change has been shown to be
-        worse than it or not to be; `change` may be, since it is judged by other means. None while either bound is
-        infinite, and where the bounds have passed one another, so that no single change fits the evidence.
+        The probability of a wrong bound holds for all looks together. The gate is outside exactly if the change was
+        shown to be beyond or within it; `change` may be outside, because it is another estimate. None while a bound is
+        infinite, and if the bounds crossed, so that no single change fits the evidence.
         """
         low, high = (self._bound(way) for way in (1, -1))
         if math.isinf(low) or math.isinf(high) or low > high:
@@ -117,7 +117,7 @@ class SequentialTest:
     def estimate(self) -> float | None:
         """Return the worsening that the verdict rests on: `change`, brought within the bounds where it is outside.
 
-        The median of the pairs and the scores of the blocks weigh what is far off differently.
+        The median of the pairs and the scores of the blocks weigh distant pairs differently.
         """
         if not self.pairs:
             return None

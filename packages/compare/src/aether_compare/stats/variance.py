@@ -12,7 +12,7 @@ from aether_schema import quantile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Blocks, and pairs of a block beyond its first, that it takes to say anything: either number suffices.
+#: The number of blocks, or of further pairs in blocks, that an estimate of the variance needs; either suffices.
 LEARNING_BLOCKS = 3
 LEARNING_REPEATS = 2
 #: How far blocks are expected to vary until then: rather more than they do, which makes the first bets small.
@@ -22,13 +22,13 @@ MEAN_TO_STANDARD = 1.2533
 MEDIAN_TO_STANDARD = 1.4826
 #: A block counts up to this number of standard deviations from the middle one, and as many times the middle noise.
 WINSORIZED_AT = 2.5
-#: The variance that the noise of pairs alone explains, times this, is expected of blocks. That counts as 3 blocks.
+#: The expected variance of blocks is this factor times the variance that pair noise explains. It counts as 3 blocks.
 PRIOR_FACTOR = 1.5
 PRIOR_BLOCKS = 3
 MIN_VARIANCE = 1e-18
-#: A pair counts up to this number of standard deviations from the bound that is bet on, so that half of the pairs count
-#: as they are; in any case up to a thousandth, so that figures that do not vary say something. On shared machines most
-#: pairs agree closely and some are far off: blocks vary by up to two fifths less than with twice this number.
+#: A pair counts up to this number of standard deviations from the bound, so that half of the pairs count as they are;
+#: at least up to a thousandth, so that constant figures are informative. On shared machines most pairs agree closely
+#: and a few are far off: blocks vary by up to 40 % less than with twice this number.
 CLIP = 1 / MEDIAN_TO_STANDARD
 MIN_CLIP = 0.001
 #: The share of pairs nearer than that, if they are normal.
@@ -44,7 +44,7 @@ def clipped_mean(log_ratios: Sequence[float], bound: float, clip: float) -> floa
 
 
 class Variance(Struct, frozen=True, kw_only=True):
-    """The expected variance of the next block: `block` is that of its score, its mean distance from a bound.
+    """The expected variance of the next block. `block` is the variance of its score, the mean distance from a bound.
 
     A pair counts up to the distance `clip`. `unclipped_share` of the pairs were nearer to the middle: if the bound
     moves, a clipped mean moves by that share of the distance.
@@ -110,7 +110,7 @@ def median_abs_deviation(values: Sequence[float], centre: float) -> float:
 
 
 def winsorized_variance(scores: Sequence[float]) -> float:
-    """Return the variance of several blocks' scores, those far off counting as ones at the edge."""
+    """Return the variance of the scores of blocks, with distant scores moved to a limit."""
     centre = quantile(scores, 0.5)
     most = WINSORIZED_AT * MEDIAN_TO_STANDARD * median_abs_deviation(scores, centre)
     return math.fsum(min(abs(score - centre), most) ** 2 for score in scores) / (len(scores) - 1)

@@ -34,7 +34,7 @@ class Revision(Struct, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """What it is called in a report: `origin/main (1a2b3c4)`."""
+        """The name in a report: `origin/main (1a2b3c4)`."""
         short = self.commit[:_SHORT]
         return short if self.commit.startswith(self.name) else f"{printable(self.name)} ({short})"
 
@@ -62,7 +62,7 @@ def resolve(repository: Repository, name: str) -> Revision:
         GuardError: it stands for none; the message names the nearest branch or tag, and a shallow clone's remedy.
 
     """
-    # git would take the one for an option and the other for a revision left out.
+    # git would take such a name for an option or an omitted revision.
     plain = name and not name.startswith(("-", "^")) and "\0" not in name
     found = run_git(repository.root, "rev-parse", "--verify", "--quiet", name).line if plain else ""
     commit = run_git(repository.root, "rev-parse", "--verify", "--quiet", f"{found}^{{commit}}").line if found else ""
@@ -80,14 +80,14 @@ def resolve(repository: Repository, name: str) -> Revision:
 
 
 def untracked_files(tree: str) -> list[str]:
-    """Return the files in `tree` that no commit has, ignored ones too, as paths beneath it."""
+    """Return the files in `tree` that are in no commit, including ignored ones, relative to it."""
     return _paths(run_git(tree, "ls-files", "-z", "--others").text)
 
 
 def unignored_files(tree: str) -> list[str]:
     """Return the files of `tree` that are tracked or could be: all but the ignored, as paths beneath it.
 
-    Those of a repository within it, such as a submodule, are among them.
+    The files of nested repositories, such as submodules, are included.
     """
     paths = _paths(run_git(tree, "ls-files", "-z", "--cached", "--others", "--exclude-standard").text)
     for path in paths.copy():
@@ -119,7 +119,7 @@ def worktree(repository: Repository, revision: Revision, tree: str, *, has_submo
     if os.path.lexists(tree):
         raise GuardError(f"{printable(tree)}: an earlier run's checkout cannot be removed; delete it by hand")
     try:
-        # By force, since a path that is missing but still registered is in nobody's way.
+        # Force, because a missing path that is still registered blocks nothing.
         added = run_git(repository.root, "worktree", "add", "--force", "--detach", tree, revision.commit)
         if added.problem:
             hint = " (is the disk full?)" if added.problem.startswith("unable to write") else ""
@@ -159,7 +159,7 @@ def _unlink(path: str) -> None:
 
 
 def remove_worktree(repository: Repository, tree: str) -> None:
-    """Remove a worktree and what git keeps of it; there may be the one, the other or neither."""
+    """Remove a worktree and its record in git; either may be missing."""
     shutil.rmtree(tree, ignore_errors=True)
     # A worktree of this path only: pruning would take others along whose disk is not mounted just now.
     run_git(repository.root, "worktree", "remove", "--force", "--force", tree)

@@ -1,9 +1,8 @@
 """Pairs of a bench: blocks of two fresh workers that take samples in turn.
 
-Both workers of a block have the same memory layout, and every block has another one: so the layout's effect on the
-speed, which is often larger than the change that is looked for, falls on both versions alike. Within a block the order
-turns round with each pair: each version is measured as often after itself as after the other, and a drift of the
-machine falls on both.
+Both workers of a block have the same memory layout, and every block has another one. The effect of the layout, often
+larger than the change to detect, is then equal for both versions. Within a block the order alternates between pairs:
+each version is measured as often after itself as after the other, and drift of the machine affects both.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ COMMAND_PAIRS_PER_WORKER = 20
 MIN_PAIRS, MAX_PAIRS = 2, 200
 #: The first block, before it is known how long anything takes.
 FIRST_PAIRS = 4
-#: The time of a block's pairs over that of starting and ending its workers. More pairs have less noise in their mean,
-#: but a verdict takes at least 13 blocks.
+#: The time for the pairs of a block relative to the time to start and end its workers. More pairs reduce the noise of
+#: the mean, but a verdict takes at least 13 blocks.
 PAIRS_SHARE = 0.75
 #: Samples are verified in the first block and again after this number of pairs: it takes as long as some of them.
 PAIRS_PER_VERIFICATION = 150
@@ -45,8 +44,8 @@ PAIRS_PER_VERIFICATION = 150
 WARM_UPS = 1
 #: Samples that take longer than this do not show it.
 LONG_SAMPLE_NS = 50_000_000
-#: The same for a bench with a process beside its worker: until the traffic between the two has found its pace, pairs
-#: vary two or three times as much.
+#: The same for a bench with a companion process: until the traffic between the two is steady, pairs vary two or three
+#: times as much.
 WARM_UPS_WITH_COMPANION = 5
 WARM_UP_LIMIT_S = 0.5
 #: The number of last samples that show the usual evidence of an operation.

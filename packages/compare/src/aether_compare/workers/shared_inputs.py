@@ -31,7 +31,7 @@ class SharedInputs:
         return self._folders[index]
 
     def share_if_identical(self) -> None:
-        """Let the old version's be those of both from now on, if both have made the same; once both are set up."""
+        """Once both versions are set up, let both use the files of the old one if they made the same files."""
         if not self._settled:
             self._settled = True
             old, new = map(str, self._folders)

@@ -1,4 +1,4 @@
-"""asv: a file of results, versions 1 and 2. Units stand in `benchmarks.json`, beside it or a folder further up.
+"""asv: a results file, versions 1 and 2. Its units are in `benchmarks.json`, in the same folder or a parent folder.
 
 A combination of parameters that failed is null and one that was skipped is NaN: neither is a figure. Trailing columns
 and combinations that hold nothing are cut off in version 2.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ABOUT = "a results file of asv, versions 1 and 2"
 SUFFIXES: tuple[str, ...] = (".json",)
-#: What asv itself takes from the name of a function; only `track_` may have any unit.
+#: The kinds that asv derives from the name of a function; only `track_` may have any unit.
 _KINDS = {"time": "seconds", "timeraw": "seconds", "mem": "bytes", "peakmem": "bytes"}
 _FIXED = {"os": "os", "machine": "arch", "cpu_model": "cpu", "host": "machine", "python": "python"}
 COMBINATIONS_LIMIT = 1_000_000
@@ -52,7 +52,7 @@ class _Described(Struct):
 
 
 class _Figures(Struct):
-    """What one benchmark has: a value, the parameters, and the samples of each combination."""
+    """The figures of one benchmark: a value, the parameters, and the samples of each combination."""
 
     result: list[float | None] | float | None = None
     params: tuple[tuple[str, ...], ...] = ()
@@ -99,7 +99,7 @@ def _machines(folder: str) -> list[str]:
 
 
 def _commit_date(path: str) -> float:
-    """Return the time of the measured commit; a file that does not tell it is as old as can be."""
+    """Return the time of the measured commit; a file without it counts as the oldest."""
     date = read_document(path).keys.get("date")
     try:
         return -1.0 if date is None else float(bytes(date))
@@ -117,7 +117,7 @@ def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]
     for name, row in report.results.items():
         figures = _figures(report, name, row)
         unit = _unit(name, described.get(name))
-        # asv takes any growth for worse, whatever a function tracks.
+        # asv treats any growth as worse.
         better: Better | None = "lower" if unit == "bytes" or _is_tracked(name, described.get(name)) else None
         values = figures.result if isinstance(figures.result, list) else [figures.result]
         samples = figures.samples or []
@@ -139,7 +139,7 @@ def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]
 
 
 def _figures(report: _Results, name: str, row: object) -> _Figures:
-    """Return what a benchmark has, from a row of columns, from a table, or from the value alone."""
+    """Return the figures of a benchmark, from a row of columns, from a table, or from the value alone."""
     if isinstance(row, list):
         if not report.result_columns:
             raise ImportFileError("a row, and no result_columns say what stands in it", place=f"results.{name}")
@@ -178,7 +178,7 @@ def _combinations(figures: _Figures, name: str) -> Iterator[str]:
 
 
 def _described(document: Document) -> dict[str, _Described]:
-    """Return what the nearest `benchmarks.json` says of each benchmark."""
+    """Return the descriptions of benchmarks in the nearest `benchmarks.json`."""
     for name in (BENCHMARKS, os.path.join("..", BENCHMARKS), os.path.join("..", "..", BENCHMARKS)):
         try:
             beside = document.sibling(name)

@@ -1,7 +1,7 @@
 """BenchmarkDotNet: the JSON reports, full (with every measurement) or brief, in nanoseconds, and `*-report.csv`.
 
-Jobs that run the same benchmark are told apart by their settings, which are in `DisplayInfo` or in the columns of the
-CSV. What an operation allocates is a bench of its own.
+Jobs that run the same benchmark are distinguished by their settings, in `DisplayInfo` or in the columns of the CSV.
+Allocated memory per operation is a bench of its own.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def matches(document: Document) -> bool:
 
 
 def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
-    """Yield each measure of each bench; where a bench has several, the measure stands behind its name.
+    """Yield each measure of each bench; with several measures, the name of the measure follows the bench's.
 
     A measure `latency-p95` is the p95 of `latency`, as `aether-guard export bmf` writes it.
     """

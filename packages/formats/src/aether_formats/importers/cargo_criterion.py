@@ -1,4 +1,4 @@
-"""cargo-criterion: `--message-format=json`, JSON lines of which those of a finished benchmark are read."""
+"""cargo-criterion: `--message-format=json`, JSON lines; the messages of finished benchmarks are read."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]
     """Yield a benchmark each, its measured values over their iterations."""
     del options
     for number, line in document.lines():
-        # What cargo itself prints, and messages of other kinds, may stand between.
+        # Output of cargo and messages of other kinds may come in between.
         if not line.startswith("{") or _COMPLETE not in line:
             continue
         try:

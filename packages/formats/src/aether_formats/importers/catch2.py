@@ -29,7 +29,7 @@ _ROW_WORDS = 4
 
 
 def matches(document: Document) -> bool:
-    """Return whether the root element is that of a run, or a line near the beginning heads a table of benchmarks."""
+    """Return whether the root element is a run, or a line near the beginning is the head of a table of benchmarks."""
     return document.root_tag in _ROOTS or any(
         line.startswith("benchmark name") and _TABLE.match(line) for line in document.head.splitlines()
     )
@@ -129,7 +129,7 @@ def _duration(words: Sequence[str]) -> tuple[float, str] | None:
 
 
 def _path(lines: Sequence[str]) -> tuple[str, ...]:
-    """Return the name of a test case, which may take several lines, and those of the sections, indented below it."""
+    """Return the name of a test case, which may take several lines, and the names of sections, indented below it."""
     case = " ".join(line.strip() for line in lines if not line.startswith("  "))
     return (case, *(line.strip() for line in lines if line.startswith("  ")))
 

@@ -1,7 +1,7 @@
 """criterion (Rust): the folder `target/criterion`, with `<id>/new/sample.json` in nanoseconds; modern and legacy.
 
-Of a folder that itself holds figures only those are read, whatever its name: a glob such as `target/criterion/**/main`
-gives the baseline that `--save-baseline main` keeps next to `new`.
+A folder that itself holds figures is the only one read: a glob such as `target/criterion/**/main` names the baselines
+that `--save-baseline main` keeps next to `new`.
 """
 
 from __future__ import annotations
@@ -92,9 +92,9 @@ def _series(files: dict[str, Document | None], place: str) -> ImportedSeries:
     identity, sample, estimates = (files[name] for name in _FILES)
     known = _Identity() if identity is None else identity.decode(_Identity)
     parts = [part for part in (known.group_id, known.function_id, known.value_str) if part]
-    # Older releases say no full id.
+    # Older releases have no full id.
     name = known.full_id or "/".join(parts) or os.path.dirname(place) or "criterion"
-    # Another measurement than wall time has another unit, of which these files say nothing.
+    # A measurement other than wall time has another unit, which these files do not contain.
     if sample is not None:
         return ImportedSeries(name=name, unit="ns", rounds=(_samples(sample),))
     if estimates is None:

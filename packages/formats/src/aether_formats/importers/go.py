@@ -1,9 +1,9 @@
 """Go's `testing`: `BenchmarkName-8 N v unit [v unit]…`, also within the events of `go test -json`.
 
-A line is a sample; lines of one name, of `-count`, are samples of one process. Every unit of a line is a bench of its
-own: the time keeps the name, the others have their unit behind it. Lines `key: value` configure the results below them,
-as benchstat reads them: results of one name are told apart by the keys in which they differ. A benchmark that prints
-has its figures at the end of a later line. `Unit u better=higher` says a direction.
+A line is a sample; lines with the same name, from `-count`, are samples of one process. Every unit of a line is a
+bench: the time keeps the name, others append their unit. Lines `key: value` configure the results below them, as in
+benchstat: results with the same name are distinguished by the keys in which they differ. A benchmark that prints has
+its figures at the end of a later line. `Unit u better=higher` gives a direction.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _OUTCOME = re.compile(r"--- (FAIL|SKIP): (Benchmark)?(\S+)")
 _PACKAGE_END = re.compile(r"(ok|FAIL|\?)\s+(\S+)\s+(?:(\[.+\])|[\d.]+s\b|\(cached\))")
 _CPUS = re.compile(r"(.+)-(\d+)")
 _MACHINE = {"goos": "os", "goarch": "machine", "cpu": "cpu_model"}
-#: What Go's own metrics are of, beside the time.
+#: The kinds of Go's own metrics, other than time.
 _COSTS: dict[str, Better] = {"B/op": "lower", "allocs/op": "lower"}
 #: Figures stand at the end of a line that may hold output of any length.
 _MAX_FIGURES_LENGTH = 4000
@@ -50,7 +50,7 @@ class _Event(Struct, rename="pascal"):
 
 
 class _Bench(Struct):
-    """What became of a benchmark under the same settings: its figures by unit, and why it has none."""
+    """The outcome of a benchmark under the same settings: its figures by unit, or the reason why it has none."""
 
     name: str
     settings: dict[str, str]
@@ -184,7 +184,7 @@ class _Output:
             self._reason = ""
         elif line.strip() in {"PASS", "FAIL"}:
             self.end()
-            # Behind the last package FAIL sums up.
+            # After the last package, FAIL summarizes.
             self._fails = line.startswith("FAIL") and self._is_open
             self._is_verbose = False
 
@@ -205,7 +205,7 @@ class _Output:
 
     def _read_setting(self, key: str, value: str) -> None:
         if key == "pkg" or key in _MACHINE:
-            # Another run begins, whatever became of the one before.
+            # A new run begins; the previous one ends.
             self.end()
             self._is_verbose = False
             self._change(key, value)
@@ -352,7 +352,7 @@ def _last_figures(text: str) -> list[str]:
 def _common_cpus(benches: Iterable[_Bench]) -> int | None:
     """Return the number that stands behind every name, which then is of the processors and not of the bench.
 
-    Where `-cpu` gave several, and where there is one processor and so no number, the names stay as they are.
+    The names stay unchanged if `-cpu` gave several values, or if there is one processor and thus no number.
     """
     named = {bench.name for bench in benches if bench.figures}
     found = {match[2] if (match := _CPUS.fullmatch(name)) else "" for name in named}

@@ -1,7 +1,7 @@
 """google-benchmark: `--benchmark_format=json`. Repetitions are samples; a report of aggregates alone has their median.
 
-A benchmark is named by its real time, and its CPU time has `cpu_time` behind the name. One that asks for real or manual
-time has no CPU time here: its author says that the work is done elsewhere. Counters are not judged.
+A benchmark has its name for real time, and `cpu_time` appended for CPU time. A benchmark that asks for real or manual
+time has no CPU time here, because its work is done elsewhere. Counters are not judged.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class _Bench(Struct):
 
 
 def matches(document: Document) -> bool:
-    """Return whether there is a context, and the first run has times or says what kind of run it is."""
+    """Return whether there is a context, and the first run has times or a run type."""
     benchmarks = document.keys.get("benchmarks")
     if benchmarks is None or "context" not in document.keys:
         return False
@@ -135,7 +135,7 @@ def _has_cpu_time(name: str) -> bool:
 
 
 def _is_fit(run: _Run) -> bool:
-    """Return whether it is what was fitted to the complexity of several runs."""
+    """Return whether a run is a fit to the complexity of several runs."""
     return run.big_o is not None or run.rms is not None or (run.run_type is None and run.name.endswith(_FITS))
 
 
@@ -144,7 +144,7 @@ def _aggregate(run: _Run, names: set[str]) -> tuple[str, str | None]:
     if run.run_type is not None:
         return run.run_name or run.name, (run.aggregate_name or "") if run.run_type == "aggregate" else None
     stem, _, end = run.name.rpartition("_")
-    # Where the repetitions themselves were left out, the mean always has its deviation next to it.
+    # If repetitions are left out, the mean always comes with its deviation.
     if end in _AGGREGATES and (stem in names or {f"{stem}_mean", f"{stem}_stddev"} <= names):
         return stem, end
     return run.run_name or run.name, None

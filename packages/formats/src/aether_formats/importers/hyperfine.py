@@ -51,7 +51,7 @@ def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]
         failures, times = _failures(result), result.times or ()
         if failures is not None and times:
             times = tuple(time for time, code in zip(times, result.exit_codes or (), strict=True) if code == 0)
-        # The tool's own statistics are of all runs, failed ones among them.
+        # The tool's own statistics include failed runs.
         has_statistics = failures is None
         yield ImportedSeries(
             name=name_with_params(result.command, params),
@@ -69,7 +69,7 @@ def _failures(result: _Result) -> Failures | None:
     """Return the runs that failed, or None. A run without an exit status was ended by a signal.
 
     Raises:
-        ImportProblem: the exit statuses are not those of the times.
+        ImportFileError: the exit statuses do not match the times.
 
     """
     codes = result.exit_codes or ()

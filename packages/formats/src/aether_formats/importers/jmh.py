@@ -1,4 +1,4 @@
-"""JMH: `-rf json`. The direction is that of the unit, `ops/s` or `s/op`, never of the mode."""
+"""JMH: `-rf json`. The unit gives the direction (`ops/s` or `s/op`), not the mode."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ABOUT = "JMH -rf json"
 SUFFIXES: tuple[str, ...] = (".json",)
-#: A histogram of more samples than these is told by its percentiles.
+#: A histogram with more samples is reduced to its percentiles.
 HISTOGRAM_LIMIT = 1_000_000
 
 
@@ -46,7 +46,7 @@ def matches(document: Document) -> bool:
 
 
 def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]:
-    """Yield a result each, a round a fork; two modes of one benchmark are told apart by their names."""
+    """Yield one series per result, one round per fork; two modes of a benchmark get different names."""
     del options
     results = document.decode(list[_Result])
     modes: dict[str, set[str]] = {}

@@ -1,7 +1,7 @@
 """JUnit XML: how long each test took, in seconds. A test that failed, or did not run, took no time that counts.
 
-Tests are named by class and name. Where that names several tests of a file, the suite tells them apart, and then the
-host. A browser is always in the name unless the class has it: one file may hold a browser each, or all of them.
+Tests are named by class and name. If several tests of a file share both, the suite distinguishes them, and then the
+host. A browser is always in the name unless the class has it, because a file may hold one browser or several.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _BROWSER_HOST = re.compile(
 
 
 class _Place(Struct, frozen=True):
-    """What the suites around a test say about it."""
+    """The attributes of the suites around a test."""
 
     suite: str = ""
     host: str = ""
@@ -52,7 +52,7 @@ class _Case(Struct, frozen=True):
 
 
 def matches(document: Document) -> bool:
-    """Return whether the root element is that of such a report."""
+    """Return whether the root element is a JUnit report."""
     return document.root_tag in {"testsuites", "testsuite"}
 
 
@@ -86,7 +86,7 @@ def _series(name: str, cases: Sequence[_Case]) -> ImportedSeries:
 
 
 def _told_apart(name: str, cases: Sequence[_Case]) -> dict[str, list[_Case]]:
-    """Return the cases of a name by that name and what else it takes: nothing, the suite, or also the host."""
+    """Return the cases of a name, under that name with as much as needed: nothing, the suite, or also the host."""
     suites = {case.place.suite for case in cases}
     needs_host = len({(case.place.suite, case.place.host) for case in cases}) > len(suites)
     apart: dict[str, list[_Case]] = {}

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 ABOUT = "pyperf JSON, plain or gzip"
 SUFFIXES: tuple[str, ...] = (".json", ".json.gz")
-#: pyperf's own units. What is counted in bytes there is memory that was taken; an integer may be anything.
+#: pyperf's own units. Bytes mean memory; an integer may be anything.
 _UNITS: dict[str, tuple[str, Better | None]] = {"second": ("s", None), "byte": ("B", "lower")}
-#: What is fixed about a machine, by pyperf's names.
+#: The fixed properties of a machine, by pyperf's names.
 _FIXED = {
     "cpu_model": "cpu_model_name",
     "cpus_logical": "cpu_count",

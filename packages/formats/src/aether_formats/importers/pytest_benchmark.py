@@ -112,8 +112,8 @@ def read(document: Document, options: ImportOptions) -> Iterator[ImportedSeries]
 def _samples(stats: _Stats, *, is_thinned: bool) -> tuple[tuple[float, ...] | None, str | None]:
     """Return the samples where the file has them all, or was too large and has every second, fourth and so on.
 
-    Any other part of them is no fair sample of the run. A file that somebody shortened may hold a text among them,
-    such as `"... 9,000 more"`.
+    Any other part of the samples is no fair selection. A shortened file may hold a text among them, such as `"... 9,000
+    more"`.
     """
     if stats.data is None:
         return None, None
@@ -141,7 +141,7 @@ def _is_comparable(value: object) -> bool:
 
 
 def _machine(info: dict[str, Any]) -> dict[str, Any]:
-    """Return what is fixed about the machine; the clock that it ran at just then is not."""
+    """Return the fixed properties of the machine, without the present clock rate."""
     cpu = info.get("cpu")
     model = cpu.get("brand_raw") or cpu.get("brand") if isinstance(cpu, dict) else None
     known = {

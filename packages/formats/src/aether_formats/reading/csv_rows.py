@@ -45,7 +45,7 @@ def rows_of(document: Document, needed: Sequence[str]) -> Iterator[tuple[int, di
 
 
 def delimiter_of(document: Document) -> str:
-    """Return what stands between the columns, by the header: a comma, a semicolon or a tab."""
+    """Return the delimiter of the header: a comma, a semicolon or a tab."""
     header = document.head.partition("\n")[0]
     return max(",;\t", key=header.count)
 

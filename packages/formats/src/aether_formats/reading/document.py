@@ -74,7 +74,7 @@ class Document:
 
     @cached_property
     def text(self) -> str:
-        """The whole text; bytes that are none are replaced, for a log may hold anything. Lines take less memory.
+        """The whole text, with invalid bytes replaced, because a log may contain any. Lines take less memory.
 
         Raises:
             ImportProblem: it takes more memory than reading may.
@@ -86,7 +86,7 @@ class Document:
 
     @cached_property
     def head(self) -> str:
-        """The beginning of the text, enough to tell a format by."""
+        """The beginning of the text, enough to detect a format."""
         return self.utf8[:_HEAD_BYTES].decode(errors="replace")
 
     @cached_property
@@ -197,7 +197,7 @@ def decode_json(data: bytes | msgspec.Raw, type_: type[_Any]) -> _Any:
 
 
 def read_document(path: str, sample_keys: Collection[str] = ()) -> Document:
-    """Return the file or the folder `path`; where a file is too large, its arrays under `sample_keys` are thinned.
+    """Return the file or the folder `path`; arrays under `sample_keys` are thinned if a file is too large.
 
     Raises:
         ImportProblem: it is missing, unreadable, no regular file, or too large.
@@ -254,7 +254,7 @@ def _limited(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def unpacked(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the contents of a file in pieces; of a gzip those of all its members.
+    """Yield the content of a file in pieces, decompressed if it is a gzip.
 
     Raises:
         ImportProblem: the gzip is truncated or damaged.
@@ -303,7 +303,7 @@ def _text_again(value: object) -> msgspec.Raw:
     import json
 
     try:
-        return msgspec.Raw(msgspec.json.encode(value))  # what is no number becomes null
+        return msgspec.Raw(msgspec.json.encode(value))  # invalid numbers become null
     except OverflowError:  # a whole number of more than 64 bits
         return msgspec.Raw(json.dumps(value).encode())
 

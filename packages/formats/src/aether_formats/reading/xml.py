@@ -1,4 +1,4 @@
-"""XML without what makes it dangerous: a document type, and with it every entity, is refused."""
+"""XML without its dangerous features: a document type, and thus every entity, is rejected."""
 
 from __future__ import annotations
 

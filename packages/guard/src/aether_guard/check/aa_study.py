@@ -25,9 +25,9 @@ GATES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 
 
 class ErrorRates(Struct, frozen=True, kw_only=True):
-    """What became of the pairs, one side slowed down by `slowdown`: shares of regressions and of no answer.
+    """The outcome of pairs with one side slowed down by `slowdown`: shares of regressions and of undecided pairs.
 
-    Of the pairs, that is, which can be compared.
+    The shares are of comparable pairs.
     """
 
     slowdown: float
@@ -38,8 +38,8 @@ class ErrorRates(Struct, frozen=True, kw_only=True):
 class NoiseReport(Struct, frozen=True, kw_only=True):
     """The false alarms and the power of a policy over every ordered pair of runs of one bench.
 
-    `tightest_gate` is the smallest of `GATES` with at most `wished_rate` of false alarms; None if none is.
-    `errors` counts the pairs that cannot be compared, and `problem` says why the first one cannot.
+    `tightest_gate` is the smallest of `GATES` with a share of false alarms of at most `wished_rate`, or None. `errors`
+    counts the pairs that cannot be compared, and `problem` is the reason for the first.
     """
 
     bench_id: str
@@ -53,7 +53,7 @@ class NoiseReport(Struct, frozen=True, kw_only=True):
 
 
 class StudySpec(Struct, frozen=True, kw_only=True):
-    """What is asked of a policy: to find `slowdowns`, and to cry wolf in no more than the share `wished_rate`."""
+    """The questions to a policy: the `slowdowns` to find, and the maximum share of false alarms `wished_rate`."""
 
     slowdowns: Sequence[float]
     wished_rate: float

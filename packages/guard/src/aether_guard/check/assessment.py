@@ -1,4 +1,4 @@
-"""What is known of one bench before its verdict."""
+"""The assessment of one bench before its verdict."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from aether_guard.check.statistic_choice import Choice
 from aether_guard.check.verdict import judge
 from aether_schema import Summary
 
-#: The figures as they came decide where they are surer than those by the ruler by this factor. Where they are not
-#: as much surer, it is luck which of the two looks it, and the one chosen for its looks would promise too much.
+#: The figures as measured decide if they are surer than the normalized ones by this factor. With a smaller difference,
+#: chance decides which look surer, and the choice would promise too much.
 PRECISION_RATIO = 1.5
 _ROUNDING = 1e-9
 #: Without a reference on both, machines are assumed to differ by at most a factor of two, in logarithms.
@@ -84,7 +84,7 @@ class Assessment(Struct, frozen=True, kw_only=True):
         """Whether the ruler does not follow its bench: it brings more into the figures than it takes out."""
         if self.normalized is None or (raw := self.raw_in_doubt) is None:
             return False
-        # What the second kernel doubts is the same for both.
+        # The second kernel's doubt is the same for both.
         return (
             raw.half_width - raw.extra_half_width
         ) * PRECISION_RATIO + _ROUNDING < self.normalized.half_width - self.normalized.extra_half_width
@@ -93,8 +93,8 @@ class Assessment(Struct, frozen=True, kw_only=True):
     def contradicted(self) -> bool:
         """Whether normalization alone makes, or hides, a regression, and the bench did not follow the reference.
 
-        It does where the whole interval of the figures as they came is on the other side of the gate. An improvement
-        that only normalization shows is doubted likewise.
+        It contradicts if the whole interval of the figures as measured lies on the other side of the gate. An
+        improvement that only normalization shows is doubted in the same way.
         """
         if self.raw is None or self.normalized is None or self.reference_shift is None or self.ignores_reference:
             return False

@@ -23,7 +23,8 @@ _DIGITS = 9
 
 
 def keep_runs(current: Sequence[LoadedSummary], replaced: Summary | None, most: int) -> Summary:
-    """Return the newest current summary with the last `most` runs, the older ones of the replaced baseline first.
+    """Return the newest current summary with the last `most` runs, starting with the older runs of the replaced
+    baseline.
 
     The baseline's runs are left out where they measured something else: other parameters, versions or reference.
 

@@ -1,13 +1,13 @@
 """How far a quantile moved between two summaries with samples or runs, and how sure that is. Pure.
 
-The samples of one process are not independent; the processes are. So each round is made into one number
-(`aether_guard.stats.sampling_units`), and the rounds are what is compared: the difference of their means, with
-Welch's interval (Welch 1947, The generalization of Student's problem when several different population
-variances are involved). Rounds that had the same memory layout are compared in pairs.
+The samples of a process are not independent; processes are. Each round becomes one number
+(`aether_guard.stats.sampling_units`), and rounds are compared: the difference of their means, with Welch's interval
+(Welch 1947, The generalization of Student's problem when several different population variances are involved). Rounds
+with the same memory layout are compared in pairs.
 
-Runs of the same code differ by more than their rounds show. Where the baseline keeps several runs, the variance
-between them takes the place of the variance between rounds: the current side is one further draw (Student's
-prediction interval, with one degree of freedom less than there are runs).
+Runs of the same code differ by more than their rounds show. If the baseline keeps several runs, the variance between
+them replaces the variance between rounds: the current side is one more draw (Student's prediction interval, with one
+degree of freedom less than there are runs).
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Estimate(Struct, frozen=True, kw_only=True):
     def samples_needed(self, gate: float) -> int | None:
         """Return how many samples, in rounds as they are, would bring the interval to one side of `gate`.
 
-        None where no number would. At most MOST_SAMPLES: where it takes more, the figure is as good as on the gate.
+        None if no number would decide. At most MAX_SAMPLES: beyond it, the figure practically equals the gate.
         """
         distance = max(abs(self.log_change - to_log(gate, lower_is_better=self.lower_is_better)), 0.01)
         allowed = (distance - self.extra_half_width) / t_ppf(ONE_SIDED, self.dof)
@@ -145,7 +145,7 @@ def estimate(baseline: Summary, current: Summary, name: Statistic, *, normalized
         moved = math.fsum(levels) / len(levels) - levels[-1]
         draws = 1 + 1 / len(levels)
         between = _variance(levels)
-        # The variance between runs includes the one within a run; the excess of a noisier current run is added.
+        # The variance between runs includes the variance within a run; the excess of a noisier current run is added.
         parts = [(between * draws, len(levels) - 1.0), (max(0.0, after.variance - before.variance), after.dof)]
         fixed = math.sqrt(max(0.0, between - before.variance) * draws)
     dof = _freedom(parts)
@@ -207,7 +207,7 @@ def _figures(
 
 
 def from_log(logarithm: float, *, lower_is_better: bool) -> float:
-    """Return a worsening in logarithms as a fraction: of the baseline's cost, or of its throughput."""
+    """Return a log worsening as a fraction of the baseline's cost, or of its throughput."""
     return math.expm1(min(logarithm, 700.0)) if lower_is_better else -math.expm1(min(-logarithm, 700.0))
 
 

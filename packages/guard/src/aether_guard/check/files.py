@@ -32,8 +32,8 @@ class LoadedSummary(Struct, frozen=True):
 class LoadError(Struct, frozen=True):
     """A file, or a bench in it, without a usable figure; the message is one line that names the file.
 
-    With `is_error` false the bench is listed as not judged, and the build does not fail for it. `is_missing` says that
-    there is no such file.
+    With `is_error` false the bench is listed as not judged and does not fail the build. `is_missing` means that there
+    is no such file.
     """
 
     path: str
@@ -51,7 +51,7 @@ def is_single_file(path: str) -> bool:
 def expand_path(path: str, *, folders_limit: int = FOLDERS_LIMIT) -> list[str]:
     """Return the files that `path` stands for, in order: itself, or a folder's `*.json`, or a glob's.
 
-    In a glob `**` stands for any number of folders; links to folders are not followed there, for they may lead back.
+    In a glob, `**` matches any number of folders; links to folders are not followed, because they may form cycles.
 
     Raises:
         ValueError: `**` stands for more than `folders_limit` folders.
@@ -67,7 +67,7 @@ def expand_path(path: str, *, folders_limit: int = FOLDERS_LIMIT) -> list[str]:
 
 
 def _matches(pattern: str, limit: int, visited: set[tuple[str, str]]) -> Iterator[str]:
-    """Yield what a glob matches; `visited` are folders with the part of the glob that was matched beneath them."""
+    """Yield the matches of a glob; `visited` holds folders with the part of the glob that was matched below them."""
     stars = _ANY_FOLDERS.search(pattern)
     if stars is None:
         yield from glob.iglob(pattern)
@@ -92,7 +92,7 @@ def _matches(pattern: str, limit: int, visited: set[tuple[str, str]]) -> Iterato
 
 
 def load(path: str) -> LoadedSummary | LoadError:
-    """Return the summary in the file `path`, or what is wrong with it."""
+    """Return the summary in the file `path`, or its error."""
     try:
         return LoadedSummary(path, read_summary(path))
     except SummaryFileError as error:

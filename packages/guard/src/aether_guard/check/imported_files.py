@@ -1,4 +1,4 @@
-"""From paths to summaries, by an importer: what `check --from` and `import` have in common."""
+"""From paths to summaries, by an importer, for `check --from` and `import`."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from aether_formats.model import ImportOptions
     from aether_formats.registry import Importer
 
-#: The ends of names that `auto` looks at in a folder; what a log or a text there holds has to be named.
+#: The file names that `auto` looks at in a folder; logs and texts have to be named.
 _TOLD_APART = (".json.gz", ".xml", "_stats.csv")
 
 
 class Reader:
-    """Reads whatever paths name as one format, or `auto`; a summary of our own may stand among them."""
+    """Reads paths in one format, or `auto`; summaries of our own may be among them."""
 
     def __init__(self, name: str, wishes: ImportOptions = DEFAULT_OPTIONS) -> None:
         """Find the format.

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from aether_guard.check.verdict import Verdict
     from aether_schema import Summary
 
-#: What must be shown of a regression is not that it is beyond the gate, which the estimate says, but that it
-#: is no accident: that more than this part of the gate is real.
+#: A regression needs an estimate beyond the gate, and evidence that it is not chance: that more than this fraction of
+#: the gate is real.
 NULL_GATE_FRACTION = 0.25
 
 
 def assess(baseline: Summary, current: Summary, policy: Policy, today: date) -> Assessment:
-    """Return what is known of a bench.
+    """Return the assessment of a bench.
 
     The worsening is `current / baseline - 1` where lower is better and `1 - current / baseline` where
     higher is.
@@ -55,10 +55,10 @@ def assess(baseline: Summary, current: Summary, policy: Policy, today: date) -> 
 def judge_all(assessments: Sequence[Assessment], level: float) -> list[Judgement]:
     """Return a judgement each.
 
-    The chance that any bench whose true worsening is at most a quarter of its gate is called a regression is
-    at most `level`, whatever the number of benches: by Holm's step-down procedure (Holm 1979, A simply
-    rejective multiple test procedure). What differs from run to run is part of it only where the baseline keeps
-    several runs. The plain rule, for figures alone, has no such bound.
+    The probability that any bench with a true worsening of at most a quarter of its gate is called a regression is at
+    most `level`, for any number of benches, by Holm's step-down procedure (Holm 1979, A simply rejective multiple test
+    procedure). Differences between runs are included only if the baseline keeps several runs. The plain rule, for
+    figures alone, has no such bound.
     """
     chances = {
         index: known.decisive.p_value_worse(known.gate * NULL_GATE_FRACTION)
@@ -96,7 +96,7 @@ def incompatibility(baseline: Summary, current: Summary) -> str | None:
 
 
 def _other_params(name: str, before: dict[str, Any], after: dict[str, Any]) -> str:
-    """Return how the two sides differ in a parameter, and what to do where only one of them knows it."""
+    """Return the difference of the sides in a parameter, and the remedy if only one side has it."""
     theirs, ours = (repr(side[name]) if name in side else "none" for side in (before, after))
     said = f"params.{name} differs: {theirs} in the baseline, {ours} now"
     if name in before and name in after:

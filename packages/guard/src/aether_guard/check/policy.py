@@ -1,4 +1,4 @@
-"""What is asked of each bench, and who said so: the defaults, `aether.toml`, the command line. Pure."""
+"""The policy of each bench, and its sources: defaults, `aether.toml`, the command line. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from msgspec import Struct
 
 from aether_guard.check.verdict import Quantile
 
-#: What evidence a bench must bring: any, samples on both sides, or samples and the same ruler on both.
+#: The evidence that a bench must have: any, samples on both sides, or also the same reference on both.
 EvidenceRequirement = Literal["any", "samples", "ruler"]
-#: What to do when two environments differ: nothing, take care and say so, or refuse.
+#: The reaction to different machines: ignore it, be careful and report it, or refuse.
 HostMismatch = Literal["ignore", "warn", "error"]
 
 
 class PolicyOverrides(Struct, frozen=True, kw_only=True):
-    """What one source asks for; None where it says nothing."""
+    """The settings of one source; None for keys that it does not set."""
 
     gate: float | None = None
     quantile: Quantile | None = None
@@ -27,7 +27,7 @@ class PolicyOverrides(Struct, frozen=True, kw_only=True):
 
 
 class Waiver(Struct, frozen=True, kw_only=True):
-    """A larger gate for the benches that match, for a reason, up to and including a day."""
+    """A larger gate for matching benches, with a reason, up to and including a day."""
 
     bench: str
     gate: float
@@ -36,7 +36,7 @@ class Waiver(Struct, frozen=True, kw_only=True):
 
 
 class Policy(Struct, frozen=True, kw_only=True):
-    """What is asked of one bench. `sources` says of each key where its value came from."""
+    """The policy of one bench. `sources` maps each key to the source of its value."""
 
     gate: float = 0.2
     quantile: Quantile = "p95"
@@ -48,7 +48,7 @@ class Policy(Struct, frozen=True, kw_only=True):
 
     @property
     def gate_in_force(self) -> float:
-        """The gate, or that of the waiver where it is larger."""
+        """The gate, or the waiver's gate if it is larger."""
         return self.gate if self.waiver is None else max(self.gate, self.waiver.gate)
 
 
@@ -70,7 +70,7 @@ KEYS = tuple(PolicyOverrides.__struct_fields__)
 
 
 def policy_for(bench_id: str, book: PolicySet) -> Policy:
-    """Return the policy of a bench: each key from the strongest source that says anything about it."""
+    """Return the policy of a bench: each key from the strongest source that sets it."""
     matching = [(source, wishes) for source, pattern, wishes in book.by_glob if fnmatch.fnmatchcase(bench_id, pattern)]
     values: dict[str, Any] = {}
     sources = dict.fromkeys(KEYS, "default")

@@ -1,4 +1,4 @@
-"""Making current figures the baseline, for a reason that stays with them."""
+"""Make current figures the baseline, with a reason that stays in the file."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Promotion(Struct, frozen=True, kw_only=True):
 def plan_promotions(
     baseline: Sequence[str], current: Sequence[str], benches: Sequence[str], reason: str, runs: int = 1
 ) -> list[Promotion]:
-    """Return what would be written to promote `benches`, or all that have a current file.
+    """Return the files to write to promote `benches`, or all benches with a current file.
 
-    A bench without a baseline goes into the one baseline folder there is. With more than one, the last `runs` runs stay
-    in the baseline: those in the current files, of which a bench may then have several, and those it holds already.
+    A bench without a baseline goes into the only baseline folder. With `runs` above 1, the last `runs` runs stay in the
+    baseline: those of the current files, of which a bench may then have several, and those of the old baseline.
 
     Raises:
         GuardError: a file is invalid, a bench has no current, or it is not clear where its baseline belongs.
@@ -68,7 +68,7 @@ def plan_promotions(
 
 
 def improved_benches(judgements: Iterable[Judgement]) -> list[str]:
-    """Return the benches that are better than their baseline beyond what chance explains, by however much."""
+    """Return the benches that are better than their baseline beyond chance."""
     return [
         judgement.bench_id
         for judgement in judgements

@@ -25,14 +25,14 @@ Numbers = tuple[tuple[float, ...], ...]
 
 
 class KeptSamples(Struct, frozen=True):
-    """The samples that were kept after disturbed ones were retaken, and the ruler beside them."""
+    """The samples kept after disturbed ones were retaken, and the reference next to them."""
 
     samples: Numbers
     reference: Numbers
 
 
 class RecordedRun(Struct, frozen=True, kw_only=True):
-    """One line: samples as they came, an array a round, the ruler beside them, and the evidence against them.
+    """One line: samples as measured, one array per round, the reference next to them, and the evidence of disturbance.
 
     `cross_reference` is the second kernel's value a round, in an array of its own.
     """
@@ -93,7 +93,7 @@ def _runs(path: str) -> Iterator[Summary]:
     decode = msgspec.json.Decoder(RecordedRun).decode
     values = 0
     try:
-        # A pipe might never say anything, and a device never stop.
+        # A pipe might block, and a device never end.
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise GuardError(f"{printable(path)}: not a regular file")
         with open(path, "rb") as file:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 #: Two kernels may disagree this much about one and the same machine before the ruler is doubted, in logarithms, and
 #: its speed may change by this much from run to run.
 TYPICAL_DISAGREEMENT = 0.1
-#: A correction by the ruler is itself uncertain by this part of its size: no kernel is slowed by a busy
-#: machine exactly as the bench is. Found on recordings of unchanged code, where it makes the interval hold
-#: what it promises although the machine's speed differs from run to run.
+#: The relative uncertainty of a correction by the reference: a busy machine slows no kernel exactly as it slows the
+#: bench. Fitted on recordings of unchanged code, where it gives the interval its nominal coverage although the speed of
+#: the machine differs from run to run.
 CORRECTION_UNCERTAINTY = 0.125
 #: Keys of the environment with the version of the measured code, its language or its build. A bench that changes
 #: with them has changed: they are shown and judged. The other keys describe the machine.
@@ -42,10 +42,10 @@ VERSION_KEYS = frozenset(
 
 
 class ReferenceShift(Struct, frozen=True, kw_only=True):
-    """What the references say about the two machines, or about one at two times.
+    """The difference of two machines, or of one machine at two times, by the references.
 
-    `shift` is by how much the current one is slower, `disagreement` how far the second kernel says otherwise,
-    both in logarithms; None where there is none to ask.
+    `shift` is the log slowdown of the current side, `disagreement` the log distance of the second kernel from it; None
+    without a second kernel.
     """
 
     shift: float
@@ -57,16 +57,16 @@ class ReferenceShift(Struct, frozen=True, kw_only=True):
         return math.expm1(min(self.shift, 700.0))
 
     def shift_uncertainty(self, *, same_machine: bool) -> float:
-        """Return how far off the ruler may be, in logarithms: what the second kernel says, or nothing without one.
+        """Return the log uncertainty of the reference: the disagreement of the second kernel, or 0 without one.
 
-        Of one and the same machine only what is unusual is counted.
+        On the same machine only an untypical disagreement counts.
         """
         usual = TYPICAL_DISAGREEMENT if same_machine else 0.0
         return max(0.0, (self.disagreement or 0.0) - usual)
 
 
 def reference_shift(baseline: Summary, current: Summary) -> ReferenceShift | None:
-    """Return what the rulers say, or None where the two sides do not carry the same one."""
+    """Return the shift by the references, or None if the sides have different ones."""
     moved = _log_ratio(baseline.reference, current.reference)
     if moved is None or baseline.metric == "value":
         return None

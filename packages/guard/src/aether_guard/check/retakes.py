@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aether_schema import Summary
 
-#: Standard errors of the difference: by chance one comparison in a thousand shows more.
+#: Standard errors of the difference; one comparison in a thousand exceeds this by chance.
 _DIFFERENT = 3.29
 
 
 def retaken_samples(baseline: Summary, current: Summary) -> tuple[int, int] | None:
-    """Return the numbers of samples that were retaken; None where a side does not say."""
+    """Return the numbers of retaken samples, or None if a side does not report them."""
     if baseline.disturbed is None or current.disturbed is None:
         return None
     return baseline.disturbed, current.disturbed

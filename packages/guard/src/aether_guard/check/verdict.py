@@ -1,4 +1,4 @@
-"""What the guard says: a judgement a bench, and the report of them all."""
+"""A judgment per bench, and the report of all."""
 
 from __future__ import annotations
 
@@ -30,14 +30,13 @@ TOLERANCE = 1e-9
 class Judgement(Struct, frozen=True, kw_only=True):
     """The verdict on one bench. `change` is the worsening as a fraction: positive is worse.
 
-    `baseline` and `current` are values of the statistic `quantile` in `unit`. `change_adjusted` is the worsening
-    by the ruler and `change_decisive` the one of the better evidence, on which the verdict rests. `interval` holds its
-    bounds and `interval_level` how often both hold, such as 0.9. `processes` counts the processes behind each side's
-    samples and `runs` the runs that the baseline keeps; with one, the interval leaves out what differs from run to run.
-    `retaken` counts the samples of each side that were retaken because the CPU was taken away.
-    `samples_needed` is None where no number of samples would settle it. With `warn_only` a regression does not fail the
-    build. A bench with `judged` false is listed and has no verdict: its direction is unknown, or nothing was measured.
-    Values that do not apply are None.
+    `baseline` and `current` are values of the statistic `quantile` in `unit`. `change_adjusted` is the normalized
+    worsening and `change_decisive` the one on which the verdict rests. `interval` holds its bounds and `interval_level`
+    its level, such as 0.9. `processes` counts the processes behind each side's samples and `runs` the runs in the
+    baseline; with one run, the interval omits differences between runs. `retaken` counts the samples of each side that
+    were retaken because the CPU was taken away. `samples_needed` is None if no number of samples would decide. With
+    `warn_only` a regression does not fail the build. A bench with `judged` false is listed without a verdict: its
+    direction is unknown, or nothing was measured. Values that do not apply are None.
     """
 
     bench_id: str | None
@@ -68,8 +67,8 @@ class Judgement(Struct, frozen=True, kw_only=True):
 class Report(Struct, frozen=True, kw_only=True):
     """All judgements, the worst first, and their sum.
 
-    `level` bounds the chance that a build without a regression goes red. It is None unless the baseline of every
-    compared bench keeps several runs: one run does not show what differs from run to run.
+    `level` bounds the probability that a build without a regression fails. It is None unless the baseline of every
+    compared bench keeps several runs: one run does not show differences between runs.
     """
 
     verdict: Verdict
@@ -79,10 +78,10 @@ class Report(Struct, frozen=True, kw_only=True):
 
 
 def build_report(judgements: Iterable[Judgement], *, strict: bool, level: float | None = None) -> Report:
-    """Return the report of `judgements`: its verdict and its exit status are those of the worst.
+    """Return the report of `judgements`, with the verdict and the exit status of the worst.
 
-    `strict` fails what is inconclusive; an error outranks that. `level` is the false-alarm risk that the judgements
-    were made at; the report repeats it only where the evidence of all of them keeps it.
+    `strict` makes inconclusive benches fail; an error outranks that. `level` is the false-alarm risk of the judgments;
+    the report repeats it only if the evidence of all of them keeps it.
     """
     ordered = tuple(sorted(judgements, key=_badness, reverse=True))
     verdicts = {judgement.verdict for judgement in ordered}
@@ -100,7 +99,7 @@ def build_report(judgements: Iterable[Judgement], *, strict: bool, level: float 
 
 
 def judge(change: float, gate: float) -> Verdict:
-    """Return whether a worsening of `change` is beyond `gate`, for the worse or for the better."""
+    """Return whether `change` is beyond `gate` in either direction."""
     if change > gate + TOLERANCE:
         return "regression"
     return "improvement" if change < -gate - TOLERANCE else "pass"

@@ -61,7 +61,7 @@ def compared_units(baseline: Summary, current: Summary, name: Statistic, *, norm
         apart = True
     else:
         apart = single
-    # Where rounds are not the units, quarters of all samples are.
+    # Without rounds as units, quarters of all samples are the units.
     piece = max(MIN_SAMPLES, min(lengths) // 4) if apart else min(lengths)
     if piece < (MIN_SAMPLES if apart else 1):
         return None
@@ -74,7 +74,7 @@ def compared_units(baseline: Summary, current: Summary, name: Statistic, *, norm
 
 
 def _have_same_layouts(baseline: Summary, current: Summary) -> bool:
-    """Return whether rounds of the same number had the same memory layout: by one seed, in one build of Python."""
+    """Return whether rounds of the same number had the same memory layout: the same seed and build of Python."""
     builds = [
         tuple((summary.environment or {}).get(key) for key in ("machine", "python", "python_build"))
         for summary in (baseline, current)
@@ -101,7 +101,7 @@ def _normalized_quantiles(summary: Summary, piece: int, name: Statistic) -> Iter
     """Yield the statistic of every piece by the ruler, one list per round."""
     assert summary.reference is not None
     for values, rulers in zip(summary.samples or (), summary.reference.samples, strict=True):
-        # What a duration is divided by; a throughput is divided by the speed of the ruler.
+        # The divisor of a duration; a throughput is multiplied by the time of the reference.
         scale = rulers if summary.lower_is_better else [1 / ruler for ruler in rulers]
         parts = zip(_pieces(values, piece), _pieces(scale, piece), strict=True)
         if name in {"p5", "p95"}:
@@ -116,7 +116,7 @@ def _usual_length(rounds: Rounds) -> int:
 
 
 def _pieces(values: Sequence[float], piece: int) -> list[Sequence[float]]:
-    """Return the whole pieces of a round; of one shorter than a piece itself, unless it is less than half of it."""
+    """Return the whole pieces of a round; a shorter round is one piece, unless it is less than half of one."""
     parts = [values[start : start + piece] for start in range(0, len(values), piece)]
     return [part for part in parts if len(part) == piece] or [
         part for part in parts if len(part) >= max(min(MIN_SAMPLES, piece), piece / 2)

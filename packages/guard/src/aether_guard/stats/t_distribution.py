@@ -41,7 +41,7 @@ def t_ppf(probability: float, freedom: float) -> float:
 
 
 def _incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
-    """Return the function at `x`; `rest` is what is left to 1, which 1 - `x` tells less of near 1."""
+    """Return the function at `x`; `rest` is 1 - `x`, which loses digits near 1."""
     if x <= 0 or rest <= 0:
         return float(x > 0)
     log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(rest)

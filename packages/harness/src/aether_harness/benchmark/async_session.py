@@ -16,17 +16,17 @@ from aether_harness.errors import BenchError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-#: A sample, or what it raised; nothing, where only the set-up is done.
+#: The result of a sample, or its exception; None if only the set-up is done.
 SampleOutcome = SampleResult | Exception | None
-#: Hands over what was taken and returns whether one more is wanted.
+#: Hand over a result; return whether another sample is wanted.
 YieldSample = Callable[[SampleOutcome], bool]
 
 
 class AsyncSession:
     """A coroutine function, awaited by every sample, always in the same task, so that its set-up stays valid.
 
-    The event loop has a stack of its own in this thread, for it is this thread's counters that are a sample's
-    evidence. Between samples it stands still in the middle of that task.
+    The event loop has its own stack in this thread, because this thread's counters are the evidence about a sample.
+    Between samples the loop stands still in the middle of the task.
     """
 
     def __init__(self, serve: Callable[[YieldSample], Awaitable[None]], backend: str) -> None:
@@ -44,7 +44,7 @@ class AsyncSession:
 
     def sample(self) -> SampleResult:
         """Run the loop until the next sample is taken."""
-        # One that has ended hands back what it is given.
+        # An ended greenlet returns the value that it is given.
         taken: SampleOutcome = None if self._loop.dead else self._loop.switch(True)
         if taken is None:
             raise BenchError("the bench's set-up ended before its samples did")

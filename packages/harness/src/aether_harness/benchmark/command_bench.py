@@ -37,9 +37,9 @@ _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 class CommandParams(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The command, in words as a shell would split them, or with `shell` for the system's shell to read.
 
-    `measure` is what a sample is about: the `wall` clock, the `cpu` time of the command and its children, or the
-    most `memory` one of them held at a time. `prepare` is a command run before every sample and `cleanup` one
-    after it, both untimed. With `ignore_exit_code` a command may fail.
+    `measure` is the quantity of a sample: the `wall` clock, the `cpu` time of the command and its children, or the
+    maximum `memory` of one of them. `prepare` is a command before every sample and `cleanup` one after it, both
+    untimed. With `ignore_exit_code` a command may fail.
     """
 
     command: str = ""
@@ -54,10 +54,10 @@ class CommandSession:
     """A command, run from start to end by every sample."""
 
     def __init__(self, params: CommandParams, errors: IO[bytes]) -> None:
-        """Run by `params`; what is printed is thrown away, what is complained of goes to `errors`.
+        """Run the command of `params`. Its output is discarded; its standard error goes to `errors`.
 
         Raises:
-            BenchError: this system does not tell what is to be measured.
+            BenchError: this system cannot measure the quantity.
 
         """
         if params.measure != "wall" and not hasattr(os, "wait4"):
@@ -88,7 +88,7 @@ class CommandSession:
         self._run(command, must_succeed=True)
 
     def _run(self, command: str, *, must_succeed: bool = False) -> tuple[int, struct_rusage | None]:
-        """Run a command and return the nanoseconds it took, and what it used where the system tells.
+        """Run a command; return its duration in nanoseconds and its resource usage, if the system reports it.
 
         Raises:
             BenchError: it cannot be started, or failed.
@@ -129,7 +129,7 @@ def _peak_mb(peak_bytes: int) -> float:
     """Return a command's peak of memory.
 
     Raises:
-        BenchError: it is the worker's own: Linux counts what a process held before it became the command.
+        BenchError: the memory is the worker's own: Linux counts memory from before the process became the command.
 
     """
     own_bytes = _own_peak_bytes()

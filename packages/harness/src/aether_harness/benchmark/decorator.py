@@ -106,7 +106,7 @@ class FunctionBench:
             yield FunctionSession(partial(_with_bytes, call) if self.metric == "throughput_mbs" else call)
 
     def _call(self, given: tuple[Any, ...]) -> Callable[[], Any]:
-        """Return the function bound to what the set-up gave, if it takes it."""
+        """Return the function bound to the value of the set-up, if it takes it."""
         takes = bool(inspect.signature(self._function).parameters)
         if takes and not given:
             raise BenchError(f"{self.bench_id}() takes an argument, and there is no setup to give it one")
@@ -135,7 +135,7 @@ class FunctionBench:
 
 
 class FunctionOptions(Struct, frozen=True, kw_only=True):
-    """What `@bench` was told."""
+    """The arguments of `@bench`."""
 
     bench_id: str | None = None
     setup: Callable[[], Any] | None = None
@@ -160,11 +160,11 @@ def bench(
 
 
 def bench(function: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """Make a bench of a function, whose name is its id unless `bench_id` says otherwise.
+    """Make a bench of a function. The default `bench_id` is the name of the function.
 
-    `setup` is a generator function, or one that returns a context manager; the function is given what it
-    yields. With the metric `throughput_mbs` the function returns how many bytes it moved. `reference`
-    names the kernel that resembles it. `backend` is the event loop of a coroutine function, by anyio's name for it.
+    `setup` is a generator function, or one that returns a context manager; the function gets the value that it yields.
+    With the metric `throughput_mbs` the function returns the bytes that it moved. `reference` names the kernel that
+    resembles it. `backend` is anyio's name of the event loop for a coroutine function.
     """
     if function is not None:
         return FunctionBench(function, FunctionOptions())

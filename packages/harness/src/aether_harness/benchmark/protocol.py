@@ -1,4 +1,4 @@
-"""The bench interface: what a plugin implements.
+"""The bench interface that a plugin implements.
 
 An entry point of the group `aether.benches` names an object that satisfies `Benchmark`. The harness opens it once per
 round, in a fresh worker process, and asks the session for warm-ups and samples.
@@ -210,7 +210,7 @@ class WritesNote(Protocol):
 
 @runtime_checkable
 class Preloads(Protocol):
-    """A bench that can import and look up in advance what its session needs."""
+    """A bench that can import and look up in advance the objects that its session needs."""
 
     def preload(self, params: Any) -> None:  # noqa: ANN401 - a params_type
         """Preload for the parameters, while the workers of both versions start at the same time."""

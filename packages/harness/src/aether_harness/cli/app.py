@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Interrupted as request:
         return _fail(followed(request.number), 128 + request.number)
     except BrokenPipeError:
-        return EXIT_FAILED  # whoever read the output has gone; nothing is left to say it to
+        return EXIT_FAILED  # the reader of the output is gone
     except OSError as error:
         return _fail(f"the output cannot be written: {(error.strerror or str(error)).lower()}", EXIT_FAILED)
     except Exception as error:  # noqa: BLE001 - a broken pool's, a lost scheduler's: each has errors of its own
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def discard_unwritable_streams() -> None:
-    """Give up what a stream could not take: tried again at exit, it would make the status another one."""
+    """Discard the rest of streams that cannot be written: another attempt at exit would change the exit status."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -62,6 +62,7 @@ def discard_unwritable_streams() -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of `aether-bench`."""
     parser = argparse.ArgumentParser(
         prog="aether-bench",
         description="Measures benches in fresh worker processes, each pinned to a CPU of its own.",
@@ -76,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _fail(error: object, status: int) -> int:
-    with suppress(OSError):  # of a terminal that hung up, the exit status has to say it
+    with suppress(OSError):  # after a hangup of the terminal only the exit status is left
         print(f"aether-bench: {error}", file=sys.stderr)
     return status
 

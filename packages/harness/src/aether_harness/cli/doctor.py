@@ -39,7 +39,7 @@ def register(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def run(_options: argparse.Namespace) -> int:
-    """Look, and print every finding with its consequence and what would mend it."""
+    """Print every finding with its consequence and its remedy."""
     print(f"looking at this machine for {WATCH_S:g} s", file=sys.stderr)
     findings = diagnose(collect_machine_facts())
     for number, finding in enumerate(findings, start=1):
@@ -54,7 +54,7 @@ def run(_options: argparse.Namespace) -> int:
 
 
 def collect_machine_facts() -> MachineFacts:
-    """Return what the system says about this machine, watched for a moment."""
+    """Collect the facts about this machine, observed for a moment."""
     cpus = allowed_cpus()
     worker = next(iter(assign_cpus(cpus).worker_cpus), None)
     busiest, steal = _watch()

@@ -69,7 +69,7 @@ def register(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run, tell, and keep."""
+    """Run the bench, report, and keep the recording."""
     from aether_harness.errors import UsageError
 
     if options.runs < MIN_RUNS:

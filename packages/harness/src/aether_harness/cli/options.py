@@ -1,4 +1,4 @@
-"""What the commands have in common: exit statuses, the options of a measurement, and how help looks."""
+"""Exit statuses, the options of a measurement, and the layout of help, shared by the commands."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def add_command(
 
 
 def add_measurement_options(parser: argparse.ArgumentParser, *, default_profile: str, default_out: str) -> None:
-    """Add the options that decide what is measured and how."""
+    """Add the options of a measurement."""
     sizes = ", ".join(f"{name}: {p.rounds} rounds of {p.samples}" for name, p in PROFILES.items())
     parser.add_argument(
         "--profile", choices=PROFILES, default=default_profile, help=f"how much is measured ({sizes}); %(default)s"
@@ -111,7 +111,7 @@ def plan_from_options(options: argparse.Namespace) -> RunPlan:
 
 
 def print_run_header(plan: RunPlan) -> None:
-    """Say what the run depends on: its seed and its CPUs."""
+    """Print the seed and the CPUs of the run."""
     worker, companions = plan.assignment.worker_cpus, plan.assignment.companion_cpus
     where = plan.assignment.note or f"worker on CPU {worker[0]}, everything else on {','.join(map(str, companions))}"
     print(f"seed {plan.seed}; {where}", file=sys.stderr)

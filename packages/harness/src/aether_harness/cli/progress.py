@@ -1,4 +1,4 @@
-"""What a person sees of a run: a bar on a terminal, a line a round elsewhere, and the table at its end."""
+"""The progress of a run: a bar on a terminal, one line per round elsewhere, and the table at the end."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
 
 
 class NullObserver:
-    """Says nothing."""
+    """Prints nothing."""
 
     def sample_taken(self, bench_id: str, round_number: int, kept: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def round_ended(self, bench_id: str, round_number: int, record: RoundResult) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def bench_failed(self, bench_id: str, error: RoundError) -> None:
-        """Say nothing: the error is reported by whoever asked for the run."""
+        """Do nothing: the caller of the run reports the error."""
 
 
 class LogObserver(NullObserver):
     """A line a round on the error stream, for logs."""
 
     def __init__(self, rounds: int, units: dict[str, str]) -> None:
-        """Say the round out of `rounds`, and figures in the unit of their bench."""
+        """Count rounds out of `rounds`; `units` are the units of the benches."""
         self._rounds = rounds
         self._units = units
 
     def round_ended(self, bench_id: str, round_number: int, record: RoundResult) -> None:
-        """Say what the round found."""
+        """Print the figures of the round."""
         p50 = quantile((taken.value for taken in record.samples), 0.5)
         retaken = f", {record.retaken} disturbed and retaken" if record.retaken else ""
         said = f"{bench_id}: round {round_number} of {self._rounds}: p50 {p50:.5g} {self._units[bench_id]}{retaken}"
@@ -70,7 +70,7 @@ class BarObserver(NullObserver):
 
 @contextmanager
 def progress_observer(profile: Profile, units: dict[str, str], *, quiet: bool) -> Iterator[Observer]:
-    """Yield the observer that fits where the error stream goes. `units` are those of the benches by id."""
+    """Yield the observer that fits the error stream. `units` maps bench ids to units."""
     if quiet:
         yield NullObserver()
     elif not sys.stderr.isatty():
@@ -122,7 +122,7 @@ def results_table(rows: Sequence[tuple[Summary, str]]) -> str:
 
 
 def aligned_table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Return `rows` in columns two spaces apart, those of the indices `right` flush right."""
+    """Return `rows` in aligned columns, two spaces apart; the columns with the indices `right` are flush right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

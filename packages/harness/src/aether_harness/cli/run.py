@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
         print_run_header(plan)
     units = {target.bench_id: UNIT_OF_METRIC[target.metric] for target in targets}
     clocks_apart_s = time.time() - time.monotonic()
-    machine_state()  # so that the later ones tell of the time in between
+    machine_state()  # so that later calls report the time in between
     with progress_observer(plan.profile, units, quiet=options.quiet) as observer:
         outcomes = run_benches(targets, plan, observer)
     circumstances = RunMetadata(
@@ -113,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
 def _written(
     outcomes: Sequence[BenchResult], plan: RunPlan, circumstances: RunMetadata, folder: str
 ) -> tuple[list[tuple[RunTarget, Summary, str]], list[object]]:
-    """Write the summaries of the benches that finished; return them with their paths, and what failed."""
+    """Write the summaries of the finished benches; return them with their paths, and the failures."""
     written: list[tuple[RunTarget, Summary, str]] = []
     failed: list[object] = [outcome.error for outcome in outcomes if outcome.error is not None]
     for outcome in outcomes:
@@ -133,7 +133,7 @@ def _written(
 
 
 def _print(written: Sequence[tuple[RunTarget, Summary, str]], folder: str, own_notes: Mapping[str, str | None]) -> None:
-    """Print a table of what was run as it is, one a sweep, and what is to be known of their figures."""
+    """Print a table of all runs, one table per sweep, and the notes on their figures."""
     single = [(summary, path) for target, summary, path in written if target.point is None]
     measured = [(target, summary) for target, summary, _ in written]
     tables = [results_table(single)] if single else []
@@ -147,7 +147,7 @@ def _print(written: Sequence[tuple[RunTarget, Summary, str]], folder: str, own_n
 
 
 def _drawn(written: Sequence[tuple[RunTarget, Summary, str]], path: str) -> list[object]:
-    """Draw every bench that was swept, each into a file of its own where there are several; return what failed."""
+    """Plot every swept bench, one file per bench; return the failures."""
     stem, ending = os.path.splitext(path)
     try:
         pictures = build_plots([(target, summary) for target, summary, _ in written])

@@ -21,7 +21,7 @@ MARK = "*"
 def sweep_table(points: Sequence[Measured], folder: str) -> str:
     """Return the table of one bench's sweep, whose summaries are in `folder`.
 
-    Beside the quantiles there are the bench's `size` and `columns`, where its summaries have them, and a mark at the
+    Next to the quantiles it has the `size` and `columns` of the bench, if the summaries hold them, and a mark for
     points on the Pareto front.
     """
     point, summary = point_of(points[0][0]), points[0][1]
@@ -44,7 +44,7 @@ def sweep_table(points: Sequence[Measured], folder: str) -> str:
 
 
 def notes_not_in_table(measured: Measured, own: str | None) -> str | None:
-    """Return a summary's notes without `own`, the bench's on its readings, if the sweep's table tells those."""
+    """Return the notes of a summary; without `own`, the bench's note on readings, if the table shows these."""
     _, summary = measured
     if not own or pareto_flags([measured]) is None or not summary.notes:
         return summary.notes

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def locate_benches(text: str) -> list[LocatedBench]:
-    """Return the benches of `FILE.py`, or of `FILE.py::NAME` the one of that id.
+    """Return the benches of `FILE.py`, or only the bench `NAME` of `FILE.py::NAME`.
 
     Raises:
         UsageError: the file cannot be read or run, holds no bench, or none of that id.
@@ -61,7 +61,7 @@ def _import_file(path: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise UsageError(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
-    # As if it were run: it finds what lies beside it, and is found by what pickles its functions.
+    # Import it as a script: it finds modules in its folder, and pickles of its functions find it.
     sys.path.insert(0, os.path.dirname(path))
     sys.modules[name] = module
     try:

@@ -1,8 +1,8 @@
 """Benches as another process needs them, which does not import them: `python -m aether_harness.discovery.description`.
 
-Reads one JSON object from the standard input, `{"names": […], "params": […]}`, as `aether-bench run` takes them, and
-prints one JSON array of the benches. What it complains of is one line on the standard error stream. With
-`"in_lines": true` it prints a JSON object per line: one before each import, and at last the answer.
+Reads a JSON object from standard input, `{"names": […], "params": […]}`, as `aether-bench run` takes them, and prints a
+JSON array of the benches. An error is one line on standard error. With `"in_lines": true` it prints one JSON object per
+line: one before each import, and the answer last.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ EXIT_USAGE = 2
 
 
 class BenchSelection(Struct, frozen=True, kw_only=True):
-    """Which benches, and the parameters to set for them; all installed ones where none is named.
+    """The benches to describe, and their parameters; all installed benches if `names` is empty.
 
     A name is a bench's id or short name, or a Python file that defines benches (`FILE.py`, `FILE.py::ID`). The plugins
     `left_out` are not imported. With `all_params` the parameters of a bench hold its defaults in any case.
@@ -119,7 +119,7 @@ def _with_params(selected: Sequence[LocatedBench], settings: dict[str, dict[str,
 def main() -> int:
     """Answer and return the exit status."""
     own = os.getpid()
-    # What a bench's file prints when it is loaded is not the answer.
+    # Output of a bench file during import is not part of the answer.
     answer = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""What is run: a bench, where a worker finds it, and the parameters it gets."""
+"""A bench to run: its name, the locator with which a worker finds it, and its parameters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BENCH_ID = re.compile(r"[^\u0000-\u001f\u007f-\u009f]{1,200}")
 class EntryPointAddress(Struct, frozen=True, tag="entry_point"):
     """A worker finds the bench behind this entry point of our group.
 
-    `value` is what it names, `module:object`: whoever has it need not look through all that is installed.
+    `value` is the value of the entry point, `module:object`, so that a worker need not search all installed packages.
     """
 
     name: str
@@ -57,7 +57,7 @@ class LocatedBench(Struct, frozen=True, kw_only=True):
 
 
 class Described(Struct, frozen=True, kw_only=True):
-    """A bench and its parameters for a process that does not import it: what its worker has to be told."""
+    """A bench and its parameters, for a process that does not import it."""
 
     bench_id: str
     name: str
@@ -69,7 +69,7 @@ class Described(Struct, frozen=True, kw_only=True):
 class Point(Struct, frozen=True, kw_only=True):
     """A target's place in a sweep: the bench that is swept, and the parameters that vary.
 
-    `axes`, `size` and `columns` are what the bench names for the table and the picture of its sweeps.
+    `axes`, `size` and `columns` are the bench's choices for the table and plot of a sweep.
     """
 
     bench_id: str
@@ -81,7 +81,7 @@ class Point(Struct, frozen=True, kw_only=True):
 
 
 class RunTarget(Described, frozen=True, kw_only=True):
-    """A bench to run with its parameters. `kernel_id` and `cross_kernel_id` are the kernels timed beside it."""
+    """A bench to run with its parameters; `kernel_id` and `cross_kernel_id` are timed next to its samples."""
 
     about: str
     kernel_id: str
@@ -111,7 +111,7 @@ def target_of(found: LocatedBench, params: Struct) -> RunTarget:
 
 
 def check_distinct(benches: Iterable[Benchmark | Described]) -> None:
-    """Make sure that no two benches share an id or a short name, by which files and settings are told apart.
+    """Check that no two benches share an id or a short name, which identify files and settings.
 
     Raises:
         UsageError: two do.

@@ -25,7 +25,7 @@ _MIN_NICE = -20
 
 
 class CpuAssignment(Struct, frozen=True, kw_only=True):
-    """The CPUs of a run. Both empty: this system cannot pin. `note` says what a reader should know."""
+    """The CPUs of a run. Both are empty if this system cannot pin. `note` is a remark for readers of the figures."""
 
     worker_cpus: tuple[int, ...] = ()
     companion_cpus: tuple[int, ...] = ()
@@ -35,12 +35,11 @@ class CpuAssignment(Struct, frozen=True, kw_only=True):
 def assign_cpus(allowed: Sequence[int] | None, wanted: Sequence[int] = ()) -> CpuAssignment:
     """Give the worker one CPU of its own and everything else the others.
 
-    `allowed` are the CPUs this process may use, None where the system does not say. Of `wanted`, which
-    narrows them, the first is the worker's; by default it is the last allowed one, since the first
-    serves most interrupts.
+    `allowed` are the CPUs of this process, or None if the system does not report them. The first of `wanted`, which
+    narrows them, is the worker's. The default is the last allowed one, because the first serves most interrupts.
 
     Raises:
-        UsageError: a wanted CPU is not among the allowed ones, or is named twice.
+        UsageError: a wanted CPU is not allowed, or is named twice.
 
     """
     if allowed is None:
@@ -66,7 +65,7 @@ def assign_cpus(allowed: Sequence[int] | None, wanted: Sequence[int] = ()) -> Cp
 
 
 def allowed_cpus(pid: int | None = None) -> list[int] | None:
-    """Return the CPUs this process, or another, may use, or None where the system does not say (macOS)."""
+    """Return the CPUs that this or another process may use, or None if the system does not report them (macOS)."""
     if pid is None and sys.platform == "linux":
         return sorted(os.sched_getaffinity(0))
     import psutil
@@ -101,14 +100,14 @@ def _set_affinity(cpus: Sequence[int], pid: int | None) -> None:
 
 
 def pin_thread(cpus: Sequence[int]) -> None:
-    """Pin the calling thread, and what it starts from now on, to `cpus`, where a system pins threads."""
+    """Pin the calling thread, and the processes that it starts from now on, to `cpus`, if the system can pin."""
     if sys.platform == "linux" and cpus:
         with suppress(OSError):  # as of `pin`: the run is only noisier
             os.sched_setaffinity(0, cpus)
 
 
 def raise_priority(pid: int | None = None) -> None:
-    """Have a process, by default this one, get the CPU before others: what runs beside it takes less from it.
+    """Give a process, by default this one, priority over others, so that they disturb it less.
 
     It takes a privilege on most systems, and a run without it is only noisier.
     """
@@ -118,8 +117,8 @@ def raise_priority(pid: int | None = None) -> None:
     with suppress(*not_told()):
         psutil.Process(pid).nice(getattr(psutil, "HIGH_PRIORITY_CLASS", _MIN_NICE))
     with suppress(AttributeError, OSError):
-        # Where Linux groups processes by session, niceness counts within a group only. A session that the process
-        # does not lead belongs to another one, such as a terminal, and would keep the niceness.
+        # Linux groups processes by session; niceness counts only within a group. A session that this process does not
+        # lead belongs to another process, such as a terminal, and would keep the niceness.
         if os.getsid(pid) == pid:
             with open(f"/proc/{pid}/autogroup", "w", encoding="ascii") as group:
                 group.write(str(_MIN_NICE))

@@ -1,4 +1,4 @@
-"""Reading what the kernel counts around a sample: context switches, CPU time, steal."""
+"""Read the kernel's counters around a sample: context switches, CPU time, steal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HAS_THREAD_RUSAGE = hasattr(sys.modules.get("resource"), "RUSAGE_THREAD")
 
 
 class Counters(Struct, frozen=True):
-    """The counters at one moment; two of them make the evidence on what lies between."""
+    """The counters at one moment; the evidence about a sample is the difference of two."""
 
     involuntary: int
     voluntary: int
@@ -45,9 +45,9 @@ class CounterReader:
     def __init__(self, companions: Sequence[int] = (), cpus: Sequence[int] = ()) -> None:
         """Watch the processes `companions` too, and steal on `cpus`, which are this process's own.
 
-        `own_schedule()` returns what the scheduler counts of this process's main thread, and `companions()`
-        the same of them; it is None without any. `shared_cpu` says whether a
-        companion runs on the same CPUs. `steal` is None where the system does not tell it.
+        `own_schedule()` returns the scheduler's counters of this process's main thread, and `companions()` those of the
+        companions; it is None without any. `shared_cpu` is true if a companion runs on the same CPUs. `steal` is None
+        if the system does not report it.
         """
         self._opened = ExitStack()
         self.own_schedule = open_reader(os.getpid(), self._opened).read
@@ -72,7 +72,7 @@ class CounterReader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close what is open."""
+        """Close the open files."""
         self._opened.close()
 
     def counters(self) -> Counters:
@@ -84,7 +84,7 @@ class CounterReader:
 
         switches = psutil.Process().num_ctx_switches()
         own_ns = thread_time_ns()
-        # The clocks of Windows are too coarse to tell the process's other threads from this one.
+        # Windows' clocks are too coarse to separate the other threads of the process from this one.
         process_ns = own_ns if sys.platform == "win32" else process_time_ns()
         return Counters(switches.involuntary, switches.voluntary, own_ns, process_ns)
 
@@ -94,17 +94,17 @@ class CounterReader:
 
 
 def companions_reader(schedules: Sequence[SchedStatsReader]) -> Callable[[], SchedStats] | None:
-    """Return what reads what is counted of all companions, or None if there are none."""
+    """Return a function that reads the counters of all companions, or None without any."""
     if len(schedules) == 1:
         return schedules[0].read
     return (lambda: total([schedule.read() for schedule in schedules])) if schedules else None
 
 
 def peak_memory_bytes() -> int | None:
-    """Return this process's memory high-water mark, or None where the system does not say."""
+    """Return the peak memory of this process in bytes, or None if the system does not report it."""
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as status:
-            # Not ru_maxrss: that still remembers the process this one was forked from.
+            # Not ru_maxrss: it includes the process that this one was forked from.
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
     except (OSError, StopIteration):
         pass

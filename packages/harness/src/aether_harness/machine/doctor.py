@@ -1,18 +1,18 @@
-"""What about a machine disturbs measurements: facts in, findings out. Pure."""
+"""Conditions of a machine that disturb measurements: facts in, findings out. Pure."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
-#: Load beyond this, per CPU, means that somebody else is using the machine now.
+#: A higher load per CPU means that other work is using the machine.
 BUSY_LOAD_A_CPU = 0.3
-#: Steal beyond this share means that the hypervisor gives the CPU to somebody else too often.
+#: A larger share of steal means that the hypervisor often gives the CPU to others.
 MUCH_STEAL_PERCENT = 0.5
 _MIN_CPUS = 2
 
 
 class MachineFacts(Struct, frozen=True, kw_only=True):
-    """What `doctor` looks at. None where the system does not say."""
+    """The facts for `doctor`. None if the system does not report a fact."""
 
     system: str
     allowed_cpus: int | None
@@ -33,7 +33,7 @@ class MachineFacts(Struct, frozen=True, kw_only=True):
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """One thing that disturbs: what it is, what it does to figures, and the command that would mend it."""
+    """A disturbing condition, its effect on figures, and the command that fixes it."""
 
     what: str
     consequence: str
@@ -41,7 +41,7 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 def diagnose(facts: MachineFacts) -> list[Finding]:
-    """Return what about the machine disturbs measurements, the worst first."""
+    """Return the conditions that disturb measurements, the worst first."""
     findings = [*_processors(facts), *_clock(facts), *_load_findings(facts), *_interpreter(facts)]
     return [finding for finding in findings if finding is not None]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def fingerprint(assignment: CpuAssignment) -> dict[str, Any]:
-    """Return what makes figures comparable and does not drift; what a system does not tell is left out."""
+    """Return the facts that make figures comparable and do not drift, without facts that are not reported."""
     worker = assignment.worker_cpus[0] if assignment.worker_cpus else 0
     facts = {
         "os": platform.system(),

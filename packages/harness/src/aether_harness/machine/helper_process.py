@@ -1,7 +1,7 @@
-"""Processes that a bench or a kernel starts beside the worker: a server, the other end of a connection.
+"""Processes that a bench or a kernel starts next to the worker: a server, the other end of a connection.
 
-A companion prints one line once it is ready, and ends when its standard input is closed, so that it never
-outlives whoever started it.
+A helper prints one line when it is ready, and ends when its standard input is closed, so that it never outlives its
+parent.
 """
 
 from __future__ import annotations
@@ -128,13 +128,14 @@ def _run(run: Callable[[], object], its_input: int, its_output: int) -> NoReturn
     """Be the fork: have nothing of the parent's that is open but its error stream, run, and end."""
     status = 1
     try:
-        # Of objects that hold a descriptor of the parent's none is collected, for it would close another by its number.
+        # Never collect objects that hold a descriptor of the parent: they would close another file with the same
+        # number.
         gc.freeze()
         os.dup2(its_input, 0)
         os.dup2(its_output, 1)
         for number in map(int, os.listdir("/proc/self/fd")):
             if number not in _STANDARD_STREAMS:
-                with suppress(OSError):  # that of the listing is closed already
+                with suppress(OSError):  # the descriptor of the listing is already closed
                     os.close(number)
         run()
         status = 0

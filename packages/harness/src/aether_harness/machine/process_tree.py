@@ -1,4 +1,4 @@
-"""What a process has started, and what that has started in turn."""
+"""The descendants of a process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Tree(Protocol):
         """End it by force, if it was not waited for."""
 
 
-#: So many processes are no bench's any more but something that starts them without an end.
+#: With more processes than this, something starts them endlessly.
 _MOST = 10_000
 
 
@@ -42,7 +42,7 @@ def descendants(pid: int) -> list[psutil.Process]:
 
     found = []
     for child in pids:
-        # By when it began as well as by its number, lest the number is another's when it is used.
+        # Identify a process by its start time as well, because its pid may be reused.
         with suppress(psutil.Error):
             found.append(psutil.Process(child))
     return found
@@ -60,7 +60,7 @@ def other_children(pid: int, known: int | None) -> list[int] | None:
 
 
 def kill_descendants(pid: int) -> None:
-    """Kill them, and what they start meanwhile."""
+    """Kill them, and the processes that they start in the meantime."""
     held: set[psutil.Process] = set()
     # One that is stopped starts no other, and ends at no other's end, which would hide its siblings from a listing.
     while new := set(descendants(pid)) - held:
@@ -76,7 +76,7 @@ def kill_descendants(pid: int) -> None:
 def end_tree(process: Tree) -> None:
     """Kill a process with its descendants and, where there are groups, with the group that it leads."""
     if process.returncode is None:
-        # It starts nothing any more, and until it is dead what its children leave behind is its own.
+        # It starts nothing any more, and until it is dead it is the parent of orphans of its children.
         _signal_group(process.pid, "SIGSTOP")
         kill_descendants(process.pid)
     # A group keeps its number from others while there is any of it.

@@ -1,4 +1,4 @@
-"""What the scheduler counts of another process: CPU time and how long it was ready and had no CPU, or its switches.
+"""The scheduler's counters of another process: CPU time and time in the run queue, or its switches.
 
 On Linux these are its main thread's, from a file that is kept open: opening it costs more than reading it.
 """
@@ -21,10 +21,10 @@ _SCHEDULE_BYTES = 100
 
 
 class SchedStats(Struct, frozen=True):
-    """What was counted of a process by now, as far as the system tells it; the last two in nanoseconds.
+    """The counters of a process so far, as far as the system reports them; the last two in nanoseconds.
 
-    Where it tells how long a process was ready and had no CPU, it is not asked how often the CPU was taken from it:
-    that is the same loss, without its size, and takes seven times as long to read.
+    If the system reports the time in the run queue, the switches are not read: they show the same loss without its
+    size, and take seven times as long to read.
     """
 
     involuntary: int = 0
@@ -36,11 +36,11 @@ class SchedStatsReader(Protocol):
     """Reads the counters of one process."""
 
     def read(self) -> SchedStats:
-        """Return them; of a process that has ended, those that were read last."""
+        """Return the counters; after the end of the process, the last ones that were read."""
 
 
 class PsutilReader:
-    """Reads what every system tells."""
+    """Reads counters that every system reports."""
 
     def __init__(self, pid: int) -> None:
         """Watch the process `pid`."""
@@ -89,7 +89,7 @@ class ProcReader:
 
 
 def open_reader(pid: int, opened: ExitStack) -> SchedStatsReader:
-    """Return the reader of the process `pid` that tells most on this system."""
+    """Return the most informative reader of the process `pid` on this system."""
     if sys.platform == "linux":
         with suppress(OSError):
             return ProcReader(pid, opened)
@@ -97,10 +97,10 @@ def open_reader(pid: int, opened: ExitStack) -> SchedStatsReader:
 
 
 def parse_schedstat(schedule: bytes) -> SchedStats:
-    """Return what a process's file `schedstat` says.
+    """Parse the content of a process's file `schedstat`.
 
     Raises:
-        ValueError: it says something else.
+        ValueError: the content has another form.
 
     """
     cpu_ns, run_delay_ns, _ = schedule.split()
@@ -108,7 +108,7 @@ def parse_schedstat(schedule: bytes) -> SchedStats:
 
 
 def total(processes: Sequence[SchedStats]) -> SchedStats:
-    """Return the sums; where one process is not told of, nor is the sum."""
+    """Return the sums, or None for a counter that a process lacks."""
     cpu_ns = [each.cpu_ns for each in processes if each.cpu_ns is not None]
     run_delay_ns = [each.run_delay_ns for each in processes if each.run_delay_ns is not None]
     return SchedStats(

@@ -1,4 +1,4 @@
-"""Requests to end, by a signal such as that of Ctrl-C, and the time it takes to put things in order after one."""
+"""Requests to end by a signal, such as Ctrl-C, and the time for cleaning up after one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aether_harness.machine.startup import followed_by
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: Who cancels a job asks two or three times within so many seconds before killing it.
+#: A CI host that cancels a job sends two or three signals within this time before it kills the job.
 PUT_IN_ORDER_S = 10.0
 
 
@@ -42,8 +42,8 @@ _HOLDING = _Holding()
 def held_back() -> Iterator[None]:
     """Have a request to end, as `ended_on_request` takes it, wait until the body is over.
 
-    For what begins something that has to be ended: whoever ends it knows of it by then. Other threads than the main one
-    are asked nothing, and hold nothing back.
+    Use it while starting something that has to be ended later: the owner then knows of it before the interruption.
+    Threads other than the main one receive no signals and defer nothing.
 
     Raises:
         Interrupted: afterwards, at a request that came meanwhile.
@@ -67,8 +67,9 @@ def held_back() -> Iterator[None]:
 def ended_on_request() -> Iterator[Callable[[], None]]:
     """Have every request to end interrupt the body, but for one that comes while another is being followed.
 
-    Yields what begins such a time without a request, for the end of a run that nobody broke off. What this process was
-    told to pass over, as by `nohup`, it does. After a request the process ends, so that nothing is put back.
+    Yields a function that begins such a period without a request, for the end of a complete run. Signals that this
+    process ignores, as under `nohup`, stay ignored. After a request the process ends, so that handlers are not
+    restored.
 
     Raises:
         Interrupted: in the body, at a request.

@@ -15,14 +15,15 @@ _STEAL_COLUMN = 8
 class StealMeter:
     """Charges steal to the samples during which it came.
 
-    The kernel counts steal in ticks, and reading it costs as much as all else around a sample. So one sample that
-    follows another is not asked about before a tick has passed since the last reading: what takes a whole tick from
-    a sample makes it last that long. What comes of the parts of a tick is charged to the sample after which it
-    is seen, be it the next one. What came in a pause is charged to none, unless a sample before it still waits.
+    The kernel counts steal in ticks, and reading it costs as much as the rest of the bookkeeping of a sample. A sample
+    that directly follows another is therefore not read before a tick has passed since the last reading: a steal of a
+    whole tick makes the sample last that long. Steal of a fraction of a tick is charged to the sample after which it
+    appears, even if that is the next one. Steal during a pause is charged to none, unless a sample before the pause is
+    still pending.
     """
 
     def __init__(self, read_ns: Callable[[], int | None], tick_ns: int) -> None:
-        """Meter what `read_ns` returns, the steal since start-up, which grows in steps of `tick_ns`."""
+        """Meter the value of `read_ns`, the steal since start-up, which grows in steps of `tick_ns`."""
         self._read_ns = read_ns
         self._tick_ns = tick_ns
         self._stale_at = 0
@@ -37,7 +38,7 @@ class StealMeter:
             self._charged_ns = self._read_ns()
 
     def end(self, now_ns: int) -> int | None:
-        """End it, and return the steal charged to it; None where the system does not tell."""
+        """End the sample; return the steal charged to it, or None if the system does not report it."""
         if not self._has_paused and now_ns < self._stale_at:
             self._has_pending_sample = True
             return None if self._charged_ns is None else 0
@@ -51,7 +52,7 @@ class ProcStat:
     """Reads the steal column of some CPUs, for which it keeps the system's file open."""
 
     def __init__(self, cpus: Sequence[int]) -> None:
-        """Read that of `cpus`.
+        """Read the steal of `cpus`.
 
         Raises:
             OSError: the system has no such file.
@@ -64,7 +65,7 @@ class ProcStat:
         self._descriptor = os.open(_STAT, os.O_RDONLY)
 
     def read_ns(self) -> int | None:
-        """Return the steal of all the CPUs since start-up, None where the file does not tell."""
+        """Return the steal of all CPUs since start-up, or None if the file does not contain it."""
         try:
             return steal_ticks(os.pread(self._descriptor, self._wanted_bytes, 0), self._starts) * self.tick_ns
         except (OSError, IndexError, ValueError):

@@ -1,4 +1,4 @@
-"""What the system says about the machine: one small reader a fact, None where a system does not say it."""
+"""Facts that the system reports about the machine, one small reader per fact; None if it does not report a fact."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _THREAD_EXIT_GRACE_S = 0.02
 
 
 def not_told() -> tuple[type[Exception], ...]:
-    """Return the errors by which psutil says that a system does not tell something, or does not allow it.
+    """Return the errors of psutil for facts that a system does not report or does not permit to read.
 
     Some systems lack some of its functions, and a container some of the files that they read.
     """
@@ -77,7 +77,7 @@ def turbo() -> bool | None:
 
 
 def smt() -> bool | None:
-    """Return whether simultaneous multithreading is on, as far as this machine is told."""
+    """Return whether simultaneous multithreading is on, or None if unknown."""
     active = read_line(f"{CPU_ROOT}/smt/active")
     return None if active is None else active == "1"
 
@@ -97,7 +97,7 @@ def parse_cpu_list(text: str) -> Iterable[int]:
 
 
 def virtualization() -> str | None:
-    """Return what runs this machine if it is none of its own: the kind of container, or of hypervisor."""
+    """Return the kind of container or hypervisor of this machine, or None on bare metal."""
     kinds = []
     marked = os.path.exists("/.dockerenv") or os.path.exists("/run/.containerenv")
     if marked or re.search(r"docker|kubepods|containerd|lxc", read_line("/proc/1/cgroup") or ""):
@@ -138,7 +138,7 @@ def on_battery() -> bool | None:
 
 
 def is_single_threaded() -> bool:
-    """Return whether this process is known to have no thread but one: so that a fork of it is whole.
+    """Return whether this process is known to have a single thread, so that a fork of it is complete.
 
     One that was joined may be there for another moment.
     """

@@ -1,7 +1,7 @@
-"""How noisy a machine is, told from runs of unchanged code: a bench of the bench. Pure.
+"""The noise of a machine, from runs of unchanged code. Pure.
 
-Every ordered pair of runs is a comparison of a thing with itself, so that whatever a gate finds between
-them is a false alarm; a slowdown put into the second run is a true one.
+Every ordered pair of runs compares code with itself, so that each regression beyond a gate is a false alarm. A slowdown
+put into the second run makes it a true one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RULES: dict[Treatment, str] = {
 
 
 class Recording(Struct, frozen=True, kw_only=True):
-    """One run: its first samples, disturbed or not; those kept after retaking; and the ruler beside those."""
+    """One run: its first samples, disturbed or not; the samples kept; and the reference next to these."""
 
     raw: tuple[tuple[float, ...], ...]
     samples: tuple[tuple[float, ...], ...]
@@ -49,7 +49,7 @@ class Rate(Struct, frozen=True, kw_only=True):
 
 
 class NoiseReport(Struct, frozen=True, kw_only=True):
-    """What a machine's noise does to gates, for one bench.
+    """The effect of a machine's noise on gates, for one bench.
 
     `smallest_gates` are by quantile and rule the smallest that cry wolf in at most the share `target_rate`
     of pairs. `reference_share` is the share of the rulers in the time of sampling.
@@ -67,7 +67,7 @@ class NoiseReport(Struct, frozen=True, kw_only=True):
 
 
 def record(rounds: Sequence[RoundResult]) -> Recording:
-    """Return what is to be kept of one run."""
+    """Return the parts of a run that are kept."""
     return Recording(
         raw=tuple(tuple(taken.value for taken in round_.attempts[: round_.wanted]) for round_ in rounds),
         samples=tuple(tuple(taken.value for taken in round_.samples) for round_ in rounds),
@@ -113,7 +113,7 @@ def assess(
 def run_cost(recording: Recording, rule: Treatment, probability: float, *, lower_is_better: bool) -> float:
     """Return the quantile of a run by a rule, as a cost: the figure itself, or 1 over a throughput.
 
-    By the ruler every sample is divided by the reference beside it, which a throughput is multiplied by.
+    Normalized means divided by the reference next to the sample; a throughput is multiplied by it.
     """
     rounds = recording.raw if rule == "raw" else recording.samples
     values = [value for values in rounds for value in values]

@@ -1,4 +1,4 @@
-"""Whether a sample was disturbed, decided from what kernel and ruler say and never from its value. Pure."""
+"""Decide whether a sample was disturbed, from counters and the reference and never from its value. Pure."""
 
 from __future__ import annotations
 
@@ -16,26 +16,25 @@ AttemptT = TypeVar("AttemptT")
 TOLERATED_EVERY_NS = 50_000_000
 #: The share of a sample's time that may have been taken from it unseen, by steal or by interrupts.
 TOLERATED_LOSS = 0.01
-#: How far the ruler after a sample may differ from the one before it. Beyond, the machine's speed changed
-#: in between (a neighbour on the same core began or ended something), and no ruler fits the sample.
+#: The maximum relative change of the reference between before and after a sample. A larger change means that the speed
+#: of the machine changed in between (a neighbor on the same core started or stopped), and no reference fits the sample.
 TOLERATED_DRIFT = 0.15
-#: How many attempts a kept sample may cost on average before a round makes do with what it has.
+#: The maximum average number of attempts per kept sample before a round stops retaking.
 MAX_ATTEMPTS_PER_SAMPLE = 3
 
 
 class DisturbanceEvidence(Struct, frozen=True, kw_only=True):
-    """What the kernel says about one sample.
+    """The kernel's counters for one sample.
 
-    `involuntary_switches` counts how often a CPU was taken from the sampling thread, from the processes it
-    waited for, and, where their delay is not told, from the companions the bench named (a server).
-    `voluntary_switches` counts how often the sampling thread waited of its own accord. `cpu_ns` is that thread's CPU
-    time, `delay_ns` how long it was ready to run and had no CPU, asked of a thread that waits (for a disk, a socket,
-    another process) and of no other, and `steal_ns` what the hypervisor took from the worker's CPU. `own_others_ns` is
-    the CPU time of the process's other threads, which is the operation's own doing. `companion_cpu_ns`
-    is the companions' CPU time, as far as it is booked by then, and `companion_delay_ns` how long they were ready to
-    run and had no CPU. With `shared_cpu` the companions run on the thread's own CPU: each of them takes it from the
-    other as a part of the operation. `reference_drift` is the reference kernel's time just after the sample over that
-    just before it. What a system does not tell is None.
+    `involuntary_switches` counts how often a CPU was taken from the sampling thread, from the processes it waited for,
+    and, if their delay is unknown, from the companions that the bench named. `voluntary_switches` counts how often the
+    sampling thread blocked. `cpu_ns` is the CPU time of that thread, `delay_ns` its time in the run queue (read only
+    for threads that block), and `steal_ns` the time that the hypervisor took from the worker's CPU. `own_others_ns` is
+    the CPU time of the other threads of the process, which belongs to the operation. `companion_cpu_ns` is the CPU time
+    of the companions as far as it is accounted, and `companion_delay_ns` their time in the run queue. With `shared_cpu`
+    the companions run on the CPU of the thread: each takes it from the other as a part of the operation.
+    `reference_drift` is the reference after the sample over the reference before it. Values that a system does not
+    report are None.
     """
 
     elapsed_ns: int
@@ -52,10 +51,10 @@ class DisturbanceEvidence(Struct, frozen=True, kw_only=True):
 
 
 class TypicalDisturbance(Struct, frozen=True, kw_only=True):
-    """What is the operation's own doing, and so no evidence against one of its samples.
+    """The counters that the operation itself causes, which are no evidence against its samples.
 
-    It inflicts `involuntary_switches` and `delay_ns` on itself, and leaves caches in a state that makes the reference
-    after it differ from the one before by the factor `reference_drift`.
+    The operation causes `involuntary_switches` and `delay_ns`, and leaves caches in a state that makes the reference
+    after it differ by the factor `reference_drift`.
     """
 
     involuntary_switches: int = 0
@@ -89,11 +88,11 @@ def preempted_ns(evidence: DisturbanceEvidence, usual: TypicalDisturbance = NONE
 
 
 def typical_disturbance(taken: Sequence[DisturbanceEvidence]) -> TypicalDisturbance:
-    """Return what is usual for an operation, judged by all samples taken so far.
+    """Return the typical counters of an operation, from all samples so far.
 
-    A command takes the CPU from the worker that started it, every time. Disturbance comes and goes, so what
-    three quarters of the samples are not without is the operation's own; it is granted to every sample,
-    with one more, or as much again, for it varies. The usual drift of the reference is the median one.
+    A command takes the CPU from the worker that started it, every time. Disturbance comes and goes, so that a count
+    that three quarters of the samples reach belongs to the operation. Every sample may have it, plus one or the same
+    again, because it varies. The typical drift of the reference is the median drift.
     """
     counts = sorted(evidence.involuntary_switches or 0 for evidence in taken)
     drifts = sorted(evidence.reference_drift for evidence in taken if evidence.reference_drift is not None)
@@ -116,7 +115,7 @@ def severity(evidence: DisturbanceEvidence, usual: TypicalDisturbance = NONE_TYP
     tolerated_switches = max(usual.involuntary_switches, evidence.elapsed_ns // TOLERATED_EVERY_NS)
     loss = preempted_ns(evidence, usual) / max(evidence.elapsed_ns, 1)
     if evidence.own_others_ns > TOLERATED_LOSS * evidence.elapsed_ns:
-        # The bench's own threads take the CPU from one another, and from the reference beside the sample.
+        # Threads of the bench take the CPU from each other, and from the reference next to the sample.
         return 100 * loss if loss > TOLERATED_LOSS else 0.0
     taken = 0 if evidence.shared_cpu else evidence.involuntary_switches or 0
     switches = max(0, taken - tolerated_switches)
@@ -125,7 +124,7 @@ def severity(evidence: DisturbanceEvidence, usual: TypicalDisturbance = NONE_TYP
 
 
 def excess_drift(evidence: DisturbanceEvidence, usual: TypicalDisturbance) -> float:
-    """Return by which fraction the ruler changed during the sample, beyond what is usual."""
+    """Return the fraction by which the reference changed during the sample, beyond the typical drift."""
     if not evidence.reference_drift:
         return 0.0
     ratio = evidence.reference_drift / usual.reference_drift
@@ -140,6 +139,6 @@ def attempts_limit(wanted: int) -> int:
 def keep_least_disturbed(
     attempts: Sequence[AttemptT], wanted: int, severity_of: Callable[[AttemptT], float]
 ) -> list[AttemptT]:
-    """Return the `wanted` least disturbed attempts, of equals the earlier ones, in the order they were taken."""
+    """Return the `wanted` least disturbed attempts in their order; among equals, the earlier ones."""
     ranked = sorted(range(len(attempts)), key=lambda index: severity_of(attempts[index]))
     return [attempts[index] for index in sorted(ranked[:wanted])]

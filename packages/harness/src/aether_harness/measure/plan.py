@@ -18,8 +18,8 @@ class Profile(Struct, frozen=True, kw_only=True):
 
 PROFILES = {
     "quick": Profile(rounds=2, samples=10, warmups=2),
-    # Over 59 samples, so that a p95 has a finite upper bound, and over many processes rather than many of each: the
-    # luck of one is in all of its samples.
+    # More than 59 samples give a p95 a finite upper bound. Many processes are better than many samples per process,
+    # because all samples of a process share its process effect.
     "ci": Profile(rounds=24, samples=10, warmups=3),
     "local": Profile(rounds=20, samples=20, warmups=3),
 }
@@ -41,7 +41,7 @@ class RunPlan(Struct, frozen=True, kw_only=True):
 
 
 def adjusted_profile(name: str, *, rounds: int | None, samples: int | None, warmups: int | None) -> Profile:
-    """Return the profile `name`, with what is not None in place of its own figures.
+    """Return the profile `name`; arguments that are not None replace its values.
 
     Raises:
         UsageError: fewer than one round or sample, or less than no warm-up.

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 
 class RoundResult(Struct, frozen=True, kw_only=True):
-    """What one round took: every attempt at a sample in order, disturbed or not, and what it cost.
+    """The result of one round: every attempt at a sample in order, disturbed or not, and the cost of the round.
 
-    `usual` is what is the operation's own doing, and no evidence against its samples.
+    `usual` holds the counters that the operation itself causes, which are no evidence against its samples.
     """
 
     attempts: tuple[SampleTaken, ...]
@@ -45,7 +45,7 @@ class RoundResult(Struct, frozen=True, kw_only=True):
 
     @property
     def samples(self) -> list[SampleTaken]:
-        """The samples kept: the undisturbed ones, and where they are too few, the least disturbed."""
+        """The samples kept: the undisturbed ones, or if these are too few, the least disturbed ones."""
         return keep_least_disturbed(self.attempts, self.wanted, lambda taken: severity(taken.evidence, self.usual))
 
     @property
@@ -88,8 +88,8 @@ class Observer(Protocol):
 def run_benches(targets: Sequence[RunTarget], plan: RunPlan, observer: Observer) -> list[BenchResult]:
     """Run every target by the plan and return an outcome each, in the order given.
 
-    The benches take turns round by round, in an order drawn anew each time from the plan's seed, so that
-    a bad minute of the machine does not fall on one bench alone. A bench that fails leaves the others be.
+    The benches take turns round by round, in an order that is drawn from the plan's seed for each turn, so that a bad
+    minute of the machine does not affect one bench alone. A bench that fails does not affect the others.
     """
     draw = random.Random(plan.seed)  # noqa: S311 - an order, not a secret
     iterations: dict[str, int] = {}
@@ -112,7 +112,8 @@ def run_benches(targets: Sequence[RunTarget], plan: RunPlan, observer: Observer)
                 errors[bench_id] = error
                 observer.bench_failed(bench_id, error)
             else:
-                # What the first round found out holds for all: figures of one run are made alike.
+                # The findings of the first round hold for all rounds, so that the figures of a run are made in the same
+                # way.
                 iterations[bench_id] = record.opened.iterations
                 rounds[bench_id].append(record)
                 observer.round_ended(bench_id, round_number, record)
@@ -123,7 +124,7 @@ def run_benches(targets: Sequence[RunTarget], plan: RunPlan, observer: Observer)
 
 
 class RoundSpec(Struct, frozen=True, kw_only=True):
-    """A round's number, its worker's memory layout, and what earlier rounds found: iterations a sample, readings."""
+    """The number of a round, its memory layout, and findings of earlier rounds: iterations per sample, readings."""
 
     number: int
     layout: Layout

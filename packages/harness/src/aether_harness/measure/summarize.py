@@ -33,7 +33,7 @@ CLOCK_STEP_S = 1.0
 
 
 class RunMetadata(Struct, frozen=True, kw_only=True):
-    """What a summary says beside its figures."""
+    """The metadata of a summary."""
 
     ended: datetime
     commit: str | None = None
@@ -89,7 +89,7 @@ def summarise(target: RunTarget, rounds: Sequence[RoundResult], plan: RunPlan, c
 
 
 def notes_on(rounds: Sequence[RoundResult], plan: RunPlan) -> str | None:
-    """Return what a reader of the figures should know, as one text."""
+    """Join the notes for readers of the figures."""
     kept_disturbed = sum(record.kept_disturbed for record in rounds)
     kept = sum(record.wanted for record in rounds)
     busy = f"busy machine: {kept_disturbed} of {kept} samples are disturbed, the least so of those taken"
@@ -106,9 +106,9 @@ def notes_on(rounds: Sequence[RoundResult], plan: RunPlan) -> str | None:
 
 
 def notes_on_machine(cpu_quota: float | None, clock_step_s: float) -> tuple[str, ...]:
-    """Return what a reader should know of the machine: a quota too small for one CPU, and a clock that was set.
+    """Return notes about the machine: a quota below one CPU, and a clock that was set.
 
-    `clock_step_s` is what the wall clock went further than the steady one since the run began.
+    `clock_step_s` is the difference of the wall clock to the monotonic clock since the start of the run.
     """
     notes = []
     if cpu_quota is not None and cpu_quota < 1:
@@ -119,7 +119,7 @@ def notes_on_machine(cpu_quota: float | None, clock_step_s: float) -> tuple[str,
 
 
 def median_readings(readings: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the medians over the rounds of what the bench read of each."""
+    """Return the medians of the readings over the rounds."""
     names = dict.fromkeys(name for each in readings for name in each)
     values = {name: [each.get(name) for each in readings] for name in names}
     return {

@@ -232,7 +232,7 @@ KERNELS = {
 
 
 class KernelIds(NamedTuple):
-    """The reference of a bench, and the one that cross-checks it: ids of kernels or of work that its session brings."""
+    """The reference of a bench and its cross-check: ids of kernels, or of work that the session brings."""
 
     kernel_id: str
     cross_kernel_id: str

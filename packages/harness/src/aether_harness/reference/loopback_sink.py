@@ -19,11 +19,11 @@ ACKNOWLEDGEMENT = b"."
 
 
 def tune_for_loopback(connection: socket.socket) -> None:
-    """Take out of a connection what is made for wide networks and only blurs a loopback.
+    """Turn off socket features for wide networks, which only blur a loopback.
 
-    Nagle's algorithm would hold the end of a body back. BBR, the default of some servers, paces what it
-    sends by a timer: on a loopback that halves the throughput at random from one connection to the next.
-    Reno is in every Linux kernel and allowed to everyone.
+    Nagle's algorithm would delay the end of a body. BBR, the default of some servers, paces by a timer: on a loopback
+    that halves the throughput at random from one connection to the next. Every Linux kernel has Reno, and every user
+    may choose it.
     """
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_CONGESTION"):
@@ -43,7 +43,7 @@ def discard_and_acknowledge(connection: socket.socket) -> None:
 
 
 def main() -> None:
-    """Listen, say where, and drain one connection."""
+    """Listen, print the port, and drain one connection."""
     pin([int(cpu) for cpu in sys.argv[1:]])
     with socket.create_server(("127.0.0.1", 0)) as listener:
         print(listener.getsockname()[1], flush=True)  # noqa: T201 - the greeting is its interface

@@ -1,4 +1,4 @@
-"""Which of several points nobody beats in both of two figures."""
+"""The Pareto front: the points that no other point beats in both figures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def pareto_mask(points: Sequence[tuple[float, float]]) -> list[bool]:
-    """Say of every point whether it is on the Pareto front, both its figures being better when smaller.
+    """Return for every point whether it is on the Pareto front; both figures are better when smaller.
 
     A point is on it unless another is as good in both and better in one. Equal points are on it together.
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aether_harness.measure.aa_study import Recording
     from aether_harness.sweep.sweep import SweepPlot
 
-#: An axis whose largest value is so many times its smallest is logarithmic.
+#: An axis is logarithmic if its largest value exceeds its smallest by this factor.
 LOG_SCALE_RATIO = 16
 
 
@@ -81,7 +81,7 @@ def plot_sweep(path: str, picture: SweepPlot) -> None:
             place = {"xytext": (7, 5), "textcoords": "offset points", "fontsize": 8, "color": drawn.get_color()}
             axes.annotate(mark, (x, y), **place)  # type: ignore[arg-type]
     if any(line.marks for line in picture.lines):
-        axes.margins(0.09)  # room for what stands beside the points
+        axes.margins(0.09)  # room for labels next to the points
     if picture.front:
         axes.plot(*zip(*picture.front, strict=True), "--", color="black", linewidth=1, alpha=0.5, zorder=1)
         ring = {"marker": "o", "s": 150, "facecolors": "none", "edgecolors": "black", "zorder": 3}

@@ -36,7 +36,7 @@ class SweepLine(Struct, frozen=True, kw_only=True):
     """Points of a sweep that differ in one parameter only.
 
     `label` names the values of the other parameters, `y` is at p50 and `y95` at p95. `marks` are the values of the one
-    parameter if neither axis shows it.
+    parameter if no axis shows it.
     """
 
     label: str

@@ -48,18 +48,18 @@ CLOSE_LIMIT_S = 10.0
 #: How long a worker that has closed its output may take to end.
 END_LIMIT_S = 1.0
 _WATCH_INTERVAL_S = 0.2
-#: Who looks so much later than it wanted to had no machine to look with, as while a virtual one is paused.
+#: A tick this late means that the machine was suspended, as a paused virtual machine.
 _SUSPEND_THRESHOLD_S = 1.0
 
 
 class WorkerError(HarnessError):
-    """The process crashed, hung, could not be started, failed at what it was asked, or is of another version."""
+    """The process crashed, hung, failed to start, failed a request, or has another version."""
 
 
 class Child:
     """A process that is asked over its standard streams. Leaving its `with` ends it and all it started."""
 
-    #: What messages call it.
+    #: The name of the process in messages.
     called = "the process"
 
     def __init__(
@@ -160,7 +160,7 @@ class Child:
         self._deadline = time.monotonic() - self._suspended_s + limit_s
 
     def kill(self) -> None:
-        """End the process and everything it started, whatever they are doing."""
+        """End the process and its descendants, at any time."""
         with self._lock:  # for it may be ended from two threads
             if self._ended.is_set():
                 return
@@ -173,7 +173,7 @@ class Child:
                 if stream is not None:
                     stream.close()
             except OSError:
-                pass  # what was still to be written has no reader any more
+                pass  # nothing reads the rest of the output any more
 
     def _watch(self) -> None:
         """Kill the process once its deadline has passed, which ends this one's wait for its answer."""
@@ -255,7 +255,7 @@ class WorkerClient(Child):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the process: by asking, if all went well, and by force in any case."""
+        """End the process: by a request after success, by force otherwise."""
         try:
             if kind is None:
                 self.request(Close(), Closed, CLOSE_LIMIT_S)
@@ -266,7 +266,7 @@ class WorkerClient(Child):
         """Send `request` and return the answer, which is of the type `answer`, waiting at most `limit_s`.
 
         Raises:
-            WorkerError: no answer in time, another one, the worker ended, or it could not do what was asked.
+            WorkerError: no answer in time, a wrong answer, the worker ended, or it failed.
 
         """
         self.send(request, limit_s)

@@ -1,10 +1,10 @@
 """Memory layouts: one and the same for several processes, and another one for the next.
 
-The places of a process's code, heap and stack decide which of its addresses share entries in the caches and the branch
-predictors of a CPU. They change the speed of CPU-bound code by some percent. Linux draws a new layout for each process.
-Two processes that are compared need the same one, and a comparison needs many. So randomization is switched off here
-(personality(2)); a drawn stack limit moves everything that is mapped below the stack, the size of the environment moves
-the stack, and the hash seed decides the order of sets.
+The addresses of code, heap and stack decide which of them share entries in the caches and branch predictors of a CPU.
+They change the speed of CPU-bound code by some percent. Linux draws a new layout for each process. Two processes that
+are compared need the same layout, and a comparison needs many. Randomization is therefore off here (personality(2)); a
+drawn stack limit moves all mappings below the stack, the size of the environment moves the stack, and the hash seed
+decides the order of sets.
 """
 
 from __future__ import annotations

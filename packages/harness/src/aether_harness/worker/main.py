@@ -229,7 +229,7 @@ def serve(
             except (Exception, SystemExit) as error:  # noqa: BLE001 - any error of a bench is reported
                 reply = Failed(problem=described_error(error))
             if os.getpid() != own:
-                os._exit(0)  # likewise
+                os._exit(0)  # the same
             say(reply)
             if isinstance(request, Close):
                 return

@@ -1,8 +1,8 @@
-"""What ends a worker's processes when its parent has ended, however that ended.
+"""End a worker's processes when its parent has ended, even if the parent was killed.
 
-The parent holds one end of a pipe and the worker's process group a process that waits at the other. The system
-closes the parent's end with the parent. Who waits belongs to the group that it ends, itself included: so the number
-of the group is no other's, and nothing that hangs in the worker can keep it from its work.
+The parent holds one end of a pipe; a process in the worker's process group waits at the other end. The system closes
+the parent's end with the parent. The waiting process belongs to the group that it ends, including itself: the number of
+the group cannot be reused, and a hanging worker cannot prevent it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import signal
 import sys
 from contextlib import suppress
 
-#: The variable that tells a worker the number of its end; it is taken out before a bench can see it.
+#: The environment variable with the worker's end of the pipe; it is removed before a bench can see it.
 VARIABLE = "AETHER_LIFELINE"
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -24,7 +24,7 @@ _WAIT_AND_END_THE_GROUP = "read -r _; kill -9 0"
 def die_with_parent() -> None:
     """Ask the kernel to end this process when its parent ends, before anything else can be there to end it.
 
-    Ask it too to make this process the parent of what its children leave behind, so that it can be found.
+    Also make this process the parent of its orphaned descendants, so that they can be found.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -38,7 +38,7 @@ def watch_parent() -> int | None:
         return None
     end, waiting = int(text), None
     quiet = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
-    with suppress(OSError):  # without a shell, what the kernel does for the worker alone has to suffice
+    with suppress(OSError):  # without a shell, the parent-death signal of the worker has to suffice
         waiting = os.posix_spawn(
             _SHELL,
             [_SHELL, "-c", _WAIT_AND_END_THE_GROUP],
@@ -50,7 +50,7 @@ def watch_parent() -> int | None:
 
 
 class ParentDeathPipe:
-    """The parent's side. Where there are no process groups, there is no pipe."""
+    """The parent's side. Without process groups, there is no pipe."""
 
     def __init__(self) -> None:
         """Open the pipe."""
@@ -59,13 +59,13 @@ class ParentDeathPipe:
         self.env = {VARIABLE: f"{ends[0]:06d}"} if ends else {}
 
     def close_child_end(self) -> None:
-        """Keep the parent's end alone, now that the worker has inherited what is handed over."""
+        """Close the worker's end once the worker has inherited it."""
         for end in self.child_fds:
             os.close(end)
         self.child_fds = ()
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the open ends."""
         self.close_child_end()
         for end in self._kept:
             os.close(end)

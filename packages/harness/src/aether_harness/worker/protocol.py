@@ -1,4 +1,4 @@
-"""What a worker process and its parent say to one another: one JSON object a line.
+"""The messages between a worker and its parent: one JSON object per line.
 
 The parent asks, the worker answers, one answer a question, in turn. The worker speaks first, with
 `Hello`, so that a parent never talks to a worker of another version.
@@ -16,7 +16,7 @@ PROTOCOL_VERSION = 2
 
 
 class Message(Struct, frozen=True, kw_only=True, tag=True):
-    """Anything said; the JSON key `type` tells which."""
+    """A message; the JSON key `type` names its class."""
 
 
 class Open(Message, frozen=True):
@@ -49,9 +49,9 @@ class TakeSample(Message, frozen=True):
 
 
 class Verify(Message, frozen=True):
-    """Check that the samples did what they claim.
+    """Verify the samples.
 
-    `readings` are those of the run's earlier rounds, for the bench's note on all of them.
+    `readings` are those of earlier rounds, for the bench's note on all of them.
     """
 
     readings: tuple[dict[str, float], ...] = ()
@@ -69,9 +69,9 @@ class Hello(Message, frozen=True):
 
 
 class Opened(Message, frozen=True):
-    """The bench is set up. `note` says what a reader of its figures should know.
+    """The bench is set up. `note` is a remark for readers of its figures.
 
-    `versions` are those of what it measures, told whoever has asked for the iterations.
+    `versions` are the versions of the measured programs; they are sent only if the iterations were asked for.
     """
 
     iterations: int
@@ -82,8 +82,8 @@ class Opened(Message, frozen=True):
 class SampleTaken(Message, frozen=True):
     """One sample: its figure in the metric's unit, and its phases in nanoseconds, all per iteration.
 
-    `reference_ms` is the reference kernel's time beside it, where one is timed, and `reference_total_ns` how long all
-    kernels took that were timed for this sample.
+    `reference_ms` is the time of the reference kernel, if one is timed, and `reference_total_ns` the time of all
+    kernels for this sample.
     """
 
     value: float
@@ -100,7 +100,7 @@ class SampleTaken(Message, frozen=True):
 
 
 class Verified(Message, frozen=True):
-    """The samples did what they claim. What the round has cost the worker so far.
+    """The samples are verified. The other fields are the costs of the round so far.
 
     `cross_reference_ms` is the second kernel's usual time among the samples, where it was timed.
     `readings` are figures that the bench itself has of its round, and `note` is its sentence on the medians of those
@@ -126,7 +126,7 @@ class Closed(Message, frozen=True):
 
 
 class Failed(Message, frozen=True):
-    """The step asked for could not be done, for a reason of one line."""
+    """The step failed; `problem` is the reason in one line."""
 
     problem: str
 

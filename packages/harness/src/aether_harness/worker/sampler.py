@@ -126,7 +126,7 @@ class Sampler:
         reference_ms = drift = None
         before = references_ns = 0
         if references is not None:
-            # The reference after the last sample serves as the one before this sample if it is recent.
+            # The reference after the last sample serves as the reference before this one if it is recent.
             if began <= self._fresh_until:
                 before = self._after_ns
             else:

@@ -49,7 +49,7 @@ def register(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def add_history(parser: argparse.ArgumentParser) -> None:
-    """Add the option that says where the history is."""
+    """Add the option with the address of the history."""
     parser.add_argument(
         "--history",
         metavar="ADDRESS",
@@ -59,7 +59,7 @@ def add_history(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Append, and say where; or make one file of many."""
+    """Append and report, or merge the files."""
     from aether_history.store import open_store
 
     store = open_store(options.history)
@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         raise GuardError(f"nothing to record: name summaries, or guard.current in {where}")
     loaded, problems = load_all(paths)
     if problems:
-        # All of a run or nothing: what is missing could not be added under the same id.
+        # All of a run or nothing: a missing part could not be added under the same id.
         raise GuardError("\n".join(problem.message for problem in problems))
     summaries = [item.summary for item in loaded]
     rows = rows_of(

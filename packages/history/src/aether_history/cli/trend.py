@@ -58,7 +58,7 @@ def register(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Read, search, and show what was found."""
+    """Read, search and print."""
     from aether_history.store import open_store
 
     if not 0 < options.confidence < 1:

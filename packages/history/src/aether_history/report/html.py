@@ -55,7 +55,7 @@ def render_html(course: HistoryReport) -> str:
 
 def _head(course: HistoryReport, script: str) -> Html:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    # This script and no other runs, whatever a history holds.
+    # This script and no other runs, for any content of a history.
     policy = (
         f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
         "base-uri 'none'; form-action 'none'"

@@ -1,7 +1,7 @@
 """The line of a bench as inline SVG, as wide as the page leaves room; a script may zoom into it.
 
-Across, a run is one unit of the picture, which is stretched to the room there is; heights are pixels. Strokes are not
-stretched. Values are written beside the picture, so that they keep their size.
+One run is one unit of width in the picture, which is stretched to the available room; heights are pixels. Strokes are
+not stretched. Values are text next to the picture, so that they keep their size.
 """
 
 from __future__ import annotations

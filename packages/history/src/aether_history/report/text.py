@@ -17,7 +17,7 @@ HEAD = ("bench", "runs", "level now", "changes", "last by", "on")
 
 
 def render_text(course: HistoryReport) -> str:
-    """Return a table of the benches, a line a change, and what it comes to."""
+    """Return a table of the benches, a line per change, and a summary line."""
     rows = []
     for trend in course.trends:
         last = trend.changes[-1] if trend.changes else None

@@ -1,4 +1,4 @@
-"""What is said of a change of level, in whatever format. Pure."""
+"""Sentences about changes of level, for every format. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _SHORT = 10
 _DAY = 10
-#: Surer than this nobody is.
+#: The maximum confidence to print.
 _SUREST = 0.9999
 
 
@@ -74,7 +74,7 @@ def describe_change(trend: Trend, moment: LevelChange) -> str:
 
 
 def conclusion(trends: Sequence[Trend]) -> str:
-    """Return what all comes to: how many benches, runs and changes."""
+    """Return the summary line: the numbers of benches, runs and changes."""
     moments = [moment for trend in trends for moment in trend.changes]
     worse = sum(moment.kind == "regression" for moment in moments)
     runs = sum(trend.runs for trend in trends)

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: What a file is called until it is whole.
+#: The suffix of a file until it is complete.
 PART_SUFFIX = ".part"
 
 
 @contextmanager
 def replace_file(path: str) -> Iterator[BinaryIO]:
-    """Open a file for writing, unbuffered; at the end it is as long as what was written.
+    """Open a file for unbuffered writing; at the end it is cut to the written length.
 
-    What is there under this name is first renamed, written over, and renamed back when it is whole: whoever
-    looks meanwhile, or after this process was killed, finds no file and not a broken one. Where writing fails
-    there is no file either. What is no regular file, a pipe say, is written to as it is.
+    An existing file is renamed, overwritten, and renamed back when it is complete. A reader in between, or after this
+    process was killed, finds no file instead of a broken one. After a failed write there is no file either. A special
+    file, such as a pipe, is written directly.
 
     It is written over in place since cutting a file to nothing first makes ext4 flush it when it is closed, and
     a new file in place of a removed one makes it search for an inode that was not freed of late: either costs up

@@ -59,7 +59,7 @@ def read_whole(location: str) -> FileData | None:
         before = os.fstat(descriptor)
         if before.st_size > WHOLE_BYTES:
             return None
-        # A byte more than there is: that the file ends where it should is seen without another look.
+        # One byte more than expected: the end of the file is verified by the same read.
         data = os.read(descriptor, before.st_size + 1)
         check_unchanged(location, before, os.fstat(descriptor), len(data))
     except OSError as error:
@@ -90,7 +90,7 @@ class LargeFile:
 
     @property
     def sha256(self) -> str:
-        """The digest of what was read so far."""
+        """The digest of the bytes that were read so far."""
         return self._digest.hexdigest()
 
     def close(self) -> None:
@@ -98,7 +98,7 @@ class LargeFile:
         os.close(self._descriptor)
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield what is in the file, and hash it.
+        """Yield the content of the file, and hash it.
 
         Raises:
             BenchError: it cannot be read, or changed meanwhile; the message names it.
@@ -124,7 +124,7 @@ class LargeFile:
 
 
 def check_unchanged(location: str, before: os.stat_result, after: os.stat_result, read_bytes: int) -> None:
-    """Make sure that what was read is what was there when the file was opened.
+    """Check that the file did not change since it was opened.
 
     Raises:
         BenchError: it grew, shrank or was written to.
@@ -139,7 +139,7 @@ def check_unchanged(location: str, before: os.stat_result, after: os.stat_result
 
 
 def status_of(location: str) -> os.stat_result:
-    """Return what the system tells of a file of the tree, without opening it.
+    """Return the attributes of a file of the tree, without opening it.
 
     Raises:
         BenchError: it has gone.
@@ -152,5 +152,5 @@ def status_of(location: str) -> os.stat_result:
 
 
 def is_executable(status: os.stat_result) -> bool:
-    """Say whether a file's owner may execute it."""
+    """Return whether the owner of a file may execute it."""
     return bool(status.st_mode & stat.S_IXUSR)

@@ -44,7 +44,7 @@ class Destination:
         self.member: str | None = None
 
     def begin(self, artifact: str, sizes: Mapping[str, int | None] | None = None) -> None:
-        """Unpack `artifact`; its files and links replace those of an artifact before.
+        """Unpack `artifact`; its files and links replace those of an earlier artifact.
 
         If there are `sizes`, it may hold these paths only, and files of these sizes.
         """
@@ -57,7 +57,7 @@ class Destination:
         return BenchError(printable(f"{self._artifact}: {place}{problem}"))
 
     def make_folder(self, name: str) -> None:
-        """Make a folder, or take the one that was made for what is in it."""
+        """Make a folder, or accept one that was already made for a member inside."""
         self._make_folders(self._claimed(name))
 
     def make_file(self, name: str, size: int, read: Callable[[int], bytes], *, executable: bool) -> None:
@@ -146,9 +146,9 @@ def shortened(text: str) -> str:
 
 
 def write_sparse(file: BinaryIO, read: Callable[[int], bytes]) -> int:
-    """Write what `read` gives, a piece at a time until it is empty, and leave holes where there are only zeros.
+    """Write the pieces that `read` returns until it returns none, and leave holes for zeros.
 
-    Return how much it was. A sparse file, of whatever size, is so unpacked into one.
+    Return the number of bytes. A sparse file is thus unpacked into a sparse file.
     """
     size = 0
     while piece := read(_PIECE_BYTES):

@@ -1,4 +1,4 @@
-"""What the last packing saw of a tree's files, by which the next one tells those that it need not read again."""
+"""The attributes of a tree's files at the last packing, by which the next one skips unchanged files."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from aether_pack_bench.manifest import ManifestEntry
 if TYPE_CHECKING:
     import os
 
-#: A system's times of files are coarser than its clock, up to a tick of 10 ms: what was written so shortly before a
-#: packing began may have been written again without a trace, as git knows it of its index ("racily clean").
+#: File times are coarser than the clock, by up to a tick of 10 ms: a file that was written this shortly before a
+#: packing began may have been written again without a trace ("racily clean" in git's index).
 TICK_NS = 20_000_000
 
 
 class FileStamp(Struct, frozen=True, gc=False):
-    """By what a file is known again: its size, its times (contents, and anything about it), and its inode."""
+    """The attributes that identify an unchanged file: size, times (content and metadata) and inode."""
 
     size: int
     mtime_ns: int
@@ -32,7 +32,7 @@ class StatCache(Struct, frozen=True):
     files: dict[str, tuple[FileStamp, ManifestEntry]] = {}
 
     def remember(self, path: str, status: os.stat_result, item: ManifestEntry) -> None:
-        """Keep what was seen of a file, unless it is too young to be told from a later one."""
+        """Remember a file, unless it is too young to be distinguished from a later version."""
         stamp = stamp_of(status)
         if max(stamp.mtime_ns, stamp.ctime_ns) < self.started_ns - TICK_NS:
             self.files[path] = (stamp, item)

@@ -14,7 +14,7 @@ EXECUTABLE_MODE = 0o755
 FILE_MODE = 0o644
 LINK_MODE = 0o777
 
-#: What a header has room for; all beyond takes extended ones.
+#: The capacity of a header field; larger values need extended headers.
 NAME_BYTES = 100
 SIZE_LIMIT = 8**11
 
@@ -24,8 +24,8 @@ _TYPES: dict[Kind, bytes] = {"file": tarfile.REGTYPE, "folder": tarfile.DIRTYPE,
 def tar_header(path: str, kind: Kind, *, size: int = 0, executable: bool = False, link: str = "") -> bytes:
     """Return the header of one member, in the pax format (POSIX.1-2001), its own extended header before it.
 
-    Times, owners and modes are fixed, but for whether a file may be executed. What fits the plain form is filled
-    into a header that tarfile made once, since it takes tarfile longer to make one than the system to open a file.
+    Times, owners and modes are fixed, except for the execute permission. Values that fit the plain form are filled into
+    a header that tarfile made once, because tarfile takes longer to make a header than the system to open a file.
     """
     if kind != "link" and size < SIZE_LIMIT and path.isascii():
         name = path.encode() + (b"/" if kind == "folder" else b"")
@@ -35,13 +35,13 @@ def tar_header(path: str, kind: Kind, *, size: int = 0, executable: bool = False
 
 
 def end_of_archive(size: int) -> bytes:
-    """Return what stands after `size` bytes of members: two empty blocks, and more until the last record is full."""
+    """Return the end of an archive after `size` bytes of members: two empty blocks, and padding to a full record."""
     length = size + 2 * tarfile.BLOCKSIZE
     return bytes(length - size + -length % tarfile.RECORDSIZE)
 
 
 def padding(size: int) -> bytes:
-    """Return what fills a member's last block."""
+    """Return the padding of a member's last block."""
     return bytes(-size % tarfile.BLOCKSIZE)
 
 
@@ -58,7 +58,7 @@ def _generic_header(path: str, kind: Kind, *, size: int, executable: bool, link:
 def _from_template(template: tuple[bytes, bytes, bytes, int], name: bytes, size: int) -> bytes:
     owner, times, rest, total = template
     length = b"%011o\0" % size
-    # The checksum is the sum of all bytes, those of its own field taken as blanks (POSIX.1-1988, 10.1.1).
+    # The checksum is the sum of all bytes, with blanks in its own field (POSIX.1-1988, 10.1.1).
     checksum = b"%06o\0 " % (total + sum(name) + sum(length))
     return b"".join((name.ljust(NAME_BYTES, b"\0"), owner, length, times, checksum, rest))
 

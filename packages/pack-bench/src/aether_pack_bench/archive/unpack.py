@@ -31,7 +31,7 @@ _MAGIC: dict[bytes, Read] = {
 #: How a zip begins: with its first member, or, where it has none, with its end (APPNOTE.TXT 6.3, 4.3.7 and 4.3.16).
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _DRAINED_AT_ONCE = 2**20
-#: Headers of extended headers: their contents are read into memory, for the header that follows.
+#: Types of extended headers: their content is read into memory for the header that follows.
 _EXTENSIONS = b"".join(
     [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK]
 )
@@ -39,7 +39,7 @@ _EXTENSIONS = b"".join(
 #: with the square of it (CVE-2024-6232).
 MAX_EXTENSION_BYTES = 10 * 2**10
 MAX_EXTENSIONS = 4
-#: What a tar may take beside the contents of its files: for each member, and in all.
+#: The maximum overhead of a tar in bytes: per member, and in total.
 _MEMBER_BYTES = 2**16
 _SLACK_BYTES = 2**22
 
@@ -97,7 +97,7 @@ def _unpack(artifact: str, destination: Destination, read: Read | None, limit_by
 
 
 def _opener(head: bytes) -> Read:
-    """Return what opens a stream by its first bytes; a plain tar has none of its own."""
+    """Return the opener that fits the first bytes of an artifact; a plain tar has no magic bytes."""
     return next((read for magic, read in _MAGIC.items() if head.startswith(magic)), store_packer.read)
 
 
@@ -150,7 +150,7 @@ def _untar(stream: _Bounded, destination: Destination) -> None:
 
 
 def _header_type() -> type[tarfile.TarInfo]:
-    """Return a type for the headers of one tar, which bounds what is read to understand one of them."""
+    """Return a header type for one tar, which bounds the bytes read for extended headers."""
 
     class Header(tarfile.TarInfo):
         extensions = 0

@@ -17,18 +17,18 @@ _ENCRYPTED = 0x1
 _IN_UTF_8 = 0x800
 #: No system follows a longer link.
 _TARGET_BYTES = 4096
-#: What is unpacked at once of a method that does not bound it; bzip2 makes 80 MB of it at most.
+#: The amount to unpack at a time with a method that does not bound it; bzip2 makes at most 80 MB of it.
 _PACKED_BYTES = 4096
 
 
 def unzip(artifact: str, destination: Destination) -> None:
     """Unpack the zip `artifact` into `destination`.
 
-    What was zipped on a Unix has modes, and links among them; elsewhere zip knows neither, and such a file may not be
-    executed. The checksums of all members are read.
+    A zip made on Unix has modes and links; other zips have neither, and their files are not executable. The checksums
+    of all members are verified.
 
     Raises:
-        BenchError: it is encrypted; or it holds what a destination refuses.
+        BenchError: the artifact is encrypted, or holds a member that a destination rejects.
 
     """
     with zipfile.ZipFile(artifact) as archive:
@@ -58,7 +58,7 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, destination: Dest
 
 
 def _reader(content: IO[bytes], member: zipfile.ZipInfo) -> Callable[[int], bytes]:
-    """Return what reads a member a piece at a time, in bounded memory.
+    """Return a function that reads a member piece by piece, in bounded memory.
 
     All methods but deflate are unpacked without a bound from as many compressed bytes as are asked for.
     """
@@ -68,7 +68,7 @@ def _reader(content: IO[bytes], member: zipfile.ZipInfo) -> Callable[[int], byte
 
 
 def _name_of(member: zipfile.ZipInfo) -> str:
-    """Return the name as this system writes it: where a Unix has not said that it is UTF-8, its bytes are its own."""
+    """Return the name in this system's encoding: a name from Unix without the UTF-8 flag keeps its bytes."""
     if member.create_system == _UNIX and not member.flag_bits & _IN_UTF_8:
         return os.fsdecode(member.filename.encode("cp437"))
     return member.filename

@@ -1,4 +1,4 @@
-"""Whether an artifact holds what its tree holds: unpacked and compared."""
+"""Verify that an artifact holds its tree: unpack and compare."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def verify_artifact(  # noqa: PLR0913 - a comparison of so many things
 ) -> None:
     """Unpack `artifact` into the new folder `folder` and compare with the manifest and the tree `root`.
 
-    An incremental artifact is unpacked over the one it goes on from, `base`.
+    An incremental artifact is unpacked over its `base`.
 
     Raises:
         BenchError: it cannot be unpacked, or differs; the message names the first path that does.

@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future, ThreadPoolExecutor
 
-#: How many blocks wait beside those being compressed, so that a thread finds one when it is done.
+#: The number of blocks that wait in addition to those being compressed, so that a free thread finds one.
 QUEUED_BLOCKS = 2
 
 
 class BlockCompressor:
-    """Compresses every block by itself, or with what came before it, in as many threads as asked for.
+    """Compresses each block alone, or with the previous block, in a number of threads.
 
-    `compress` is given a block, the block before it (empty before the first), and whether it is the last. What
-    it returns is written in the blocks' order, whichever thread was done first. With one thread all is done in
-    the caller's own.
+    `compress` gets a block, the previous block (empty before the first), and whether it is the last. Results are
+    written in the order of the blocks, even if a later one is ready first. With one thread the caller's thread does
+    everything.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class BlockCompressor:
         self._submit(block, last=False)
 
     def finish(self, block: bytes | memoryview) -> None:
-        """Compress the last block and write what is left."""
+        """Compress the last block and write the remaining results."""
         self._submit(block, last=True)
         while self._pending:
             self._take()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 #: How far back deflate can point.
 WINDOW_BYTES = 32 * 2**10
-#: No flags, no time, an unknown system: nothing that tells when and where (RFC 1952, section 2.3).
+#: No flags, no time, an unknown system: no trace of time and place (RFC 1952, section 2.3).
 GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 
 
@@ -29,8 +29,7 @@ def read_gzip(artifact: str) -> Iterator[BinaryIO]:
 class _Gzip(BlockCompressor):
     """One gzip member, its blocks joined on byte boundaries, as pigz joins them.
 
-    Each block may point back into the one before it, so that cutting the stream costs five bytes and not what
-    was learnt from it.
+    Each block may refer back to the previous one, so that splitting the stream costs five bytes and not the dictionary.
     """
 
     def __init__(
@@ -150,7 +149,7 @@ def _zlib_ng() -> Any:  # noqa: ANN401
 
 
 gzip_packer = ZlibPacker("gzip", lambda: zlib, default_level=6, top=9)
-#: ISA-L's own scale ends at 3; the rest of gzip's is taken, so that it can be swept beside others.
+#: ISA-L's own scale ends at 3; higher gzip levels are accepted, so that they can be swept with other packers.
 isal_packer = ZlibPacker("isal", _isal, default_level=2, top=3)
 zlib_ng_packer = ZlibPacker("zlib-ng", _zlib_ng, default_level=6, top=9)
 libdeflate_packer = LibdeflatePacker()

@@ -1,4 +1,4 @@
-"""What a packer is: it makes a stream of tar blocks smaller. And where packers are found."""
+"""The interface of packers, which compress a stream of tar blocks, and how they are found."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Compressor(Protocol):
         """How long writing took so far."""
 
     def add(self, block: bytes | memoryview) -> None:
-        """Compress a block and write what is ready. It is not kept beyond what the threads have at hand."""
+        """Compress a block and write the finished ones. At most the blocks that threads work on are kept."""
 
     def finish(self, block: bytes | memoryview) -> None:
         """Compress the last block, which may be empty, and write all that is left."""
@@ -47,7 +47,7 @@ class Packer(Protocol):
 
     @property
     def name(self) -> str:
-        """What `pack.packer` calls it."""
+        """Its name in `pack.packer`."""
 
     @property
     def suffix(self) -> str:
@@ -66,10 +66,10 @@ class Packer(Protocol):
         """How much it wants at a time."""
 
     def versions(self) -> Mapping[str, str]:
-        """Return what it compresses with, by name, and its version."""
+        """Return the name and version of its library."""
 
     def open(self, write: Callable[[bytes], None], *, level: int, threads: int) -> Compressor:
-        """Start an artifact whose bytes go to `write`, with so many threads to compress."""
+        """Start an artifact whose bytes go to `write`, with `threads` threads to compress."""
 
     def read(self, artifact: str) -> AbstractContextManager[BinaryIO]:
         """Open an artifact of its own for reading the tar in it; any exception means that it is broken."""
@@ -79,7 +79,7 @@ class Packer(Protocol):
 def find_packer(name: str) -> Packer:
     """Return the installed packer of this name, which is looked for once: it takes as long as to pack a small tree.
 
-    The one that nobody has to ask for needs no looking.
+    The default packer needs no search.
 
     Raises:
         BenchError: there is none, or it cannot be imported.
@@ -97,7 +97,7 @@ def find_packer(name: str) -> Packer:
 
 
 def resolve_level(packer: Packer, level: int | None) -> int:
-    """Return the level to pack at: the one asked for, or the packer's own default.
+    """Return the requested level, or the packer's default.
 
     Raises:
         BenchError: the packer has no such level.

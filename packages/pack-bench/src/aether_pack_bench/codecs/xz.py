@@ -1,4 +1,4 @@
-"""The packer `xz`: a stream every so many MiB, so that threads have something to share."""
+"""The packer `xz`: one stream per fixed number of MiB, so that threads can share the work."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class XzPacker:
     block_bytes = 16 * 2**20
 
     def versions(self) -> Mapping[str, str]:
-        """Return nothing: Python does not tell the version of its liblzma."""
+        """Return nothing: Python does not report the version of its liblzma."""
         return {}
 
     def open(self, write: Callable[[bytes], None], *, level: int, threads: int) -> BlockCompressor:

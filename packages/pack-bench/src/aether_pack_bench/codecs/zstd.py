@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import BinaryIO
 
-#: What one of zstd's threads takes at a time at the levels that look back 2 MiB, rather than the 8 MiB of zstd's own
-#: choice: a tree of a few MiB is shared out as well, for 0.2 to 0.5 % more bytes. Where it looks back further, a job
-#: would hold little more than what it has to look at first, and where less, its own jobs are no larger.
+#: The size of a zstd job at the levels with a window of 2 MiB, instead of zstd's own 8 MiB: even a tree of a few MiB is
+#: shared by the threads, for 0.2 to 0.5 % more bytes. With larger windows a job would be little more than its window,
+#: and with smaller windows zstd's own jobs are no larger.
 JOB_BYTES = 4 * 2**20
 JOB_WINDOW_LOG = 21
 

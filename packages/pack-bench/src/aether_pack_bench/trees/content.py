@@ -1,6 +1,6 @@
-"""What stands in seeded files: text, machine code and noise, the same bytes on every system and Python.
+"""The content of seeded files: text, machine code and noise, the same bytes on every system and Python.
 
-Nothing here uses a float, a hash or an order that could differ: only whole random bits, and what is made of them.
+Use no float, hash or order that could differ between systems: only whole random bits.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _SEPARATORS = (" ", " ", " ", ", ", "(", ") ", ".", " = ", "_", ": ", '"', "-")
 def generate(kind: ContentKind, size: int, seed: int) -> Iterator[bytes]:
     """Yield the contents of one file, at most 64 KiB at a time.
 
-    Each piece is slices of one region of a pool that all files share, its bytes exchanged by one of 64 tables: so
-    it resembles itself more than others, and a large window gains something, but not everything.
+    Each piece consists of slices of one region of a pool that all files share, with bytes exchanged by one of 64
+    tables. A file thus resembles itself more than others, and a large window gains something.
     """
     draw = random.Random(seed)  # noqa: S311 - a tree to pack, not a secret
     if kind == "noise":
@@ -96,7 +96,7 @@ def _word(draw: random.Random) -> str:
 
 
 def _skewed(draw: random.Random, count: int) -> int:
-    """Return a number below `count`, small ones more often: the product of two uniform ones."""
+    """Return a number below `count`, small ones more often: the product of two uniform numbers."""
     return draw.getrandbits(16) * draw.getrandbits(16) * count >> 32
 
 

@@ -1,4 +1,4 @@
-"""What a tree's own ignore files leave out, in the syntax and with the precedence of gitignore(5)."""
+"""The ignore files of a tree, in the syntax and with the precedence of gitignore(5)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The patterns of one ignore file, for what is below the folder it lies in, over those of the folders above.
+    """The patterns of one ignore file, for the files below its folder, with those of the folders above.
 
     `prefix` is that folder's path below the root, with a slash at the end.
     """
@@ -40,7 +40,7 @@ def rules_of(text: str, where: str, prefix: str, above: Rules | None) -> Rules:
 
 
 def is_ignored(rules: Rules | None, path: str, *, folder: bool) -> bool:
-    """Say whether what lies at `path` is left out: the last matching pattern of the nearest file decides."""
+    """Return whether `path` is ignored: the last matching pattern of the nearest file decides."""
     while rules is not None:
         result = rules.spec.check_file(path.removeprefix(rules.prefix) + ("/" if folder else ""))
         if result.include is not None:

@@ -1,7 +1,8 @@
 """Profiles: seeded trees whose sizes, depths and contents are distributed as in trees that people deploy.
 
-The figures are read off real ones: a `node_modules` of seven common packages (10,290 files, 145 MB), a
-`site-packages` of four scientific ones (5,924 files, 293 MB), the documentation and the programs of a Debian system.
+The figures are measured on real trees: a `node_modules` of seven common packages (10,290 files, 145 MB), a
+`site-packages` of four scientific packages (5,924 files, 293 MB), the documentation and the programs of a Debian
+system.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class FileKind(Struct, frozen=True):
 class TreeProfile(Struct, frozen=True, kw_only=True):
     """A tree's distributions: how many files, how many of them a folder, how deep (a weight a level), which sorts.
 
-    `links` and `copies` are how many files per mille are links to a neighbour, or hold what another file holds.
+    `links` and `copies` are files per mille that are links to a neighbor, or copies of another file.
     """
 
     about: str
@@ -139,7 +140,7 @@ PROFILES: dict[str, TreeProfile] = {
 
 
 def plan_tree(profile: TreeProfile, *, files: int, seed: int) -> list[PlannedEntry]:
-    """Return a tree of so many files, a folder before what is in it; the same for the same seed, everywhere."""
+    """Return a tree with this number of files, a folder before its content; a seed gives the same on every system."""
     draw = random.Random(seed)  # noqa: S311 - a tree to pack, not a secret
     levels: list[list[str]] = [[""]]
     planned: list[PlannedEntry] = []
@@ -185,7 +186,7 @@ def _weighted_index(draw: random.Random, weights: Sequence[int]) -> int:
 
 
 def _size(draw: random.Random, sizes: Sequence[int]) -> int:
-    """Return a size: between two quantiles the smaller ones are the more frequent, by the cube of a uniform number."""
+    """Return a size: between two quantiles small sizes are more frequent, by the cube of a uniform number."""
     share = _randbelow(draw, 1000)
     upper = next(index for index, quantile in enumerate(QUANTILES) if share < quantile)
     return sizes[upper - 1] + ((sizes[upper] - sizes[upper - 1]) * draw.getrandbits(16) ** 3 >> 48)

@@ -22,10 +22,9 @@ class Entry(Struct, frozen=True, gc=False):
 
 
 def walk(root: str, ignore: str | None = None) -> list[Entry]:
-    """Return everything below the folder `root`, a folder before what is in it, names in byte order.
+    """Return everything below the folder `root`, a folder before its content, names in byte order.
 
-    Links are entries of their own and are never followed. What files of the name `ignore`, in any of the folders,
-    say is left out.
+    Links are entries and are never followed. Files named `ignore`, in any of the folders, exclude others.
 
     Raises:
         BenchError: a folder cannot be read, or holds something that is no file, folder or link.
@@ -50,7 +49,7 @@ def os_error_text(error: OSError) -> str:
 def _push(
     pending: list[tuple[Entry, Rules | None]], location: str, prefix: str, ignore: str | None, rules: Rules | None
 ) -> None:
-    """Put what is in one folder on the stack, last name first."""
+    """Push the content of a folder on the stack, last name first."""
     try:
         with os.scandir(location) as found:
             children = sorted(found, key=_name_in_bytes, reverse=True)
@@ -67,7 +66,7 @@ def _push(
 
 
 def decode_name(name: str) -> str:
-    """Return the name as UTF-8 reads its bytes, whatever this process takes its file names to be written in."""
+    """Return the name decoded as UTF-8, independent of this process's encoding of file names."""
     return name if name.isascii() else os.fsencode(name).decode("utf-8", "surrogateescape")
 
 

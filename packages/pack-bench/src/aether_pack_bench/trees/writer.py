@@ -38,7 +38,7 @@ def write_seeded_tree(root: str, *, files: int, size: int, seed: int) -> None:
 
 
 def write_tree(root: str, planned: Iterable[PlannedEntry]) -> None:
-    """Fill the new folder `root` with what was planned.
+    """Write the planned entries into the new folder `root`.
 
     Raises:
         BenchError: something cannot be written; the message names it.

@@ -1,1 +1,1 @@
-"""Uploaders: what sends, behind one interface, so that every kind of upload works with every one of them."""
+"""Uploaders behind one interface, so that every kind of upload works with each of them."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from aether_stream_bench.client.base import Body, Endpoint
 
-# When a server hangs up amid an upload, asyncio says so for every piece that follows; here it is an error, told once.
+# After a hang-up during an upload, asyncio logs every further piece; here it is a single error.
 logging.getLogger("asyncio").addFilter(lambda record: record.msg != "socket.send() raised exception.")
 
 
@@ -83,5 +83,5 @@ class AiohttpClient:
         self._loop.close()
 
     def opening_ns(self) -> dict[str, int]:
-        """Return nothing: the library does not tell."""
+        """Return nothing: the library does not report it."""
         return {}

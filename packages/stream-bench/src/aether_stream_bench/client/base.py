@@ -1,4 +1,4 @@
-"""What an uploader is: the interface that a plugin implements, and how one is found.
+"""The interface of uploaders, which a plugin implements, and how they are found.
 
 An entry point of the group `aether.uploaders` names a function `(endpoint) -> client`; a client sends one request
 at a time. The kinds of upload are made of such requests in `aether_stream_bench.uploads`.
@@ -29,14 +29,14 @@ class UploadError(BenchError):
     """An upload that failed; `is_transient` where the same might go well a moment later."""
 
     def __init__(self, message: str, *, is_transient: bool = False, retry_after_s: float = 0.0) -> None:
-        """Fail with `message`; a server that says when to come again is waited for so long."""
+        """Fail with `message`; `retry_after_s` is the server's Retry-After."""
         super().__init__(message)
         self.is_transient = is_transient
         self.retry_after_s = retry_after_s
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
-    """Where uploads go. `certificate` is the PEM of an authority to be trusted beside, or None.
+    """The address for uploads. `certificate` is the PEM of an additional trusted authority, or None.
 
     `target` is the path, with its query if it has one. A server that `is_mock_server` is the mock server. It is waited
     for without sleep if it `spin`, on a CPU of its own as the client is; or it runs on the client's, `one_cpu`.
@@ -67,7 +67,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 class Body(Struct, frozen=True, kw_only=True):
     """A body: pieces in order, a chunk each where `chunked`, and how many bytes they are in all.
 
-    An uploader may tell `pace`, where there is one, how long the pieces take.
+    An uploader may report the time of pieces to `pace`, if there is one.
     """
 
     pieces: Iterable[memoryview]
@@ -77,7 +77,7 @@ class Body(Struct, frozen=True, kw_only=True):
 
 
 class Reply(Struct, frozen=True, kw_only=True):
-    """What a server answered; names of `fields` are in lower case. `phases_ns` are parts of the exchange by name."""
+    """A server's response; names of `fields` are in lower case. `phases_ns` are named parts of the exchange."""
 
     status: int
     fields: Mapping[str, str]
@@ -86,10 +86,10 @@ class Reply(Struct, frozen=True, kw_only=True):
 
 
 class Client(Protocol):
-    """One connection's worth of an uploader, for one request after another."""
+    """One connection of an uploader, for successive requests."""
 
     def request(self, method: str, target: str, fields: Mapping[str, str], body: Body | None) -> Reply:
-        """Send a request and return the answer to it, whatever its status.
+        """Send a request and return its response, for any status.
 
         Raises:
             UploadError: there was no connection, or it broke; passing, so that the upload may be tried again.
@@ -112,7 +112,7 @@ def uploader_names() -> list[str]:
 
 @cache
 def load_uploader(name: str) -> Callable[[Endpoint], Client]:
-    """Return what opens a client of the uploader `name`.
+    """Return the function that opens a client of the uploader `name`.
 
     Raises:
         UsageError: there is none of that name, or the library it needs is not installed.
@@ -163,7 +163,7 @@ class TimedBody:
             pace.add(taken, perf_counter_ns() - began)
 
     def phases_ns(self, started_ns: int, answered_ns: int) -> dict[str, int]:
-        """Return what a library shows from outside: how long it took the body, and then until it had the answer."""
+        """Return the phases visible from outside of a library: until it took the body, and until its response."""
         if not self.ended_ns:
             return {}
         return {"send": self.ended_ns - started_ns, "response": answered_ns - self.ended_ns}

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from aether_stream_bench.net.busy_poll import SpinSocket
 
 _RECEIVE_BYTES = 2**16
-#: So much is handed to the socket at once: a system call, and the way from CPU to CPU, cost the less a byte.
+#: The amount to hand to the socket at once: larger amounts make system calls and the way between CPUs cheaper per byte.
 BURST_BYTES = 2**20
-#: Over TLS so much, for the records are made before, in memory that should be near.
+#: The amount with TLS, whose records are made first, in memory that should stay in the cache.
 SECURE_BURST_BYTES = 2**18
 #: As many pieces as Linux takes in one call (IOV_MAX), three a chunk and three over.
 MAX_PIECES = 1024 - 6
@@ -133,7 +133,7 @@ class BuiltinClient:
     def _wrapping(
         self, method: str, target: str, headers: list[tuple[str, str]], body: Body | None
     ) -> tuple[bytes, bytes]:
-        """Return what goes before a body and behind it."""
+        """Return the bytes before and after a body."""
         protocol = self._protocol
         head = protocol.send(h11.Request(method=method, target=target, headers=headers)) or b""
         if body is not None and not body.chunked and body.size:
@@ -142,7 +142,7 @@ class BuiltinClient:
         return head, protocol.send(h11.EndOfMessage()) or b""
 
     def _early_answer(self, error: OSError) -> Reply:
-        """Return the answer that a server gave before it hung up amid the body, if it did.
+        """Return the response that a server sent before it hung up during the body, if any.
 
         Raises:
             UploadError: it gave none.
@@ -162,7 +162,7 @@ class BuiltinClient:
         raise UploadError(problem, is_transient=True) from None
 
     def _refusal(self, connection: Connection) -> Reply | None:
-        """Wait to be told to go on; return the final answer where there is one instead."""
+        """Wait for 100 Continue; return the final response if it comes instead."""
         while (event := self._protocol.next_event()) is h11.NEED_DATA:
             self._protocol.receive_data(connection.recv(_RECEIVE_BYTES))
         if isinstance(event, h11.InformationalResponse):
@@ -208,7 +208,7 @@ def _fields(event: h11.Response) -> dict[str, str]:
 
 
 class Placeholder:
-    """Stands for so many bytes that are sent by other means."""
+    """A placeholder for a number of bytes that are sent in another way."""
 
     def __init__(self, size: int) -> None:
         """Stand for `size` bytes."""

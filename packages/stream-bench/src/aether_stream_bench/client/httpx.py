@@ -66,5 +66,5 @@ class HttpxClient:
             self._client = None
 
     def opening_ns(self) -> dict[str, int]:
-        """Return nothing: the library does not tell."""
+        """Return nothing: the library does not report it."""
         return {}

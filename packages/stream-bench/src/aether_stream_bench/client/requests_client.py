@@ -118,7 +118,7 @@ class SessionClient:
         self._stack.close()
 
     def opening_ns(self) -> dict[str, int]:
-        """Return nothing: the library does not tell."""
+        """Return nothing: the library does not report it."""
         return {}
 
 

@@ -1,8 +1,8 @@
 """How the ends of a connection wait for one another: asleep, or asking again and again for a while.
 
-To wake a sleeping process on another CPU takes 10 µs or 100, as it pleases the machine, and on a virtual one the
-hypervisor: over an upload that adds up to more than the upload itself takes. So an end of a connection that has a CPU
-of its own does not sleep while there is something to be expected. Two ends on one CPU must: they run in turn.
+To wake a sleeping process on another CPU takes 10 to 100 µs, depending on the machine and its hypervisor: over an
+upload that adds up to more than the upload itself. An end of a connection with a CPU of its own therefore polls while
+data is expected. Two ends on one CPU have to sleep, because they take turns.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: How long is asked before sleeping: longer than what lies between two requests of a sample and its rulers, and
-#: short enough that whatever else wants the CPU is not kept from it.
+#: The time to poll before sleeping: longer than the gap between two requests of a sample and its references, and short
+#: enough not to keep the CPU from others.
 SPIN_NS = 500_000
-#: What both ends may hold of a connection on one CPU, in bytes: little enough to be still in its caches when its turn
-#: comes. On two, the ends run at once and it is the more the better.
+#: The buffer size of both ends on one CPU, in bytes: small enough to be in its caches when its turn comes. On two CPUs
+#: the ends run in parallel, and larger buffers are faster.
 ONE_CPU_BUFFER_BYTES = 2**19
 
 Buffer = bytes | bytearray | memoryview
@@ -31,7 +31,7 @@ class SpinSelector(selectors.DefaultSelector):
     """A selector for an event loop that asks for PATIENCE_NS before it sleeps."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Return what is ready, as any selector does."""
+        """Return the ready files, as any selector does."""
         ends = perf_counter_ns() + SPIN_NS
         if timeout is not None:
             ends = min(ends, perf_counter_ns() + max(0, int(timeout * 1e9)))
@@ -43,7 +43,7 @@ class SpinSelector(selectors.DefaultSelector):
 
 
 class SpinSocket:
-    """A connected socket whose user asks again and again before it sleeps. It has what an uploader needs of one."""
+    """A connected socket that polls before it sleeps, with the methods that an uploader needs."""
 
     def __init__(self, connection: socket.socket, time_limit_s: float) -> None:
         """Wait for `connection`, at most `time_limit_s` for anything to move."""
@@ -78,11 +78,11 @@ class SpinSocket:
         return self._spin(lambda: self._socket.send(data), selectors.EVENT_WRITE)
 
     def sendmsg(self, pieces: Sequence[Buffer]) -> int:
-        """Send some of `pieces`, as many as the connection takes, and return how many bytes that was; likewise."""
+        """Send as many of `pieces` as the connection takes, and return the number of bytes."""
         return self._spin(lambda: self._socket.sendmsg(pieces), selectors.EVENT_WRITE)
 
     def sendall(self, data: Buffer) -> None:
-        """Send all of `data`; likewise."""
+        """Send all of `data`."""
         rest = memoryview(data)
         while rest:
             rest = rest[self.send(rest) :]

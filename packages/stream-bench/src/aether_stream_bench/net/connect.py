@@ -1,4 +1,4 @@
-"""Connecting: a socket to an endpoint, over TLS where it is asked for, and waited for as the endpoint says."""
+"""Connect a socket to an endpoint, with TLS and polling as the endpoint requires."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Connection = socket.socket | SpinSocket | MemoryTlsSocket
 
 
 def connect(endpoint: Endpoint, port: int) -> Connection:
-    """Return a connection to a port of the endpoint's host, over TLS and waited for as `endpoint` says.
+    """Return a connection to a port of the endpoint's host, with TLS and polling as `endpoint` requires.
 
     Raises:
         OSError: it cannot be made.
@@ -55,7 +55,7 @@ def finish_connect(reached: socket.socket, endpoint: Endpoint, context: ssl.SSLC
 
 
 def context_for(endpoint: Endpoint) -> ssl.SSLContext:
-    """Return what TLS to the endpoint is made by: the system's authorities, and its own if it has one."""
+    """Return the TLS context for the endpoint: the system's authorities, and the endpoint's own if it has one."""
     context = ssl.create_default_context()
     if endpoint.certificate is not None:
         context.load_verify_locations(cadata=endpoint.certificate)
@@ -63,7 +63,7 @@ def context_for(endpoint: Endpoint) -> ssl.SSLContext:
 
 
 def set_io_timeout(connection: socket.socket, limit_s: float) -> None:
-    """Have a connection raise when nothing moves for so long, and block otherwise: it takes all it is given."""
+    """Let a connection raise if nothing moves for the time limit, and block otherwise."""
     if sys.platform == "win32":
         connection.settimeout(limit_s)
         return

@@ -1,7 +1,7 @@
 """TLS over a socket, its records made and read in memory, so that many of them go in one system call.
 
-An `ssl.SSLSocket` makes a system call for every record it sends, and two for every one it receives: 16 KiB at most.
-That is what limits it, not the cipher.
+An `ssl.SSLSocket` makes one system call for every record that it sends, and two for every one that it receives: at most
+16 KiB. That is its limit, not the cipher.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 #: As much as a record holds (RFC 8446, 5.1).
 RECORD_BYTES = 2**14
-#: So many are sent at once: less than what an allocator asks the system for anew each time.
+#: The number of bytes to send at once: an allocator reuses memory of this size.
 SENT_BYTES = 2**16
-#: So many bytes of records are received at once.
+#: The number of bytes of records to receive at once.
 RECORDS_BYTES = 2**16
-#: What the other side may have this one owe it: refusals of handshakes that it asks for again and again.
+#: The maximum pending bytes for the peer: refusals of repeated handshakes.
 MAX_PENDING_BYTES = 2**16
 
 
@@ -90,7 +90,7 @@ class MemoryTlsSocket:
         """Wait for bytes and return how many there are in `buffer` now, as many as have come; none at the end.
 
         Raises:
-            OSError: what came makes no sense, or nothing came in time.
+            OSError: the received data is invalid, or nothing came in time.
 
         """
         filled = 0
@@ -102,7 +102,7 @@ class MemoryTlsSocket:
                     break
                 if self._outgoing.pending > MAX_PENDING_BYTES:
                     raise ConnectionAbortedError from None
-                # Whoever closes without saying so in TLS has closed all the same; lengths say whether all has come.
+                # A peer that closes without a TLS alert has closed too; lengths show whether everything came.
                 self._is_at_end = not self.receive_records()
                 continue
             self._is_at_end = not read
@@ -110,12 +110,12 @@ class MemoryTlsSocket:
         return filled
 
     def recv(self, limit: int) -> bytes:
-        """Wait for bytes and return at most `limit` of them; likewise."""
+        """Wait for bytes and return at most `limit` of them."""
         buffer = bytearray(limit)
         return bytes(memoryview(buffer)[: self.recv_into(memoryview(buffer))])
 
     def send(self, records: Buffer) -> int:
-        """Send some of what `encrypt` or `pending_records` returned, and return how many bytes that was."""
+        """Send a part of the result of `encrypt` or `pending_records`, and return its size."""
         return self._socket.send(records)
 
     def sendall(self, data: Buffer) -> None:

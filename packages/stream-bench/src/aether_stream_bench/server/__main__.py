@@ -1,7 +1,6 @@
 """The mock server as a process of its own: `python -m aether_stream_bench.server`.
 
-Prints one JSON line, a `Greeting`, serves, and stops when its standard input is closed: it never outlives whoever
-started it.
+Prints one JSON line, a `Greeting`, serves, and stops when its standard input is closed: it never outlives its parent.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 
 async def serve(cpus: Sequence[int], setting: ServerConfig) -> None:
-    """Listen on free loopback ports, say which, and serve until the standard input is closed."""
+    """Listen on free loopback ports, print them, and serve until the standard input is closed."""
     note = pin(cpus)
     raise_fd_limit()
     async with mock_server(
@@ -43,7 +42,7 @@ async def serve(cpus: Sequence[int], setting: ServerConfig) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the server, as `arguments` say or the command line does."""
+    """Run the server with `arguments`, by default those of the command line."""
     parser = argparse.ArgumentParser(prog="python -m aether_stream_bench.server", description="The mock server.")
     parser.add_argument("--cpus", type=int, nargs="*", default=(), metavar="CPU", help="CPUs to be pinned to")
     parser.add_argument("--setting", default="{}", metavar="JSON", help="TLS, conditions and limits")

@@ -1,7 +1,7 @@
 """Bodies as S3's clients send them where they sign or sum up on the way: `aws-chunked`, chunks within the body.
 
-Each has its size before it, and a signature as its extension, or none; behind the last are fields with a checksum. That
-is the grammar of HTTP's own chunks, so the same code reads it. Signatures and AWS's checksums are not looked at.
+Each chunk has its size first, and optionally a signature as its extension; fields with a checksum follow the last one.
+This is the grammar of HTTP's own chunks, and the same code reads it. Signatures and AWS's checksums are ignored.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def is_aws_chunked(head: RequestHead) -> bool:
 
 
 class AwsChunked:
-    """Takes the chunks of a body apart and hands what is in them to another sink."""
+    """Splits the chunks of a body and passes their content to another handler."""
 
     def __init__(self, head: RequestHead, sink: BodyHandler, limits: Limits) -> None:
         """Take the body of `head` for `sink`."""
@@ -38,7 +38,7 @@ class AwsChunked:
         self._is_broken = False
 
     def write(self, body: memoryview) -> None:
-        """Take a piece of the body; what is behind its end belongs to nothing."""
+        """Handle a piece of the body; data after its end is ignored."""
         if self._is_broken:
             return
         piece = bytearray(body)
@@ -50,7 +50,7 @@ class AwsChunked:
             self._is_broken = at < len(piece)
 
     def finish(self, count: int, trailers: Mapping[str, str]) -> Response:  # noqa: ARG002 - the interface's
-        """Answer as the other sink does to what was in the chunks, or that they are none."""
+        """Return the other handler's response, or an error if the body has no such chunks."""
         body = self._body
         if self._is_broken or not body.complete or self._announced not in {None, str(body.count)}:
             return json_answer({"error": "no whole aws-chunked"}, HTTPStatus.BAD_REQUEST)

@@ -1,4 +1,4 @@
-"""The server's end of a connection: receives into one buffer, answers, and lets nobody keep it for ever."""
+"""The server's end of a connection: receives into one buffer, responds, and enforces deadlines."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from aether_stream_bench.server.state import ServerState
 
 RECEIVE_BYTES = 2**17
-#: A connection gives way to the others after so long: seldom enough to cost an upload nothing.
+#: A connection yields to the others after this time: rarely enough to cost an upload nothing.
 YIELD_AFTER_S = 0.02
-#: Behind a refusal, what was under way is taken for so long and so much: a reset would lose the answer.
+#: After a refusal, data under way is read up to this time and size: a reset would lose the response.
 LINGER_S = 0.5
 LINGER_BYTES = 2**22
 WATCH_EVERY_S = 0.25
-#: An idle connection is ended for another one only after so long: its client may be about to send.
+#: An idle connection is closed for another one only after this time: its client may be about to send.
 SPARED_S = 1.0
 RAW_ACKNOWLEDGEMENT = b"."
 
@@ -48,7 +48,7 @@ class ServedConnection:
         self.connection = connection
         now = monotonic()
         self.deadline = now + time_s
-        #: When the last request ended, or the connection began; None amid a request.
+        #: The end of the last request, or the start of the connection; None during a request.
         self.idle_since: float | None = now
         self.scope = anyio.CancelScope()
         self.is_overdue = False
@@ -62,7 +62,7 @@ class TimeoutMonitor:
         self.lines: set[ServedConnection] = set()
 
     async def run(self) -> None:
-        """Look every so often."""
+        """Check at this interval."""
         while True:
             await anyio.sleep(WATCH_EVERY_S)
             now = monotonic()
@@ -90,7 +90,7 @@ async def serve_http(  # noqa: PLR0913 - all that a server has
     watch: TimeoutMonitor,
     context: ssl.SSLContext | None,
 ) -> None:
-    """Serve one connection until either side closes it or its time is up, taking what arrives into `memory`.
+    """Serve one connection until either side closes it or its time is up, receiving into `memory`.
 
     An unexpected exception is answered with 500 and raised.
     """
@@ -137,7 +137,7 @@ async def _exchange(
             before = before if state == "body" else 0
             await anyio.sleep(max(0.0, weather.piece_delay_s(before, exchange.count, monotonic() - began)))
         if await _send_due(line, exchange, weather, limits):
-            began = arrived  # of the request that has come behind the one that is answered
+            began = arrived  # of a request that follows the present one
         now = monotonic()
         if exchange.state == "head":
             # A head's time runs from its first byte, however many come one by one.
@@ -148,7 +148,7 @@ async def _exchange(
             # Empty lines before a request buy no time.
             line.deadline, line.idle_since = now + limits.idle_s, now
         if now > turn_ends:
-            # What always has more to be received never waits, and would keep all others waiting.
+            # A connection that always has data never waits, and would block all others.
             await anyio.lowlevel.checkpoint()
             turn_ends = monotonic() + YIELD_AFTER_S
     if exchange.refused:
@@ -156,7 +156,7 @@ async def _exchange(
 
 
 async def _send_due(line: ServedConnection, exchange: HttpExchange, weather: FaultInjector, limits: Limits) -> bool:
-    """Send what is due and return whether an answer was."""
+    """Send due data and return whether a response was in it."""
     is_answered = False
     while exchange.due:
         due = exchange.due.pop(0)
@@ -188,7 +188,7 @@ async def tls_accept(connection: socket.socket, context: ssl.SSLContext) -> Memo
 
 
 async def linger(connection: Connection, buffer: memoryview) -> None:
-    """Say that no more is sent, and take what is still under way, so that the answer is read before the end."""
+    """Announce the end of sending, and read data under way, so that the client reads the response."""
     if isinstance(connection, socket.socket):
         connection.shutdown(socket.SHUT_WR)
     taken = 0
@@ -217,7 +217,7 @@ async def send_all(connection: Connection, data: bytes) -> None:
 
 
 def to_wire(connection: Connection, data: bytes) -> bytes:
-    """Return what is sent of `data`: itself, or the records of TLS that hold it."""
+    """Return the bytes on the wire for `data`: itself, or its TLS records."""
     return connection.encrypt(data) if isinstance(connection, MemoryTlsSocket) else data
 
 
@@ -229,7 +229,7 @@ async def drain_raw(
     watch: TimeoutMonitor,
     context: ssl.SSLContext | None,
 ) -> None:
-    """Take lengths and as many bytes as they announce, and acknowledge each: what an upload is without HTTP."""
+    """Read lengths and the announced number of bytes, and acknowledge each: an upload without HTTP."""
     line = ServedConnection(connection, limits.head_s)
     watch.lines.add(line)
     try:

@@ -16,7 +16,7 @@ OFF = 0
 
 
 class FaultConfig(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is between a client and a server at its best; by default nothing. 0 is never, or without a bound.
+    """Faults between a client and a server; by default none. 0 means never, or without a bound.
 
     `bandwidth` bounds the bytes a second of a connection. An answer comes after `latency_ms`, give or take up to
     `jitter_ms`. Before each piece of a body is taken, `drain_delay_ms` pass; once in a request, behind `stall_after`
@@ -39,7 +39,7 @@ class FaultConfig(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class UploadFault(Struct, frozen=True):
-    """What befalls one upload: a status in place of its own, and after how many bytes it is cut off."""
+    """The fault of one upload: a status instead of its own, and the number of bytes after which it is cut off."""
 
     status: HTTPStatus | None = None
     disconnect_after: int | None = None
@@ -59,7 +59,7 @@ class FaultInjector:
         self._draw = random.Random(conditions.weather_seed)  # noqa: S311 - a delay, not a secret
 
     def fate(self) -> UploadFault:
-        """Return what befalls the next upload."""
+        """Return the fault of the next upload."""
         self._uploads += 1
         conditions = self.conditions
         status = None
@@ -80,7 +80,7 @@ class FaultInjector:
         return max(0.0, conditions.latency_ms + self._draw.uniform(-1, 1) * conditions.jitter_ms) / 1e3
 
     def piece_bytes(self, most: int) -> int:
-        """Return how many bytes to receive at once: where the bandwidth is bounded, about 20 ms' worth."""
+        """Return the number of bytes to receive at once: about 20 ms of a limited bandwidth."""
         bandwidth = self.conditions.bandwidth
         return min(most, max(1, bandwidth // 50)) if bandwidth else most
 

@@ -1,4 +1,4 @@
-"""Sinks: what becomes of a body. Each takes the pieces as they come and makes the answer at the end."""
+"""Handlers of bodies. Each receives the pieces and returns the response at the end."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from aether_stream_bench.server.http.message import RequestHead
     from aether_stream_bench.server.state import ServerState, Upload
 
-#: A request that says something (which parts, which digest) says no more than this.
+#: The maximum size of a body with instructions (parts, digests).
 MAX_BUFFERED_BYTES = 2**20
 
 
-# It would tell the standard error stream what is wrong with a form; the client is told.
+# The parser would print the errors of a form to standard error; the client gets them.
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 
 class BodyHandler(Protocol):
-    """What becomes of one body. `write` is None where its bytes need only be counted."""
+    """The handler of one body. `write` is None if its bytes need only be counted."""
 
     @property
     def write(self) -> Callable[[memoryview], object] | None:
@@ -36,7 +36,7 @@ class BodyHandler(Protocol):
 
 
 class StaticResponse:
-    """Answers what was clear before the body came, and drops it."""
+    """Returns a response that was known before the body came, and discards the body."""
 
     write = None
 
@@ -55,7 +55,7 @@ class Statistics:
     write = None
 
     def __init__(self, depot: ServerState) -> None:
-        """Tell of `depot`."""
+        """Return the statistics of `depot`."""
         self._depot = depot
 
     def finish(self, count: int, trailers: Mapping[str, str]) -> Response:  # noqa: ARG002 - the interface's
@@ -73,7 +73,7 @@ class SingleUpload:
         self.write = None if self._hash is None else self._hash.update
 
     def finish(self, count: int, trailers: Mapping[str, str]) -> Response:
-        """Answer with the receipt, or that the body is not what was announced."""
+        """Return the receipt, or an error if the body is not the announced one."""
         digest = None if self._hash is None else self._hash.hexdigest()
         return _compared(self._depot, Receipt(bytes=count, sha256=digest), {**self._head.fields, **trailers})
 
@@ -144,10 +144,10 @@ class MultipartUpload:
 
 
 class BufferedBody:
-    """A request whose body says something: it is kept, up to a bound, and handed over."""
+    """A request whose body holds instructions: it is kept, up to a bound, and passed on."""
 
     def __init__(self, answer: Callable[[bytes], Response]) -> None:
-        """Answer by what `answer` makes of the body."""
+        """Return the result of `answer` for the body."""
         self._said: list[bytes] = []
         self._count = 0
         self._answer = answer
@@ -166,10 +166,10 @@ class BufferedBody:
 
 
 class PartialUpload:
-    """A piece of an upload that is remembered: what has come of it counts, even if the connection breaks."""
+    """A piece of a resumable upload: received bytes count, even if the connection breaks."""
 
     def __init__(self, upload: Upload, answer: Callable[[int], Response]) -> None:
-        """Take the body for `upload` and answer by what `answer` makes of its length."""
+        """Receive the body for `upload` and return the result of `answer` for its length."""
         self.write = upload.take
         self._answer = answer
 
@@ -189,10 +189,10 @@ def _compared(depot: ServerState, receipt: Receipt, fields: Mapping[str, str]) -
 
 
 def not_found() -> StaticResponse:
-    """Return what answers that an upload is not, or no longer, remembered."""
+    """Return the handler for an unknown or forgotten upload."""
     return StaticResponse(json_answer({"error": "no such upload"}, HTTPStatus.NOT_FOUND))
 
 
 def not_allowed(*methods: str) -> StaticResponse:
-    """Return what answers that a place takes other methods."""
+    """Return the handler for a path that takes other methods."""
     return StaticResponse(Response(HTTPStatus.METHOD_NOT_ALLOWED, fields=(("Allow", ", ".join(methods)),)))

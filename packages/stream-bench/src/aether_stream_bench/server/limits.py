@@ -1,4 +1,4 @@
-"""What the server lets a client ask of it."""
+"""The limits for clients."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ Positive = Annotated[float, Meta(gt=0)]
 class Limits(Struct, frozen=True, kw_only=True):
     """Bounds of a request and of the server, so that no client has unbounded memory or time of it.
 
-    `head_bytes` and `head_fields` bound a request's head, and each trailer; `head_s` is how long a head may take to
-    come, `idle_s` how long nothing may come amid a body or between requests, `request_s` how long a request may take
-    in all. `body_bytes` bounds a body, `connections` those served at once (for more, the one that has been idle the
-    longest is closed; else they wait), `kept_uploads` the uploads of several requests that are remembered (the oldest
-    is forgotten for a new one).
+    `head_bytes` and `head_fields` bound a request's head, and each trailer. `head_s` is the time for a head, `idle_s`
+    the maximum silence within a body or between requests, `request_s` the time for a whole request. `body_bytes` bounds
+    a body, `connections` the concurrent ones (for more, the longest idle one is closed, else they wait), `kept_uploads`
+    the remembered uploads of several requests (the oldest is forgotten for a new one).
     """
 
     head_bytes: Annotated[ByteCount, Meta(ge=1)] = 32 * 2**10

@@ -1,4 +1,4 @@
-"""Where the body of a request goes, by its method, path and query."""
+"""Choose the handler of a body by method, path and query."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _sink_for(head: RequestHead, depot: ServerState) -> BodyHandler:  # noqa: PL
 
 
 def is_upload(head: RequestHead) -> bool:
-    """Return whether a request carries a body, so that conditions may befall it."""
+    """Return whether a request carries a body, so that faults apply to it."""
     return head.method in UPLOAD_METHODS and head.length() != 0
 
 

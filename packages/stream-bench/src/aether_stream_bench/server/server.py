@@ -33,10 +33,10 @@ BACKLOG = 1024
 
 
 class MockServer:
-    """A mock server that runs: where it is and what it has done."""
+    """A running mock server: its address and its counters."""
 
     def __init__(self, port: int, raw_port: int, certificate: str | None, depot: ServerState) -> None:
-        """Tell of the server on `port`."""
+        """Describe the server on `port`."""
         self.port = port
         self.raw_port = raw_port
         #: The PEM of the authority that its certificate is from, None without TLS.
@@ -49,7 +49,7 @@ class MockServer:
         return f"{'https' if self.certificate else 'http'}://{LOOPBACK}:{self.port}"
 
     def statistics(self) -> Statistics:
-        """Return what it has done so far."""
+        """Return the counters so far."""
         return self._depot.statistics()
 
 
@@ -78,8 +78,8 @@ async def mock_server(
 
         context, certificate = new_context()
     depot = ServerState(limits or Limits())
-    # One buffer for all that arrives, which is used up before the next arrives: memory that is new for every piece
-    # costs more than the copy into it, and where it lies is the same luck for all.
+    # One buffer for all connections, consumed before the next receive: new memory for every piece costs more than the
+    # copy into it, and its place has the same effect on all.
     memory = bytearray(RECEIVE_BYTES)
     weather, watch = FaultInjector(conditions or FaultConfig()), TimeoutMonitor()
     with (
@@ -88,7 +88,7 @@ async def mock_server(
     ):
         if one_cpu:
             for each in (listener, raw_listener):
-                set_shared_cpu_buffers(each)  # what it accepts is like it
+                set_shared_cpu_buffers(each)  # accepted sockets inherit it
         async with anyio.create_task_group() as tasks:
             serve = partial(serve_http, memory=memory, depot=depot, weather=weather, watch=watch, context=context)
             drain = partial(drain_raw, memory=memory, limits=depot.limits, watch=watch, context=context)
@@ -106,7 +106,7 @@ async def accept_loop(
     depot: ServerState,
     watch: TimeoutMonitor,
 ) -> None:
-    """Serve every connection that comes, as many at once as the limits say; an idle one gives way to one that waits."""
+    """Serve all connections up to the limit; an idle connection is closed for a waiting one."""
 
     async def served(connection: socket.socket) -> None:
         depot.connections += 1
@@ -128,9 +128,9 @@ async def accept_loop(
         try:
             connection, _ = listener.accept()
         except (BlockingIOError, ConnectionError):
-            continue  # who wanted to connect has thought better of it
+            continue  # the client has closed the connection already
         except OSError:
-            # Out of descriptors or of memory: who waits goes on waiting, until connections have ended.
+            # Without descriptors or memory, clients wait until connections have ended.
             await anyio.sleep(ACCEPT_PAUSE_S)
             continue
         tasks.start_soon(served, connection)

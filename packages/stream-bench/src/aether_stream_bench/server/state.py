@@ -1,4 +1,4 @@
-"""What the server remembers: its counters, and the uploads that take several requests."""
+"""The state of the server: its counters, and the uploads of several requests."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ class Upload(Struct, kw_only=True):
     parts: dict[int, Part] = msgspec.field(default_factory=dict)
 
     def take(self, body: memoryview) -> None:
-        """Count what has come, and hash it where that was asked for."""
+        """Count received bytes, and hash them if requested."""
         self.received += len(body)
         if self.hash is not None:
             self.hash.update(body)
 
     def restart(self) -> None:
-        """Forget what has come."""
+        """Discard the received bytes."""
         self.received = 0
         self.hash = None if self.hash is None else hashlib.sha256()
 
     def receipt(self) -> Receipt:
-        """Return what has come so far."""
+        """Return the receipt so far."""
         digest = None if self.hash is None else self.hash.hexdigest()
         return Receipt(bytes=self.received, sha256=digest)
 

@@ -1,4 +1,4 @@
-"""Uploads of two phases: ask for a place, PUT there, say that it is complete."""
+"""Two-phase uploads: request an upload, PUT the bytes, complete it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ TWO_PHASE = "/two-phase"
 
 
 class Completion(Struct, frozen=True, kw_only=True):
-    """What a client says that it has uploaded."""
+    """The client's claim about its upload."""
 
     bytes: int | None = None
     sha256: str | None = None
 
 
 def two_phase_sink(head: RequestHead, depot: ServerState) -> BodyHandler:  # noqa: PLR0911 - a line a request
-    """Ask for a place, PUT there, say that it is complete."""
+    """Handle the steps: request an upload, PUT the bytes, complete it."""
     _, key, *rest = [*head.path.strip("/").split("/"), ""][:3]
     if not key:
         if head.method != "POST":
@@ -52,7 +52,7 @@ def two_phase_sink(head: RequestHead, depot: ServerState) -> BodyHandler:  # noq
         return BufferedBody(lambda said: _completed(depot, key, upload, said))
     if head.method != "PUT":
         return not_allowed("PUT")
-    # What is put again replaces what was there before.
+    # A repeated PUT replaces the earlier one.
     upload.restart()
     return PartialUpload(upload, lambda _: json_answer(upload.receipt()))
 

@@ -1,4 +1,4 @@
-"""Benchmark.js: what `String(event.target)` prints, or its benchmarks through `JSON.stringify`.
+"""Benchmark.js: the output of `String(event.target)`, or its benchmarks through `JSON.stringify`.
 
 As text a bench is a rate, `name x 1,234 ops/sec ±0.56% (78 runs sampled)`, the inverse of the mean time; as JSON it has
 its samples, in seconds. One that failed is `name: ` and its error, if that can be printed.
@@ -76,7 +76,7 @@ def _benches(document: Document) -> list[_Bench]:
         return document.decode(list[_Bench])
     if "stats" in document.keys:
         return [document.decode(_Bench)]
-    # A suite is written as what it is to the language, an object whose keys are numbers.
+    # A suite is serialized as an object with numbers as keys.
     return [decode_json(bench, _Bench) for key, bench in document.keys.items() if key.isdecimal()]
 
 

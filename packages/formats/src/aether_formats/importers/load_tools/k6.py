@@ -204,7 +204,7 @@ def _is_crossed(state: object) -> bool:
 
 
 def _is_trend(metric: _Metric) -> bool:
-    """Return whether a metric is a trend: of the others a counter has a rate, a gauge and a rate have a value."""
+    """Return whether a metric is a trend; a counter has a rate, a gauge and a rate have a value."""
     if metric.type is not None:
         return metric.type == "trend"
     keys = metric.values.keys()

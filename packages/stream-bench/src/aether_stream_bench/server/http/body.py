@@ -1,8 +1,8 @@
-"""Where a body begins and ends in what arrives: RFC 9112, 6.2 and 7.1, without copying the body.
+"""The framing of bodies: RFC 9112, 6.2 and 7.1, without copying the body.
 
-llhttp reads the heads. It would copy every body out of the buffer, which costs as much as receiving it, so bodies go
-past it. What is not exactly what the grammar of RFC 9112 says is refused, for two ends that read a size differently
-are what smuggling takes.
+llhttp reads the heads. It would copy every body out of the buffer, which costs as much as receiving it, so that bodies
+do not pass through it. Anything outside the grammar of RFC 9112 is rejected, because request smuggling depends on two
+ends that read a size differently.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _KNOWN_LINES = 64
 
 
 class InvalidBodyError(ValueError):
-    """What arrives is no body."""
+    """The received data is no valid body."""
 
 
 class LengthBody:
@@ -41,7 +41,7 @@ class LengthBody:
         self._write = write
 
     def feed(self, buffer: bytearray, at: int, end: int) -> int:
-        """Take what belongs to the body of the bytes from `at` up to `end`; return where it ends."""
+        """Handle the part of the body in the bytes from `at` up to `end`; return the place of its end."""
         size = min(self._missing, end - at)
         self._missing -= size
         self.count += size
@@ -55,7 +55,7 @@ class ChunkedBody:
     """A body in chunks, and the fields behind it."""
 
     def __init__(self, write: Callable[[memoryview], object] | None, limits: Limits) -> None:
-        """Hand what is in the chunks to `write`; lines and trailers are bounded as heads are."""
+        """Pass the content of chunks to `write`; lines and trailers have the same bounds as heads."""
         self.count = 0
         self.complete = False
         self.trailers: dict[str, str] = {}
@@ -63,13 +63,13 @@ class ChunkedBody:
         self._most = limits.head_bytes
         self._most_fields = limits.head_fields
         self._sizes: dict[bytes, int] = {}
-        #: What is missing of the chunk, its line break with it; 0 between two chunks.
+        #: The bytes missing of the chunk, including its line break; 0 between two chunks.
         self._missing = 0
         self._partial = b""
         self._is_last = False
 
     def feed(self, buffer: bytearray, at: int, end: int) -> int:
-        """Take what belongs to the body of the bytes from `at` up to `end`; return where it ends.
+        """Handle the part of the body in the bytes from `at` up to `end`; return the place of its end.
 
         Raises:
             InvalidBodyError: it is none.
@@ -177,10 +177,10 @@ class _Fields:
 
 
 def fields_of(trailer: bytes) -> dict[str, str]:
-    """Return the fields of a trailer, read as those of a head are.
+    """Return the fields of a trailer, parsed as those of a head.
 
     Raises:
-        InvalidBodyError: they are none, or say how long a body is, which is too late.
+        InvalidBodyError: they are invalid, or announce the length of a body, which is too late.
 
     """
     reader = _Fields()

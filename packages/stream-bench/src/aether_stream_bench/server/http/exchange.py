@@ -26,7 +26,7 @@ _LEADING = b"\r\n"
 
 
 class PendingSend(Struct, frozen=True):
-    """Bytes to be sent; an answer is held back as the conditions say, what only encourages the client is not."""
+    """Bytes to send. A fault may delay a response; an interim response is not delayed."""
 
     data: bytes
     is_answer: bool = True
@@ -36,7 +36,7 @@ class RequestHeadParser:
     """Reads the head of one request. The methods named `on_…` are the parser's callbacks."""
 
     def __init__(self, limits: Limits) -> None:
-        """Read a head of at most what `limits` say."""
+        """Read a head within `limits`."""
         self.head: RequestHead | None = None
         self.keep_alive = False
         self.version = ""
@@ -50,13 +50,13 @@ class RequestHeadParser:
         self._parser.set_dangerous_leniencies(lenient_version=True)
 
     def take(self, buffer: bytearray, at: int, end: int) -> int:
-        """Take what belongs to the head of the bytes from `at` up to `end`; return where it ends.
+        """Handle the part of the head in the bytes from `at` up to `end`; return the place of its end.
 
         Raises:
             RefusedError: it is no head, or one that is not taken.
 
         """
-        # The end of a head may lie across two pieces; beyond `end` lies what other connections left.
+        # The end of a head may span two pieces; data of other connections follows `end`.
         across = (self._tail + buffer[at : min(end, at + 3)]).find(END_OF_HEAD)
         if across >= 0:
             stop = at + across + len(END_OF_HEAD) - len(self._tail)
@@ -114,7 +114,7 @@ class RequestHeadParser:
 
 
 class HttpExchange:
-    """Parses what comes, counts each body, and queues what is due; `closing` once nothing more is taken."""
+    """Parses received data, counts each body, and queues responses; `closing` once it takes no more."""
 
     def __init__(self, depot: ServerState, weather: FaultInjector) -> None:
         """Begin with no request."""

@@ -1,4 +1,4 @@
-"""HTTP messages as values: the head of a request, what must hold of it, and an answer. Pure."""
+"""HTTP messages as values: the head of a request, its validation, and a response. Pure."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 UPLOAD_METHODS = frozenset({"PUT", "POST", "PATCH"})
 #: The versions that are spoken, the highest last.
 VERSIONS = ("1.0", "1.1")
-#: A number of so many digits is beyond every limit; Python refuses to read more than 4,300.
+#: A number with this many digits exceeds every limit; Python refuses to read more than 4,300.
 MAX_DIGITS = 20
 
 
 class HttpError(Exception):
-    """A request that cannot be taken; the connection is closed behind the answer, for what follows is not known."""
+    """A request that cannot be handled. The connection is closed after the response: the next request is unknown."""
 
     def __init__(self, status: HTTPStatus) -> None:
         """Refuse with `status`."""
@@ -42,7 +42,7 @@ class RequestHead(Struct, frozen=True, kw_only=True):
 
 
 class Response(Struct, frozen=True):
-    """A response; `fields` are header fields beside those that every answer has."""
+    """A response; `fields` are header fields in addition to the common ones."""
 
     status: HTTPStatus
     body: bytes = b""
@@ -74,18 +74,18 @@ def decimal(text: str) -> int | None:
 
 
 def spoken_version(version: str) -> str:
-    """Return the version that a message of `version` is understood as: of a higher minor one, the highest spoken.
+    """Return the version to treat a message of `version` as: the highest supported minor version at most.
 
-    RFC 9110, 2.5: whoever implements a major version takes what is newer within it as the newest that it knows.
+    RFC 9110, 2.5: a recipient treats a higher minor version as the highest that it supports.
     """
     return VERSIONS[-1] if version.startswith("1.") and version not in VERSIONS else version
 
 
 def validate_head(method: str, target: str, version: str, fields: Sequence[tuple[str, str]]) -> RequestHead:
-    """Return the head that a parser has read, if it leaves no doubt about where the request ends and who it is for.
+    """Return the head that a parser has read, if the end and the target of the request are unambiguous.
 
-    The parser (llhttp) refuses what is no HTTP, two lengths, a length beside chunks. What is left is RFC 9112: one
-    Host (3.2), chunks in HTTP/1.1 only and no other coding (6.1), and a version that is spoken here.
+    The parser (llhttp) rejects invalid HTTP, two lengths, and a length together with chunks. RFC 9112 requires more:
+    one Host (3.2), chunks in HTTP/1.1 only and no other coding (6.1), and a supported version.
 
     Raises:
         RefusedError: one of them does not hold.
