@@ -1,9 +1,9 @@
 """Simulates `aether-guard ab` where the answer is known: `hatch run guard:validity [--runs N] [--seed N]`.
 
-First the promise: with the true change exactly at the gate, in noise of several shapes, which share of the runs
-ever calls it worse, or not worse, however often one looks? It must not be more than alpha. Then the price: how many
-blocks a verdict takes. The mathematics is that of `aether_guard.ab`, on many runs at once; a test holds the two
-together. Ends with 1 where a promise is broken.
+First the promise: with the true change exactly at the gate, in noise of several shapes, it measures the share of runs
+that ever call it worse, or not worse. The share must be at most alpha. Then the price: the number of blocks to a
+verdict. The mathematics is that of `aether_compare.stats`, on many runs at once; a test compares the two. Exits with 1
+if a promise is broken.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def gaussian(draw: np.random.Generator, pairs: int, runs: int) -> Array:
 
 def heavy(draw: np.random.Generator, pairs: int, runs: int) -> Array:
     """Return Student's t with 2 degrees of freedom, of infinite variance."""
-    # Within what `ab` accepts as a figure, even where a case is three times as noisy.
+    # Within the figures that `ab` accepts, even if a case is three times as noisy.
     place = draw.random((pairs, 2, runs)) * (1 - 2e-8) + 1e-8
     return 0.01 * (2 * place - 1) / np.sqrt(2 * place * (1 - place))
 
@@ -115,7 +115,7 @@ def resonant(draw: np.random.Generator, pairs: int, runs: int) -> Array:
 
 
 def resonant_from_two_to_four(draw: np.random.Generator, pairs: int, runs: int) -> Array:
-    """Return noise with any period from the length of a pair to that of two."""
+    """Return noise with a period between the length of a pair and twice that."""
     return _waving(draw, pairs, runs, draw.uniform(1.99, 4.01, runs))
 
 
@@ -169,8 +169,8 @@ class Case(Struct, frozen=True, kw_only=True):
 def costs_of(draw: np.random.Generator, case: Case, runs: int) -> tuple[Array, Array, Truths]:
     """Return the costs of both versions and whether the new one came first, of shape (blocks, pairs, runs).
 
-    A cost is that of its moment and its process; the new version's is changed by `case.change` on top. A coin decides
-    which version begins a block, and the order turns round with each pair.
+    A cost is that of its moment and its process; the new version is changed by `case.change` in addition. A random draw
+    decides which version begins a block, and the order alternates between pairs.
     """
     shape = (case.blocks, case.pairs, runs)
     noise = case.noise(draw, case.blocks * case.pairs, runs)
@@ -191,7 +191,7 @@ def costs_of(draw: np.random.Generator, case: Case, runs: int) -> tuple[Array, A
 
 
 def learned(first: int, blocks: int) -> Iterator[tuple[int, int]]:
-    """Yield from which block on, and up to which, what was learned of the blocks before it is used."""
+    """Yield ranges of blocks that use the same estimates from earlier blocks."""
     fitted_at = first
     while fitted_at < blocks:
         until = min(math.ceil(fitted_at * REFIT_FACTOR), blocks)
@@ -305,11 +305,11 @@ def blocks_to_verdict(case: Case, way: int, runs: int, seed: Sequence[int]) -> A
     return taken
 
 
-# What chance explains.
+# The probability of a result by chance.
 
 
 def most_likely(count: float, runs: int) -> float:
-    """Return the one-sided 95 % upper bound on the share behind `count` of `runs` (Clopper and Pearson 1934)."""
+    """Return the one-sided 95 % upper bound on the probability behind `count` of `runs` (Clopper and Pearson 1934)."""
     low, high = count / runs, 1.0
     while high - low > 1e-7:
         middle = (low + high) / 2
@@ -318,7 +318,7 @@ def most_likely(count: float, runs: int) -> float:
 
 
 def chance_of(count: float, runs: int, share: float) -> float:
-    """Return the chance that `count` of `runs` or more do what each does with the chance `share`."""
+    """Return the probability of at least `count` successes in `runs` with the success probability `share`."""
     fewer = np.arange(count)
     if not len(fewer):
         return 1.0
@@ -326,11 +326,11 @@ def chance_of(count: float, runs: int, share: float) -> float:
     return 1 - float(np.exp(ways + fewer * math.log(share) + (runs - fewer) * math.log1p(-share)).sum())
 
 
-# What is printed.
+# The lines to print.
 
 
 def validity_cases() -> Iterator[tuple[str, Case]]:
-    """Yield what the promise is tried on, and its name: the true change is at the gate."""
+    """Yield the cases and their names; the true change is at the gate."""
     for noise, gate in product(NOISES, GATES):
         yield noise.__name__.replace("_", " "), Case(noise=noise, rule=TestSpec(gate=gate), change=gate)
     for effect, pairs, gate in product((0.0, 0.005, 0.01, 0.02, 0.04), (2, 4, 10, 20), GATES):
@@ -369,7 +369,7 @@ def show_validity(runs: int, seed: int) -> bool:
 
 
 def show_unpromised(runs: int, seed: int) -> None:
-    """Print what is not promised: a new version that varies a third as much below the same p95."""
+    """Print the case without a promise: a new version that varies a third as much with the same p95."""
     _print_head("what", "worse, 1 %", "worse, 0.1 %")
     rule = TestSpec(gate=0.02, quantile="p95")
     case = Case(noise=gaussian, rule=rule, change=0.02, pairs=6, new_noise=1 / 3, same_tail=True)

@@ -1,4 +1,4 @@
-"""Times whole `aether-guard check` processes, beside a bare Python and the usual shell gate: `hatch run guard:cost`."""
+"""Time whole `aether-guard check` processes, next to a bare Python and a usual shell gate: `hatch run guard:cost`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SUMMARY = {
     "n": 60,
     "timestamp": "2026-01-01T00:00:00Z",
 }
-# What such gates look like: a grep and an awk for each figure of a pair.
+# A usual gate in shell: a grep and an awk for each figure of a pair.
 SHELL_GATE = r"""
 for key in p50 p95; do
   b=$(grep -o "\"$key\": *[0-9.]*" "$1" | head -n 1 | grep -o '[0-9.]*$')
@@ -57,7 +57,7 @@ def main() -> None:
                 elapsed[name].append(wall_ms(command))
         for name, values in elapsed.items():
             print(f"{name}: median {quantile(values, 0.5):.1f} ms, n {RUNS}")
-        # Only now, for the disk is busy for a while after so many files.
+        # Run last: the disk stays busy for a while after so many files.
         write_summaries(sides, PAIRS)
         many = [wall_ms([guard, "check", "--baseline", str(sides[0]), "--current", str(sides[1])]) for _ in range(5)]
         print(f"check, {PAIRS:,} pairs: median {quantile(many, 0.5):,.0f} ms, n 5")

@@ -1,10 +1,10 @@
 """Chooses the constants of the guard's interval on each recording in turn, and judges the choice on the others.
 
-`hatch run guard:cross-validation RECORDING…`, of unchanged code each (`aether-bench noise`). A candidate is a pair:
-which part of a correction by the ruler is uncertain, and by which factor the variance of a run's mean is larger
-than its rounds say, because the rounds of one run share their hour. On a recording the candidate is chosen whose
-90 % intervals come closest to holding an unchanged truth in 90 % of the pairs. The shares that follow are of every
-ordered pair of runs.
+`hatch run guard:cross-validation RECORDING…`, with recordings of unchanged code (`aether-bench noise`). A candidate is
+a pair: the uncertain part of a correction by the reference, and the factor of the variance of a run's mean over the
+variance that its rounds show, because the rounds of a run share their hour. On each recording the candidate is chosen
+whose 90 % intervals cover an unchanged truth in nearly 90 % of the pairs. The shares printed are of every ordered pair
+of runs.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Result(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """What is known of a pair; the standard errors that its rounds alone give, and its correction by the ruler.
+    """The assessment of a pair, with the standard errors from its rounds alone, and its correction by the reference.
 
     The errors are of the figures as they came and by the ruler, the correction in logarithms.
     """
@@ -83,7 +83,7 @@ def read_pairs(runs: Sequence[Summary], policy: Policy) -> list[Pair]:
 
 
 def under(candidate: Candidate, pair: Pair) -> Assessment:
-    """Return what would be known of the pair if the candidate were in force."""
+    """Return the assessment of the pair under the candidate."""
     known, more = pair.known, math.sqrt(candidate.factor)
     assert known.raw is not None
     assert known.normalized is not None
@@ -97,7 +97,7 @@ def under(candidate: Candidate, pair: Pair) -> Assessment:
 
 
 def measure(pairs: Sequence[Pair], candidate: Candidate, slowdowns: Iterable[float]) -> Result:
-    """Return what the candidate makes of the pairs."""
+    """Return the error rates of the candidate on the pairs."""
     judged = [under(candidate, pair) for pair in pairs]
     bounds = [known.decisive.interval for known in judged if known.decisive is not None]
     verdicts = [
@@ -119,7 +119,7 @@ def describe(candidate: Candidate, result: Result) -> str:
 
 
 def main() -> None:
-    """Print a table a policy and recording, and what is chosen on each."""
+    """Print a table per policy and recording, and the choice on each."""
     parser = argparse.ArgumentParser(description="Cross-validates the constants of the guard's interval.")
     parser.add_argument("recordings", nargs="+", metavar="RECORDING", help="JSON lines of aether-bench noise")
     recordings = {os.path.basename(path): read_recording(path) for path in parser.parse_args().recordings}

@@ -4,9 +4,9 @@
 - `call` makes hostile folders and command lines of every command, and calls the command in this process.
 - `run` makes the same, and runs each as a command of its own.
 
-A command line must end within a minute, with a documented exit status, 1 only where the report has a regression, with
-no traceback and no unexpected error, and nothing that it prints may command a terminal or a CI host. How many became
-what is printed with the seed; the first that does otherwise ends it, and `--only NUMBER` repeats it.
+A command line must end within a minute, with a documented exit status, 1 only if the report has a regression, without a
+traceback or an unexpected error, and its output must not command a terminal or a CI host. The counts are printed with
+the seed; the first violation ends the run, and `--only NUMBER` repeats it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ ODDITIES = (
     *("1.5", "[]", "{}", "[[]]", "[[0]]", "[[1, 2]]", '{"a": {}}'),
 )
 STATUSES = {"check": {0, 1, 2, 3}, "ab": {0, 1, 2, 3}}
-#: What stands behind `--format` where the standard output is a document; all else is lines of printable text.
+#: The values of `--format` with a document on standard output; all other output is lines of printable text.
 DOCUMENTS = {"json", "markdown", "html", "junit"}
 
 
@@ -166,7 +166,7 @@ def run(made: Attempt, folder: Path) -> Ended:
 
 
 def call(made: Attempt, folder: Path) -> Ended:
-    """Call the command in this process; one that does not return ends the process, which says where it was."""
+    """Call the command in this process; if it does not return, the process ends and names the place."""
     streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]
     kept = dict(os.environ)
     os.environ.clear()
@@ -200,7 +200,7 @@ def _text(data: bytes) -> str:
 
 
 def defects(made: Attempt, ended: Ended, folder: Path) -> Iterator[str]:
-    """Yield what is wrong with the way in which a command line ended."""
+    """Yield the problems in the end of a command line."""
     command = made.arguments[0]
     if ended.status is None:
         yield f"no end within {COMMAND_LIMIT_S} s"
@@ -231,7 +231,7 @@ def _has_regression(ended: Ended, folder: Path) -> bool:
 
 
 def _forged(stream: str, text: str, *, is_document: bool) -> Iterator[str]:
-    """Yield what could command a terminal, or a host that reads lines."""
+    """Yield output that could command a terminal, or a host that reads lines."""
     for line in text.split("\n"):
         if any(unicodedata.category(character) in {"Cc", "Cs"} for character in line):
             yield f"a control character on {stream}: {line[:200]!r}"
@@ -245,7 +245,7 @@ def _forged(stream: str, text: str, *, is_document: bool) -> Iterator[str]:
 
 
 def attack(way: Callable[[Attempt, Path], Ended], seed: int, numbers: range) -> int:
-    """Make hostile command lines, let each end, and count what became of them."""
+    """Make hostile command lines, run each, and count the results."""
     became: Counter[str] = Counter()
     commands: Counter[str] = Counter()
     slowest, failed = 0.0, 0
@@ -272,7 +272,7 @@ def attack(way: Callable[[Attempt, Path], Ended], seed: int, numbers: range) -> 
 
 
 def main() -> int:
-    """Do what is asked for."""
+    """Run the requested part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", choices=sorted(COUNTS), default="decide")
     parser.add_argument("--count", type=int, help="how many; 1,000,000, 30,000 and 6,300")

@@ -1,7 +1,7 @@
 """Feeds damaged files of every format to its importer: `hatch run guard:import-fuzz [FORMAT…]`.
 
-Every input is one of the fixtures with values, words or bytes of it damaged. It must be imported or refused in one
-line, within a limit of time. How many became what is printed by format.
+Every input is a fixture with damaged values, words or bytes. It must be imported or rejected in one line, within a time
+limit. The counts are printed by format.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _whole(name: str) -> bytes:
 
 
 def attempt(form: str, importer: Importer, name: str, data: bytes, place: str) -> str:
-    """Return what became of one input."""
+    """Return the result of one input."""
     try:
         if not importer.SUFFIXES:
             # A report of which one file is damaged, and of which the others may not be there.
@@ -98,7 +98,7 @@ def attempt(form: str, importer: Importer, name: str, data: bytes, place: str) -
 
 
 def fuzz(form: str, count: int, seed: int, place: str) -> Counter[str]:
-    """Damage `count` files of a format and return how many became what.
+    """Damage `count` files of a format and return the counts of results.
 
     Raises:
         AssertionError: one took too long, or its refusal is not one line.
@@ -122,7 +122,7 @@ def fuzz(form: str, count: int, seed: int, place: str) -> Counter[str]:
 
 
 def report(count: int, seed: int, form: str) -> str:
-    """Return one line on what became of the damaged files of a format."""
+    """Return one line with the results of a format's damaged files."""
     memory = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108 - a folder of its own below it
     with tempfile.TemporaryDirectory(dir=memory) as place:
         started = perf_counter()

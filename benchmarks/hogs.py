@@ -1,4 +1,4 @@
-"""Two processes that burn CPU in seeded bursts, to measure beside: `python benchmarks/hogs.py COMMAND…`.
+"""Two processes that burn CPU in seeded bursts, as load next to a command: `python benchmarks/hogs.py COMMAND…`.
 
 Runs COMMAND with the hogs at work, and stops them with it.
 """
@@ -16,7 +16,7 @@ HOGS = 2
 
 
 def burn(seed: int) -> None:
-    """Burn for 20 to 300 ms, rest for 20 to 300 ms, as long as the parent lives."""
+    """Burn for 20 to 300 ms, rest for 20 to 300 ms, while the parent runs."""
     draw = random.Random(seed)  # noqa: S311 - a tree to pack, not a secret
     parent = os.getppid()
     while os.getppid() == parent:

@@ -1,4 +1,4 @@
-"""Times whole imports: a 100 MB pytest-benchmark file with its peak memory, a small file, and beside them a check.
+"""Times whole imports: a 100 MB pytest-benchmark file with its peak memory, a small file, and a check for comparison.
 
 `hatch run guard:import-cost [BENCHES]`: in how many benches the samples of the large file are, 100 if not given.
 """
@@ -55,7 +55,7 @@ def timed_ms(command: list[str]) -> tuple[float, float]:
 
 
 def medians(runs: list[tuple[float, float]]) -> str:
-    """Return the medians of what `timed_ms` gave, to be printed."""
+    """Return the medians of the results of `timed_ms`, to print."""
     elapsed, cpu = ([run[index] for run in runs] for index in (0, 1))
     return f"median {quantile(elapsed, 0.5):,.0f} ms, {quantile(cpu, 0.5):,.0f} ms of a CPU, n {len(runs)}"
 

@@ -1,7 +1,7 @@
 """How packing grows: the cost of a file in trees of 1,000 to 100,000, and the memory that many GB take.
 
-`hatch run bench:pack-growth`; every figure comes from a process of its own, the sizes take turns, and beside them is
-what reading the same files costs `tar` and `cat`, which is the system's own part in it.
+`hatch run bench:pack-growth`. Every figure comes from its own process, and the sizes take turns. Next to them are `tar`
+and `cat` reading the same files, which is the system's part of the time.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from aether_pack_bench.trees.writer import write_seeded_tree
 from aether_schema import quantile
 
 COUNTS = (1_000, 3_000, 10_000, 30_000, 100_000)
-#: So many files are packed by each process: the small trees several times.
+#: The number of files that each process packs: small trees several times.
 FILES_A_TURN = 20_000
 PEERS = {"tar": "tar -cf - . | cat", "cat": "find . -type f -print0 | xargs -0 cat"}
-#: At 20 GB each is over the 8 GiB from which a tar says a size in another way.
+#: At 20 GB each file exceeds the 8 GiB from which a tar writes a size in another way.
 LARGE_FILES = 2
-#: Of every large file, one part in five is noise, and the rest a hole.
+#: One fifth of every large file is noise, and the rest a hole.
 FILLED = 5
 NOISE_BYTES = 64 * 2**20
 SPARSE_BYTES = 9 * 2**30
@@ -61,7 +61,7 @@ def _grow(folder: str, counts: list[int], packer: str, threads: list[str], round
     roots = {count: os.path.join(folder, str(count)) for count in counts}
     for count, root in roots.items():
         write_seeded_tree(root, files=count, size=1024, seed=1)
-    os.sync()  # so that writing them back does not fall into what is measured
+    os.sync()  # so that writing back is not part of the measurement
     names = [*(f"{packer}, {each} threads" for each in threads), *PEERS]
     taken_us: dict[str, dict[int, list[float]]] = {name: {count: [] for count in counts} for name in names}
     peaks: dict[int, float] = {}
@@ -113,14 +113,14 @@ def _verified(folder: str) -> float:
 
 
 def _elsewhere(root: str, name: str, threads: str, *, times: int) -> tuple[float, float]:
-    """Return the median time of packing a tree so often in another process, and that one's peak memory in bytes."""
+    """Return the median time of packing a tree repeatedly in another process, and its peak memory in bytes."""
     command = [sys.executable, __file__, "--one", root, name, threads, str(times)]
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
     return float(said[0]), float(said[1])
 
 
 def _one(root: str, name: str, threads: str, times: str) -> None:
-    """Pack a tree and print what it took."""
+    """Pack a tree and print its costs."""
     elapsed_s = []
     folder = tempfile.mkdtemp()
     try:

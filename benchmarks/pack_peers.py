@@ -1,7 +1,7 @@
-"""Packs one tree with the built-in packers and with what people use: `hatch run bench:pack-peers [--tree DIR]`.
+"""Packs one tree with the built-in packers and with usual tools: `hatch run bench:pack-peers [--tree DIR]`.
 
-Every candidate in every round, in turn, on all CPUs and with a warm cache. The peers neither hash nor write a manifest;
-the built-in ones do both.
+Every candidate runs in every round, in turn, on all CPUs and with a warm cache. The peers neither hash nor write a
+manifest; the built-in packers do both.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ OWN = (
     ("gzip", 6),
     ("store", 0),
 )
-#: Writing back what one candidate has written is not to slow the next one down.
+#: Writing back the output of one candidate must not slow the next one down.
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 SUMS = "find . -type f -print0 | xargs -0 -P2 -n 64 sha256sum"
 
 
 class Candidate(Struct):
-    """Something that packs, or only hashes; how long it took each round, and what of CPU time and bytes it made."""
+    """A candidate that packs, or only hashes, with its times, CPU times and bytes per round."""
 
     name: str
     run: Callable[[], object]

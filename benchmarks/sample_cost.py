@@ -1,8 +1,8 @@
-"""Times what surrounds a sample: what the timed region adds, and the book-keeping: `hatch run bench:sample-cost`.
+"""Times the bookkeeping around a sample and the overhead in the timed region: `hatch run bench:sample-cost`.
 
-The book-keeping of a sample is all that `Sampler.take` lasts, without the rulers, the collection of garbage and the
-operation itself. First without any rulers: what the code costs. Then beside the real ones, so that what follows them
-finds the caches as it does in a round.
+The bookkeeping of a sample is the time of `Sampler.take` without the references, the garbage collection and the
+operation itself. It is measured first without references, which is the cost of the code, and then with the real ones,
+so that the caches are in the state of a round.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def costs(session: Session, works: Sequence[Callable[[], int]], place: RoundContext) -> tuple[list[int], list[int]]:
-    """Return what each sample reports for its operation, and what its book-keeping took, in nanoseconds."""
+    """Return the reported time of each sample's operation, and its bookkeeping, in nanoseconds."""
     stopwatch = Stopwatch()
     witness = CounterReader(getattr(session, "companion_pids", ()), place.worker_cpus)
     if (wake := getattr(session, "wake", None)) is not None:
@@ -121,7 +121,7 @@ def costs(session: Session, works: Sequence[Callable[[], int]], place: RoundCont
 
 
 def quietest(around_ns: Sequence[int]) -> float:
-    """Return the smallest median of a run of samples: what it takes when nobody else wants the machine."""
+    """Return the smallest median over runs of samples: the time on an otherwise idle machine."""
     return min(median(around_ns[start : start + RUN]) for start in range(0, len(around_ns), RUN))
 
 

@@ -1,6 +1,6 @@
 """Benches made slower by a known share: the same bench, doing more or going on for longer.
 
-`slowed_pack.py` and `slowed_stream.py` beside it are such benches.
+`slowed_pack.py` and `slowed_stream.py` are such benches.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class SlowedParams(Struct, frozen=True, kw_only=True):
-    """By which share every sample is slower."""
+    """The share by which every sample is slower."""
 
     share: float = 0.0
 
 
 class SlowedSession:
-    """A session whose samples are told of, or done, by other means than another's."""
+    """A session whose samples are made by a function of another session."""
 
     def __init__(self, session: Session, sample: Callable[[], SampleResult | None]) -> None:
         """Have `sample` take the samples of `session`."""
@@ -36,7 +36,7 @@ class SlowedSession:
 
 
 class SlowedBench:
-    """A bench that is known to be slower than another by so much."""
+    """A bench that is slower than another by a known share."""
 
     params_type = SlowedParams
     about = "another bench, slowed down by a known share"
@@ -47,7 +47,7 @@ class SlowedBench:
         params_of: Callable[[float], Struct],
         sample_of: Callable[[Session, float], Callable[[], SampleResult | None]],
     ) -> None:
-        """Slow down `bench`, set up with what `params_of` a share returns, by sampling as `sample_of` says."""
+        """Slow down `bench`: `params_of` returns the parameters for a share, `sample_of` the samples."""
         self.bench_id = self.name = f"slowed-{bench.name}"
         self.metric: Metric = bench.metric
         self._bench = bench
@@ -67,7 +67,7 @@ class SlowedBench:
 
 
 def spinning_on(session: Session, share: float) -> Callable[[], SampleResult | None]:
-    """Return what does the operation of `session`, and spins on for a share of the time it took."""
+    """Return a function that does the operation of `session` and then spins for a share of its time."""
 
     def sample() -> SampleResult | None:
         started = perf_counter_ns()

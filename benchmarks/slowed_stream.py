@@ -27,7 +27,7 @@ def sending_more(share: float) -> StreamParams:
 
 
 def counting_once(session: Session, _: float) -> Callable[[], SampleResult | None]:
-    """Return what does the operation of `session`, and counts no byte twice."""
+    """Return a function that does the operation of `session` and counts no byte twice."""
 
     def sample() -> SampleResult | None:
         result = session.sample()

@@ -1,7 +1,7 @@
-"""Send a public corpus of doubtful requests to the mock server, and say what becomes of each class.
+"""Sends a public corpus of ambiguous requests to the mock server, and counts the results of each class.
 
-The corpus is the one of aws/http-desync-guardian (`tests/*.yaml`), fetched beforehand: give the folder of it. Its
-classes: compliant and acceptable requests should be served, ambiguous and severe ones refused or closed.
+The corpus is that of aws/http-desync-guardian (`tests/*.yaml`); pass the folder of a downloaded copy. Compliant and
+acceptable requests should be served, ambiguous and severe ones rejected or closed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def raw(case: dict[str, Any]) -> bytes:
     version = text(case.get("version"))
     line = text(case.get("method")) + b" " + text(case.get("uri")) + (b" " + version if version else b"") + b"\r\n"
     fields = [text(each.get("name")) + b": " + text(each.get("value")) + b"\r\n" for each in case.get("headers") or []]
-    # Whether a host is named is not what the corpus is about, and HTTP/1.1 without one is refused.
+    # The corpus does not test the Host field, and HTTP/1.1 without one is rejected.
     named = any(field.lower().startswith(b"host") for field in fields)
     return line + b"".join(fields) + (b"" if named else b"Host: x\r\n") + b"\r\n"
 

@@ -1,8 +1,8 @@
 """Fuzzes `aether-stream-bench serve` from sockets: `hatch run stream:fuzz`.
 
-First come damaged messages, many on a connection until it is closed, then hostile connections, some of which are left
-open, more than the server serves at once. Every so often a plain upload must be answered. At the end the server must
-have logged no error and stop when it is told to. Seeded, counted, and bounded by numbers and a time.
+Damaged messages come first, many per connection until it is closed, and then hostile connections, some of which stay
+open, more than the server serves at once. At intervals a plain upload must be answered. At the end the server must have
+logged no error and stop on request. The run is seeded, counted, and bounded by numbers and a time.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ MOST_GROWTH_BYTES = 64 * 2**20
 WAIT_S = 60
 
 SERVED_AT_ONCE = 200
-#: So many hostile connections are left open at a time: more than are served.
+#: The number of hostile connections left open at a time, more than are served.
 LEFT_OPEN = 250
 LIMITS = {"head-s": 2, "idle-s": 2, "request-s": 10, "kept-uploads": 100, "connections": SERVED_AT_ONCE}
 DIGITS = b"1" * 4301
@@ -146,7 +146,7 @@ def serving() -> Iterator[Server]:
 
 
 def send_damaged(server: Server, draw: random.Random, messages: int, ends: float) -> Counter[str]:
-    """Send so many damaged messages, at most until `ends`, and return the number of answers by status."""
+    """Send a number of damaged messages, at most until `ends`, and return the number of responses by status."""
     answers: Counter[str] = Counter()
     while answers["messages"] < messages and time.monotonic() < ends:
         batch = [damaged(draw) for _ in range(min(8, messages - answers["messages"]))]

@@ -1,4 +1,4 @@
-"""What is large: an upload of 10 GB, and 1,000 connections at once; memory of both sides."""
+"""Large scales: an upload of 10 GB, and 1,000 concurrent connections, with the memory of both sides."""
 
 from __future__ import annotations
 

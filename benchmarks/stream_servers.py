@@ -1,7 +1,7 @@
 """How the mock server compares, on loopback and the same two CPUs, one run: iperf3, uvicorn, granian, nginx.
 
-The client on one CPU, the server on the other; every server gets the same uploads, from the same uploader, in turns.
-iperf3 and nginx are found on the path, uvicorn and granian in this environment; what is missing is left out. Every
+The client runs on one CPU, the server on the other; every server gets the same uploads from the same uploader, in
+turns. iperf3 and nginx are found on the path, uvicorn and granian in this environment; missing ones are skipped. Every
 server ends with this script.
 """
 
@@ -62,7 +62,7 @@ http {{
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port
@@ -123,7 +123,7 @@ def others(stack: ExitStack, cpu: int) -> dict[str, Endpoint]:
 
 
 def iperf3(lengths: Sequence[str], client_cpu: int, server_cpu: int, seconds: float) -> dict[str, float]:
-    """Return what iperf3 reaches, MB/s, by the length of a write."""
+    """Return the throughput of iperf3 in MB/s, by the length of a write."""
     found = {}
     for length in lengths:
         port = free_port()

@@ -1,12 +1,12 @@
 """A seeded soak: all kinds of upload by all installed uploaders under changing conditions, every byte accounted for.
 
-Each turn draws a server, an uploader, a kind and a size, and uploads a few times with retries and a digest. Servers,
-one a set of conditions, with and without TLS, and uploaders, a process each, live from the beginning to the end. In
-the end what the servers receipted must be what was uploaded, and no memory may have grown.
+Each turn draws a server, an uploader, a kind and a size, and uploads a few times with retries and a digest. The
+servers, one per set of faults, with and without TLS, and the uploaders, one process each, run from the beginning to the
+end. At the end the servers' receipts must equal the uploads, and no memory may have grown.
 
-Memory is what is resident after a turn. An uploader's allocator is made to give back what is free first (Linux), for
-what it keeps depends on the sizes that were drawn. Growth is the slope over the second half of the soak, the median
-of the slopes between all pairs of points (Theil and Sen), times how long that half was.
+Memory is the resident memory after a turn. An uploader's allocator first returns free memory (Linux), because the
+amount it keeps depends on the drawn sizes. Growth is the slope over the second half of the soak, the median of the
+slopes between all pairs of points (Theil and Sen), times the length of that half.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ CONDITIONS = (
     FaultConfig(fail_every=2),
 )
 MIB = 2**20
-#: What a process may have grown by in the second half and still count as flat.
+#: The maximum growth of a process in the second half that counts as flat.
 MOST_GROWTH_BYTES = MIB
-#: So many points of a series are compared, evenly spread: more make no difference.
+#: The number of evenly spread points of a series to compare; more make no difference.
 MOST_POINTS = 400
 
 
 class Turn(Struct, frozen=True):
-    """What came of a turn: tries again, and the uploader's resident memory before and after its allocator's turn."""
+    """The result of a turn: retries, and the uploader's resident memory before and after its allocator's turn."""
 
     retries: int
     peak: int
@@ -156,7 +156,7 @@ def judged(what: str, several: Sequence[Series], half_s: float) -> bool:
 
 
 def soak(name: str, endpoint: Endpoint, size: int, chunk: int, seed: int, kind: Kind) -> Turn:  # noqa: PLR0913, PLR0917 - a turn
-    """Upload a few times by one uploader, in its process, and return what came of it."""
+    """Upload a few times by one uploader, in its process, and return the results."""
     payload = Payload(size=size, chunk=chunk, seed=seed)
     client = load_uploader(name)(endpoint)
     try:

@@ -1,4 +1,4 @@
-"""What TLS leaves of an upload: beside a raw socket over TLS to the same server, and the cipher alone, in turns.
+"""The cost of TLS: an upload, a raw socket over TLS to the same server, and the cipher alone, in turns.
 
 The client is on one CPU and the server on the other, and as in the bench neither sleeps while it waits. `openssl speed`
 seals records of 16 KiB on the client's CPU by the cipher that was agreed on; no byte of them goes anywhere.
@@ -21,7 +21,7 @@ from aether_stream_bench.raw_throughput import raw_throughput_mbs
 from aether_stream_bench.server_process import ServerConfig, running_server
 from aether_stream_bench.uploads import Uploader
 
-#: What `openssl speed` calls the ciphers of TLS 1.3.
+#: The names of TLS 1.3 ciphers in `openssl speed`.
 CIPHERS = {"TLS_AES_256_GCM_SHA384": "aes-256-gcm", "TLS_AES_128_GCM_SHA256": "aes-128-gcm"}
 
 

@@ -1,4 +1,4 @@
-"""What the comparisons of uploads in turns have in common: their arguments, their two CPUs, their table."""
+"""The arguments, the CPUs and the table that comparisons of uploads in turns share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHARES = (0.5, 0.05, 0.95)
 
 
 class Turns(NamedTuple):
-    """How many turns, and how many uploads of what in each, from one CPU to the other."""
+    """The number of turns, and the uploads in each, from one CPU to the other."""
 
     turns: int
     uploads: int
@@ -26,7 +26,7 @@ class Turns(NamedTuple):
 
 
 def turns_of(description: str | None, *, turns: int, uploads: int) -> Turns:
-    """Return what the command line asks for, with `turns` and `uploads` unless it says more, on the client's CPU."""
+    """Return the options of the command line, with defaults for `turns` and `uploads`, on the client's CPU."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=turns, help="of everything; %(default)s")
     parser.add_argument("--uploads", type=int, default=uploads, help="a turn; %(default)s")

@@ -1,10 +1,10 @@
 """Print the guard's verdicts next to each tool's own comparison, on pairs of results that the real tools write.
 
-`python benchmarks/tool_verdicts.py WORK [TOOL…]` prints the rows of the table in docs/measurements/importing.md. WORK is a folder
-with the tools as fixtures/import/make.py expects them (`WORK/python` has pytest-benchmark, pyperf and asv). Each tool
-has one function here, which measures every pair in PAIRS and yields a Row per pair. Both sides of a pair do the same
-pure work, multiplied by a known factor on the new side, so the right verdict is known. The guard's limit is 20 %, and
-so is the tool's if it has a threshold.
+`python benchmarks/tool_verdicts.py WORK [TOOL…]` prints the rows of the table in docs/measurements/importing.md. WORK
+is a folder with the tools as fixtures/import/make.py expects them (`WORK/python` has pytest-benchmark, pyperf and asv).
+Each tool has one function here, which measures every pair in PAIRS and yields a Row per pair. Both sides of a pair do
+the same pure work, multiplied by a known factor on the new side, so the right verdict is known. The guard's limit is
+20 %, and so is the tool's if it has a threshold.
 """
 
 from __future__ import annotations

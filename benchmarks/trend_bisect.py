@@ -1,7 +1,7 @@
 """Plants a regression among commits of a real repository and searches for it: `python benchmarks/trend_bisect.py`.
 
-Each time another commit of 64 makes a bench 5 % slower; `aether-guard bisect` is told the ends. Printed is whether it
-named the commit, after how many comparisons and in which time.
+Each time another commit of 64 makes a bench 5 % slower; `aether-guard bisect` gets the ends. It prints whether the
+commit was named, the number of comparisons and the time.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ SIZE = 1.05
 
 
 def main() -> int:
-    """Search so many times and print what came of each."""
+    """Search a number of times and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--commits", type=int, default=64)
@@ -86,7 +86,7 @@ def main() -> int:
 
 def _search(root: Path, planted: int, count: int) -> tuple[str, dict[str, list[dict[str, object]]]]:
     """Return the commit that is slower, and the report of a search for it."""
-    # What measures is installed here already; a revision has but the folder of its own to add.
+    # The measuring packages are installed here; a revision only adds its own folder.
     paths = [path for path in sys.path if path.endswith("site-packages")]
     paths += [str(Path(__file__).parents[1] / "packages" / name / "src") for name in ("schema", "harness")]
     install = (

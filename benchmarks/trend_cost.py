@@ -1,6 +1,6 @@
 """Times `record` and `trend`: many series, a long history, many jobs at once: `hatch run trend:cost`.
 
-Named parts run alone: `curve`, `pool` (a local pool beside a Dask cluster of two workers), `history` (a million rows)
+Named parts run alone: `curve`, `pool` (a local pool next to a Dask cluster of two workers), `history` (a million rows)
 and `jobs` (eight that record at once, one of them killed, a hundred times).
 """
 
@@ -51,7 +51,7 @@ def curve() -> None:
 
 
 def pool() -> None:
-    """Print what 1,000 series of 1,000 points take in a local pool and on a Dask cluster of two workers."""
+    """Print the times of 1,000 series of 1,000 points in a local pool and on a Dask cluster of two workers."""
     from distributed import Client, LocalCluster
 
     series = series_of(1_000, 1_000)
@@ -59,7 +59,7 @@ def pool() -> None:
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
     ) as it:
         with Client(it.scheduler_address, set_as_default=False) as client:
-            # Workers that have been at it before, as those of a cluster have.
+            # Workers are warm, as in a long-running cluster.
             client.run(find_changes, [1.0] * 10)
         taken: dict[str, list[float]] = {"local pool": [], "Dask, two workers": []}
         for _ in range(5):
@@ -74,7 +74,7 @@ def pool() -> None:
 
 
 def history() -> None:
-    """Print what `trend` of one bench takes of a million rows, and `record` of ten summaries beside them."""
+    """Print the times of `trend` for one bench of a million rows, and of `record` of ten summaries."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder, "history")
         place.mkdir()
@@ -122,7 +122,7 @@ def _million(place: Path) -> None:
 
 
 def jobs() -> None:
-    """Print what is lost or twice after eight processes recorded at once a hundred times, one killed each time."""
+    """Print lost and doubled runs after eight processes recorded at once a hundred times, one killed each time."""
     draw = random.Random(1)  # noqa: S311 - moments, not secrets
     lost = twice = partly = killed = 0
     with tempfile.TemporaryDirectory() as folder:

@@ -1,9 +1,9 @@
-"""Compares what finds changes of level, on the same series in one run: `hatch run trend:detection`.
+"""Compares methods that find changes of level, on the same series in one run: `hatch run trend:detection`.
 
-Simulated series hold one step of 5 % in 2 % of noise, at least ten runs from either end, or none. Printed are the
-share of steps found (within ten runs) and located (within two), false changes in a thousand points, and the time a
-series. With `--examples FOLDER`, what each says of the example data that Otava publishes: FOLDER is its source, as
-`pip download --no-binary :all: --no-deps apache-otava` brings it, unpacked.
+Simulated series hold one step of 5 % in 2 % of noise, at least ten runs from either end, or none. It prints the share
+of steps found (within ten runs) and located (within two), false changes per thousand points, and the time per series.
+With `--examples FOLDER` it prints the changes in the example data of Otava: FOLDER is its source, as `pip download
+--no-binary :all: --no-deps apache-otava` fetches it, unpacked.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 HERE = Path(__file__).parent
 
-#: What an interval looks like beside the gate, and what it is called: (low, middle, high) in percent.
+#: Intervals next to the gate and their verdicts: (low, middle, high) in percent.
 CASES = (
     ("pass", (-3, 1, 5), "#64748b"),
     ("pass, though worse", (6, 9, 13), "#64748b"),

@@ -1,4 +1,4 @@
-"""Builds one package for publishing and proves that what was built installs and runs on its own.
+"""Builds one package for publishing, and tests that the built wheel installs and runs on its own.
 
 `hatch run release:build guard`, or `--tag aether-guard-v0.1.0`, which must agree with the version. The
 sdist and the wheel made from it land in `dist/<package>/`; the wheel is installed with its siblings'
@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ROOT / "packages"
 
-#: What is run with a package's wheel installed and nothing of the workspace in reach.
+#: The commands to run with the wheel of a package, without the workspace.
 SMOKE = {
     "schema": [("python", "-m", "aether_schema")],
     "harness": [("aether-bench", "--version"), ("aether-bench", "list")],
@@ -46,7 +46,7 @@ TOOL_PLUGINS = ("hatch-aether", "tox-aether")
 
 
 class ReleaseError(Exception):
-    """The package is not fit to be published; the message says why."""
+    """The package is not fit to be published; the message names the reason."""
 
 
 def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> None:

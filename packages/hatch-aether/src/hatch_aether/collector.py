@@ -10,7 +10,7 @@ from hatch_aether.environments import OptionError, add_environments, read_option
 
 
 class AetherEnvironmentCollector(EnvironmentCollectorInterface):
-    """Adds our environments to the project's own, and to those of the same name what they lack."""
+    """Adds our environments to the project's, and missing keys to its environments of the same name."""
 
     PLUGIN_NAME = "aether"
 

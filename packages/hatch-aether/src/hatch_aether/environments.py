@@ -115,7 +115,7 @@ def _merge(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
 
 
 def _with_missing(theirs: dict[str, Any], requirements: list[str]) -> Any:  # noqa: ANN401 - the user's value, as it is
-    """Return the user's extra dependencies and those of ours whose package the user does not require."""
+    """Return the user's extra dependencies, and ours for packages that the user does not require."""
     given = theirs.get("extra-dependencies", [])
     if not isinstance(given, list):
         return given  # Hatch reports it

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 
 class CompactResult(Struct, frozen=True, kw_only=True):
-    """The result of a compaction: the number of files, the name of the new one, and damaged files, which stay as they
-    are.
-    """
+    """The result of a compaction: the number of files, the name of the new file, and the damaged ones, which stay."""
 
     files: int
     name: str

@@ -23,10 +23,9 @@ _DIGITS = 9
 
 
 def keep_runs(current: Sequence[LoadedSummary], replaced: Summary | None, most: int) -> Summary:
-    """Return the newest current summary with the last `most` runs, starting with the older runs of the replaced
-    baseline.
+    """Return the newest current summary with the last `most` runs, those of the replaced baseline first.
 
-    The baseline's runs are left out where they measured something else: other parameters, versions or reference.
+    Runs of the baseline are left out if they measured something else: other parameters, versions or reference.
 
     Raises:
         GuardError: two current files are the same run, or not runs of the same code; the message names one.
