@@ -11,6 +11,7 @@ from aether_guard.errors import GuardError
 def test_without_a_set_up_the_lock_decides_or_the_tree_is_installed() -> None:
     assert parse_setup((), has_lock=True) == (LOCKED,)
     assert parse_setup((), has_lock=False) == (UNLOCKED,)
+    assert parse_setup((), has_lock=False, is_package=False) == ()
 
 
 def test_a_set_up_is_split_as_a_shell_would_and_stands_for_the_usual_one() -> None:

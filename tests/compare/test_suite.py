@@ -129,7 +129,7 @@ def repository(tmp_path: Path) -> Path:
         subprocess.run(["git", *identity, *words], cwd=root, check=True, capture_output=True)  # noqa: S607
 
     git("init", "--quiet", "--initial-branch", "main")
-    (root / "aether.toml").write_text('[ab]\nsetup = ["uv --version"]\n')
+    (root / "aether.toml").write_text('[ab]\nrun = "python suite.py {out}"\nfrom = "csv"\n')
     for number, value in enumerate((10, 11)):
         (root / "suite.py").write_text(SUITE.format(figures={"a": value, "b": 5}))
         git("add", ".")
@@ -137,8 +137,8 @@ def repository(tmp_path: Path) -> Path:
     return root
 
 
-def test_two_revisions_are_compared_by_their_suite(guard: Guard, repository: Path, tmp_path: Path) -> None:
-    run = ("ab", "--base", "HEAD~1", "--run", "python suite.py {out}", "--from", "csv", "-q")
+def test_two_revisions_are_compared_by_the_configured_suite(guard: Guard, repository: Path, tmp_path: Path) -> None:
+    run = ("ab", "--base", "HEAD~1", "-q")
     env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     done = guard(*run, "--format", "json", "--save", "pairs.jsonl", cwd=repository, env=env)
     assert done.returncode == 1, done.stderr

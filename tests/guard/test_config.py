@@ -210,7 +210,7 @@ def test_the_set_up_of_a_revision_is_one_command_or_several(
     project: Path, text: str, commands: tuple[str, ...]
 ) -> None:
     (project / "aether.toml").write_text(text)
-    assert find_config(".").ab_setup == commands
+    assert find_config(".").ab.setup_commands == commands
 
 
 @pytest.mark.parametrize("setup", ["3", "[3]", "{}"])
@@ -340,3 +340,9 @@ def test_a_waiver_expires_on_a_date(project: Path, expires: str) -> None:
 )
 def test_a_value_of_the_policy_that_is_none_is_refused_and_named(project: Path, text: str, key: str) -> None:
     assert refusal(project, text).startswith(key)
+
+
+def test_the_suite_of_ab_is_configured(project: Path) -> None:
+    (project / "aether.toml").write_text('[ab]\nrun = "make bench"\nfrom = "go"\nresults = "out.txt"\n')
+    table = find_config(".").ab
+    assert (table.run, table.source, table.results, table.suite) == ("make bench", "go", "out.txt", None)

@@ -711,3 +711,104 @@ def test_reports_of_tests_and_test_data_are_ignored() -> None:
     result("report.xml", "junit/pytest.xml")
     result("tests/data/results.json")
     assert sides(plan("github"))[1] == ["target/benchmarks"]
+
+
+SUITES = {
+    "pytest-benchmark": {
+        "pyproject.toml": '[project]\nname = "x"\n[dependency-groups]\nbench = ["pytest-benchmark>=4"]\n',
+        "bench/test_speed.py": "def test_parse(benchmark):\n    benchmark(len, 'x')\n",
+    },
+    "asv": {
+        "pyproject.toml": '[project]\nname = "x"\n',
+        "benchmarks/asv.conf.json": '{\n  // comment\n  "repo": "..",\n  "matrix": {"req": {"numpy": []}},\n}\n',
+    },
+    "pyperf": {"setup.py": "", "perf/parse.py": "import pyperf\nrunner = pyperf.Runner()\n"},
+    "criterion": {"Cargo.toml": '[package]\nname = "x"\n[dev-dependencies]\ncriterion = "0.5"\n'},
+    "go": {"parse_test.go": "package x\n\nfunc BenchmarkParse(b *testing.B) {\n}\n"},
+    "vitest": {"package.json": '{"devDependencies": {"vitest": "^3"}}', "src/parse.bench.ts": "bench('parse', f)\n"},
+    "jmh": {"pom.xml": "<artifactId>jmh-core</artifactId>"},
+    "google-benchmark": {
+        "CMakeLists.txt": "add_executable(speed a.cc)\ntarget_link_libraries(speed PRIVATE benchmark::benchmark)\n"
+    },
+    "hyperfine": {"bench.sh": "hyperfine --export-json target/benchmarks/hyperfine.json 'make'\n"},
+}
+
+
+@pytest.mark.parametrize("tool", SUITES)
+def test_suites_are_recognized_without_results(tool: str) -> None:
+    for path, text in SUITES[tool].items():
+        put(path, text)
+    git("remote", "add", "origin", "https://github.com/x/y.git")
+    report = init()
+    assert f"found benchmarks of {tool} in " in report
+    assert "to fill in: the command" not in report
+    workflow = Path(GITHUB).read_text(encoding="utf-8")
+    assert f"aether-guard check --from {tool};" in workflow
+    config = find_config(".")
+    assert ("aether-guard ab" in workflow) is (config.ab.run is not None) is (tool != "hyperfine")
+    assert config.ab.source == (tool if config.ab.run else None)
+
+
+@pytest.mark.parametrize("tool", SUITES)
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_a_suite_is_planned_once(tool: str, ci: CiHost) -> None:
+    for path, text in SUITES[tool].items():
+        put(path, text)
+    init(ci)
+    assert "nothing was written" in (again := init(ci))
+    assert "left alone" not in again
+
+
+def test_suites_install_from_the_place_that_requires_them() -> None:
+    put("bench/test_speed.py", "def test_parse(benchmark):\n    benchmark(len, 'x')\n")
+    install = {
+        '[project]\nname = "x"\n[dependency-groups]\nbench = ["pytest-benchmark"]\n': "-e . --group bench",
+        '[project]\nname = "x"\n[project.optional-dependencies]\ntest = ["pytest_benchmark>1"]\n': "-e '.[test]'",
+        '[project]\nname = "x"\n': "-e . pytest-benchmark pytest",
+        "": "pytest-benchmark pytest",
+    }
+    for text, words in install.items():
+        put("pyproject.toml", text)
+        plan = plan_init(discover("."), "github")
+        assert plan.next_commands[0] == f"python -m pip install {words}"
+
+
+def test_an_unparsable_project_still_has_its_suite() -> None:
+    put("pyproject.toml", "[project\n")
+    put("test_speed.py", "def test_parse(benchmark):\n    benchmark(len, 'x')\n")
+    assert discover(".").suites[0].install == ("python -m pip install pytest-benchmark pytest",)
+
+
+def test_other_uses_of_the_names_are_no_suites() -> None:
+    put("Cargo.toml", '[package]\nname = "criterion-like"\ndescription = "divan"\n')
+    put("test_x.py", "def test_parse(bench):\n    benchmark = 1\n")
+    put("x_test.go", "package x\n\n// func BenchmarkParse is missing\n")
+    put("src/a.bench.ts", "")
+    put("package.json", "{}")
+    put("CMakeLists.txt", "# benchmark::benchmark\n")
+    assert discover(".").suites == ()
+
+
+def test_unusable_suites_leave_an_open_point() -> None:
+    put("build.gradle", "plugins { id 'me.champeau.jmh' version '0.7' }")
+    assert "to fill in: JMH under Gradle" in init("github")
+
+
+def test_a_dry_run_prints_the_files() -> None:
+    put("parse_test.go", "func BenchmarkParse(b *testing.B) {\n")
+    lines = describe_init(plan_init(discover("."), "github"), None)
+    assert "would write aether.toml:" in lines
+    assert "  | [ab]" in lines
+    assert "nothing was written" in lines
+    assert not Path("aether.toml").exists()
+
+
+def test_a_first_run_has_nothing_to_compare() -> None:
+    put("parse_test.go", "func BenchmarkParse(b *testing.B) {\n")
+    init("github")
+    steps = re.search(
+        r"committed baselines\n        run: \|\n((?: {10}.*\n)+)", Path(GITHUB).read_text(encoding="utf-8")
+    )
+    assert steps is not None
+    done = subprocess.run(["sh", "-ec", steps[1]], capture_output=True, text=True, check=True)  # noqa: S607
+    assert done.stdout == "nothing to compare yet: commit a baseline in benchmarks/baseline\n"

@@ -58,9 +58,22 @@ class GuardTable(BenchTable, frozen=True, kw_only=True):
 
 
 class AbTable(TomlTable, frozen=True, kw_only=True):
-    """The table `[ab]`: the commands that make a revision ready to be measured."""
+    """The table `[ab]`: the commands that set a revision up, and the suite that is compared if no bench is named.
+
+    `run`, `source` (the key `from`), `results`, `each` and `suite` are the options of `aether-guard ab`.
+    """
 
     setup: str | tuple[str, ...] = ()
+    run: str | None = None
+    source: str | None = msgspec.field(default=None, name="from")
+    results: str | None = None
+    each: str | None = None
+    suite: str | None = None
+
+    @property
+    def setup_commands(self) -> tuple[str, ...]:
+        """The commands of `setup`; empty if the file leaves it open."""
+        return (self.setup,) if isinstance(self.setup, str) else self.setup
 
 
 class Document(TomlTable, frozen=True, kw_only=True):
@@ -83,16 +96,13 @@ class Pyproject(Struct, frozen=True, kw_only=True):
 
 
 class Config(Struct, frozen=True, kw_only=True):
-    """The content of the file, with paths relative to the working folder. `path` is None without a file.
-
-    `ab_setup` is empty where the file leaves it open.
-    """
+    """The content of the file, with paths relative to the working folder. `path` is None without a file."""
 
     path: str | None = None
     baseline: tuple[str, ...] = ()
     current: tuple[str, ...] = ()
     book: PolicySet = PolicySet()
-    ab_setup: tuple[str, ...] = ()
+    ab: AbTable = AbTable()
 
 
 def find_config(folder: str) -> Config:
@@ -135,7 +145,7 @@ def _read(path: str) -> Document | None:
 
 
 def _config(path: str, document: Document) -> Config:
-    table, setup = document.guard, document.ab.setup
+    table = document.guard
     base = os.path.relpath(os.path.dirname(path))
 
     def relative_to_config(paths: tuple[str, ...]) -> tuple[str, ...]:
@@ -148,7 +158,7 @@ def _config(path: str, document: Document) -> Config:
         baseline=relative_to_config(table.baseline),
         current=relative_to_config(table.current),
         book=_policies(path, table),
-        ab_setup=(setup,) if isinstance(setup, str) else setup,
+        ab=document.ab,
     )
 
 

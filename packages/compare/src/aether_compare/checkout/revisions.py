@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from aether_compare.checkout.dependencies import describe_difference, installed_versions
 from aether_compare.checkout.environment_cache import cache_folder, locked_entry, prune, translate_os_errors, try_lock
-from aether_compare.checkout.setup_commands import cache_key, fingerprint_files, parse_setup
+from aether_compare.checkout.setup_commands import PACKAGE_FILES, cache_key, fingerprint_files, parse_setup
 from aether_compare.checkout.venv import BYTE_CODE, TREE, EnvironmentSpec, ensure_environment, find_uv
 from aether_compare.side import VariantEnvironment
 from aether_compare.vcs.repository import (
@@ -119,7 +119,13 @@ def _working_tree(desk: _SetupContext) -> Iterator[VariantEnvironment]:
 
 
 def _prepare(desk: _SetupContext, label: str, tree: str, place: str, *, is_revision: bool) -> VariantEnvironment:
-    commands = parse_setup(desk.setup, has_lock=os.path.isfile(os.path.join(tree, "uv.lock")))
+    present = {name for name in ("uv.lock", *PACKAGE_FILES) if os.path.isfile(os.path.join(tree, name))}
+    commands = parse_setup(
+        desk.setup,
+        has_lock="uv.lock" in present,
+        # A bench of ours needs the harness, which only a package's requirements bring.
+        is_package=desk.needs_harness or not present.isdisjoint(PACKAGE_FILES),
+    )
     plan = EnvironmentSpec(
         label=label,
         tree=tree,

@@ -19,6 +19,8 @@ Command = tuple[str, ...]
 
 LOCKED: Command = ("uv", "sync", "--frozen")
 UNLOCKED: Command = ("uv", "pip", "install", "--python", "{python}", "-e", "{tree}")
+#: The files of a Python package that can be installed.
+PACKAGE_FILES = ("pyproject.toml", "setup.py")
 #: Files that decide which packages are installed, at any place in the tree.
 _DECIDING = re.compile(
     r"pyproject\.toml|setup\.(py|cfg)|.*\.lock|\.python-version|(requirements|constraints)[^/]*\.(txt|in)"
@@ -29,8 +31,10 @@ _DECIDING = re.compile(
 _KEY_DIGITS = 16
 
 
-def parse_setup(setup: Iterable[str], *, has_lock: bool) -> tuple[Command, ...]:
-    """Return the commands of `[ab] setup`. The default is `uv sync` if there is a `uv.lock`, else an editable install.
+def parse_setup(setup: Iterable[str], *, has_lock: bool, is_package: bool = True) -> tuple[Command, ...]:
+    """Return the commands of `[ab] setup`.
+
+    The default is `uv sync` if there is a `uv.lock`, an editable install of a Python package, and else nothing.
 
     Raises:
         GuardError: one cannot be split into words, or has none.
@@ -47,7 +51,8 @@ def parse_setup(setup: Iterable[str], *, has_lock: bool) -> tuple[Command, ...]:
         if "\0" in line:
             raise GuardError("ab.setup: a command cannot hold a zero byte")
         commands.append(tuple(words))
-    return tuple(commands) or (LOCKED if has_lock else UNLOCKED,)
+    default = (LOCKED,) if has_lock else (UNLOCKED,) if is_package else ()
+    return tuple(commands) or default
 
 
 def filled(command: Command, places: Mapping[str, str]) -> Command:

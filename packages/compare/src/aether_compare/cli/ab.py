@@ -126,6 +126,7 @@ def _mode(options: argparse.Namespace) -> str:
         GuardError: none is named, or more than one kind.
 
     """
+    _use_configured_suite(options)
     if options.run is not None or options.suite is not None:
         return _suite_mode(options)
     asked = {
@@ -146,6 +147,16 @@ def _mode(options: argparse.Namespace) -> str:
         raise GuardError("name the benches to compare, or --all")
     _refuse_misplaced(options, mode)
     return mode
+
+
+def _use_configured_suite(options: argparse.Namespace) -> None:
+    """Take the suite of `[ab]` in `aether.toml` if the command line names a base and nothing to compare."""
+    if options.base is None or options.benches or options.all or options.run is not None or options.suite is not None:
+        return
+    table = find_config(".").ab
+    for name in ("run", "suite", "source", "results", "each"):
+        if getattr(options, name) is None:
+            setattr(options, name, getattr(table, name))
 
 
 def _refuse_misplaced(options: argparse.Namespace, mode: str) -> None:
@@ -270,7 +281,7 @@ def _measured_suite(options: argparse.Namespace, mode: str, alpha: float, seed: 
     suite = _suite(options)
     rule = TestSpec(gate=DEFAULT_GATE if options.gate is None else options.gate, alpha=alpha)
     log = _logger(options)
-    setup = options.setup or find_config(".").ab_setup
+    setup = options.setup or find_config(".").ab.setup_commands
     try:
         with (
             ended_on_request() as hold_off,
@@ -333,7 +344,7 @@ def _matches(options: argparse.Namespace, mode: str) -> Iterator[list[VariantPai
         from aether_compare.checkout.bench_files import share_bench_files
         from aether_compare.checkout.revisions import checked_out_revisions
 
-        setup = options.setup or find_config(".").ab_setup
+        setup = options.setup or find_config(".").ab.setup_commands
         with checked_out_revisions(".", options.base, options.head, setup, _logger(options)) as sides:
             share_bench_files(sides, options.benches, _logger(options))
             yield revision_pairs(sides, wanted, options.timeout)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 EXAMPLE = """example:
   aether-guard init --ci github
-    look for summaries and bench commands in this repository, write
-    aether.toml and a CI workflow that runs, checks and uploads the benches,
-    and print the next steps; existing files are never overwritten
+    look for benchmark suites, bench commands and results in this
+    repository, write aether.toml and a CI workflow that measures and
+    compares, and print the next steps; existing files are never overwritten
 
 exit status:
   0  done, or nothing to do
@@ -27,6 +27,7 @@ def register(commands: Commands[argparse.ArgumentParser]) -> None:
     """Register the command."""
     about = "write aether.toml and a CI workflow for this repository"
     parser = add_command(commands, "init", about, EXAMPLE, run)
+    parser.add_argument("--dry-run", action="store_true", help="print the files instead of writing them")
     parser.add_argument("--ci", choices=("github", "gitlab"), help="CI host of the workflow [default: detect]")
 
 
@@ -35,6 +36,6 @@ def run(options: argparse.Namespace) -> int:
     from aether_guard.init import describe_init, discover, plan_init, write_init
 
     planned = plan_init(discover("."), options.ci)
-    for line in describe_init(planned, write_init(planned)):
+    for line in describe_init(planned, None if options.dry_run else write_init(planned)):
         print(printable(line))
     return EXIT_PASS

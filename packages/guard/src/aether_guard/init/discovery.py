@@ -15,6 +15,7 @@ from aether_guard.errors import GuardError
 from aether_guard.init.bench_commands import SOURCES, find_commands
 from aether_guard.init.model import Discovery, ExistingConfig, ExistingFile, ResultFile, SummaryFolder
 from aether_guard.init.paths import holds_baselines, is_example
+from aether_guard.init.suites import find_suites, matching_signs
 from aether_guard.init.workflow import GITHUB_FILE, GITLAB_FILE, GITLAB_MAIN
 from aether_schema import SchemaError, printable, read_summary
 
@@ -29,6 +30,8 @@ JSON_LIMIT_BYTES = 16 * 2**20
 ALL_JSON_LIMIT_BYTES = 256 * 2**20
 TEXT_LIMIT_BYTES = 2**20
 RESULTS_LIMIT = 100
+#: All files that may show a suite are read up to this size in total.
+SIGNS_LIMIT_BYTES = 64 * 2**20
 #: Formats whose files often serve other purposes, or do not hold a direction.
 _AMBIGUOUS_FORMATS = frozenset({"bmf", "csv", "github-action-benchmark", "junit", "catch2"})
 GIT_LIMIT_S = 10
@@ -67,6 +70,7 @@ def discover(folder: str) -> Discovery:
         results=tuple(walk.results),
         empty_baseline_folders=tuple(walk.empty_baselines),
         commands=commands,
+        suites=find_suites(walk.signs, walk.texts, names),
         configured=_configured(folder),
         existing=tuple(_existing(folder)),
         guard_workflows=tuple(_guarding(folder, "aether-guard")),
@@ -85,6 +89,8 @@ class _RepositoryWalk:
         self.empty_baselines: list[str] = []
         self.texts: dict[str, str] = {}
         self.unread: list[str] = []
+        self.signs: dict[str, dict[str, str]] = {}
+        self._signs_bytes = 0
         self._json_bytes = 0
         self._importers: dict[str, Importer] = {}
 
@@ -121,6 +127,7 @@ class _RepositoryWalk:
             bench = "bench" in entry.name and entry.name.endswith(".py")
             if (usual or bench or entry.name == "Cargo.toml") and (text := self._text(path, entry)) is not None:
                 self.texts[path] = text
+            self._signs(path, entry)
         documents = [entry for entry in files if entry.name.endswith(".json") and entry.name[0] != "."]
         read = [(entry.name, self._bench_id(place, entry)) for entry in documents]
         named = tuple((name, bench_id) for name, bench_id in read if bench_id is not None)
@@ -133,6 +140,21 @@ class _RepositoryWalk:
             self.summaries.append(SummaryFolder(path=place or ".", summaries=named, others=others))
         elif not documents and holds_baselines(os.path.basename(place)):
             self.empty_baselines.append(place)
+
+    def _signs(self, path: str, entry: os.DirEntry[str]) -> None:
+        """Keep the text of a file that shows a suite of another tool."""
+        tools = matching_signs(entry.name)
+        try:
+            size = entry.stat(follow_symlinks=False).st_size if tools else 0
+            if not tools or size > TEXT_LIMIT_BYTES or self._signs_bytes + size > SIGNS_LIMIT_BYTES:
+                return
+            self._signs_bytes += size
+            text = self.texts.get(path) or _read(os.path.join(self.folder, path))
+        except (OSError, UnicodeDecodeError):
+            return
+        for tool, content in tools:
+            if content.search(text):
+                self.signs.setdefault(tool, {})[path] = text
 
     def _result(self, path: str) -> None:
         """Keep a result file of another tool if its format can be compared without options."""
@@ -218,7 +240,12 @@ def _configured(folder: str) -> ExistingConfig | None:
         return tuple(os.path.relpath(path, folder).replace(os.sep, "/") for path in paths)
 
     name = os.path.basename(config.path)
-    return ExistingConfig(path=name, baseline=relative(config.baseline), current=relative(config.current))
+    return ExistingConfig(
+        path=name,
+        baseline=relative(config.baseline),
+        current=relative(config.current),
+        has_suite=config.ab.run is not None or config.ab.suite is not None,
+    )
 
 
 def _existing(folder: str) -> Iterator[ExistingFile]:

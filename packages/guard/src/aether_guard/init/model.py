@@ -44,6 +44,33 @@ class BenchCommand(Struct, frozen=True, kw_only=True):
     install: tuple[str, ...] = ()
 
 
+class SuiteRun(Struct, frozen=True, kw_only=True):
+    """The options with which `aether-guard ab` runs a suite: a command, where its results are, and the set-up."""
+
+    run: str
+    results: str | None = None
+    setup: tuple[str, ...] = ()
+
+
+class BenchSuite(Struct, frozen=True, kw_only=True):
+    """A suite of another tool's benchmarks, recognized by the file `source`.
+
+    `install` and `measure` are shell commands; the results are then at `current`, in a `format` that can be imported.
+    `compare` is the run under `aether-guard ab`; None if it cannot run there. `image` is a container
+    image that holds the tool. `remark` is an open point for the user. Without a format there is only the remark.
+    """
+
+    tool: str
+    source: str
+    format: str | None = None
+    install: tuple[str, ...] = ()
+    measure: tuple[str, ...] = ()
+    current: str = ""
+    compare: SuiteRun | None = None
+    image: str | None = None
+    remark: str | None = None
+
+
 class ExistingFile(Struct, frozen=True, kw_only=True):
     """An existing file at a path that `init` writes; `text` is None if it cannot be read as text."""
 
@@ -52,11 +79,12 @@ class ExistingFile(Struct, frozen=True, kw_only=True):
 
 
 class ExistingConfig(Struct, frozen=True, kw_only=True):
-    """The existing configuration of the repository."""
+    """The existing configuration of the repository; `has_suite` is whether it names a suite for `aether-guard ab`."""
 
     path: str
     baseline: tuple[str, ...]
     current: tuple[str, ...]
+    has_suite: bool = False
 
 
 class Discovery(Struct, frozen=True, kw_only=True):
@@ -76,6 +104,7 @@ class Discovery(Struct, frozen=True, kw_only=True):
     results: tuple[ResultFile, ...] = ()
     empty_baseline_folders: tuple[str, ...] = ()
     commands: tuple[BenchCommand, ...] = ()
+    suites: tuple[BenchSuite, ...] = ()
     configured: ExistingConfig | None = None
     existing: tuple[ExistingFile, ...] = ()
     guard_workflows: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ import shlex
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from aether_guard.config import FILE_NAME
 from aether_guard.errors import GuardError
@@ -26,6 +27,8 @@ from aether_guard.init.workflow import (
     GITLAB_FILE,
     GITLAB_MAIN,
     WorkflowSpec,
+    for_command,
+    for_suite,
     render_configuration,
     render_github,
     render_gitlab,
@@ -37,7 +40,7 @@ from aether_schema import SchemaError, write_atomically
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from aether_guard.init.model import BenchCommand, CiHost, Discovery, ResultFile, SummaryFolder
+    from aether_guard.init.model import BenchCommand, BenchSuite, CiHost, Discovery, ResultFile, SummaryFolder
 
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _SHOWN = 5
@@ -55,13 +58,13 @@ class PlannedFile(Struct, frozen=True, kw_only=True):
 
 
 class InitPlan(Struct, frozen=True, kw_only=True):
-    """Messages about the repository, the files to write, the open points, and the next two commands."""
+    """Messages about the repository, the files to write, the open points, and the next commands."""
 
     folder: str
     found: tuple[str, ...]
     files: tuple[PlannedFile, ...]
     open_points: tuple[str, ...]
-    next_commands: tuple[str, str]
+    next_commands: tuple[str, ...]
 
 
 def plan_init(discovery: Discovery, ci: CiHost | None = None) -> InitPlan:
@@ -74,21 +77,26 @@ def plan_init(discovery: Discovery, ci: CiHost | None = None) -> InitPlan:
         current = PathChoice(paths=(result.path,), found=True, left_out=current.left_out)
         if kept is not None:
             baseline = PathChoice(paths=(kept.path,), found=True, left_out=baseline.left_out)
-    check = CHECK if result is None else f"{CHECK} --from {result.format}"
     command = discovery.commands[0] if discovery.commands else None
+    suite = _suite(discovery, command, current, result)
+    if suite is not None:
+        current = PathChoice(paths=(suite.current,), found=False, left_out=current.left_out)
+    form = result.format if result is not None else suite.format if suite is not None else None
     compared = configured.current if configured and configured.current else current.paths
-    measuring = WorkflowSpec(
-        command=command,
+    measuring = replace(
+        for_command(command, discovery.names) if suite is None else for_suite(suite),
         folders=folders_of(compared),
-        check=check,
+        check=CHECK if form is None else f"{CHECK} --from {form}",
         branch=_branch(discovery) or "main",
-        has_lock=command is None or command.tool != "npm" or "package-lock.json" in discovery.names,
+        first_baseline=_first_baseline(discovery, baseline),
+        compares=configured.has_suite if configured is not None else suite is not None and suite.compare is not None,
     )
     hosts = (ci,) if ci else _hosts(discovery)
     files = []
     if configured is None or configured.path == FILE_NAME:
         sides = baseline.paths, current.paths
-        files.append(_planned(discovery, FILE_NAME, render_configuration(*sides), summarize_configuration(*sides)))
+        text = render_configuration(*sides, suite)
+        files.append(_planned(discovery, FILE_NAME, text, summarize_configuration(*sides)))
     guarding = [path for path in discovery.guard_workflows if (path == GITLAB_MAIN) == (hosts[:1] == ("gitlab",))]
     if hosts and not guarding:
         path, render = (GITHUB_FILE, render_github) if hosts[0] == "github" else (GITLAB_FILE, render_gitlab)
@@ -98,10 +106,14 @@ def plan_init(discovery: Discovery, ci: CiHost | None = None) -> InitPlan:
         found=tuple(_describe_discovery(discovery, guarding)),
         files=tuple(files),
         open_points=(
-            *_open_points(discovery, hosts, measuring, baseline, current),
+            *(() if suite is not None else _doubts(command, measuring, current, hosts)),
+            *_open_points(discovery, hosts, baseline, current),
+            *_remarks(discovery),
             *_unused_results(discovery, result, kept),
         ),
-        next_commands=_next_commands(command, baseline, current, files, result),
+        next_commands=_next_commands(command, baseline, current, files, result)
+        if suite is None
+        else _next_with_suite(suite, baseline),
     )
 
 
@@ -124,6 +136,29 @@ def _results(
     result = min(fresh, key=lambda item: ("/." in f"/{item.path}", item.path.count("/")))
     old = [item for item in usable if holds_baselines(item.path) and item.format == result.format]
     return result, old[0] if old and not baseline.found else None
+
+
+def _suite(
+    discovery: Discovery, command: BenchCommand | None, current: PathChoice, result: ResultFile | None
+) -> BenchSuite | None:
+    """Return the suite to run, unless there are summaries, a command that writes them, or results to compare."""
+    if current.found or result is not None or (command is not None and command.measures):
+        return None
+    suite = next((suite for suite in discovery.suites if suite.format is not None), None)
+    configured = discovery.configured
+    is_other = suite is not None and configured is not None and configured.current != (suite.current,)
+    return None if is_other else suite
+
+
+def _first_baseline(discovery: Discovery, baseline: PathChoice) -> str | None:
+    """Return the place of the baseline if it does not exist yet."""
+    configured = discovery.configured
+    place = configured.baseline[0] if configured is not None and configured.baseline else baseline.paths[0]
+    return None if baseline.found or not is_plain(place) else place
+
+
+def _remarks(discovery: Discovery) -> Iterator[str]:
+    yield from (suite.remark for suite in discovery.suites if suite.remark is not None)
 
 
 def _unused_results(discovery: Discovery, *used: ResultFile | None) -> Iterator[str]:
@@ -159,18 +194,22 @@ def _already_written(paths: Sequence[str]) -> str:
     return f"; already written: {', '.join(paths)}" if paths else ""
 
 
-def describe_init(plan: InitPlan, written: Iterable[str]) -> tuple[str, ...]:
-    """Return the report for the user, in lines."""
+def describe_init(plan: InitPlan, written: Iterable[str] | None) -> tuple[str, ...]:
+    """Return the report for the user, in lines. `written` is None for a dry run, whose report holds the new files."""
     lines = [*plan.found]
-    written = tuple(written)
+    done = tuple(written or ())
     for file in plan.files:
-        if file.path in written:
+        if file.path in done:
             lines.append(f"wrote {file.path}: {file.summary}")
         elif file.state == "same":
             lines.append(f"unchanged: {file.path}")
-        else:
+        elif file.state == "different":
             lines.append(f"left alone: {file.path} already exists; init would have written: {file.summary}")
-    if not written:
+        elif written is None:
+            lines += [f"would write {file.path}:", *(f"  | {line}" for line in file.contents.splitlines())]
+        else:
+            lines.append(f"not written: {file.path}: {file.summary}")
+    if not done:
         lines.append("nothing was written")
     lines += [f"to fill in: {point}" for point in plan.open_points]
     return (*lines, "next:", *(f"  {command}" for command in plan.next_commands))
@@ -202,13 +241,11 @@ def _describe_discovery(discovery: Discovery, guarding: Sequence[str]) -> Iterat
         yield f"found results of {result.format} in {result.path}"
     if len(discovery.results) > _SHOWN:
         yield f"found {len(discovery.results) - _SHOWN} more result files"
+    for suite in discovery.suites:
+        yield f"found benchmarks of {suite.tool} in {suite.source}"
     if not discovery.summaries and not discovery.results:
-        yield "found no summaries yet"
-    if discovery.commands:
-        first, *others = discovery.commands
-        yield f"found the bench command `{first.command}` in {first.source}"
-        if others:
-            yield f"found more commands, not used: {_some([f'`{item.command}`' for item in others])}"
+        yield "found no results yet" if discovery.suites else "found no summaries yet"
+    yield from _describe_commands(discovery)
     configured = discovery.configured
     if configured is not None and configured.path != FILE_NAME:
         yield f"found the guard's configuration in {configured.path}: no {FILE_NAME} is written"
@@ -216,6 +253,14 @@ def _describe_discovery(discovery: Discovery, guarding: Sequence[str]) -> Iterat
         yield f"found {path}, which already runs aether-guard: no workflow is written"
     for line in discovery.unread:
         yield f"skipped: {line}"
+
+
+def _describe_commands(discovery: Discovery) -> Iterator[str]:
+    if discovery.commands:
+        first, *others = discovery.commands
+        yield f"found the bench command `{first.command}` in {first.source}"
+        if others:
+            yield f"found more commands, not used: {_some([f'`{item.command}`' for item in others])}"
 
 
 def _describe_folder(folder: SummaryFolder) -> str:
@@ -231,11 +276,9 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _open_points(
-    discovery: Discovery, hosts: Sequence[CiHost], measuring: WorkflowSpec, baseline: PathChoice, current: PathChoice
+    discovery: Discovery, hosts: Sequence[CiHost], baseline: PathChoice, current: PathChoice
 ) -> Iterator[str]:
     """Yield the facts that could not be detected, each with the line to fill in."""
-    workflow, key = (GITLAB_FILE, "script:") if hosts[:1] == ("gitlab",) else (GITHUB_FILE, "run:")
-    yield from _doubts(measuring, current, f"`{key} YOUR COMMAND` in {workflow}" if hosts else "`YOUR COMMAND`")
     for side, name in ((baseline, "baseline"), (current, "current")):
         for line in side.left_out:
             yield f"summaries left out of `{name} = [...]` in {FILE_NAME}: {line}"
@@ -251,9 +294,12 @@ def _open_points(
         yield "this folder is not a git repository: `git init`"
 
 
-def _doubts(measuring: WorkflowSpec, current: PathChoice, line: str) -> Iterator[str]:
-    """Yield the unknown facts about the bench command; `line` is the place to write it."""
-    command = measuring.command
+def _doubts(
+    command: BenchCommand | None, measuring: WorkflowSpec, current: PathChoice, hosts: Sequence[CiHost]
+) -> Iterator[str]:
+    """Yield the unknown facts about the bench command, each with the line to fill in."""
+    workflow, key = (GITLAB_FILE, "script:") if hosts[:1] == ("gitlab",) else (GITHUB_FILE, "run:")
+    line = f"`{key} YOUR COMMAND` in {workflow}" if hosts else "`YOUR COMMAND`"
     if command is None:
         yield f"the command that runs your benches: {line}"
         return
@@ -269,13 +315,19 @@ def _branch(discovery: Discovery) -> str | None:
     return branch if branch and _BRANCH.fullmatch(branch) else None
 
 
+def _next_with_suite(suite: BenchSuite, baseline: PathChoice) -> tuple[str, ...]:
+    check = f"{CHECK} --from {suite.format}"
+    keep = f"aether-guard import {suite.format} {shlex.quote(suite.current)} --out {baseline.paths[0]}"
+    return (*suite.install, *suite.measure, check if baseline.found else keep)
+
+
 def _next_commands(
     command: BenchCommand | None,
     baseline: PathChoice,
     current: PathChoice,
     files: Sequence[PlannedFile],
     result: ResultFile | None,
-) -> tuple[str, str]:
+) -> tuple[str, ...]:
     if result is not None:
         check = f"{CHECK} --from {result.format}"
         if not baseline.found:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-
-from aether_guard.init.model import BenchCommand, Tool
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
+
+    from aether_guard.init.model import BenchCommand, BenchSuite, Tool
 
 GITHUB_FILE = ".github/workflows/benchmarks.yml"
 GITLAB_FILE = ".gitlab-ci.benchmarks.yml"
@@ -52,28 +54,83 @@ NEEDS: dict[Tool, ToolRequirements] = {
 
 
 class WorkflowSpec(Struct, frozen=True, kw_only=True):
-    """The contents of a workflow: the bench command (None: to be filled in), result folders, and the check."""
+    """The contents of a workflow.
 
-    command: BenchCommand | None
+    `install` are the commands that install what the benches need, in addition to the Python `packages`, and `measure`
+    the commands that measure; without any, they are left to fill in. `folders` hold the results. With `compares` a job
+    for pull requests runs `aether-guard ab` as the configuration describes. `first_baseline` is the place of a baseline
+    that does not exist yet.
+    """
+
+    measure: tuple[str, ...]
     folders: tuple[str, ...]
+    packages: tuple[str, ...] = ()
+    install: tuple[str, ...] = ()
+    image: str = PYTHON_IMAGE
     check: str = CHECK
     branch: str = "main"
-    has_lock: bool = True
+    compares: bool = False
+    first_baseline: str | None = None
 
     @property
-    def needs(self) -> ToolRequirements:
-        """The requirements of the command."""
-        if self.command is None:
-            return ToolRequirements()
-        needs = NEEDS[self.command.tool]
-        commands = needs.commands if self.has_lock else ("npm install",)
-        return ToolRequirements(
-            (*needs.packages, *self.command.install), commands if needs.commands else (), needs.image
+    def checks(self) -> tuple[str, ...]:
+        """The commands that compare with the committed baseline; without a baseline they print the next step."""
+        if self.first_baseline is None:
+            return (self.check,)
+        path = shlex.quote(self.first_baseline)
+        return (
+            f"if [ -e {path} ]; then {self.check};",
+            f'else echo "nothing to compare yet: commit a baseline in {self.first_baseline}"; fi',
         )
 
 
-def render_configuration(baseline: Iterable[str], current: Iterable[str]) -> str:
+def for_command(command: BenchCommand | None, names: Collection[str]) -> WorkflowSpec:
+    """Return a workflow with a command of the repository, whose top folder has entries with these names."""
+    if command is None:
+        return WorkflowSpec(measure=(), folders=())
+    needs = NEEDS[command.tool]
+    install = needs.commands
+    if command.tool == "npm" and "package-lock.json" not in names:
+        install = ("npm install",)
+    return WorkflowSpec(
+        measure=(command.command,),
+        folders=(),
+        packages=(*needs.packages, *command.install),
+        install=install,
+        image=needs.image,
+    )
+
+
+def for_suite(suite: BenchSuite) -> WorkflowSpec:
+    """Return a workflow that runs a suite of another tool."""
+    return WorkflowSpec(
+        measure=suite.measure,
+        folders=(),
+        install=suite.install,
+        image=suite.image or PYTHON_IMAGE,
+    )
+
+
+def render_configuration(baseline: Iterable[str], current: Iterable[str], suite: BenchSuite | None = None) -> str:
     """Return `aether.toml`."""
+    return _render_guard_table(baseline, current) + _render_ab_table(suite)
+
+
+def _render_ab_table(suite: BenchSuite | None) -> str:
+    if suite is None or suite.compare is None:
+        return ""
+    run = suite.compare
+    keys = {"run": run.run, "from": suite.format, "results": run.results}
+    lines = "".join(f"{key} = {_quoted(value)}\n" for key, value in keys.items() if value is not None)
+    setup = f"setup = {_array(run.setup)}\n" if run.setup else ""
+    return f"\n# `aether-guard ab --base REV` runs this for both revisions in turn.\n[ab]\n{lines}{setup}"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _render_guard_table(baseline: Iterable[str], current: Iterable[str]) -> str:
     return (
         "# Paths and gate of `aether-guard check`; `aether-guard policy` prints the policy of each bench.\n"
         "\n"
@@ -92,20 +149,18 @@ def summarize_configuration(baseline: Iterable[str], current: Iterable[str]) -> 
 
 def summarize_workflow(measuring: WorkflowSpec) -> str:
     """Return the steps of a workflow in one line."""
-    command = "a command to fill in" if measuring.command is None else f"`{measuring.command.command}`"
-    return f"{command}, then `{measuring.check}`, then an upload of {', '.join(measuring.folders)}"
+    command = f"`{measuring.measure[-1]}`" if measuring.measure else "a command to fill in"
+    steps = f"{command}, then `{measuring.check}`, then an upload of {', '.join(measuring.folders)}"
+    return f"{steps}; on pull requests `aether-guard ab`" if measuring.compares else steps
 
 
 def render_github(measuring: WorkflowSpec) -> str:
     """Return the workflow for GitHub."""
-    install = ["python -m pip install " + " ".join(["aether-guard", *measuring.needs.packages])]
-    install += measuring.needs.commands
-    if measuring.command is None:
-        measure = [f'echo "::error file={GITHUB_FILE}::{FILL_IN}"', "exit 1"]
-    else:
-        measure = [measuring.command.command]
+    install = ["python -m pip install " + " ".join(["aether-guard", *measuring.packages]), *measuring.install]
+    measure = list(measuring.measure) or [f'echo "::error file={GITHUB_FILE}::{FILL_IN}"', "exit 1"]
+    only_push = "    if: github.event_name != 'pull_request'\n" if measuring.compares else ""
     return f"""\
-# Runs the benches, compares the summaries with the committed baselines, and uploads them.
+# Runs the benches, compares the results with the committed baselines, and uploads them.
 # Written by `aether-guard init`, which does not overwrite it: edit it as needed.
 name: Benchmarks
 
@@ -121,8 +176,10 @@ concurrency:
   cancel-in-progress: ${{{{ github.event_name == 'pull_request' }}}}
 
 jobs:
+{_github_comparison(measuring)}\
   benchmarks:
     name: Benchmarks
+{only_push}\
     runs-on: ubuntu-latest
     timeout-minutes: 60
     permissions:
@@ -139,8 +196,8 @@ jobs:
       - name: Measure
         run: {_run(measure)}
       - name: Compare with the committed baselines
-        run: {measuring.check}
-      - name: Keep the summaries
+        run: {_run(list(measuring.checks))}
+      - name: Keep the results
         if: always()
         uses: {UPLOAD_ARTIFACT}
         with:
@@ -150,22 +207,51 @@ jobs:
 """
 
 
+def _github_comparison(measuring: WorkflowSpec) -> str:
+    """Return the job that compares a pull request with its base, or nothing."""
+    if not measuring.compares:
+        return ""
+    return f"""\
+  compare:
+    name: Compare with the base branch
+    if: github.event_name == 'pull_request'
+    runs-on: ubuntu-latest
+    timeout-minutes: 60
+    permissions:
+      contents: read
+    steps:
+      - uses: {CHECKOUT}
+        with:
+          persist-credentials: false
+          fetch-depth: 0
+      - uses: {SETUP_PYTHON}
+        with:
+          python-version: "{PYTHON}"
+      - name: Install
+        run: python -m pip install 'aether-guard[ab]'
+      - name: Run both versions in turn
+        env:
+          BASE: ${{{{ github.base_ref }}}}
+        run: aether-guard ab --base "origin/$BASE"
+
+"""
+
+
 def render_gitlab(measuring: WorkflowSpec) -> str:
     """Return the GitLab jobs, in a file to be included: one measures, one compares, each in its own image."""
-    needs = measuring.needs
-    install = [f"python -m pip install {' '.join(needs.packages)}"] if needs.packages else []
-    before = [*install, *needs.commands]
-    if measuring.command is None:
-        script = [f'echo "{FILL_IN}, in {GITLAB_FILE}"', "exit 1"]
-    else:
-        script = [measuring.command.command]
+    install = [f"python -m pip install {' '.join(measuring.packages)}"] if measuring.packages else []
+    before = [*install, *measuring.install]
+    script = list(measuring.measure) or [f'echo "{FILL_IN}, in {GITLAB_FILE}"', "exit 1"]
+    on_requests = '    - if: $CI_PIPELINE_SOURCE == "merge_request_event"\n' if not measuring.compares else ""
+    check = f"{measuring.check} --format junit -o {REPORT}"
+    checks = replace(measuring, check=check).checks
     return f"""\
-# Runs the benches, compares the summaries with the committed baselines, and uploads them. Both jobs run in the stage
+# Runs the benches, compares the results with the committed baselines, and uploads them. The jobs run in the stage
 # `test`. Written by `aether-guard init`, which does not overwrite it: edit it as needed.
 benchmarks:
-  image: {needs.image}
+  image: {measuring.image}
   rules: &when
-    - if: $CI_PIPELINE_SOURCE == "merge_request_event"
+{on_requests}\
     - if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH
 {_list("before_script", before)}{_list("script", script)}\
   artifacts:
@@ -178,14 +264,35 @@ benchmarks-check:
   needs: [benchmarks]
   before_script:
     - python -m pip install aether-guard
-  script:
-    - {measuring.check} --format junit -o {REPORT}
+{_list("script", [" ".join(checks)])}\
   artifacts:
     when: always
     expire_in: 30 days
     reports:
       junit: {REPORT}
-"""
+{_gitlab_comparison(measuring)}"""
+
+
+def _gitlab_comparison(measuring: WorkflowSpec) -> str:
+    """Return the job that compares a merge request with its target, or nothing."""
+    if not measuring.compares:
+        return ""
+    command = 'aether-guard ab --base "$CI_MERGE_REQUEST_DIFF_BASE_SHA"'
+    before = ["python -m pip install 'aether-guard[ab]'"]
+    if measuring.image != PYTHON_IMAGE:
+        before = [
+            "apt-get update && apt-get install -y git python3-venv",
+            "python3 -m venv /opt/aether && /opt/aether/bin/pip install 'aether-guard[ab]'",
+            "export PATH=/opt/aether/bin:$PATH",
+        ]
+    return f"""
+benchmarks-compare:
+  image: {measuring.image}
+  rules:
+    - if: $CI_PIPELINE_SOURCE == "merge_request_event"
+  variables:
+    GIT_DEPTH: 0
+{_list("before_script", before)}{_list("script", [command])}"""
 
 
 def _array(paths: Iterable[str]) -> str:
