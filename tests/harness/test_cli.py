@@ -356,8 +356,63 @@ def test_a_bench_of_a_third_party_is_listed(aether_bench: Run) -> None:
 def test_a_bench_of_a_third_party_runs(run: Run, tmp_path: Path) -> None:
     done = run("sorting", "-p", "sort.count=500")
     assert (done.returncode, done.stderr) == (0, "")
+    summary = read_summary(str(tmp_path / "out" / "bench-sort-count-500.json"))
+    assert (summary.bench_id, summary.params) == ("sorting[count=500]", {"count": 500})
+
+
+def test_other_parameters_do_not_replace_the_default_summary(run: Run, tmp_path: Path) -> None:
+    assert run("sorting").returncode == 0
+    before = (tmp_path / "out" / "bench-sort.json").read_bytes()
+    assert run("sorting", "-p", "sort.count=500").returncode == 0
+    assert run("sorting", "-p", "sort.count=1000").returncode == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "bench-sort-count-500.json",
+        "bench-sort.json",
+    ]
+    assert (tmp_path / "out" / "bench-sort.json").read_bytes() != before  # 1,000 is the default
+
+
+def test_a_folder_stands_for_its_bench_files(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "benchmarks"
+    (folder / "io").mkdir(parents=True)
+    text = "from aether_harness import bench\n\n@bench\ndef parse(size: int = 10):\n    sum(range(size))\n"
+    (folder / "a.py").write_text(text)
+    (folder / "io" / "b.py").write_text(text)
+    (folder / "setup.py").write_text("raise SystemExit('not a bench file')\n")
+    done = run(str(folder), "-p", "a-parse.size=20")
+    assert (done.returncode, done.stderr) == (0, "")
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["bench-a-parse-size-20.json", "bench-b-parse.json"]
+    summary = read_summary(str(tmp_path / "out" / names[0]))
+    assert (summary.bench_id, summary.params) == ("a/parse[size=20]", {"size": 20})
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("./nothing", "./nothing: no such file or folder"),
+        ("./empty", "./empty: no file in this folder has a function under @bench"),
+        ("sortin", "sortin: no such bench; did you mean sorting?"),
+        ("bench.py::pars", "bench.py::pars: no bench pars; did you mean parse?"),
+    ],
+)
+def test_a_name_without_benches_is_one_line(
+    aether_bench: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, problem: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bench.py").write_text("from aether_harness import bench\n\n@bench\ndef parse():\n    pass\n")
+    done = aether_bench("run", name)
+    assert (done.returncode, done.stderr) == (2, f"aether-bench: {problem}\n")
+
+
+def test_max_time_leaves_one_round_per_bench(run: Run, tmp_path: Path) -> None:
+    done = run("sorting", "--rounds", "50", "--max-time", "0.001")
+    assert (done.returncode, done.stderr) == (0, "")
     summary = read_summary(str(tmp_path / "out" / "bench-sort.json"))
-    assert (summary.bench_id, summary.params) == ("sorting", {"count": 500})
+    assert summary.samples is not None
+    assert len(summary.samples) == 1
+    assert "1 of 50 rounds, bounded by --max-time" in (summary.notes or "")
 
 
 # doctor

@@ -4,21 +4,23 @@ import asyncio
 import threading
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import anyio.lowlevel
+import msgspec
 import pytest
 from sniffio import current_async_library
 
 from aether_harness import BenchError, Benchmark, RoundContext, SampleResult, UsageError, bench
-from aether_harness.benchmark.decorator import FunctionBench, NoParams
+from aether_harness.benchmark.parameters import build_params
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from contextlib import AbstractContextManager
 
     from aether_harness import Session
+    from aether_harness.benchmark.decorator import FunctionBench
 
     Opened = Callable[[FunctionBench], AbstractContextManager[Session]]
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def opened(place: RoundContext) -> Opened:
     """Return a function that opens a bench."""
-    return lambda made: made.open(NoParams(), place)
+    return lambda made: made.open(made.params_type(), place)
 
 
 @pytest.fixture
@@ -308,3 +310,60 @@ def test_a_throughput_of_a_coroutine_says_how_many_bytes_it_returned(opened: Ope
         sampled = session.sample()
     assert sampled is not None
     assert sampled.moved_bytes == 2048
+
+
+def test_arguments_with_defaults_are_parameters() -> None:
+    @bench
+    def parse(size: int = 10, *, mode: Literal["a", "b"] = "a", ratio=0.5, load: object = len) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
+        seen.append((size, mode, ratio, load))
+
+    seen: list[Any] = []
+    assert msgspec.to_builtins(parse.params_type()) == {"size": 10, "mode": "a", "ratio": 0.5}
+    params = build_params(parse.params_type, "parse", {"size": "20", "mode": "b", "ratio": "2"})
+    with parse.open(params, RoundContext(folder=".")) as session:
+        session.sample()
+    assert seen == [(20, "b", 2.0, len)]
+    with pytest.raises(UsageError, match=r"-p parse\.mode=c"):
+        build_params(parse.params_type, "parse", {"mode": "c"})
+
+
+def test_a_set_up_has_parameters_too(events: list[str]) -> None:
+    def numbers(size: int = 3) -> Iterator[list[int]]:
+        events.append(f"set up {size}")
+        yield list(range(size))
+
+    @bench(setup=numbers)
+    def add(values: list[int], start: int = 0) -> None:
+        events.append(f"sum {sum(values, start)}")
+
+    assert msgspec.to_builtins(add.params_type()) == {"size": 3, "start": 0}
+    params = build_params(add.params_type, "add", {"size": "4", "start": "100"})
+    with add.open(params, RoundContext(folder=".")) as session:
+        session.sample()
+    assert events == ["set up 4", "sum 106"]
+
+
+def test_a_coroutine_takes_its_parameters(events: list[str]) -> None:
+    async def ready(size: int = 3) -> AsyncIterator[int]:
+        yield size
+
+    @bench(setup=ready)
+    async def wait(value: int, times: int = 1) -> None:
+        await anyio.lowlevel.checkpoint()
+        events.append(f"{value} {times}")
+
+    params = build_params(wait.params_type, "wait", {"size": "5", "times": "2"})
+    with wait.open(params, RoundContext(folder=".")) as session:
+        session.sample()
+    assert events == ["5 2"]
+
+
+def test_a_parameter_of_two_defaults_is_refused() -> None:
+    def ready(size: int = 3) -> Iterator[int]:
+        yield size
+
+    def wait(value: int, size: int = 4) -> None:
+        del value, size
+
+    with pytest.raises(UsageError, match="wait: size differs between the function and its setup"):
+        bench(setup=ready)(wait)

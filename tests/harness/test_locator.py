@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -7,8 +8,8 @@ import pytest
 from msgspec import Struct
 
 from aether_harness import Benchmark, UsageError, bench
-from aether_harness.benchmark.decorator import NoParams
 from aether_harness.discovery import locator
+from aether_harness.discovery.locator import LocatedBench
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,10 @@ class Needy(Struct, frozen=True, kw_only=True):
     size: int = 1
 
 
+class Nothing(Struct, frozen=True, kw_only=True):
+    """No parameters."""
+
+
 class Made:
     """A bench in order, until an attribute of it is changed."""
 
@@ -28,7 +33,7 @@ class Made:
     name: Any = "mine"
     about = "a bench"
     metric: Metric = "duration_ms"
-    params_type: Any = NoParams
+    params_type: Any = Nothing
 
     def open(self, params: Any, place: Any) -> AbstractContextManager[Any]:
         return nullcontext((params, place))
@@ -71,7 +76,7 @@ def test_a_short_name_that_cannot_stand_in_a_files_name_is_refused(made: Callabl
         ({"metric": "value"}, "mine: metric 'value'"),
         ({"reference": "memory"}, "mine: reference 'memory': no such kernel; did you mean memory-1?"),
         ({"params_type": dict}, "mine: params_type"),
-        ({"params_type": NoParams()}, "mine: params_type"),
+        ({"params_type": Nothing()}, "mine: params_type"),
         ({"params_type": Needy}, "mine: params_type: files has no default"),
     ],
 )
@@ -94,3 +99,27 @@ def test_a_bench_may_have_one_name_as_both(made: Callable[..., Benchmark]) -> No
     benches = [made(bench_id=name, name=name) for name in ("one", "two")]
     locator.check_distinct(benches)
     assert {each.bench_id for each in benches} == {"one", "two"}
+
+
+def test_benches_of_one_name_are_qualified_by_their_files() -> None:
+    def names(*paths: str) -> list[tuple[str, str]]:
+        benches = [
+            LocatedBench(bench=bench(bench_id="parse")(len), address=locator.FileAddress(path, "parse"))
+            for path in paths
+        ]
+        return [(each.bench_id, each.name) for each in locator.qualify(benches)]
+
+    root = f"{os.sep}x"
+    assert names(f"{root}{os.sep}a.py") == [("parse", "parse")]
+    assert names(f"{root}{os.sep}a.py", f"{root}{os.sep}b.py") == [("a/parse", "a-parse"), ("b/parse", "b-parse")]
+    same = [os.sep.join([root, folder, "a.py"]) for folder in ("io", "net")]
+    assert names(*same) == [("io/a/parse", "io-a-parse"), ("net/a/parse", "net-a-parse")]
+
+
+def test_a_plugin_keeps_its_name_next_to_a_file() -> None:
+    found = [
+        LocatedBench(bench=bench(bench_id="parse")(len), address=locator.EntryPointAddress("parse")),
+        LocatedBench(bench=bench(bench_id="parse")(len), address=locator.FileAddress("a.py", "parse")),
+    ]
+    with pytest.raises(UsageError, match="two benches are named parse"):
+        locator.check_distinct(locator.qualify(found))

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from aether_harness import bench
-from aether_harness.benchmark.decorator import NoParams
 from aether_harness.discovery.locator import EntryPointAddress, LocatedBench, RunTarget, target_of
 from aether_harness.machine.affinity import CpuAssignment
 from aether_harness.measure.summarize import (
@@ -43,7 +42,7 @@ class Params(Struct, frozen=True, kw_only=True):
 
 def target(metric: Metric = "duration_ms", params: Struct | None = None, reference: str = "memory-1") -> RunTarget:
     made = bench(bench_id="mine", metric=metric, reference=reference)(len)
-    return target_of(LocatedBench(bench=made, address=EntryPointAddress("mine")), params or NoParams())
+    return target_of(LocatedBench(bench=made, address=EntryPointAddress("mine")), params or made.params_type())
 
 
 def test_the_samples_are_an_array_a_round_and_so_are_the_references(round_of: RoundOf, plan: PlanOf) -> None:

@@ -85,7 +85,7 @@ def add_measurement_options(parser: argparse.ArgumentParser, *, default_profile:
 def add_timeout(parser: argparse.ArgumentParser, what: str) -> None:
     """Add the option that bounds how long a process of a bench takes for one step."""
     parser.add_argument(
-        "--timeout", type=_seconds, default=60.0, metavar="S", help=f"seconds {what} may take; %(default)g"
+        "--timeout", type=seconds, default=60.0, metavar="S", help=f"seconds {what} may take; %(default)g"
     )
 
 
@@ -151,11 +151,12 @@ def _cpu_list(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"{text!r}: write CPU numbers with commas, for example 0,1") from None
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """Return a positive number of seconds, as argparse wants it."""
     try:
-        seconds = float(text)
+        number = float(text)
     except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
+        number = 0.0
+    if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r}: takes a positive number of seconds")
-    return seconds
+    return number

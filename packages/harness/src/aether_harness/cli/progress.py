@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from contextlib import contextmanager
 from itertools import count
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from aether_schema import quantile
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
     from aether_harness.measure.plan import Profile
     from aether_harness.measure.runner import Observer, RoundResult
     from aether_schema import Summary
+
+
+#: A log has no longer gap than this, and no estimate of less than SHORT_S.
+SILENCE_S = 30.0
+SHORT_S = 3.0
 
 
 class NullObserver:
@@ -34,19 +41,50 @@ class NullObserver:
 
 
 class LogObserver(NullObserver):
-    """A line a round on the error stream, for logs."""
+    """A line per round on the error stream, for logs; at least one every SILENCE_S seconds while samples are taken."""
 
-    def __init__(self, rounds: int, units: dict[str, str]) -> None:
-        """Count rounds out of `rounds`; `units` are the units of the benches."""
+    def __init__(
+        self,
+        rounds: int,
+        units: dict[str, str],
+        max_time_s: float | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """Count rounds out of `rounds`; `units` are the units of the benches. The run ends after `max_time_s`."""
         self._rounds = rounds
         self._units = units
+        self._limit_s = math.inf if max_time_s is None else max_time_s
+        self._clock = clock
+        self._started = self._printed = clock()
+        self._done = 0
+
+    def sample_taken(self, bench_id: str, round_number: int, kept: int) -> None:
+        """Print the place of the run if the last line is old."""
+        if self._clock() - self._printed >= SILENCE_S:
+            self._print(f"{bench_id}: round {round_number} of {self._rounds}: {kept} samples")
 
     def round_ended(self, bench_id: str, round_number: int, record: RoundResult) -> None:
-        """Print the figures of the round."""
+        """Print the figures of the round, and the time that is left."""
+        self._done += 1
         p50 = quantile((taken.value for taken in record.samples), 0.5)
         retaken = f", {record.retaken} disturbed and retaken" if record.retaken else ""
-        said = f"{bench_id}: round {round_number} of {self._rounds}: p50 {p50:.5g} {self._units[bench_id]}{retaken}"
-        print(said, file=sys.stderr, flush=True)
+        line = f"{bench_id}: round {round_number} of {self._rounds}: p50 {p50:.5g} {self._units[bench_id]}{retaken}"
+        self._print(line + self._left())
+
+    def bench_failed(self, bench_id: str, error: RoundError) -> None:  # noqa: ARG002 - the interface's
+        """Count no more rounds of this bench."""
+        self._units = {name: unit for name, unit in self._units.items() if name != bench_id}
+
+    def _left(self) -> str:
+        """Return the time that is left, from the rounds so far; nothing if it is short."""
+        elapsed_s = self._clock() - self._started
+        waiting = len(self._units) * self._rounds - self._done
+        left_s = min(elapsed_s / self._done * waiting, self._limit_s - elapsed_s)
+        return f", about {format_seconds(left_s)} left" if left_s >= SHORT_S else ""
+
+    def _print(self, line: str) -> None:
+        self._printed = self._clock()
+        print(line, file=sys.stderr, flush=True)
 
 
 class BarObserver(NullObserver):
@@ -69,12 +107,14 @@ class BarObserver(NullObserver):
 
 
 @contextmanager
-def progress_observer(profile: Profile, units: dict[str, str], *, quiet: bool) -> Iterator[Observer]:
+def progress_observer(
+    profile: Profile, units: dict[str, str], *, quiet: bool, max_time_s: float | None = None
+) -> Iterator[Observer]:
     """Yield the observer that fits the error stream. `units` maps bench ids to units."""
     if quiet:
         yield NullObserver()
     elif not sys.stderr.isatty():
-        yield LogObserver(profile.rounds, units)
+        yield LogObserver(profile.rounds, units, max_time_s)
     else:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -112,6 +152,14 @@ def progress_counter(what: str, total: int, *, quiet: bool) -> Iterator[Callable
         with Progress(*columns, console=Console(stderr=True), refresh_per_second=4, transient=True) as progress:
             task = progress.add_task(what, total=total)
             yield lambda: progress.advance(task)
+
+
+def format_seconds(seconds: float) -> str:
+    """Return `40 s`, `12 min` or `3.5 h`."""
+    minute, hour = 60, 3600
+    if seconds < 2 * minute:
+        return f"{seconds:.0f} s"
+    return f"{seconds / minute:.0f} min" if seconds < 2 * hour else f"{seconds / hour:.1f} h"
 
 
 def results_table(rows: Sequence[tuple[Summary, str]]) -> str:

@@ -20,6 +20,7 @@ from aether_harness.cli.options import (
     ensure_output_folder,
     plan_from_options,
     print_run_header,
+    seconds,
 )
 from aether_harness.cli.progress import progress_observer, results_table
 from aether_harness.cli.sweep_table import notes_not_in_table, sweep_table
@@ -49,11 +50,13 @@ DEFAULT_FOLDER = "target/benchmarks"
 EXAMPLE = """example:
   aether-bench run packaging --profile quick -p pack.files=1000
     measures the packaging of 1,000 files in 2 rounds and writes
-    target/benchmarks/bench-pack.json
+    target/benchmarks/bench-pack-files-1000.json; without -p it is
+    bench-pack.json
   aether-bench run streaming -p stream.chunk=4K,64K --plot chunk.png
     measures two points of a sweep, a summary each, and draws them
-  aether-bench run my_bench.py
-    measures the functions under @bench in that file
+  aether-bench run benchmarks my_bench.py::parse --max-time 300
+    measures the functions under @bench in that folder, and one of a
+    file; starts no round after 5 minutes
   aether-bench run --exec 'gzip -kf big.txt' --name gzip
 
 """
@@ -63,12 +66,18 @@ def register(commands: Commands[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     parser = add_command(commands, "run", "measure benches and write their summaries", EXAMPLE + EXIT_STATUSES, run)
     parser.add_argument(
-        "benches", nargs="*", metavar="BENCH", help="a bench's id or short name, or FILE.py; all, if none is given"
+        "benches",
+        nargs="*",
+        metavar="BENCH",
+        help="a bench's id or short name, FILE.py, FILE.py::ID or a folder [default: every installed bench]",
     )
     parser.add_argument(
         "--exec", dest="commands", action="append", default=[], metavar="COMMAND", help="make a bench of a command"
     )
     parser.add_argument("--name", action="append", default=[], metavar="ID", help="the id of the --exec before it")
+    parser.add_argument(
+        "--max-time", type=seconds, metavar="S", help="start no round after S seconds; each bench gets one round"
+    )
     parser.add_argument("--plot", metavar="FILE", help="a picture of a sweep (needs the extra `plot`)")
     add_measurement_options(parser, default_profile=DEFAULT_PROFILE, default_out=DEFAULT_FOLDER)
 
@@ -91,8 +100,8 @@ def run(options: argparse.Namespace) -> int:
     units = {target.bench_id: UNIT_OF_METRIC[target.metric] for target in targets}
     clocks_apart_s = time.time() - time.monotonic()
     machine_state()  # so that later calls report the time in between
-    with progress_observer(plan.profile, units, quiet=options.quiet) as observer:
-        outcomes = run_benches(targets, plan, observer)
+    with progress_observer(plan.profile, units, quiet=options.quiet, max_time_s=options.max_time) as observer:
+        outcomes = run_benches(targets, plan, observer, options.max_time)
     circumstances = RunMetadata(
         ended=datetime.now(UTC),
         commit=_commit(),

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from aether_harness.benchmark.parameters import suggestion
 from aether_harness.benchmark.protocol import Benchmark
 from aether_harness.discovery.locator import FileAddress, LocatedBench, check_bench, check_distinct
 from aether_harness.errors import HarnessError, UsageError, in_a_line
@@ -32,7 +33,8 @@ def locate_benches(text: str) -> list[LocatedBench]:
     if wanted:
         found = [item for item in found if item.bench.bench_id == wanted]
     if not found:
-        what = f"no bench {wanted}" if wanted else "no bench: put @bench over a function"
+        known = [bench.bench_id for bench in benches]
+        what = f"no bench {wanted}{suggestion(wanted, known)}" if wanted else "no bench: put @bench over a function"
         raise UsageError(f"{text}: {what}")
     return found
 

@@ -17,7 +17,7 @@ from msgspec.structs import asdict, replace
 
 from aether_harness.benchmark.parameters import parse_settings, suggestion
 from aether_harness.discovery.bench_file import locate_benches
-from aether_harness.discovery.locator import RunTarget, check_distinct, target_of
+from aether_harness.discovery.locator import RunTarget, check_distinct, qualify, target_of
 from aether_harness.discovery.registry import installed_benches, select_benches
 from aether_harness.errors import HarnessError, UsageError
 from aether_harness.sweep.sweep import expand_sweep
@@ -35,7 +35,8 @@ class BenchSelection(Struct, frozen=True, kw_only=True):
     """The benches to describe, and their parameters; all installed benches if `names` is empty.
 
     A name is a bench's id or short name, or a Python file that defines benches (`FILE.py`, `FILE.py::ID`). The plugins
-    `left_out` are not imported. With `all_params` the parameters of a bench hold its defaults in any case.
+    `left_out` are not imported. With `all_params` the parameters of a bench hold its defaults in any case. With
+    `named_by_params` a bench whose parameters are not its defaults has them in its id and name.
     """
 
     names: tuple[str, ...] = ()
@@ -43,6 +44,7 @@ class BenchSelection(Struct, frozen=True, kw_only=True):
     in_lines: bool = False
     left_out: tuple[str, ...] = ()
     all_params: bool = False
+    named_by_params: bool = False
 
 
 class Importing(Struct, frozen=True, tag=True):
@@ -86,8 +88,13 @@ def describe(wanted: BenchSelection, announce: Callable[[Importing], object]) ->
         selected += select_benches(found, others) if wanted.names else found
         if not (selected or errors or wanted.left_out or wanted.all_params):
             raise UsageError("no bench is installed: install aether-pack-bench or aether-stream-bench")
-    check_distinct(item.bench for item in selected)
-    targets = map(_with_defaults, selected) if wanted.all_params else _with_params(selected, settings)
+    selected = qualify(selected)
+    check_distinct(selected)
+    targets = (
+        map(_with_defaults, selected)
+        if wanted.all_params
+        else _with_params(selected, settings, naming=wanted.named_by_params)
+    )
     return Benches(tuple(targets), tuple(errors))
 
 
@@ -97,22 +104,23 @@ def _with_defaults(found: LocatedBench) -> RunTarget:
     return replace(target_of(found, params), params=msgspec.to_builtins(asdict(params)))
 
 
-def _with_params(selected: Sequence[LocatedBench], settings: dict[str, dict[str, str]]) -> list[RunTarget]:
+def _with_params(
+    selected: Sequence[LocatedBench], settings: dict[str, dict[str, str]], *, naming: bool
+) -> list[RunTarget]:
     """Return the targets of a run, every setting given to its bench; one a point where a setting is a list.
 
     Raises:
         UsageError: a setting is for a bench that is not in the run, or does not fit it.
 
     """
-    known = {name for item in selected for name in (item.bench.bench_id, item.bench.name)}
+    known = {name for item in selected for name in (item.bench_id, item.name)}
     for name in settings:
         if name not in known:
             raise UsageError(f"-p {name}.…: no such bench in this run{suggestion(name, known)}")
     targets: list[RunTarget] = []
     for item in selected:
-        bench = item.bench
-        mine = {**settings.get(bench.bench_id, {}), **settings.get(bench.name, {})}
-        targets += expand_sweep(item, mine)
+        mine = {**settings.get(item.bench_id, {}), **settings.get(item.name, {})}
+        targets += expand_sweep(item, mine, naming=naming)
     return targets
 
 

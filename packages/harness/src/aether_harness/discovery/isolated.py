@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from aether_harness.discovery.bench_folder import expand_folders
 from aether_harness.discovery.description import Benches, BenchSelection, Importing, Refused
 from aether_harness.discovery.locator import Described
 from aether_harness.errors import HarnessError, UsageError, in_a_line
@@ -58,13 +59,19 @@ def targets_of(names: Sequence[str], params: Sequence[str], limit_s: float) -> l
         UsageError: see `benches_of`.
 
     """
-    wanted = BenchSelection(names=tuple(names), params=tuple(params))
+    wanted = BenchSelection(names=tuple(expand_folders(names)), params=tuple(params), named_by_params=True)
     return benches_of(wanted, limit_s)  # type: ignore[return-value]
 
 
-def installed_targets(limit_s: float) -> tuple[list[RunTarget], list[str]]:
-    """Return every installed bench with all its parameters, and one line per plugin that could not be loaded."""
-    return _asked(BenchSelection(all_params=True), limit_s, Interpreter())  # type: ignore[return-value]
+def listed_targets(names: Sequence[str], limit_s: float) -> tuple[list[RunTarget], list[str]]:
+    """Return the benches in `names`, or every installed bench, with all parameters, and a line per broken plugin.
+
+    Raises:
+        UsageError: see `benches_of`.
+
+    """
+    wanted = BenchSelection(names=tuple(expand_folders(names)), all_params=True)
+    return _asked(wanted, limit_s, Interpreter())  # type: ignore[return-value]
 
 
 def _asked(wanted: BenchSelection, limit_s: float, interpreter: Interpreter) -> tuple[Sequence[Described], list[str]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
 from msgspec import NODEFAULT, Struct
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
 from aether_harness.benchmark.parameters import params_as_scalars
 from aether_harness.benchmark.protocol import Benchmark
@@ -15,7 +16,7 @@ from aether_harness.reference.kernels import kernel_for
 from aether_schema import UNIT_OF_METRIC, Metric, Scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 # A short name becomes part of a file's name.
 _SHORT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -50,10 +51,24 @@ BenchLocator = EntryPointAddress | FileAddress | CommandAddress
 
 
 class LocatedBench(Struct, frozen=True, kw_only=True):
-    """A bench that this process has imported, and where it came from."""
+    """A bench that this process has imported, and where it came from.
+
+    `qualifier` is the name of its file if benches of several files have the same name.
+    """
 
     bench: Benchmark
     address: BenchLocator
+    qualifier: str | None = None
+
+    @property
+    def bench_id(self) -> str:
+        """The id in the summary: `parse`, or `json_bench/parse` with a qualifier."""
+        return self.bench.bench_id if self.qualifier is None else f"{self.qualifier}/{self.bench.bench_id}"
+
+    @property
+    def name(self) -> str:
+        """The short name: `parse`, or `json_bench-parse` with a qualifier."""
+        return self.bench.name if self.qualifier is None else f"{self.qualifier.replace('/', '-')}-{self.bench.name}"
 
 
 class Described(Struct, frozen=True, kw_only=True):
@@ -99,8 +114,8 @@ def target_of(found: LocatedBench, params: Struct) -> RunTarget:
     bench = found.bench
     kernel = kernel_for(bench, params)
     return RunTarget(
-        bench_id=bench.bench_id,
-        name=bench.name,
+        bench_id=found.bench_id,
+        name=found.name,
         metric=bench.metric,
         address=found.address,
         params=params_as_scalars(params),
@@ -110,7 +125,35 @@ def target_of(found: LocatedBench, params: Struct) -> RunTarget:
     )
 
 
-def check_distinct(benches: Iterable[Benchmark | Described]) -> None:
+def qualify(benches: Sequence[LocatedBench]) -> list[LocatedBench]:
+    """Return the benches; those of several files with the same name are qualified by as much of the path as differs."""
+    owners: dict[str, set[str]] = {}
+    for item in benches:
+        if isinstance(item.address, FileAddress):
+            for name in (item.bench_id, item.name):
+                owners.setdefault(name, set()).add(item.address.path)
+    shared = {name for name, paths in owners.items() if len(paths) > 1}
+    qualified = []
+    for item in benches:
+        if isinstance(item.address, FileAddress) and not shared.isdisjoint({item.bench_id, item.name}):
+            others = owners[item.bench_id] | owners[item.name]
+            item = replace(item, qualifier=_qualifier(item.address.path, others))  # noqa: PLW2901 - the same bench
+        qualified.append(item)
+    return qualified
+
+
+def _qualifier(path: str, paths: Iterable[str]) -> str:
+    """Return the end of `path` without `.py` that no other path has: `json_bench`, or `io/json_bench`."""
+    parts = [part for part in os.path.splitext(path)[0].split(os.sep) if part]
+    others = [os.path.splitext(other)[0] for other in paths if other != path]
+    for count in range(1, len(parts)):
+        end = "/".join(parts[-count:])
+        if not any(other.replace(os.sep, "/").endswith(f"/{end}") for other in others):
+            return end
+    return "/".join(parts)
+
+
+def check_distinct(benches: Iterable[Benchmark | Described | LocatedBench]) -> None:
     """Check that no two benches share an id or a short name, which identify files and settings.
 
     Raises:

@@ -88,12 +88,12 @@ def select_benches(found: Sequence[LocatedBench], wanted: Iterable[str]) -> list
         UsageError: no bench has a wanted name.
 
     """
-    by_name = {name: item for item in found for name in (item.bench.bench_id, item.bench.name)}
+    by_name = {name: item for item in found for name in (item.bench_id, item.name)}
     selected: dict[str, LocatedBench] = {}
     for name in wanted:
         if name not in by_name:
             raise UsageError(f"{name}: no such bench{suggestion(name, by_name)}")
-        selected[by_name[name].bench.bench_id] = by_name[name]
+        selected[by_name[name].bench_id] = by_name[name]
     return list(selected.values())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -85,12 +86,17 @@ class Observer(Protocol):
         """A round could not be finished; the bench gets no more rounds."""
 
 
-def run_benches(targets: Sequence[RunTarget], plan: RunPlan, observer: Observer) -> list[BenchResult]:
+def run_benches(
+    targets: Sequence[RunTarget], plan: RunPlan, observer: Observer, max_time_s: float | None = None
+) -> list[BenchResult]:
     """Run every target by the plan and return an outcome each, in the order given.
+
+    After `max_time_s` no round starts, except the first round of each target.
 
     The benches take turns round by round, in an order that is drawn from the plan's seed for each turn, so that a bad
     minute of the machine does not affect one bench alone. A bench that fails does not affect the others.
     """
+    started = monotonic()
     draw = random.Random(plan.seed)  # noqa: S311 - an order, not a secret
     iterations: dict[str, int] = {}
     rounds: dict[str, list[RoundResult]] = {target.bench_id: [] for target in targets}
@@ -98,7 +104,8 @@ def run_benches(targets: Sequence[RunTarget], plan: RunPlan, observer: Observer)
     for round_number in range(1, plan.profile.rounds + 1):
         for target in draw.sample(targets, len(targets)):
             bench_id = target.bench_id
-            if bench_id in errors:
+            is_over = max_time_s is not None and monotonic() - started > max_time_s
+            if bench_id in errors or (is_over and rounds[bench_id]):
                 continue
             try:
                 order = RoundSpec(

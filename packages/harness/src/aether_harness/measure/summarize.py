@@ -94,10 +94,12 @@ def notes_on(rounds: Sequence[RoundResult], plan: RunPlan) -> str | None:
     kept = sum(record.wanted for record in rounds)
     busy = f"busy machine: {kept_disturbed} of {kept} samples are disturbed, the least so of those taken"
     iterations = rounds[0].opened.iterations
+    wanted = plan.profile.rounds
     batched = f"each sample is {iterations} iterations, figures are per iteration"
     return join_notes(
         [
             plan.assignment.note,
+            f"{len(rounds)} of {wanted} rounds, bounded by --max-time" if len(rounds) < wanted else None,
             *(record.opened.note for record in rounds),
             batched if iterations > 1 else None,
             busy if kept_disturbed else None,

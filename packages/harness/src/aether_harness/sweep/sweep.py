@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 #: A sweep of more points is probably a typing error.
 MAX_POINTS = 1000
 DEFAULT_FIGURE: Literal["p50"] = "p50"
+#: The longest value in an id, the longest list of values, and the longest name of a file.
+_VALUE_LENGTH, _VALUES_LENGTH, _NAME_LENGTH = 40, 120, 100
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9.-]+")
 
 
@@ -57,10 +60,11 @@ class SweepPlot(Struct, frozen=True, kw_only=True):
     front: tuple[tuple[float, float], ...] = ()
 
 
-def expand_sweep(found: LocatedBench, settings: Mapping[str, str]) -> list[RunTarget]:
+def expand_sweep(found: LocatedBench, settings: Mapping[str, str], *, naming: bool = False) -> list[RunTarget]:
     """Return a target for every combination of the comma-separated values in `settings`.
 
-    A value with commas that the parameter accepts as a whole, such as a path, is not a list.
+    A value with commas that the parameter accepts as a whole, such as a path, is not a list. With `naming`, a single
+    target whose parameters are not the defaults has them in its id and file name, as the points of a sweep have.
 
     Raises:
         UsageError: an unknown parameter, an invalid value, or more than `MAX_POINTS` points.
@@ -74,35 +78,54 @@ def expand_sweep(found: LocatedBench, settings: Mapping[str, str]) -> list[RunTa
     for key in varied:
         count *= len(lists[key])
     if count > MAX_POINTS:
-        raise UsageError(f"{bench.bench_id}: a sweep of {count} points; at most {MAX_POINTS} are run")
+        raise UsageError(f"{found.bench_id}: a sweep of {count} points; at most {MAX_POINTS} are run")
     targets = []
     for combination in product(*(lists[key] for key in varied)):
         chosen = {**settings, **dict(zip(varied, combination, strict=True))}
-        params = build_params(bench.params_type, bench.name, chosen)
+        params = build_params(bench.params_type, found.name, chosen)
         target = target_of(found, params)
         values = msgspec.to_builtins(asdict(params))
-        targets.append(_at_point(target, bench, {key: values[key] for key in varied}) if varied else target)
+        if varied:
+            targets.append(_at_point(target, bench, {key: values[key] for key in varied}))
+        else:
+            defaults = msgspec.to_builtins(asdict(bench.params_type()))
+            changed = {key: values[key] for key in order if naming and values[key] != defaults[key]}
+            targets.append(_with_values(target, changed) if changed else target)
     _check_distinct(targets)
     return targets
 
 
 def _at_point(target: RunTarget, bench: Benchmark, varied: dict[str, Scalar]) -> RunTarget:
     """Return the target at one point of a sweep, with the varied parameters in its id and file name."""
-    written = {key: format_value(value) for key, value in varied.items()}
-    parts = [_NOT_IN_A_NAME.sub("_", part) for item in written.items() for part in item]
     return replace(
-        target,
-        bench_id=f"{bench.bench_id}[{','.join(f'{key}={text}' for key, text in written.items())}]",
-        name="-".join([bench.name, *parts]),
+        _with_values(target, varied),
         point=Point(
-            bench_id=bench.bench_id,
-            name=bench.name,
+            bench_id=target.bench_id,
+            name=target.name,
             varied=varied,
             axes=bench.axes if isinstance(bench, ChoosesAxes) else None,
             size=bench.size if isinstance(bench, HasSize) else None,
             columns=tuple(bench.columns) if isinstance(bench, AddsColumns) else (),
         ),
     )
+
+
+def _with_values(target: RunTarget, values: Mapping[str, Scalar]) -> RunTarget:
+    """Return the target with values of parameters in its id and file name; long values are shortened."""
+    written = {key: _shortened(format_value(value), _VALUE_LENGTH) for key, value in values.items()}
+    parts = [_NOT_IN_A_NAME.sub("_", part) for item in written.items() for part in item]
+    listed = _shortened(",".join(f"{key}={text}" for key, text in written.items()), _VALUES_LENGTH)
+    return replace(
+        target,
+        bench_id=f"{target.bench_id}[{listed}]",
+        name=_shortened("-".join([target.name, *parts]), _NAME_LENGTH),
+    )
+
+
+def _shortened(text: str, length: int) -> str:
+    """Return `text`, its end replaced by a checksum if it is too long, without control characters."""
+    text = "".join(character if character.isprintable() else "_" for character in text)
+    return text if len(text) <= length else f"{text[: length - 9]}-{zlib.crc32(text.encode()):08x}"
 
 
 def swept_benches(measured: Sequence[Measured]) -> list[list[Measured]]:
