@@ -3,6 +3,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from aether_compare.checkout.bench_files import share_bench_files
 from aether_compare.side import VariantEnvironment
 
@@ -45,3 +47,12 @@ def test_equal_files_and_files_of_the_old_side_alone_are_left(tmp_path: Path) ->
     share_bench_files(both, ["a.py", "b.py", "c.py", str(tmp_path / "old/b.py")], lines.append)
     assert lines == []
     assert not (tmp_path / "new/b.py").exists()
+
+
+def test_a_file_of_neither_side_comes_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both, lines = sides(tmp_path), list[str]()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.py").write_text("mine")
+    share_bench_files(both, ["a.py::x"], lines.append)
+    assert [(tmp_path / side / "a.py").read_text() for side in ("old", "new")] == ["mine", "mine"]
+    assert lines == ["a.py: taken from the working folder for both"]

@@ -10,8 +10,9 @@ import pytest
 
 from aether_compare.bisect.bisection import BisectResult, bisect
 from aether_compare.bisect.findings import FindingStore
-from aether_compare.bisect.judge import BisectSpec, FakeJudge, finding_of
+from aether_compare.bisect.judge import BisectSpec, finding_of
 from aether_compare.bisect.report import render_json, render_text
+from aether_compare.testing import FakeJudge
 from aether_compare.vcs.repository import Repository, Revision, find_repository, resolve
 from aether_guard.errors import GuardError
 

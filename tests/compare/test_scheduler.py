@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aether_compare.pair import SamplePair
-from aether_compare.scheduler import Comparison, ScriptedPairSource, run_comparisons
+from aether_compare.scheduler import Comparison, run_comparisons
+from aether_compare.testing import ScriptedPairSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

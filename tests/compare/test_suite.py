@@ -162,3 +162,38 @@ def test_options_that_do_not_fit_are_named(guard: Guard, repository: Path, argum
     done = guard("ab", *arguments, cwd=repository)
     assert (done.returncode, done.stdout) == (2, "")
     assert problem in done.stderr
+
+
+def test_the_commit_that_slowed_a_benchmark_is_found(guard: Guard, repository: Path, tmp_path: Path) -> None:
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    run = (
+        "bisect",
+        "a",
+        "--good",
+        "HEAD~1",
+        "--from",
+        "csv",
+        "--run",
+        "false",
+        "--each",
+        "python suite.py {out}",
+        "-q",
+    )
+    done = guard(*run, "--format", "json", cwd=repository, env=env)
+    assert done.returncode == 0, done.stderr
+    (suspect,) = json.loads(done.stdout)["suspects"]
+    assert suspect["subject"] == "version 1"
+
+
+def test_a_suite_without_the_benchmark_ends_the_search(guard: Guard, repository: Path, tmp_path: Path) -> None:
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    run = ("bisect", "none", "--good", "HEAD~1", "--from", "csv", "--run", "python suite.py {out}", "-q")
+    done = guard(*run, cwd=repository, env=env)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the suite has no benchmark none" in done.stderr
+
+
+def test_options_of_a_suite_need_the_suite(guard: Guard, repository: Path) -> None:
+    done = guard("bisect", "a", "--good", "HEAD~1", "--each", "x {bench}", cwd=repository)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--each, --from and --results go with --run or --suite" in done.stderr

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from aether_guard.check.verdict import Judgement, Verdict, build_report
 from aether_guard.report.format import format_value
-from aether_guard.report.html import render_html
+from aether_guard.report.html import SummaryPair, render_html
 from aether_guard.report.html.page import MAX_SECTIONS
 from aether_guard.report.html.scale import scale_over, ticks
 from aether_guard.report.html.svg import MAX_DOTS
 from aether_schema import Phase, Reference, Summary, quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 VOID = {"meta", "line", "path", "rect"}
 STRUCTURE = {"html", "head", "title", "style", "body", "main", "header", "section", "div", "h1", "h2", "h3", "p"}
@@ -70,9 +70,16 @@ class Page(HTMLParser):
         return " ".join(self.texts)
 
 
+def at(summaries: Mapping[str, Summary]) -> Callable[[Judgement], SummaryPair]:
+    """Return a function that looks up both sides by their paths."""
+    return lambda judgement: SummaryPair(
+        baseline=summaries.get(judgement.baseline_path or ""), current=summaries.get(judgement.current_path or "")
+    )
+
+
 def page_of(*judgements: Judgement, level: float | None = None, **summaries: Summary) -> Page:
     """Return the page of `judgements`; the names of `summaries` are their paths."""
-    page = Page(render_html(build_report(judgements, strict=False, level=level), summaries.get))
+    page = Page(render_html(build_report(judgements, strict=False, level=level), at(summaries)))
     assert not page.open
     return page
 
@@ -246,7 +253,7 @@ def test_no_text_becomes_markup(text: str, reason: str, verdict: Verdict) -> Non
     )
     nameless = Judgement(bench_id=None, verdict="error", reason=hostile, current_path=hostile)
     summaries = {"before": before, "after": after}
-    rendered = render_html(build_report([item, nameless], strict=False), summaries.get)
+    rendered = render_html(build_report([item, nameless], strict=False), at(summaries))
     page = Page(rendered)
     assert not page.open
     assert "<script" not in rendered.lower()
@@ -297,7 +304,7 @@ def test_many_samples_are_thinned_but_keep_their_extremes(compared: Callable[...
 def test_page_of_a_thousand_benches_stays_small(judgement: Callable[..., Judgement]) -> None:
     side = sampled(*(tuple(1 + (7 * number + place) % 101 / 50 for place in range(10)) for number in range(100)))
     items = [judgement(bench_id=f"{number:0200}", baseline_path="a", current_path="a") for number in range(MANY)]
-    rendered = render_html(build_report(items, strict=False), {"a": side}.get)
+    rendered = render_html(build_report(items, strict=False), at({"a": side}))
     page = Page(rendered)
     assert len(rendered.encode()) < LARGEST_PAGE_BYTES
     assert len(page.of("section")) == len(page.of("a")) == MAX_SECTIONS

@@ -35,6 +35,14 @@ def test_benches_are_described_whatever_their_file_prints(
     assert (found["address"]["type"], found["params"]) == ("file", {})
 
 
+def test_installed_benches_may_come_with_a_file(
+    bench_file: Callable[..., str], described: Callable[[str], subprocess.CompletedProcess[str]]
+) -> None:
+    bench_file("@bench\ndef parse():\n    pass\n")
+    done = described('{"names": ["mine.py"], "with_installed": true}')
+    assert {"parse", "packaging", "streaming"} <= {found["bench_id"] for found in json.loads(done.stdout)}
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [

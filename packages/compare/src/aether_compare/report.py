@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from aether_compare.result import ComparisonResult, ComparisonResults, sides_label
 from aether_compare.scheduler import Comparison
-from aether_guard.check.verdict import Report
+from aether_guard.check.verdict import Judgement, Report
 from aether_schema import SchemaError, Summary, quantile
 from aether_schema.json_text import to_json
 
@@ -39,29 +39,28 @@ class ComparisonReport(Struct, frozen=True):
 
     def html(self) -> str:
         """Return the page, with the samples of both sides as if they were two summaries."""
-        from aether_guard.report.html import render_html
+        from aether_guard.report.html import SummaryPair, render_html
 
-        sides: dict[str, Summary | None] = {}
-        placed, names, prefixes = {}, {}, {}
-        for comparison in self.comparison:
+        comparisons = {comparison.question.bench_id: comparison for comparison in self.comparison}
+
+        def sides_of(judgement: Judgement) -> SummaryPair:
+            comparison = comparisons[judgement.bench_id or ""]
             question = comparison.question
-            names[question.bench_id] = (question.old_side, question.new_side)
-            paths = [f"{question.bench_id}: {side}" for side in SIDES]
-            sides |= {path: summary_of(comparison, side) for path, side in zip(paths, SIDES, strict=True)}
-            placed[question.bench_id] = dict(zip(("baseline_path", "current_path"), paths, strict=True))
-            # The page names them apart from the reason.
-            prefixes[question.bench_id] = sides_label(question)
+            return SummaryPair(
+                baseline=summary_of(comparison, "old"),
+                current=summary_of(comparison, "new"),
+                names=(question.old_side, question.new_side),
+            )
+
+        # The page names the sides apart from the reason.
         benches = tuple(
-            replace(item, reason=item.reason.removeprefix(prefixes[item.bench_id or ""]), **placed[item.bench_id or ""])
+            replace(item, reason=item.reason.removeprefix(sides_label(comparisons[item.bench_id or ""].question)))
             for item in self.report.benches
         )
-        return render_html(replace(self.report, benches=benches), sides.get, names)
+        return render_html(replace(self.report, benches=benches), sides_of)
 
 
-SIDES = ("old", "new")
-
-
-def summary_of(comparison: Comparison, side: str) -> Summary | None:
+def summary_of(comparison: Comparison, side: Literal["old", "new"]) -> Summary | None:
     """Return one side's samples as a summary, a block a round; None where they do not make one."""
     question = comparison.question
 

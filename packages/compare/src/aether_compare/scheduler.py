@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +13,7 @@ from aether_guard.errors import GuardError
 from aether_schema import Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from aether_compare.stats.e_process import CostPair
@@ -40,44 +39,6 @@ class PairSource(Protocol):
 
     def open_block(self) -> AbstractContextManager[Callable[[], tuple[SamplePair, ...]]]:
         """Start both versions and yield a function that takes the pairs of one bet."""
-
-
-class ScriptedPairSource:
-    """A source of given figures, each pair a bet, for tests. It fails after the last figure, as a version that crashes.
-
-    A script that is over fails, as a version that crashes does.
-    """
-
-    def __init__(
-        self,
-        figures: Iterable[tuple[float, float]],
-        on_pair: Callable[[], None] = lambda: None,
-        bets_per_block: int = 20,
-    ) -> None:
-        """Have `figures` of the old and the new version be measured in turn; a pair of them takes an `on_pair`."""
-        self._figures = iter(figures)
-        self._on_pair = on_pair
-        self._bets = 0
-        self.bets_per_block = bets_per_block
-        self.blocks = 0
-
-    @contextmanager
-    def open_block(self) -> Iterator[Callable[[], tuple[SamplePair, ...]]]:
-        """Begin a block and yield a function that takes the next pair.
-
-        Raises:
-            GuardError: from the function: the script is over.
-
-        """
-        self.blocks += 1
-        yield self._take
-
-    def _take(self) -> tuple[SamplePair, ...]:
-        self._on_pair()
-        self._bets += 1
-        for old, new in self._figures:
-            return (SamplePair(old=old, new=new, new_first=False, block=self._bets - 1),)
-        raise GuardError("the script is over")
 
 
 class Comparison:

@@ -60,10 +60,12 @@ class GuardTable(BenchTable, frozen=True, kw_only=True):
 class AbTable(TomlTable, frozen=True, kw_only=True):
     """The table `[ab]`: the commands that set a revision up, and the suite that is compared if no bench is named.
 
-    `run`, `source` (the key `from`), `results`, `each` and `suite` are the options of `aether-guard ab`.
+    `benches` are the bench files and folders of `ab --all`, besides the installed benches. `run`, `source` (the key
+    `from`), `results`, `each` and `suite` are the options of `aether-guard ab`.
     """
 
     setup: str | tuple[str, ...] = ()
+    benches: tuple[str, ...] = ()
     run: str | None = None
     source: str | None = msgspec.field(default=None, name="from")
     results: str | None = None

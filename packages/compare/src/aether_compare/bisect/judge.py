@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -14,7 +14,7 @@ from aether_compare.vcs.run import run_command
 from aether_guard.vcs.run import error_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
 #: How often the time is doubled for a commit on which there was no verdict.
 _MAX_DOUBLINGS = 2
@@ -34,9 +34,13 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 class BisectSpec(Struct, frozen=True, kw_only=True):
-    """How commits are judged: the bench, the commit they are held against, and the options of `ab`."""
+    """How commits are judged: the bench, the commit they are compared with, and the options of `ab`.
+
+    `suite` holds the options with which `ab` runs a suite that has the bench; without it, the bench is one of ours.
+    """
 
     bench: str
+    suite: tuple[str, ...] = ()
     good: str
     gate: float
     alpha: float
@@ -71,37 +75,25 @@ class AbJudge:
     def _once(self, commit: str, terms: BisectSpec, max_time_s: float) -> Finding:
         pairs = self._pairs_at(commit)
         os.makedirs(os.path.dirname(pairs), exist_ok=True)
-        command = [sys.executable, "-m", "aether_guard", "ab", terms.bench, "--base", terms.good, "--head", commit]
+        command = [sys.executable, "-m", "aether_guard", "ab", *(terms.suite or (terms.bench,))]
+        command += ["--base", terms.good, "--head", commit]
         command += ["--gate", f"{terms.gate * 100:.6g}%", "--alpha", f"{terms.alpha:g}", "--quantile", terms.quantile]
         command += ["--max-time", f"{max_time_s:g}", "--format", "json", "--annotations", "never", "--quiet"]
         done = run_command([*command, "--save", pairs, *terms.options], folder=".", changes={"GITHUB_STEP_SUMMARY": ""})
         try:
-            return finding_of(commit, msgspec.json.decode(done.stdout, type=dict))
+            return finding_of(commit, bench_in(msgspec.json.decode(done.stdout, type=dict), terms.bench))
         except (msgspec.MsgspecError, UnicodeDecodeError):
             reason = error_line(done.stderr).removeprefix("aether-guard: error: ")
             return Finding(commit=commit, answer="skip", verdict="error", reason=reason)
 
 
-class FakeJudge:
-    """A judge with predefined answers, for tests of a search."""
-
-    def __init__(self, bad: Iterable[str], skipped: Mapping[str, str] | None = None, by: float = 0.1) -> None:
-        """Call the commits `bad` worse by the fraction `by`; `skipped` maps other commits to a reason to skip them."""
-        self._bad = set(bad)
-        self._by = by
-        self._skipped = skipped or {}
-        self.asked: list[str] = []
-
-    def judge(self, commit: str, terms: BisectSpec) -> Finding:
-        """Return the predefined answer."""
-        self.asked.append(commit)
-        if commit in self._skipped:
-            return Finding(commit=commit, answer="skip", verdict="error", reason=self._skipped[commit])
-        change = self._by if commit in self._bad else 0.0
-        worse = change > terms.gate
-        return Finding(
-            commit=commit, answer="bad" if worse else "good", verdict="regression" if worse else "pass", change=change
-        )
+def bench_in(report: dict[str, Any], bench: str) -> Mapping[str, object]:
+    """Return the outcome of a bench in a report of `ab`, which holds a list for several benches."""
+    benches = report.get("benches")
+    if not isinstance(benches, list):
+        return report
+    found = (each for each in benches if isinstance(each, dict) and each.get("bench_id") == bench)
+    return next(found, {"verdict": "error", "reason": f"the suite has no benchmark {bench}"})
 
 
 def finding_of(commit: str, report: Mapping[str, object]) -> Finding:
@@ -113,7 +105,8 @@ def finding_of(commit: str, report: Mapping[str, object]) -> Finding:
     """
     verdict = report.get("verdict")
     answers: dict[object, Answer] = {"regression": "bad", "pass": "good", "improvement": "good"}
-    fields = {key: report.get(key) for key in ("change", "interval", "pairs", "elapsed_s", "reason")}
+    keys = ("change", "interval", "pairs", "elapsed_s", "reason")
+    fields = {key: report[key] for key in keys if report.get(key) is not None}
     return msgspec.convert(
         {"commit": commit, "answer": answers.get(verdict, "skip"), "verdict": verdict, **fields}, Finding
     )

@@ -20,16 +20,27 @@ def share_bench_files(
 ) -> None:
     """Copy each bench file among `names` from the new side to the old one, unless the old one has it.
 
-    A name is a bench, or `FILE.py` or `FILE.py::ID`. A file that both sides have stays: each is measured by its own.
+    A name is a bench, or `FILE.py` or `FILE.py::ID`. A file that neither side has comes from the working folder. A file
+    that both sides have stays: each is measured by its own.
     """
     old, new = sides
     for file in dict.fromkeys(name.partition("::")[0] for name in names):
         source, target = (os.path.join(side.folder, file) for side in (new, old))
-        if not file.endswith(".py") or os.path.isabs(file) or not os.path.isfile(source):
+        if not file.endswith(".py") or os.path.isabs(file):
+            continue
+        if not os.path.lexists(source) and not os.path.lexists(target) and os.path.isfile(file):
+            log(f"{printable(file)}: taken from the working folder for both")
+            _copy(file, source)
+            _copy(file, target)
+        if not os.path.isfile(source):
             continue
         if not os.path.lexists(target):
             log(f"{old.name}: has no {printable(file)}; measured by the one of {new.name}")
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            shutil.copy2(source, target)
+            _copy(source, target)
         elif not filecmp.cmp(source, target, shallow=False):
             log(f"{printable(file)} differs: each side is measured by its own")
+
+
+def _copy(source: str, target: str) -> None:
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    shutil.copy2(source, target)

@@ -8,6 +8,7 @@ import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from aether_compare.cli.options import add_setup, add_suite
 from aether_guard.cli.import_options import add_importing, import_options, refuse_import_options
 from aether_guard.cli.options import EXIT_STATUSES, Commands, add_command, percentage_argument
 from aether_guard.cli.output import add_output_options, check_writable, write_report
@@ -44,18 +45,16 @@ def register(commands: Commands[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     about = "compare two versions, interleaved, until the evidence suffices"
     parser = add_command(commands, "ab", about, EXAMPLE + EXIT_STATUSES, run)
-    parser.add_argument("benches", nargs="*", metavar="BENCH", help="a bench's id or short name, or FILE.py::ID")
-    parser.add_argument("--all", action="store_true", help="every bench that the new side has")
+    parser.add_argument(
+        "benches", nargs="*", metavar="BENCH", help="a bench's id or short name, FILE.py, FILE.py::ID or a folder"
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="every bench that the new side has, and those of [ab] benches in aether.toml"
+    )
     revisions = parser.add_argument_group("two revisions")
     revisions.add_argument("--base", metavar="REV", help="the old one")
     revisions.add_argument("--head", metavar="REV", help="the new one; the working tree as it is")
-    revisions.add_argument(
-        "--setup",
-        action="append",
-        default=[],
-        metavar="COMMAND",
-        help="set up a side's environment, as [ab] setup does",
-    )
+    add_setup(revisions)
     parser.add_argument("-p", "--param", action="append", default=[], metavar="BENCH.KEY=VALUE", help="for both sides")
     settings = parser.add_argument_group("two settings of one bench")
     settings.add_argument("-A", action="append", default=[], metavar="KEY=VALUE", dest="old_settings", help="old")
@@ -70,10 +69,7 @@ def register(commands: Commands[argparse.ArgumentParser]) -> None:
     programs.add_argument("--ignore-exit-code", action="store_true", help="of the two commands")
     programs.add_argument("--shell", action="store_true", help="have a shell read the commands")
     suite = parser.add_argument_group("two revisions, by runs of any benchmark suite")
-    suite.add_argument("--run", metavar="COMMAND", help="run the suite; {out} is the path of its result file")
-    suite.add_argument("--suite", metavar="NAME", help="a known --run and --from: go, pytest-benchmark or vitest")
-    suite.add_argument("--results", metavar="PATH", help="read the results there, a path in the tree, instead of {out}")
-    suite.add_argument("--each", metavar="COMMAND", help="run only the benchmark {bench}, for undecided ones")
+    add_suite(suite)
     add_importing(suite)
     rule = parser.add_argument_group("the question")
     rule.add_argument(
@@ -337,16 +333,20 @@ def _matches(options: argparse.Namespace, mode: str) -> Iterator[list[VariantPai
     """Set up both sides and yield the pairs of variants."""
     from aether_compare.variants import command_pairs, fill_placeholders, revision_pairs, setting_pairs
     from aether_harness.benchmark.command_bench import CommandParams
+    from aether_harness.discovery.bench_folder import expand_folders
     from aether_harness.discovery.description import BenchSelection
 
-    wanted = BenchSelection(names=tuple(options.benches), params=tuple(options.param))
+    benches = find_config(".").ab.benches if options.all else options.benches
+    wanted = BenchSelection(
+        names=tuple(expand_folders(benches)), params=tuple(options.param), with_installed=options.all
+    )
     if mode == "revisions":
         from aether_compare.checkout.bench_files import share_bench_files
         from aether_compare.checkout.revisions import checked_out_revisions
 
         setup = options.setup or find_config(".").ab.setup_commands
         with checked_out_revisions(".", options.base, options.head, setup, _logger(options)) as sides:
-            share_bench_files(sides, options.benches, _logger(options))
+            share_bench_files(sides, wanted.names, _logger(options))
             yield revision_pairs(sides, wanted, options.timeout)
     elif mode == "settings":
         yield setting_pairs(wanted, options.old_settings, options.new_settings, options.timeout)

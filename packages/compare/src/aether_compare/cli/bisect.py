@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
+from aether_compare.cli.options import add_setup, add_suite
 from aether_guard.check.verdict import EXIT_INCONCLUSIVE, EXIT_PASS
 from aether_guard.cli.options import Commands, add_command, percentage_argument
 from aether_guard.cli.output import check_writable
@@ -22,6 +24,8 @@ EVIDENCE = "target/bisect"
 
 EXAMPLE = """example:
   aether-guard bisect packaging --good v1.2 --bad main
+  aether-guard bisect 'bench/test_io.py::test_parse' --good v1.2 \\
+      --from pytest-benchmark --run 'pytest bench --benchmark-json {out}'
 
 Each commit is measured against the good end by `aether-guard ab`, by turns on
 this machine, so that all that differs is the code. A search that was broken
@@ -36,7 +40,9 @@ def register(commands: Commands[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     about = "find the commit with which a bench became worse"
     parser = add_command(commands, "bisect", about, EXAMPLE, run)
-    parser.add_argument("bench", metavar="BENCH", help="a bench's id or short name, or FILE.py::ID")
+    parser.add_argument(
+        "bench", metavar="BENCH", help="a bench's id or short name, FILE.py::ID, or a benchmark of the suite"
+    )
     parser.add_argument("--good", required=True, metavar="REV", help="where it was good")
     parser.add_argument("--bad", default="HEAD", metavar="REV", help="where it is worse; %(default)s")
     parser.add_argument(
@@ -57,6 +63,10 @@ def register(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--evidence", default=EVIDENCE, metavar="DIR", help="where findings are kept; %(default)s")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="of the report; %(default)s")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the report there")
+    suite = parser.add_argument_group("a benchmark of any suite")
+    add_suite(suite)
+    suite.add_argument("--from", dest="source", metavar="FORMAT", help="the format of the suite's results")
+    add_setup(suite)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
 
 
@@ -80,9 +90,12 @@ def run(options: argparse.Namespace) -> int:
         alpha=options.alpha,
         quantile=options.quantile,
         max_time_s=options.max_time,
+        suite=_suite_options(options),
         options=(*more, *(("--cpus", options.cpus) if options.cpus else ())),
     )
     question = [repository.root, repository.prefix, terms.bench, terms.good, terms.alpha, terms.quantile, more]
+    if terms.suite:
+        question.append(terms.suite)
     evidence = FindingStore(options.evidence, terms.bench, question)
 
     def say(line: str) -> None:
@@ -111,6 +124,34 @@ def run(options: argparse.Namespace) -> int:
     else:
         sys.stdout.write(rendered)
     return EXIT_PASS if len(found.suspects) == 1 else EXIT_INCONCLUSIVE
+
+
+def _suite_options(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the options of `ab` that run the suite; with `--each` only the bench of the suite.
+
+    Raises:
+        GuardError: `--each` without a suite.
+
+    """
+    from aether_compare.suite import SUITES
+
+    if options.run is None and options.suite is None:
+        if options.each is not None or options.source is not None or options.results is not None:
+            raise GuardError("--each, --from and --results go with --run or --suite")
+        return ()
+    chosen: list[str] = []
+    run = options.run
+    if options.each is not None:
+        run = options.each.replace("{bench}", shlex.quote(options.bench))
+    for option, value in (
+        ("--run", run),
+        ("--suite", options.suite if run is None else None),
+        ("--from", options.source or (None if options.suite is None or run is None else SUITES[options.suite][1])),
+        ("--results", options.results),
+    ):
+        if value is not None:
+            chosen += [option, value]
+    return (*chosen, *(word for command in options.setup for word in ("--setup", command)))
 
 
 def _rendered(found: BisectResult, form: str) -> str:

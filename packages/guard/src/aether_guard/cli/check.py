@@ -29,6 +29,8 @@ from aether_guard.errors import GuardError
 if TYPE_CHECKING:
     import argparse
 
+    from aether_guard.check.verdict import Judgement
+    from aether_guard.report.html import SummaryPair
     from aether_schema import Summary
 
 EXAMPLE = """examples:
@@ -116,10 +118,17 @@ class _Documents(Struct, frozen=True):
     def html(self) -> str:
         from aether_guard.report.html import render_html
 
-        return render_html(self.report, _summary_at)
+        return render_html(self.report, _sides_of)
 
 
-def _summary_at(path: str) -> Summary | None:
+def _sides_of(judgement: Judgement) -> SummaryPair:
+    """Read both summaries again."""
+    from aether_guard.report.html import SummaryPair
+
+    return SummaryPair(baseline=_summary_at(judgement.baseline_path), current=_summary_at(judgement.current_path))
+
+
+def _summary_at(path: str | None) -> Summary | None:
     """Read the summary at `path` again; None if it can no longer be read."""
-    loaded = load(path)
+    loaded = None if path is None else load(path)
     return loaded.summary if isinstance(loaded, LoadedSummary) else None

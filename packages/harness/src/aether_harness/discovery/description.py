@@ -32,7 +32,7 @@ EXIT_USAGE = 2
 
 
 class BenchSelection(Struct, frozen=True, kw_only=True):
-    """The benches to describe, and their parameters; all installed benches if `names` is empty.
+    """The benches to describe, and their parameters; all installed benches if `names` is empty or `with_installed`.
 
     A name is a bench's id or short name, or a Python file that defines benches (`FILE.py`, `FILE.py::ID`). The plugins
     `left_out` are not imported. With `all_params` the parameters of a bench hold its defaults in any case. With
@@ -45,6 +45,7 @@ class BenchSelection(Struct, frozen=True, kw_only=True):
     left_out: tuple[str, ...] = ()
     all_params: bool = False
     named_by_params: bool = False
+    with_installed: bool = False
 
 
 class Importing(Struct, frozen=True, tag=True):
@@ -81,11 +82,12 @@ def describe(wanted: BenchSelection, announce: Callable[[Importing], object]) ->
     for file in files:
         announce(Importing(file.partition("::")[0], is_plugin=False))
         selected += locate_benches(file)
-    if len(files) < len(wanted.names) or not wanted.names:
+    is_all = wanted.with_installed or not wanted.names
+    if is_all or len(files) < len(wanted.names):
         found, problems = installed_benches(lambda name: announce(Importing(name, is_plugin=True)), wanted.left_out)
         errors += map(str, problems)
         others = [name for name in wanted.names if name not in files]
-        selected += select_benches(found, others) if wanted.names else found
+        selected += found if is_all else select_benches(found, others)
         if not (selected or errors or wanted.left_out or wanted.all_params):
             raise UsageError("no bench is installed: install aether-pack-bench or aether-stream-bench")
     selected = qualify(selected)

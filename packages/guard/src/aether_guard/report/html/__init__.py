@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from aether_guard.report.html.page import render_html
+from aether_guard.report.html.summary_pair import SummaryPair
 
-__all__ = ["render_html"]
+__all__ = ["SummaryPair", "render_html"]

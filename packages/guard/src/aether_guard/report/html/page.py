@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from aether_guard.check.verdict import EXIT_PASS
 from aether_guard.report.html.markup import Html, joined, shortened, tag
 from aether_guard.report.html.section import badge, render_section
-from aether_guard.report.html.summary_pair import SummaryPair
 from aether_guard.report.text import HEAD, NOTHING, caveats, summary_line, table_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from aether_guard.check.verdict import Judgement, Report
-    from aether_schema import Summary
+    from aether_guard.report.html.summary_pair import SummaryPair
 
 MAX_SECTIONS = 50
 _CELL_LENGTH = 250
@@ -23,20 +22,17 @@ _CELL_LENGTH = 250
 _CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def render_html(
-    report: Report, summary_at: Callable[[str], Summary | None], names: Mapping[str, tuple[str, str]] | None = None
-) -> str:
+def render_html(report: Report, sides_of: Callable[[Judgement], SummaryPair]) -> str:
     """Return the report as a self-contained HTML page.
 
     Args:
         report: the verdicts.
-        summary_at: reads the summary at a path again, for details that the report lacks; None if it cannot.
-        names: display names of the two sides, by bench.
+        sides_of: returns the samples and other details of both sides, which the report lacks.
 
     """
     detailed = report.benches[:MAX_SECTIONS]
     sections = [
-        render_section(judgement, _sides(judgement, summary_at, names or {}), _anchor(number), _title(judgement))
+        render_section(judgement, sides_of(judgement), _anchor(number), _title(judgement))
         for number, judgement in enumerate(detailed)
     ]
     if len(report.benches) > len(detailed):
@@ -106,11 +102,3 @@ def _title(judgement: Judgement) -> str:
 
 def _anchor(number: int) -> str:
     return f"bench-{number + 1}"
-
-
-def _sides(
-    judgement: Judgement, summary_at: Callable[[str], Summary | None], names: Mapping[str, tuple[str, str]]
-) -> SummaryPair:
-    paths = (judgement.baseline_path, judgement.current_path)
-    baseline, current = (None if path is None else summary_at(path) for path in paths)
-    return SummaryPair(baseline=baseline, current=current, names=names.get(judgement.bench_id or ""))
