@@ -3,13 +3,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import pytest
-
 from aether_compare.checkout.bench_files import share_bench_files
 from aether_compare.side import VariantEnvironment
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def sides(tmp_path: Path) -> tuple[VariantEnvironment, VariantEnvironment]:
