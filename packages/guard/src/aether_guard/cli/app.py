@@ -79,7 +79,7 @@ def settle_streams() -> None:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def build_parser(first: Sequence[str]) -> argparse.ArgumentParser:
+def build_parser(first: Sequence[str] = ()) -> argparse.ArgumentParser:
     """Return the parser of the command named by the first argument, or of all commands."""
     parser = Parser(
         prog="aether-guard",
