@@ -122,6 +122,8 @@ class Hostile:
         with suppress(OSError, ValueError):
             path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists() and not path.is_file():
+                return name  # a named pipe of this name would never be opened
             path.write_bytes(data)
             self.made.append(name)
         return name
