@@ -350,9 +350,9 @@ def test_undecodable_file_is_skipped(repository: Path) -> None:
     assert "skipped: Makefile: cannot be read" in plan().found
 
 
-def test_workflow_without_a_bench_command_fails_with_a_hint() -> None:
+def test_workflow_without_a_bench_command_warns() -> None:
     planned = plan("github")
-    assert "::error file=.github/workflows/benchmarks.yml::fill in" in contents(planned, GITHUB)
+    assert "::warning file=.github/workflows/benchmarks.yml::fill in" in contents(planned, GITHUB)
     assert f"the command that runs your benches: `run: YOUR COMMAND` in {GITHUB}" in planned.open_points
     assert planned.next_commands[0].startswith("aether-bench run --exec ")
 
@@ -812,3 +812,21 @@ def test_a_first_run_has_nothing_to_compare() -> None:
     assert steps is not None
     done = subprocess.run(["sh", "-ec", steps[1]], capture_output=True, text=True, check=True)  # noqa: S607
     assert done.stdout == "nothing to compare yet: commit a baseline in benchmarks/baseline\n"
+
+
+def test_results_of_a_suite_are_its_current_side() -> None:
+    put("asv.conf.json", '{"results_dir": "results"}')
+    put(
+        "results/ci/1a2b3c4d-env.json",
+        (Path(__file__).parents[2] / "fixtures/import/asv/somewhere/e183436d-existing.json").read_text(),
+    )
+    report = init("github")
+    assert find_config(".").current == ("results/ci",)
+    assert "to fill in" not in report
+
+
+def test_markers_of_codspeed_leave_an_open_point() -> None:
+    put("bench/test_speed.py", "import pytest\n\npytestmark = pytest.mark.benchmark()\n\ndef test_parse():\n    pass\n")
+    report = init("github")
+    assert "found benchmarks of pytest-codspeed in bench/test_speed.py" in report
+    assert "to fill in: tests in bench/test_speed.py are benchmarks by a marker" in report

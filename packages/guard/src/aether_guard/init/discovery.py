@@ -124,6 +124,7 @@ class _RepositoryWalk:
         for entry in files:
             path = _joined(place, entry.name)
             usual = not place and (entry.name in SOURCES or re.fullmatch(r"requirements[\w.-]*\.txt", entry.name))
+            usual = usual or (place == "requirements" and entry.name.endswith(".txt"))
             bench = "bench" in entry.name and entry.name.endswith(".py")
             if (usual or bench or entry.name == "Cargo.toml") and (text := self._text(path, entry)) is not None:
                 self.texts[path] = text

@@ -72,13 +72,15 @@ def plan_init(discovery: Discovery, ci: CiHost | None = None) -> InitPlan:
     baseline = baseline_side(discovery.summaries, discovery.empty_baseline_folders)
     current = current_side(discovery.summaries)
     configured = discovery.configured
-    result, kept = _results(discovery, baseline, current)
+    suite = next((suite for suite in discovery.suites if suite.format is not None), None)
+    result, kept = _results(discovery, baseline, current, suite)
     if result is not None:
         current = PathChoice(paths=(result.path,), found=True, left_out=current.left_out)
         if kept is not None:
             baseline = PathChoice(paths=(kept.path,), found=True, left_out=baseline.left_out)
     command = discovery.commands[0] if discovery.commands else None
-    suite = _suite(discovery, command, current, result)
+    if not _is_suite_used(discovery, suite, command, current, result):
+        suite = None
     if suite is not None:
         current = PathChoice(paths=(suite.current,), found=False, left_out=current.left_out)
     form = result.format if result is not None else suite.format if suite is not None else None
@@ -109,7 +111,7 @@ def plan_init(discovery: Discovery, ci: CiHost | None = None) -> InitPlan:
             *(() if suite is not None else _doubts(command, measuring, current, hosts)),
             *_open_points(discovery, hosts, baseline, current),
             *_remarks(discovery),
-            *_unused_results(discovery, result, kept),
+            *_unused_results(discovery, result, kept, made=None if suite is None else suite.format),
         ),
         next_commands=_next_commands(command, baseline, current, files, result)
         if suite is None
@@ -118,7 +120,7 @@ def plan_init(discovery: Discovery, ci: CiHost | None = None) -> InitPlan:
 
 
 def _results(
-    discovery: Discovery, baseline: PathChoice, current: PathChoice
+    discovery: Discovery, baseline: PathChoice, current: PathChoice, suite: BenchSuite | None
 ) -> tuple[ResultFile | None, ResultFile | None]:
     """Return the result file of another tool to judge, and its baseline from the same tool; None if there is none.
 
@@ -129,7 +131,9 @@ def _results(
     if configured is not None and configured.current:
         named = [item for item in usable if item.path in configured.current]
         return (named[0] if named else None), None
-    fresh = [item for item in usable if not holds_baselines(item.path)]
+    # A suite makes its results anew.
+    made = None if suite is None else suite.format
+    fresh = [item for item in usable if not holds_baselines(item.path) and item.format != made]
     if current.found or not fresh:
         return None, None
     # Results in a hidden folder are a tool's own history.
@@ -138,16 +142,18 @@ def _results(
     return result, old[0] if old and not baseline.found else None
 
 
-def _suite(
-    discovery: Discovery, command: BenchCommand | None, current: PathChoice, result: ResultFile | None
-) -> BenchSuite | None:
-    """Return the suite to run, unless there are summaries, a command that writes them, or results to compare."""
-    if current.found or result is not None or (command is not None and command.measures):
-        return None
-    suite = next((suite for suite in discovery.suites if suite.format is not None), None)
+def _is_suite_used(
+    discovery: Discovery,
+    suite: BenchSuite | None,
+    command: BenchCommand | None,
+    current: PathChoice,
+    result: ResultFile | None,
+) -> bool:
+    """Return whether to run the suite: not if there are summaries, a command that writes them, or results."""
+    if suite is None or current.found or result is not None or (command is not None and command.measures):
+        return False
     configured = discovery.configured
-    is_other = suite is not None and configured is not None and configured.current != (suite.current,)
-    return None if is_other else suite
+    return configured is None or configured.current == (suite.current,)
 
 
 def _first_baseline(discovery: Discovery, baseline: PathChoice) -> str | None:
@@ -161,9 +167,10 @@ def _remarks(discovery: Discovery) -> Iterator[str]:
     yield from (suite.remark for suite in discovery.suites if suite.remark is not None)
 
 
-def _unused_results(discovery: Discovery, *used: ResultFile | None) -> Iterator[str]:
-    """Yield an open point if results of other tools are not compared."""
-    left_out = [f"{item.path} ({item.format})" for item in discovery.results if item not in used]
+def _unused_results(discovery: Discovery, *used: ResultFile | None, made: str | None) -> Iterator[str]:
+    """Yield an open point if results of other tools are not compared, apart from those in the format `made` anew."""
+    others = [item for item in discovery.results if item not in used and item.format != made]
+    left_out = [f"{item.path} ({item.format})" for item in others]
     if left_out and discovery.configured is None:
         yield f"results that are not compared, as `aether-guard check --from` takes one format: {_some(left_out)}"
 

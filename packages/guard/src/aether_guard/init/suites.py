@@ -21,6 +21,9 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FILES_NAMED = 3
 #: More scripts than this take too long for one comparison.
 _SCRIPTS_LIMIT = 20
+_ASV_MACHINE = "ci"
+#: Short runs of asv: one process per benchmark, 10 samples of 10 ms.
+_ASV_SHORT = "-a rounds=1 -a warmup_time=0.1 -a sample_time=0.01"
 #: Seconds per benchmark in one run under `ab`, which repeats the run.
 _AB_BENCH_S = 0.1
 
@@ -29,8 +32,9 @@ SIGNS: tuple[tuple[str, re.Pattern[str], re.Pattern[str]], ...] = (
     (
         "pytest-benchmark",
         re.compile(r".*(test|bench).*\.py"),
-        re.compile(r"^\s*(async )?def \w+\([^)]*\bbenchmark\b|^\s*@pytest\.mark\.benchmark\b", re.MULTILINE),
+        re.compile(r"^\s*(async )?def \w+\([^)]*\bbenchmark\b", re.MULTILINE),
     ),
+    ("pytest-codspeed", re.compile(r".*(test|bench).*\.py"), re.compile(r"\bpytest\.mark\.benchmark\b")),
     ("asv", re.compile(r"asv\.conf\.jsonc?"), re.compile(r"")),
     (
         "pyperf",
@@ -64,6 +68,7 @@ def find_suites(
     """
     recognizers: dict[str, Callable[[Mapping[str, str], _Repository], Iterator[BenchSuite]]] = {
         "pytest-benchmark": _pytest,
+        "pytest-codspeed": _codspeed,
         "asv": _asv,
         "pyperf": _pyperf,
         "cargo": _cargo,
@@ -93,7 +98,7 @@ class _Repository:
 
     def python_requirements(self, *tools: str) -> tuple[str, ...]:
         """Return arguments of `pip install` for the project and a tool: the place that requires it, or its name."""
-        is_package = bool(self.project.get("project") or self.project.get("tool", {}).get("poetry"))
+        is_package = "project" in self.project or "build-system" in self.project
         own = ("-e", ".") if is_package or "setup.py" in self.names else ()
         project = self.project.get("project", {})
         for extra, requirements in _items(project.get("optional-dependencies")):
@@ -132,6 +137,19 @@ def _pytest(files: Mapping[str, str], repository: _Repository) -> Iterator[Bench
     )
 
 
+def _codspeed(files: Mapping[str, str], repository: _Repository) -> Iterator[BenchSuite]:
+    del repository
+    fixture = next(content for tool, _, content in SIGNS if tool == "pytest-benchmark")
+    marked = [path for path, text in files.items() if not fixture.search(text)]
+    if marked:
+        yield BenchSuite(
+            tool="pytest-codspeed",
+            source=min(marked),
+            remark=f"tests in {min(marked)} are benchmarks by a marker, which only pytest-codspeed measures: give them "
+            "the fixture `benchmark`",
+        )
+
+
 def _asv(files: Mapping[str, str], repository: _Repository) -> Iterator[BenchSuite]:
     path = min(files, key=lambda path: (path.count("/"), path))
     folder = posixpath.dirname(path)
@@ -139,15 +157,16 @@ def _asv(files: Mapping[str, str], repository: _Repository) -> Iterator[BenchSui
     results = document.get("results_dir", "results")
     if not isinstance(results, str) or not is_plain(results):
         return
-    results = posixpath.normpath(posixpath.join(folder, results))
+    # asv writes into a folder for each machine.
+    results = posixpath.normpath(posixpath.join(folder, results, _ASV_MACHINE))
     packages = document.get("matrix", {})
     packages = packages.get("req", packages) if isinstance(packages, dict) else {}
     wanted = [name for name in packages if _PLAIN_NAME.fullmatch(str(name))]
     requirements = (*repository.python_requirements("asv"), *wanted)
     if "asv" not in requirements:
         requirements = (*requirements, "asv")
-    options = f"--config {path} --python=same --machine ci --set-commit-hash HEAD"
-    machine = f"python -m asv machine --config {path} --yes --machine ci"
+    options = f"--config {path} --python=same --machine {_ASV_MACHINE} --set-commit-hash HEAD"
+    machine = f"python -m asv machine --config {path} --yes --machine {_ASV_MACHINE}"
     yield BenchSuite(
         tool="asv",
         source=path,
@@ -156,7 +175,7 @@ def _asv(files: Mapping[str, str], repository: _Repository) -> Iterator[BenchSui
         measure=(machine, f"python -m asv run {options}"),
         current=results,
         compare=SuiteRun(
-            run=f"sh -c '{machine} && python -m asv run {options} --quick'",
+            run=f"sh -c '{machine} && python -m asv run {options} {_ASV_SHORT}'",
             results=results,
             setup=(_uv(requirements),),
         ),
