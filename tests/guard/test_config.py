@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aether_guard.check.policy import PolicyOverrides, PolicySet, Waiver, policy_for
+from aether_guard.check.policy import PolicyOverrides, PolicySet, Waiver, figure_policy, policy_for
 from aether_guard.config import Config, find_config
 from aether_guard.errors import GuardError
 
@@ -310,7 +310,7 @@ def test_a_level_at_which_nothing_could_be_a_regression_is_refused(project: Path
 
 
 def test_what_goes_for_all_benches_only_is_no_key_of_one(project: Path) -> None:
-    known = "known: gate, quantile, warn-only, evidence, host-mismatch"
+    known = "known: gate, quantile, warn-only, evidence, host-mismatch, limit, judge, figure"
     assert refusal(project, '[guard.bench."*"]\nxyzzy = 1\n').endswith(f"xyzzy: no such key; {known}")
 
 
@@ -346,3 +346,40 @@ def test_the_suite_of_ab_is_configured(project: Path) -> None:
     (project / "aether.toml").write_text('[ab]\nrun = "make bench"\nfrom = "go"\nresults = "out.txt"\n')
     table = find_config(".").ab
     assert (table.run, table.source, table.results, table.suite) == ("make bench", "go", "out.txt", None)
+
+
+def test_figures_have_policies_of_their_own(project: Path) -> None:
+    (project / "aether.toml").write_text(
+        '[guard]\ngate = "5%"\n'
+        '[guard.figure."peak-*"]\ngate = "30%"\nlimit = "200 MB"\n'
+        '[guard.bench."pack*".figure.cpu-time]\njudge = true\nwarn-only = true\n'
+    )
+    book = find_config(".").book
+    memory = figure_policy("packaging", "peak-memory", "packaging:peak-memory", book, exact=False)
+    assert (memory.gate, memory.limit, memory.judge, memory.quantile) == (0.3, "200 MB", True, "p50")
+    cpu = figure_policy("packaging", "cpu-time", "packaging:cpu-time", book, exact=False)
+    assert (cpu.gate, cpu.judge, cpu.warn_only) == (0.2, True, True)
+    assert not figure_policy("streaming", "cpu-time", "streaming:cpu-time", book, exact=False).judge
+    assert figure_policy("streaming", "calls", "streaming:calls", book, exact=True).gate == 0.01
+    assert policy_for("packaging", book).gate == 0.05
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            '[guard.figure."peak-memory"]\ngaet = 1\n',
+            'guard.figure."peak-memory".gaet: no such key; did you mean gate?',
+        ),
+        (
+            '[guard.bench."a".figure."b"]\njudge = 1\n',
+            'guard.bench."a".figure."b".judge: expected `bool | null`, got `int`',
+        ),
+        (
+            '[guard.figure.b]\nlimit = "x"\n',
+            "guard.figure.\"b\".limit: 'x' is not a limit: write 200 MB, 5 ms or a number",
+        ),
+    ],
+)
+def test_a_wrong_table_of_figures_is_named(project: Path, text: str, problem: str) -> None:
+    assert refusal(project, text) == problem

@@ -55,6 +55,7 @@ def test_inapplicable_keys_are_null() -> None:
         "reason",
         "warn_only",
         "judged",
+        "exact",
     }
     assert VALIDATOR.is_valid(report)
 

@@ -63,6 +63,8 @@ def test_each_key_comes_from_the_strongest_source_that_says_anything_about_it() 
             "warn_only": "glob",
             "evidence": "glob",
             "host_mismatch": "general",
+            "limit": "default",
+            "judge": "default",
         },
     )
     other = policy_for("streaming", book)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from aether_harness import BenchError, RoundContext
+from aether_harness import BenchError, FigureValue, RoundContext
 from aether_pack_bench.bench import PackParams, packaging
 from aether_schema import read_summary
 
@@ -324,7 +324,9 @@ def test_a_session_reads_sizes_rates_and_cpu_time_of_its_round(tmp_path: Path, t
     ) as session:
         session.sample()
         readings = session.readings()  # type: ignore[attr-defined]
+        figures = session.figures()  # type: ignore[attr-defined]
     assert (readings["files"], readings["input_bytes"], readings["output_bytes"]) == (3, 3072, 10_240)
+    assert figures == {"output-size": FigureValue(value=10_240, unit="bytes", exact=True)}
     assert readings["output_share"] == 10_240 / 3072
     assert readings["files_per_s"] * 1024 == pytest.approx(readings["input_mbs"] * 1e6)
     assert readings["cpu_s"] > 0

@@ -6,15 +6,20 @@ import os
 import re
 import stat
 from datetime import date
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
+from aether_guard.check.limits import parse_limit
 from aether_guard.check.policy import EvidenceRequirement, HostMismatch, PolicyOverrides, PolicySet, Waiver
 from aether_guard.check.verdict import Quantile
 from aether_guard.errors import GuardError
 from aether_guard.report.format import parse_percentage
 from aether_schema import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FILE_NAME = "aether.toml"
 PYPROJECT = "pyproject.toml"
@@ -27,14 +32,26 @@ class TomlTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, r
     """A table of the file: keys with dashes, and none that it does not know."""
 
 
+class FigureTable(TomlTable, frozen=True, kw_only=True):
+    """The table `[guard.figure."<glob>"]`, or a bench's: the policy of the further figures that match."""
+
+    gate: str | float | None = None
+    limit: str | float | None = None
+    judge: bool | None = None
+    warn_only: bool | None = None
+
+
 class BenchTable(TomlTable, frozen=True, kw_only=True):
-    """The table `[guard.bench."<glob>"]`: the policy of the benches that match."""
+    """The table `[guard.bench."<glob>"]`: the policy of the benches that match, and of their further figures."""
 
     gate: str | float | None = None
     quantile: Quantile | None = None
     warn_only: bool | None = None
     evidence: EvidenceRequirement | None = None
     host_mismatch: HostMismatch | None = None
+    limit: str | float | None = None
+    judge: bool | None = None
+    figure: dict[str, FigureTable] = {}
 
 
 class WaiverTable(TomlTable, frozen=True, kw_only=True):
@@ -166,37 +183,28 @@ def _config(path: str, document: Document) -> Config:
 
 def _policies(path: str, table: GuardTable) -> PolicySet:
     source = _shown(path)
-
-    def fraction(value: str | float, key: str) -> float:
-        try:
-            # A number may be written in ways that a percentage on a command line may not, such as 1e-5.
-            return parse_percentage(value if isinstance(value, str) else f"{value:f}")
-        except GuardError as error:
-            raise GuardError(f"{source}: {key}: {error}") from None
-
-    def wishes(part: BenchTable, key: str) -> PolicyOverrides:
-        return PolicyOverrides(
-            gate=None if part.gate is None else fraction(part.gate, f"{key}.gate"),
-            quantile=part.quantile,
-            warn_only=part.warn_only,
-            evidence=part.evidence,
-            host_mismatch=part.host_mismatch,
-        )
-
-    def by_glob(pattern: str, part: BenchTable) -> tuple[str, str, PolicyOverrides]:
-        key = f'guard.bench."{printable(pattern)}"'
-        return f"{source} [{key}]", pattern, wishes(part, key)
-
-    level = PolicySet().level if table.level is None else fraction(table.level, "guard.level")
+    level = PolicySet().level if table.level is None else _fraction(table.level, f"{source}: guard.level")
     if not level:
         raise GuardError(f"{source}: guard.level: at 0 no evidence would make a regression; the usual is 5%")
+    keys = {pattern: f'guard.bench."{printable(pattern)}"' for pattern in table.bench}
     return PolicySet(
-        general=((f"{source} [guard]", wishes(table, "guard")),),
-        by_glob=tuple(by_glob(pattern, part) for pattern, part in table.bench.items()),
+        general=((f"{source} [guard]", _overrides(table, f"{source}: guard")),),
+        by_glob=tuple(
+            (f"{source} [{key}]", pattern, _overrides(table.bench[pattern], f"{source}: {key}"))
+            for pattern, key in keys.items()
+        ),
+        by_figure=(
+            *_figure_overrides("*", table, source, "guard"),
+            *(
+                item
+                for pattern, key in keys.items()
+                for item in _figure_overrides(pattern, table.bench[pattern], source, key)
+            ),
+        ),
         waivers=tuple(
             Waiver(
                 bench=waiver.bench,
-                gate=fraction(waiver.gate, "guard.waiver.gate"),
+                gate=_fraction(waiver.gate, f"{source}: guard.waiver.gate"),
                 reason=waiver.reason,
                 expires=waiver.expires,
             )
@@ -205,6 +213,52 @@ def _policies(path: str, table: GuardTable) -> PolicySet:
         expected=table.expected,
         level=level,
     )
+
+
+def _overrides(part: BenchTable, place: str) -> PolicyOverrides:
+    return PolicyOverrides(
+        gate=None if part.gate is None else _fraction(part.gate, f"{place}.gate"),
+        quantile=part.quantile,
+        warn_only=part.warn_only,
+        evidence=part.evidence,
+        host_mismatch=part.host_mismatch,
+        limit=_limit(part.limit, f"{place}.limit"),
+        judge=part.judge,
+    )
+
+
+def _figure_overrides(
+    bench: str, part: BenchTable, source: str, key: str
+) -> Iterator[tuple[str, str, str, PolicyOverrides]]:
+    """Yield the source, the glob for benches, the glob for figures, and the settings of each table of figures."""
+    for pattern, figure in part.figure.items():
+        place = f'{key}.figure."{printable(pattern)}"'
+        settings = PolicyOverrides(
+            gate=None if figure.gate is None else _fraction(figure.gate, f"{source}: {place}.gate"),
+            warn_only=figure.warn_only,
+            limit=_limit(figure.limit, f"{source}: {place}.limit"),
+            judge=figure.judge,
+        )
+        yield f"{source} [{place}]", bench, pattern, settings
+
+
+def _fraction(value: str | float, place: str) -> float:
+    try:
+        # A number may be written in ways that a percentage on a command line may not, such as 1e-5.
+        return parse_percentage(value if isinstance(value, str) else f"{value:f}")
+    except GuardError as error:
+        raise GuardError(f"{place}: {error}") from None
+
+
+def _limit(value: str | float | None, place: str) -> str | None:
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else f"{value:f}"
+    try:
+        parse_limit(text)
+    except GuardError as error:
+        raise GuardError(f"{place}: {error}") from None
+    return text
 
 
 def _problem(error: Exception, data: bytes) -> str:
@@ -233,17 +287,25 @@ def _problem(error: Exception, data: bytes) -> str:
 
 def _named(place: str, data: bytes) -> str:
     """Return a place with the name of the bench's table, which the decoder does not report."""
-    if not place.startswith("guard.bench[...]"):
+    if "[...]" not in place:
         return place
     document = msgspec.toml.decode(data)
-    tables = document.get("tool", {}).get("aether", document)["guard"]["bench"]
-    name = next((name for name, table in tables.items() if not _converts(table)), "...")
-    return place.replace("[...]", f'."{printable(name)}"', 1)
+    table = document.get("tool", {}).get("aether", document)
+    named, rest = "", place
+    while "[...]" in rest:
+        key, _, rest = rest.partition("[...]")
+        for part in key.strip(".").split("."):
+            table = table[part]
+        kind = FigureTable if key.endswith("figure") else BenchTable
+        name = next((name for name, each in table.items() if not _converts(each, kind)), "...")
+        named += f'{key}."{printable(name)}"'
+        table = table.get(name, {})
+    return named + rest
 
 
-def _converts(table: object) -> bool:
+def _converts(table: object, kind: type[TomlTable]) -> bool:
     try:
-        msgspec.convert(table, BenchTable)
+        msgspec.convert(table, kind)
     except msgspec.ValidationError:
         return False
     return True
@@ -252,6 +314,8 @@ def _converts(table: object) -> bool:
 def _table_at(place: str) -> type[TomlTable]:
     if place.startswith("guard.waiver"):
         return WaiverTable
+    if ".figure[" in place:
+        return FigureTable
     if place.startswith("guard.bench"):
         return BenchTable
     if place == "ab":

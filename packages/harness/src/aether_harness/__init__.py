@@ -10,13 +10,14 @@ from aether_harness.__about__ import __version__
 if TYPE_CHECKING:
     from aether_harness.benchmark.decorator import bench
     from aether_harness.benchmark.parameters import ByteCount
-    from aether_harness.benchmark.protocol import Benchmark, RoundContext, SampleResult, Session
+    from aether_harness.benchmark.protocol import Benchmark, FigureValue, RoundContext, SampleResult, Session
     from aether_harness.errors import BenchError, HarnessError, RoundError, UsageError
 
 __all__ = [
     "BenchError",
     "Benchmark",
     "ByteCount",
+    "FigureValue",
     "HarnessError",
     "RoundContext",
     "RoundError",
@@ -33,6 +34,7 @@ _MODULES = {
     "BenchError": "errors",
     "Benchmark": "benchmark.protocol",
     "ByteCount": "benchmark.parameters",
+    "FigureValue": "benchmark.protocol",
     "HarnessError": "errors",
     "RoundContext": "benchmark.protocol",
     "RoundError": "errors",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
-from aether_harness import BenchError, SampleResult
+from aether_harness import BenchError, FigureValue, SampleResult
 from aether_pack_bench.archive.stat_cache import TICK_NS, StatCache
 from aether_pack_bench.archive.verify import verify_artifact
 from aether_pack_bench.external import remove, run_external
@@ -121,6 +121,10 @@ class PackSession:
         """Return the readings of a round."""
         return self._costs.readings(self._last().manifest, self._artifact)
 
+    def figures(self) -> Mapping[str, FigureValue]:
+        """Return the size of the artifact, which is the same in every round."""
+        return output_size(self._artifact, exact=True)
+
     @property
     def _base(self) -> tuple[str, StatCache] | None:
         """The artifact that an incremental one goes on from, and the record of its packing."""
@@ -211,6 +215,10 @@ class ExternalSession:
         """Return the readings of a round."""
         return self._costs.readings(self._manifest or hash_tree(self._source.root), self._artifact)
 
+    def figures(self) -> Mapping[str, FigureValue]:
+        """Return the size of the artifact."""
+        return output_size(self._artifact, exact=False)
+
 
 class ColdCacheSession:
     """A session before each of whose samples the tree's files leave the cache."""
@@ -222,12 +230,18 @@ class ColdCacheSession:
         self.sample = session.sample
         self.verify = session.verify
         self.readings = session.readings
+        self.figures = session.figures
 
     def prepare(self) -> None:
         """Take the tree's files out of the cache."""
         if isinstance(self._session, (ExternalSession, IncrementalSession)):
             self._session.prepare()
         evict(walk(self._source.root, self._source.ignore))
+
+
+def output_size(artifact: str, *, exact: bool) -> Mapping[str, FigureValue]:
+    """Return the size of an artifact as a figure; `exact` if the packer makes the same bytes every time."""
+    return {"output-size": FigureValue(value=os.path.getsize(artifact), unit="bytes", exact=exact)}
 
 
 def _digest(path: str) -> str:

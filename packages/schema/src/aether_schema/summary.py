@@ -42,6 +42,8 @@ Rounds = Annotated[
     Meta(description="An array a round (a fresh process), each an array of its samples, in `unit`."),
 ]
 Scalar = str | int | float | bool | None
+#: The name of a further figure, such as `peak-memory`.
+FigureName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,59}$")]
 
 
 def statistic(values: Sequence[float], name: Statistic) -> float:
@@ -77,6 +79,15 @@ class RoundUsage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     disturbed: Annotated[int, Meta(ge=0)] | None = None
 
 
+class FigureSeries(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A further figure of a bench, such as its peak memory: one value per round."""
+
+    unit: Annotated[str, Meta(min_length=1, extra_json_schema={"pattern": NO_CONTROL_CHARS})]
+    better: Better
+    values: Annotated[tuple[Figure, ...], Meta(min_length=1)]
+    exact: Annotated[bool, Meta(description="The value is a count that repeats exactly for the same code.")] = False
+
+
 class Interval(Struct, frozen=True, kw_only=True):
     """A confidence interval that a tool computed for `p50`, in `unit`."""
 
@@ -102,6 +113,9 @@ class RunLevels(Levels, frozen=True, kw_only=True, omit_defaults=True):
 
     timestamp: Annotated[str, Meta(description="ISO 8601, as in the summary of that run; no two runs share one.")]
     normalized: Levels | None = None
+    figures: Annotated[
+        dict[str, _Level] | None, Meta(description="The further figures of that run: geometric means over its rounds.")
+    ] = None
 
     @property
     def measured_at(self) -> datetime:
@@ -206,6 +220,10 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
         Interval | None,
         Meta(description="The interval of `p50`, from a tool that keeps no samples."),
     ] = None
+    figures: Annotated[
+        dict[FigureName, FigureSeries] | None,
+        Meta(description="Further figures by name. Each is judged as a series of its own."),
+    ] = None
     runs: Annotated[
         tuple[RunLevels, ...] | None,
         Meta(description="The runs of the same code behind a baseline; the last one is the run in the other keys."),
@@ -220,6 +238,7 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
         if self.samples is not None:
             _check_samples(self, self.samples)
         _check_references(self)
+        _check_series(self)
         _check_runs(self)
 
     @property
@@ -341,6 +360,12 @@ def _check_references(summary: Summary) -> None:
             raise InvalidSummaryError("a ruler of no length measures nothing", key=f"{key}.samples")
 
 
+def _check_series(summary: Summary) -> None:
+    for name, series in (summary.figures or {}).items():
+        if not series.values or not all(math.isfinite(value) and value >= 0 for value in series.values):
+            raise InvalidSummaryError("every value is a finite number of at least 0", key=f"figures.{name}.values")
+
+
 def _check_runs(summary: Summary) -> None:
     """Refuse runs of which one would count twice, or that leave out the run in the other keys."""
     if summary.runs is None:
@@ -352,6 +377,9 @@ def _check_runs(summary: Summary) -> None:
             for name in Levels.__struct_fields__:
                 if not math.isfinite(getattr(levels, name, None) or 0.0):
                     raise InvalidSummaryError("is not a finite number", key=f"{place}.{name}")
+        for name, value in (run.figures or {}).items():
+            if not math.isfinite(value):
+                raise InvalidSummaryError("is not a finite number", key=f"{key}.figures.{name}")
         moment = _moment(run.timestamp, f"{key}.timestamp")
         if moment in seen:
             raise InvalidSummaryError(f"another run has {run.timestamp} too", key=f"{key}.timestamp")

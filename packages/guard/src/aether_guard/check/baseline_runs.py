@@ -10,7 +10,7 @@ from aether_guard.check.estimate import level
 from aether_guard.check.judge import incompatibility
 from aether_guard.check.reference import VERSION_KEYS, environment_differences
 from aether_guard.errors import GuardError
-from aether_schema import Levels, RunLevels, Summary, printable
+from aether_schema import Levels, RunLevels, Summary, printable, run_figures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,13 @@ def levels_of_run(summary: Summary) -> RunLevels:
         names = (*names, "mean")
     raw = _levels(summary, names, normalized=False)
     normalized = _levels(summary, names, normalized=True) if summary.reference is not None else {}
-    return RunLevels(**raw, timestamp=summary.timestamp, normalized=Levels(**normalized) if normalized else None)
+    figures = {name: float(f"{value:.{_DIGITS}g}") for name, value in run_figures(summary).items()}
+    return RunLevels(
+        **raw,
+        timestamp=summary.timestamp,
+        normalized=Levels(**normalized) if normalized else None,
+        figures=figures or None,
+    )
 
 
 def _levels(summary: Summary, names: Sequence[Statistic], *, normalized: bool) -> dict[Statistic, float]:

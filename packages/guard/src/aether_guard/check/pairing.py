@@ -8,16 +8,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aether_guard.check.files import LoadedSummary, LoadError, is_single_file, load, load_all
-from aether_guard.check.judge import assess, judge_all
-from aether_guard.check.policy import policy_for
+from aether_guard.check.series import LoadedPair, judge_new, judge_pairs, pairs_of_series, zero_on_both_sides
 from aether_guard.check.verdict import Judgement
-from aether_schema import printable
+from aether_schema import printable, series_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import date
 
-    from aether_guard.check.assessment import Assessment
     from aether_guard.check.policy import PolicySet
 
     Importing = Callable[[Iterable[str]], tuple[list[LoadedSummary], list[LoadError]]]
@@ -50,13 +48,6 @@ def split_sides(paths: Sequence[str], baseline: Sequence[str], current: Sequence
     )
 
 
-class LoadedPair(Struct, frozen=True):
-    """A baseline and the current summary to compare with it."""
-
-    baseline: LoadedSummary
-    current: LoadedSummary
-
-
 def judge_sides(
     sides: InputPaths, book: PolicySet, today: date, import_all: Importing | None = None
 ) -> list[Judgement]:
@@ -76,35 +67,31 @@ def judge_sides(
         judgements += [_error(item) for item in (baseline, current) if isinstance(item, LoadError)]
     is_complete = not any(map(_is_unreadable, judgements))
     if sides.baseline or sides.current:
-        by_bench, others = _match_by_bench(sides, import_all or load_all)
+        by_bench, others = _match_by_bench(sides, import_all or load_all, book)
         if import_all is not None:
             # Tools report many counts that are usually 0, such as Go's allocations.
             nothing = [pair for pair in by_bench if _is_nothing(pair)]
             by_bench = [pair for pair in by_bench if pair not in nothing]
-            others += [_zero_on_both_sides(pair) for pair in nothing]
+            others += [zero_on_both_sides(pair) for pair in nothing]
         matched += by_bench
         judgements += others
         is_complete = is_complete and not any(map(_is_unreadable, others))
+    series: list[LoadedPair] = []
+    for pair in matched:
+        pairs, unpaired = pairs_of_series(pair, book)
+        series += pairs
+        judgements += unpaired
     present |= {pair.current.summary.bench_id for pair in matched} | {judgement.bench_id for judgement in judgements}
     if is_complete:
         judgements += [
             _missing_expected(bench_id) for bench_id in dict.fromkeys(book.expected) if bench_id not in present
         ]
-    return judgements + _judge_matched(matched, book, today)
+    return judgements + judge_pairs(series, book, today)
 
 
-def _judge_matched(matched: Sequence[LoadedPair], book: PolicySet, today: date) -> list[Judgement]:
-    assessments: list[Assessment] = []
-    for pair in matched:
-        baseline, current = pair.baseline.summary, pair.current.summary
-        assessments.append(assess(baseline, current, policy_for(current.bench_id, book), today))
-    return [
-        _with_paths(judgement, pair)
-        for judgement, pair in zip(judge_all(assessments, book.level), matched, strict=True)
-    ]
-
-
-def _match_by_bench(sides: InputPaths, read_all: Importing) -> tuple[list[LoadedPair], list[Judgement]]:
+def _match_by_bench(
+    sides: InputPaths, read_all: Importing, book: PolicySet
+) -> tuple[list[LoadedPair], list[Judgement]]:
     """Return the pairs by bench, and a judgement for every bench and file without a counterpart.
 
     A current file that cannot be read may hold any bench, so no bench is reported as missing in that case.
@@ -127,7 +114,12 @@ def _match_by_bench(sides: InputPaths, read_all: Importing) -> tuple[list[Loaded
     listed = {judgement.bench_id for judgement in others}
     if all(problem.bench_id is not None for problem in current_problems):
         others += [_missing_current(item) for item in left if item.summary.bench_id not in listed]
-    others += [_new(item) for item in added if item.summary.bench_id not in listed]
+    others += [
+        judge_new(replace(item, summary=series.summary), series, book)
+        for item in added
+        if item.summary.bench_id not in listed
+        for series in series_of(item.summary)
+    ]
     return matched, others
 
 
@@ -165,14 +157,6 @@ def _by_id(side: Sequence[LoadedSummary]) -> tuple[dict[str, LoadedSummary], lis
     return by_id, doubled
 
 
-def _with_paths(judgement: Judgement, pair: LoadedPair) -> Judgement:
-    """Add the paths. The reason of an error names them too, because the user has to fix a file."""
-    if judgement.verdict == "error":
-        reason = f"{printable(pair.current.path)}: {printable(judgement.reason)} ({printable(pair.baseline.path)})"
-        judgement = replace(judgement, reason=reason)
-    return replace(judgement, baseline_path=pair.baseline.path, current_path=pair.current.path)
-
-
 def _missing_expected(bench_id: str) -> Judgement:
     reason = printable(f"{bench_id}: expected, and there is no current summary")
     return Judgement(bench_id=bench_id, verdict="error", reason=reason)
@@ -184,37 +168,10 @@ def _missing_current(baseline: LoadedSummary) -> Judgement:
     return Judgement(bench_id=bench_id, verdict="error", reason=reason, baseline_path=baseline.path)
 
 
-def _new(current: LoadedSummary) -> Judgement:
-    summary = current.summary
-    return Judgement(
-        bench_id=summary.bench_id,
-        verdict="pass",
-        metric=summary.metric,
-        unit=summary.unit,
-        reason="it has no baseline yet",
-        current_path=current.path,
-    )
-
-
 def _is_nothing(pair: LoadedPair) -> bool:
     """Return whether all figures and samples of both sides are 0."""
     sides = pair.baseline.summary, pair.current.summary
     return all(side.p95 == 0 and not any(map(any, side.samples or ())) for side in sides)
-
-
-def _zero_on_both_sides(pair: LoadedPair) -> Judgement:
-    summary = pair.current.summary
-    return Judgement(
-        bench_id=summary.bench_id,
-        verdict="pass",
-        metric=summary.metric,
-        unit=summary.unit,
-        baseline=0.0,
-        current=0.0,
-        reason="it is 0 on both sides",
-        baseline_path=pair.baseline.path,
-        current_path=pair.current.path,
-    )
 
 
 def _unjudged(problem: LoadError) -> Judgement:

@@ -73,6 +73,7 @@ def improved_benches(judgements: Iterable[Judgement]) -> list[str]:
         judgement.bench_id
         for judgement in judgements
         if judgement.bench_id is not None
+        and judgement.figure is None
         and judgement.verdict in {"pass", "improvement"}
         and judgement.interval is not None
         and judgement.interval[1] < 0

@@ -36,7 +36,9 @@ class Judgement(Struct, frozen=True, kw_only=True):
     baseline; with one run, the interval omits differences between runs. `retaken` counts the samples of each side that
     were retaken because the CPU was taken away. `samples_needed` is None if no number of samples would decide. With
     `warn_only` a regression does not fail the build. A bench with `judged` false is listed without a verdict: its
-    direction is unknown, or nothing was measured. Values that do not apply are None.
+    direction is unknown, nothing was measured, or its policy says so. `figure` names a further figure of a bench, and
+    `exact` marks counts, which are compared without an interval. `limit` is the absolute limit in `unit`. Values that
+    do not apply are None.
     """
 
     bench_id: str | None
@@ -62,6 +64,9 @@ class Judgement(Struct, frozen=True, kw_only=True):
     warn_only: bool = False
     moved_phase: str | None = None
     judged: bool = True
+    figure: str | None = None
+    exact: bool = False
+    limit: float | None = None
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -107,7 +112,7 @@ def judge(change: float, gate: float) -> Verdict:
 
 def _keeps_level(judgements: Iterable[Judgement]) -> bool:
     """Return whether the baselines of all compared benches, and at least one, keep several runs."""
-    compared = [judgement for judgement in judgements if judgement.change_decisive is not None]
+    compared = [judgement for judgement in judgements if judgement.change_decisive is not None and not judgement.exact]
     return bool(compared) and all((judgement.runs or 0) > 1 for judgement in compared)
 
 

@@ -25,6 +25,7 @@ from aether_guard.cli.options import (
 from aether_guard.cli.output import add_output_options, write_report
 from aether_guard.config import Config, find_config
 from aether_guard.errors import GuardError
+from aether_schema import series_of
 
 if TYPE_CHECKING:
     import argparse
@@ -125,10 +126,15 @@ def _sides_of(judgement: Judgement) -> SummaryPair:
     """Read both summaries again."""
     from aether_guard.report.html import SummaryPair
 
-    return SummaryPair(baseline=_summary_at(judgement.baseline_path), current=_summary_at(judgement.current_path))
+    figure = judgement.figure
+    return SummaryPair(
+        baseline=_summary_at(judgement.baseline_path, figure), current=_summary_at(judgement.current_path, figure)
+    )
 
 
-def _summary_at(path: str | None) -> Summary | None:
-    """Read the summary at `path` again; None if it can no longer be read."""
+def _summary_at(path: str | None, figure: str | None) -> Summary | None:
+    """Read the summary at `path` again, and return the series of a figure; None if it can no longer be read."""
     loaded = None if path is None else load(path)
-    return loaded.summary if isinstance(loaded, LoadedSummary) else None
+    if not isinstance(loaded, LoadedSummary):
+        return None
+    return next((series.summary for series in series_of(loaded.summary) if series.figure == figure), None)

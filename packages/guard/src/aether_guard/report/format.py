@@ -36,7 +36,10 @@ def format_change(change: float, limit: float | None = None) -> str:
 
 
 def format_value(value: float, unit: str) -> str:
-    """Return a figure and its unit: four significant digits, or a whole number from 1,000 up."""
+    """Return a figure and its unit: four significant digits, or a whole number from 1,000 up; bytes as kB, MB or GB."""
+    if unit == "bytes":
+        size = next((size for size in (BILLION, MILLION, THOUSAND) if value >= size), 1)
+        value, unit = value / size, {BILLION: "GB", MILLION: "MB", THOUSAND: "kB", 1: "bytes"}[size]
     text = f"{value:,.0f}" if THOUSAND <= value < BILLION else f"{value:.4g}"
     return f"{text} {printable(unit)}"
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from aether_guard.report.text import HEAD, caveats, needs_reason, reason_line, summary_line, table_row, verdict_label
+from aether_guard.report.text import (
+    HEAD,
+    caveats,
+    is_listed,
+    needs_reason,
+    reason_line,
+    summary_line,
+    table_row,
+    verdict_label,
+)
 
 if TYPE_CHECKING:
     from aether_guard.check.verdict import Report
@@ -35,7 +44,7 @@ def render_markdown(report: Report) -> str:
         "|:---|---:|---:|---:|:---|",
     ]
     size = 0
-    for shown, judgement in enumerate(report.benches):
+    for shown, judgement in enumerate(filter(is_listed, report.benches)):
         *cells, verdict = table_row(judgement)
         row = "| " + " | ".join([*map(escaped, cells), f"{_MARKS[verdict]} {verdict}"]) + " |"
         size += len(row.encode())

@@ -30,7 +30,7 @@ def render_text(report: Report, *, with_errors: bool = True) -> str:
 
     Without `with_errors`, the reasons of errors are left out; the caller prints them to stderr.
     """
-    rows = [table_row(judgement) for judgement in report.benches]
+    rows = [table_row(judgement) for judgement in report.benches if is_listed(judgement)]
     explained = [item for item in report.benches if needs_reason(item) and (with_errors or item.verdict != "error")]
     reasons = [f"{verdict_label(judgement)}: {reason_line(judgement)}" for judgement in explained]
     parts = [render_table(HEAD, rows)]
@@ -40,8 +40,15 @@ def render_text(report: Report, *, with_errors: bool = True) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def is_listed(judgement: Judgement) -> bool:
+    """Return whether a series has a row: a bench does, and a further figure that is not a plain pass."""
+    return judgement.figure is None or judgement.verdict != "pass"
+
+
 def needs_reason(judgement: Judgement) -> bool:
     """Return whether a bench needs more than its table row: it has an interval, or is not a plain pass."""
+    if not is_listed(judgement):
+        return False
     return judgement.verdict != "pass" or judgement.baseline is None or judgement.interval is not None
 
 
@@ -85,16 +92,19 @@ def caveats(report: Report) -> list[str]:
 
 def summary_line(report: Report) -> str:
     """Return the last line: the worst verdict, the count of each, the gate, and the false-alarm risk."""
-    counts = Counter(judgement.verdict for judgement in report.benches)
+    counts = Counter(judgement.verdict for judgement in report.benches if is_listed(judgement))
     listed = ", ".join(
         f"{counts[verdict]} {verdict if counts[verdict] == 1 and verdict != 'pass' else PLURALS.get(verdict, verdict)}"
         for verdict in sorted(counts, key=SEVERITY.__getitem__, reverse=True)
     )
-    gates = {judgement.gate for judgement in report.benches if judgement.gate is not None}
-    statistics = sorted({judgement.quantile for judgement in report.benches if judgement.quantile is not None})
+    benches = [judgement for judgement in report.benches if judgement.figure is None]
+    gates = {judgement.gate for judgement in benches if judgement.gate is not None}
+    statistics = sorted({judgement.quantile for judgement in benches if judgement.quantile is not None})
     rules = [f"gate {format_percent(gate)} on {' and '.join(statistics)}" for gate in gates] if len(gates) == 1 else []
     if len(gates) > 1:
         rules.append("gates differ by bench")
+    if passed := sum(judgement.judged and not is_listed(judgement) for judgement in report.benches):
+        rules.append(f"{passed} further figure{'' if passed == 1 else 's'} passed")
     if report.level is not None:
         rules.append(f"false-alarm risk at most {format_percent(report.level)} per build")
     return f"{report.verdict}: {listed}" + (f" ({'; '.join(rules)})" if rules else "")

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from enum import Enum
 from functools import partial
@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints, overload
 
 from msgspec import Struct, defstruct
 
-from aether_harness.benchmark.protocol import RoundContext, SampleResult
+from aether_harness.benchmark.protocol import FigureValue, RoundContext, SampleResult
 from aether_harness.errors import BenchError, UsageError
 from aether_harness.reference.kernels import DEFAULT_KERNEL
 from aether_schema import Metric
@@ -95,6 +95,7 @@ class FunctionBench:
         self.metric: Metric = options.metric
         self.reference = options.reference
         self._backend = options.backend
+        self._figures = options.figures
         self.about = (inspect.getdoc(function) or f"the function {function.__name__}").splitlines()[0]
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - the function's own
@@ -110,6 +111,7 @@ class FunctionBench:
             from aether_harness.benchmark.async_session import AsyncSession
 
             session = AsyncSession(partial(self._serve, setup, params), self._backend)
+            self._add_figures(session)
             try:
                 yield session
             finally:
@@ -118,7 +120,14 @@ class FunctionBench:
         with ExitStack() as stack:
             given = () if setup is None else (stack.enter_context(setup_context(setup)),)
             call = self._call(given, params)
-            yield FunctionSession(partial(_with_bytes, call) if self.metric == "throughput_mbs" else call)
+            made = FunctionSession(partial(_with_bytes, call) if self.metric == "throughput_mbs" else call)
+            self._add_figures(made)
+            yield made
+
+    def _add_figures(self, session: Session) -> None:
+        """Let the session report the figures of the options, if there are any."""
+        if self._figures is not None:
+            session.figures = self._figures  # type: ignore[attr-defined]
 
     def _call(self, given: tuple[Any, ...], params: Struct) -> Callable[[], Any]:
         """Return the function bound to the value of the set-up, if it takes it, and to its parameters."""
@@ -159,6 +168,7 @@ class FunctionOptions(Struct, frozen=True, kw_only=True):
     metric: Metric = "duration_ms"
     reference: str = DEFAULT_KERNEL
     backend: str = "asyncio"
+    figures: Callable[[], Mapping[str, FigureValue]] | None = None
 
 
 @overload
@@ -173,6 +183,7 @@ def bench(
     metric: Metric = "duration_ms",
     reference: str = DEFAULT_KERNEL,
     backend: str = "asyncio",
+    figures: Callable[[], Mapping[str, FigureValue]] | None = None,
 ) -> Callable[[Callable[..., Any]], FunctionBench]: ...
 
 
@@ -182,7 +193,8 @@ def bench(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     Arguments with defaults, of the function and of `setup`, are parameters of the bench. `setup` is a generator
     function, or one that returns a context manager; the function gets the value that it yields as its first argument.
     With the metric `throughput_mbs` the function returns the bytes that it moved. `reference` names the kernel that
-    resembles it. `backend` is anyio's name of the event loop for a coroutine function.
+    resembles it. `backend` is anyio's name of the event loop for a coroutine function. `figures` is called once per
+    round after the samples, and returns further figures to be judged.
     """
     if function is not None:
         return FunctionBench(function, FunctionOptions())

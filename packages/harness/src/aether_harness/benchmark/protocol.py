@@ -9,7 +9,7 @@ ability; no base class and no registration is needed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -50,6 +50,18 @@ class SampleResult(Struct, frozen=True, kw_only=True):
     elapsed_ns: int | None = None
     cost: float | None = None
     phases_ns: dict[str, int] = {}
+
+
+class FigureValue(Struct, frozen=True, kw_only=True):
+    """A further figure of a round, such as the size of an output.
+
+    `exact` marks a count that repeats exactly for the same code; the guard then compares it without an interval.
+    """
+
+    value: float
+    unit: str
+    better: Literal["lower", "higher"] = "lower"
+    exact: bool = False
 
 
 class Session(Protocol):
@@ -147,6 +159,17 @@ class ReportsReadings(Protocol):
 
     def readings(self) -> Mapping[str, float]:
         """Return the figures by name, once per round after `verify`; the summary holds their medians over rounds."""
+
+
+@runtime_checkable
+class ReportsFigures(Protocol):
+    """A session with further figures of a round, each of which the guard judges as a series of its own."""
+
+    def figures(self) -> Mapping[str, FigureValue]:
+        """Return the figures by name, such as `output-size`, once per round after `verify`.
+
+        A name has lower-case letters, digits and dashes, at most 60.
+        """
 
 
 # Optional abilities of a bench.

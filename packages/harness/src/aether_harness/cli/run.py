@@ -9,6 +9,8 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from aether_harness.benchmark.command_bench import command_targets
 from aether_harness.cli.options import (
     EXIT_FAILED,
@@ -34,7 +36,7 @@ from aether_harness.measure.runner import run_benches
 from aether_harness.measure.summarize import RunMetadata, notes_on_machine, summarise
 from aether_harness.sweep.plot import check_plot_path, plot_sweep
 from aether_harness.sweep.sweep import build_plots, require_sweep, swept_benches
-from aether_schema import UNIT_OF_METRIC, InvalidSummaryError, SummaryFileError, write_summary
+from aether_schema import UNIT_OF_METRIC, InvalidSummaryError, SummaryFileError, read_summary, write_summary
 
 if TYPE_CHECKING:
     import argparse
@@ -50,8 +52,8 @@ DEFAULT_FOLDER = "target/benchmarks"
 EXAMPLE = """example:
   aether-bench run packaging --profile quick -p pack.files=1000
     measures the packaging of 1,000 files in 2 rounds and writes
-    target/benchmarks/bench-pack-files-1000.json; without -p it is
-    bench-pack.json
+    target/benchmarks/bench-pack.json, or bench-pack-files-1000.json
+    if that holds a run with other parameters
   aether-bench run streaming -p stream.chunk=4K,64K --plot chunk.png
     measures two points of a sweep, a summary each, and draws them
   aether-bench run benchmarks my_bench.py::parse --max-time 300
@@ -95,6 +97,7 @@ def run(options: argparse.Namespace) -> int:
         check_plot_path(options.plot)
     plan = plan_from_options(options)
     ensure_output_folder(options.out)
+    targets = [_beside(target, options.out) for target in targets]
     if not options.quiet:
         print_run_header(plan)
     units = {target.bench_id: UNIT_OF_METRIC[target.metric] for target in targets}
@@ -119,6 +122,23 @@ def run(options: argparse.Namespace) -> int:
     return EXIT_FAILED if failed else EXIT_OK
 
 
+def _beside(target: RunTarget, folder: str) -> RunTarget:
+    """Return the target; named by its parameters if a summary with other parameters has its file."""
+    if target.variant is None:
+        return target
+    try:
+        there = read_summary(_path_of(target, folder)).params
+    except SummaryFileError:
+        return target
+    if there is None or there == target.params:
+        return target
+    return replace(target, bench_id=target.variant.bench_id, name=target.variant.name)
+
+
+def _path_of(target: RunTarget, folder: str) -> str:
+    return os.path.join(folder, f"bench-{target.name}.json")
+
+
 def _written(
     outcomes: Sequence[BenchResult], plan: RunPlan, circumstances: RunMetadata, folder: str
 ) -> tuple[list[tuple[RunTarget, Summary, str]], list[object]]:
@@ -128,7 +148,7 @@ def _written(
     for outcome in outcomes:
         if outcome.error is not None:
             continue
-        path = os.path.join(folder, f"bench-{outcome.target.name}.json")
+        path = _path_of(outcome.target, folder)
         try:
             summary = summarise(outcome.target, outcome.rounds, plan, circumstances)
             write_summary(path, summary)

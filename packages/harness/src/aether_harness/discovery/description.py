@@ -35,8 +35,7 @@ class BenchSelection(Struct, frozen=True, kw_only=True):
     """The benches to describe, and their parameters; all installed benches if `names` is empty or `with_installed`.
 
     A name is a bench's id or short name, or a Python file that defines benches (`FILE.py`, `FILE.py::ID`). The plugins
-    `left_out` are not imported. With `all_params` the parameters of a bench hold its defaults in any case. With
-    `named_by_params` a bench whose parameters are not its defaults has them in its id and name.
+    `left_out` are not imported. With `all_params` the parameters of a bench hold its defaults in any case.
     """
 
     names: tuple[str, ...] = ()
@@ -44,7 +43,6 @@ class BenchSelection(Struct, frozen=True, kw_only=True):
     in_lines: bool = False
     left_out: tuple[str, ...] = ()
     all_params: bool = False
-    named_by_params: bool = False
     with_installed: bool = False
 
 
@@ -92,11 +90,7 @@ def describe(wanted: BenchSelection, announce: Callable[[Importing], object]) ->
             raise UsageError("no bench is installed: install aether-pack-bench or aether-stream-bench")
     selected = qualify(selected)
     check_distinct(selected)
-    targets = (
-        map(_with_defaults, selected)
-        if wanted.all_params
-        else _with_params(selected, settings, naming=wanted.named_by_params)
-    )
+    targets = map(_with_defaults, selected) if wanted.all_params else _with_params(selected, settings)
     return Benches(tuple(targets), tuple(errors))
 
 
@@ -106,9 +100,7 @@ def _with_defaults(found: LocatedBench) -> RunTarget:
     return replace(target_of(found, params), params=msgspec.to_builtins(asdict(params)))
 
 
-def _with_params(
-    selected: Sequence[LocatedBench], settings: dict[str, dict[str, str]], *, naming: bool
-) -> list[RunTarget]:
+def _with_params(selected: Sequence[LocatedBench], settings: dict[str, dict[str, str]]) -> list[RunTarget]:
     """Return the targets of a run, every setting given to its bench; one a point where a setting is a list.
 
     Raises:
@@ -122,7 +114,7 @@ def _with_params(
     targets: list[RunTarget] = []
     for item in selected:
         mine = {**settings.get(item.bench_id, {}), **settings.get(item.name, {})}
-        targets += expand_sweep(item, mine, naming=naming)
+        targets += expand_sweep(item, mine)
     return targets
 
 

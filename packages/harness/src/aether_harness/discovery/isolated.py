@@ -59,7 +59,7 @@ def targets_of(names: Sequence[str], params: Sequence[str], limit_s: float) -> l
         UsageError: see `benches_of`.
 
     """
-    wanted = BenchSelection(names=tuple(expand_folders(names)), params=tuple(params), named_by_params=True)
+    wanted = BenchSelection(names=tuple(expand_folders(names)), params=tuple(params))
     return benches_of(wanted, limit_s)  # type: ignore[return-value]
 
 

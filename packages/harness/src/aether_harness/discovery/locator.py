@@ -95,13 +95,24 @@ class Point(Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...] = ()
 
 
+class Variant(Struct, frozen=True, kw_only=True):
+    """The id and the short name of a bench with its parameters in them: `packaging[files=10]`, `pack-files-10`."""
+
+    bench_id: str
+    name: str
+
+
 class RunTarget(Described, frozen=True, kw_only=True):
-    """A bench to run with its parameters; `kernel_id` and `cross_kernel_id` are timed next to its samples."""
+    """A bench to run with its parameters; `kernel_id` and `cross_kernel_id` are timed next to its samples.
+
+    `variant` names it if its parameters are not the defaults.
+    """
 
     about: str
     kernel_id: str
     cross_kernel_id: str
     point: Point | None = None
+    variant: Variant | None = None
 
 
 def target_of(found: LocatedBench, params: Struct) -> RunTarget:

@@ -12,6 +12,7 @@ from aether_schema import (
     BETTER_OF_METRIC,
     SCHEMA_VERSION,
     UNIT_OF_METRIC,
+    FigureSeries,
     Phase,
     Reference,
     RoundUsage,
@@ -22,6 +23,7 @@ from aether_schema import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from aether_harness.benchmark.protocol import FigureValue
     from aether_harness.discovery.locator import RunTarget
     from aether_harness.measure.plan import RunPlan
     from aether_harness.measure.runner import RoundResult
@@ -85,7 +87,22 @@ def summarise(target: RunTarget, rounds: Sequence[RoundResult], plan: RunPlan, c
             for record in rounds
         ),
         readings={**(circumstances.readings or {}), **own} or None,
+        figures=summarise_figures([record.usage.figures for record in rounds]),
     )
+
+
+def summarise_figures(rounds: Sequence[Mapping[str, FigureValue]]) -> dict[str, FigureSeries] | None:
+    """Return the figures that all rounds have, with a value per round."""
+    names = [name for name in rounds[0] if all(name in each for each in rounds)]
+    return {
+        name: FigureSeries(
+            unit=rounds[0][name].unit,
+            better=rounds[0][name].better,
+            values=tuple(round_significant(each[name].value, 12) for each in rounds),
+            exact=all(each[name].exact for each in rounds),
+        )
+        for name in names
+    } or None
 
 
 def notes_on(rounds: Sequence[RoundResult], plan: RunPlan) -> str | None:

@@ -13,7 +13,7 @@ from msgspec.structs import asdict, fields, replace
 
 from aether_harness.benchmark.parameters import build_params
 from aether_harness.benchmark.protocol import AddsColumns, ChoosesAxes, HasSize
-from aether_harness.discovery.locator import Point, target_of
+from aether_harness.discovery.locator import Point, Variant, target_of
 from aether_harness.errors import UsageError
 from aether_harness.sweep.pareto import pareto_mask
 
@@ -60,11 +60,10 @@ class SweepPlot(Struct, frozen=True, kw_only=True):
     front: tuple[tuple[float, float], ...] = ()
 
 
-def expand_sweep(found: LocatedBench, settings: Mapping[str, str], *, naming: bool = False) -> list[RunTarget]:
+def expand_sweep(found: LocatedBench, settings: Mapping[str, str]) -> list[RunTarget]:
     """Return a target for every combination of the comma-separated values in `settings`.
 
-    A value with commas that the parameter accepts as a whole, such as a path, is not a list. With `naming`, a single
-    target whose parameters are not the defaults has them in its id and file name, as the points of a sweep have.
+    A value with commas that the parameter accepts as a whole, such as a path, is not a list.
 
     Raises:
         UsageError: an unknown parameter, an invalid value, or more than `MAX_POINTS` points.
@@ -89,8 +88,10 @@ def expand_sweep(found: LocatedBench, settings: Mapping[str, str], *, naming: bo
             targets.append(_at_point(target, bench, {key: values[key] for key in varied}))
         else:
             defaults = msgspec.to_builtins(asdict(bench.params_type()))
-            changed = {key: values[key] for key in order if naming and values[key] != defaults[key]}
-            targets.append(_with_values(target, changed) if changed else target)
+            changed = {key: values[key] for key in order if values[key] != defaults[key]}
+            named = _with_values(target, changed)
+            variant = Variant(bench_id=named.bench_id, name=named.name) if changed else None
+            targets.append(replace(target, variant=variant))
     _check_distinct(targets)
     return targets
 

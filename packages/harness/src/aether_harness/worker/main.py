@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from aether_harness.benchmark.protocol import (
+    FigureValue,
     HasCompanions,
     Preloads,
+    ReportsFigures,
     ReportsReadings,
     ReportsVersions,
     RoundContext,
@@ -48,6 +52,8 @@ from aether_harness.worker.protocol import (
     encode_message,
 )
 from aether_harness.worker.sampler import ReferenceWork, Sampler, freeze_heap
+
+_FIGURE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +99,8 @@ class RoundServer:
         self._session.verify()
         self._check_side_effects()
         readings = self._readings(self._session)
-        return _usage(self._sampler.cross_reference_ms(), readings, self._note((*request.readings, readings)))
+        usage = _usage(self._sampler.cross_reference_ms(), readings, self._note((*request.readings, readings)))
+        return replace(usage, figures=_figures(self._session))
 
     def _open(self, request: Open) -> Reply:
         note = pin(request.worker_cpus)
@@ -193,6 +200,22 @@ class RoundServer:
         sys.stdout.flush()
         if os.fstat(1).st_size > self._printed_bytes:
             raise BenchError("sample() printed to the standard output, which costs time that is not the code's")
+
+
+def _figures(session: Session) -> dict[str, FigureValue]:
+    """Return the further figures of a session.
+
+    Raises:
+        BenchError: a figure has no proper name, or is not a finite number of at least 0.
+
+    """
+    figures = dict(session.figures()) if isinstance(session, ReportsFigures) else {}
+    for name, figure in figures.items():
+        if not isinstance(name, str) or not _FIGURE_NAME.fullmatch(name):
+            raise BenchError(f"figures(): {name!r:.60}: a name has lower-case letters, digits and dashes, at most 60")
+        if not isinstance(figure, FigureValue) or not (math.isfinite(figure.value) and figure.value >= 0):
+            raise BenchError(f"figures(): {name} is {figure!r:.60}, not a FigureValue of at least 0")
+    return figures
 
 
 def _usage(cross_reference_ms: float | None, readings: dict[str, float], note: str | None) -> Verified:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from aether_harness.benchmark.protocol import FigureValue
 from aether_harness.discovery.locator import BenchLocator
 from aether_harness.measure.disturbance import DisturbanceEvidence
 
@@ -102,9 +103,9 @@ class SampleTaken(Message, frozen=True):
 class Verified(Message, frozen=True):
     """The samples are verified. The other fields are the costs of the round so far.
 
-    `cross_reference_ms` is the second kernel's usual time among the samples, where it was timed.
-    `readings` are figures that the bench itself has of its round, and `note` is its sentence on the medians of those
-    and of earlier rounds.
+    `cross_reference_ms` is the second kernel's usual time among the samples, where it was timed. `readings` are figures
+    that the bench itself has of its round, and `figures` those to be judged. `note` is the bench's sentence on the
+    medians of the readings of this and earlier rounds.
     """
 
     cross_reference_ms: float | None
@@ -113,6 +114,7 @@ class Verified(Message, frozen=True):
     system_cpu_s: float | None = None
     readings: dict[str, float] = {}
     note: str | None = None
+    figures: dict[str, FigureValue] = {}
 
     @property
     def required_cross_reference_ms(self) -> float:

@@ -10,7 +10,7 @@ from aether_guard.check.verdict import EXIT_ERROR, EXIT_PASS
 from aether_guard.cli.options import Commands, add_command, print_error
 from aether_guard.config import find_config
 from aether_guard.errors import GuardError
-from aether_schema import printable
+from aether_schema import printable, series_of
 
 if TYPE_CHECKING:
     import argparse
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     if problems:
         # All of a run or nothing: a missing part could not be added under the same id.
         raise GuardError("\n".join(problem.message for problem in problems))
-    summaries = [item.summary for item in loaded]
+    summaries = [series.summary for item in loaded for series in series_of(item.summary)]
     rows = rows_of(
         summaries, provenance_of(summaries, options.commit, options.branch), options.run_id, datetime.now(UTC)
     )
