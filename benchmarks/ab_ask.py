@@ -1,7 +1,7 @@
 """Times asking a worker for a sample, apart from the timed operation: `hatch run guard:ask-cost`.
 
 Two workers are asked in turn, as in a comparison, for samples of an operation of a few milliseconds. The figure is the
-time of an answer beyond the operation, for each worker, in the quietest run of samples.
+time of an answer beyond the operation for each worker in the quietest run of samples.
 """
 
 from __future__ import annotations

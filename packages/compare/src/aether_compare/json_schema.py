@@ -10,7 +10,7 @@ SCHEMA_FILE = "ab.schema.json"
 
 
 def generate_ab_schema() -> bytes:
-    """Return the JSON Schema (draft 2020-12) of `ab --format json`, for a single bench and for many."""
+    """Return the JSON Schema (draft 2020-12) of `ab --format json` for a single bench and for many."""
     from aether_schema.json_schema import render_json_schema
 
     return render_json_schema("aether-guard ab --format json", ComparisonResult, ComparisonResults)

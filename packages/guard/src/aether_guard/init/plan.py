@@ -68,7 +68,7 @@ class InitPlan(Struct, frozen=True, kw_only=True):
 
 
 def plan_init(discovery: Discovery, ci: CiHost | None = None) -> InitPlan:
-    """Plan the files for a repository, for the CI host `ci` or the detected one."""
+    """Plan the files for a repository and the CI host `ci` or the detected one."""
     baseline = baseline_side(discovery.summaries, discovery.empty_baseline_folders)
     current = current_side(discovery.summaries)
     configured = discovery.configured

@@ -55,7 +55,7 @@ def decorate(text: str, report: Report, terminal: TerminalCapabilities) -> str:
 
 
 def bar_chart(report: Report, terminal: TerminalCapabilities) -> str:
-    """Return two bars per bench, baseline and current, for the worst benches; empty if there is no room."""
+    """Return two bars per bench, baseline and current, of the worst benches; empty if there is no room."""
     shown = [item for item in report.benches if item.baseline and item.current is not None][:_PLOTTED]
     shown = [item for item in shown if SEVERITY[item.verdict] < SEVERITY["error"]]
     if not terminal.blocks or terminal.width < _MIN_WIDTH:

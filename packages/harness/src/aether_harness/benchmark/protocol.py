@@ -89,7 +89,7 @@ class Benchmark(Protocol):
 
     @property
     def name(self) -> str:
-        """The short name, for the file `bench-<name>.json` and for `-p <name>.key=value`."""
+        """The short name: for the file `bench-<name>.json` and for `-p <name>.key=value`."""
 
     @property
     def about(self) -> str:

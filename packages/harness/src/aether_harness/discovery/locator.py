@@ -72,7 +72,7 @@ class LocatedBench(Struct, frozen=True, kw_only=True):
 
 
 class Described(Struct, frozen=True, kw_only=True):
-    """A bench and its parameters, for a process that does not import it."""
+    """A bench and its parameters for a process that does not import it."""
 
     bench_id: str
     name: str

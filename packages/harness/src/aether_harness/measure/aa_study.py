@@ -49,7 +49,7 @@ class Rate(Struct, frozen=True, kw_only=True):
 
 
 class NoiseReport(Struct, frozen=True, kw_only=True):
-    """The effect of a machine's noise on gates, for one bench.
+    """The effect of a machine's noise on the gates of one bench.
 
     `smallest_gates` are by quantile and rule the smallest that cry wolf in at most the share `target_rate`
     of pairs. `reference_share` is the share of the rulers in the time of sampling.

@@ -1,4 +1,4 @@
-"""Trends as Markdown, for a step summary or a comment."""
+"""Trends as Markdown for a step summary or a comment."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The patterns of one ignore file, for the files below its folder, with those of the folders above.
+    """The patterns of one ignore file for the files below its folder, with those of the folders above.
 
     `prefix` is that folder's path below the root, with a slash at the end.
     """
