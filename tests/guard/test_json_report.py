@@ -56,6 +56,7 @@ def test_inapplicable_keys_are_null() -> None:
         "warn_only",
         "judged",
         "exact",
+        "functions",
     }
     assert VALIDATOR.is_valid(report)
 

@@ -184,3 +184,33 @@ def test_runs_of_a_baseline_bound_the_figures(guard: Guard, tmp_path: Path) -> N
     memory = next(bench for bench in report["benches"] if bench["figure"] == "peak-memory")
     assert (memory["runs"], report["level"]) == (3, 0.05)
     assert memory["interval"][1] - memory["interval"][0] > 0.05
+
+
+def test_a_regression_names_the_function_that_moved(check: Callable[..., Any]) -> None:
+    def with_functions(calls: int, factor: float) -> dict[str, Any]:
+        slow = document()
+        slow["samples"] = [[value * factor for value in values] for values in slow["samples"]]
+        slow["p50"], slow["p95"] = slow["p50"] * factor, slow["p95"] * factor
+        count = {"unit": "bytecodes", "better": "lower", "values": [1000 + calls, 1000 + calls], "exact": True}
+        functions = {"json:parse": {"bytecodes": calls, "calls": 1}, "json:open": {"bytecodes": 1000, "calls": 1}}
+        return {**slow, "figures": {"bytecodes": count}, "functions": functions}
+
+    done = check(with_functions(500, 1), with_functions(1500, 1.5), "--format", "json")
+    benches = {bench["bench_id"]: bench for bench in json.loads(done.stdout)["benches"]}
+    for bench_id in ("parse", "parse:bytecodes"):
+        assert benches[bench_id]["verdict"] == "regression"
+        assert [item["name"] for item in benches[bench_id]["functions"]] == ["json:parse"]
+    text = check(with_functions(500, 1), with_functions(1500, 1.5)).stdout
+    assert "mostly in json:parse 500 to 1,500 bytecodes" in text
+    assert "json:parse" in check(with_functions(500, 1), with_functions(1500, 1.5), "--format", "html").stdout
+
+
+def test_bytecodes_of_another_python_are_not_judged(check: Callable[..., Any]) -> None:
+    def counted_by(python: str, count: int) -> dict[str, Any]:
+        series = {"unit": "bytecodes", "better": "lower", "values": [count, count], "exact": True}
+        return document(environment={"python": python}, figures={"bytecodes": series})
+
+    done = check(counted_by("3.11.1", 100), counted_by("3.12.0", 200), "--format", "json")
+    (count,) = (bench for bench in json.loads(done.stdout)["benches"] if bench["figure"] == "bytecodes")
+    assert (count["judged"], count["reason"]) == (False, "counted by another version of Python")
+    assert check(counted_by("3.11.1", 100), counted_by("3.11.9", 200)).returncode == 1

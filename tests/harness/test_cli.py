@@ -569,7 +569,7 @@ def test_a_bench_reports_figures_of_its_own(run: Run, tmp_path: Path) -> None:
     figures = read_summary(str(tmp_path / "out" / "bench-parse.json")).figures or {}
     assert (figures["rows"].unit, figures["rows"].better, figures["rows"].exact) == ("rows", "higher", True)
     assert set(figures["rows"].values) == {7.0}
-    assert (read_summary(str(tmp_path / "out" / "bench-fetch.json")).figures or {}).keys() == {"size"}
+    assert (read_summary(str(tmp_path / "out" / "bench-fetch.json")).figures or {}).keys() >= {"size"}
 
 
 @pytest.mark.parametrize(

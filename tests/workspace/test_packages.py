@@ -23,6 +23,8 @@ PACKAGES = (
     "stream-bench",
     "tox-aether",
 )
+#: The modules of this Python, and those of newer ones that a package uses.
+STANDARD_LIBRARY = sys.stdlib_module_names | {"annotationlib"}
 #: Packages without a sibling underneath.
 ALONE = {"schema", "hatch-aether", "tox-aether"}
 
@@ -98,7 +100,7 @@ def test_whatever_a_package_imports_it_declares(packages: dict[str, Any], name: 
     siblings = {each.module: each.distribution for each in packages.values()}
     undeclared = []
     for module, place in package.imports():
-        if module in sys.stdlib_module_names or module == package.module:
+        if module in STANDARD_LIBRARY or module == package.module:
             continue
         names = [siblings[module]] if module in siblings else providers.get(module, [module])
         if not declared & {distribution_of(provider) for provider in names}:

@@ -99,8 +99,14 @@ def _as_summary(summary: Summary, name: str, figure: FigureSeries, *, exact: boo
         params=summary.params,
         commit=summary.commit,
         layout_seed=summary.layout_seed,
+        functions=summary.functions if name in _counted_by(summary) else None,
         runs=runs,
     )
+
+
+def _counted_by(summary: Summary) -> set[str]:
+    """Return the names of the counts that are divided by function."""
+    return {name for counts in (summary.functions or {}).values() for name in counts}
 
 
 def series_id(bench_id: str, figure: str) -> str:

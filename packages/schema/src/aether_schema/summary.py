@@ -29,6 +29,8 @@ UNIT_OF_METRIC = {"duration_ms": "ms", "throughput_mbs": "MB/s"}
 BETTER_OF_METRIC: dict[str, Better] = {"duration_ms": "lower", "throughput_mbs": "higher"}
 
 BENCH_ID_LENGTH = 200
+#: A summary holds this many functions.
+FUNCTIONS_LIMIT = 100
 #: The most levels of lists and objects within one another, in the keys that take any value.
 DEPTH_LIMIT = 100
 NO_CONTROL_CHARS = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
@@ -223,6 +225,10 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     figures: Annotated[
         dict[FigureName, FigureSeries] | None,
         Meta(description="Further figures by name. Each is judged as a series of its own."),
+    ] = None
+    functions: Annotated[
+        Annotated[dict[str, dict[str, Annotated[int, Meta(ge=0)]]], Meta(max_length=FUNCTIONS_LIMIT)] | None,
+        Meta(description="The costliest functions of one operation, by `module:function`, with exact counts."),
     ] = None
     runs: Annotated[
         tuple[RunLevels, ...] | None,

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from aether_guard.check.assessment import Assessment
 from aether_guard.check.estimate import INTERVAL_LEVEL, MIN_SAMPLES_FOR_P95, Estimate, estimate
+from aether_guard.check.moved_functions import count_change
 from aether_guard.check.policy import Policy, waiver_expired
 from aether_guard.check.reference import VERSION_KEYS, correction_std_error, environment_differences, reference_shift
 from aether_guard.check.retakes import note_on_retaken, retaken_samples
@@ -190,11 +191,10 @@ def _judgement(assessment: Assessment, *, real: bool, level: float) -> Judgement
         needed = found.samples_needed(assessment.gate)
         if chosen.is_tail and needed is not None:
             needed = max(needed, MIN_SAMPLES_FOR_P95)
-    moved = (
-        _moved_phase(assessment.baseline, assessment.current, verdict)
-        if verdict in {"regression", "improvement"}
-        else None
-    )
+    moved = counts = None
+    if verdict in {"regression", "improvement"}:
+        moved = _moved_phase(assessment.baseline, assessment.current, verdict)
+        counts = count_change(assessment.baseline, assessment.current, verdict)
     return Judgement(
         bench_id=assessment.current.bench_id,
         verdict=verdict,
@@ -212,10 +212,11 @@ def _judgement(assessment: Assessment, *, real: bool, level: float) -> Judgement
         runs=None if found is None else found.runs,
         retaken=retaken_samples(assessment.baseline, assessment.current),
         samples_needed=needed,
-        reason=explain(assessment, needed=needed, moved=moved),
+        reason=explain(assessment, needed=needed, moved=moved, counts=counts),
         gate=assessment.gate,
         warn_only=policy.warn_only,
         moved_phase=moved,
+        functions=() if counts is None else counts.functions,
     )
 
 

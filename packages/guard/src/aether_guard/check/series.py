@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from aether_guard.check.files import LoadedSummary
 from aether_guard.check.judge import assess, judge_all
 from aether_guard.check.limits import limit_in
+from aether_guard.check.moved_functions import COUNT, same_python
 from aether_guard.check.policy import figure_policy, policy_for
 from aether_guard.check.verdict import Judgement
 from aether_guard.errors import GuardError
@@ -51,6 +52,8 @@ def pairs_of_series(pair: LoadedPair, book: PolicySet) -> tuple[list[LoadedPair]
         if series.varies or before.varies:
             side = "now" if series.varies else "in the baseline"
             others.append(_unjudged_pair(found, f"the count differs from round to round {side}"))
+        elif series.summary.unit == COUNT and not same_python(pair.baseline.summary, pair.current.summary):
+            others.append(_unjudged_pair(found, "counted by another version of Python"))
         elif found.exact and before.summary.p50 == 0:
             others.append(zero_on_both_sides(found) if series.summary.p50 == 0 else _from_zero(found))
         else:

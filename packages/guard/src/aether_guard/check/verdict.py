@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
+from aether_guard.check.moved_functions import MovedFunction
 from aether_schema import Metric, Statistic
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ class Judgement(Struct, frozen=True, kw_only=True):
     were retaken because the CPU was taken away. `samples_needed` is None if no number of samples would decide. With
     `warn_only` a regression does not fail the build. A bench with `judged` false is listed without a verdict: its
     direction is unknown, nothing was measured, or its policy says so. `figure` names a further figure of a bench, and
-    `exact` marks counts, which are compared without an interval. `limit` is the absolute limit in `unit`. Values that
-    do not apply are None.
+    `exact` marks counts, which are compared without an interval. `limit` is the absolute limit in `unit`.
+    `functions` are those whose counts moved most with a regression or improvement. Values that do not apply are None.
     """
 
     bench_id: str | None
@@ -67,6 +68,7 @@ class Judgement(Struct, frozen=True, kw_only=True):
     figure: str | None = None
     exact: bool = False
     limit: float | None = None
+    functions: tuple[MovedFunction, ...] = ()
 
 
 class Report(Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from aether_guard.check.estimate import INTERVAL_LEVEL, MAX_SAMPLES, MIN_SAMPLES_FOR_P95
+from aether_guard.check.moved_functions import describe_counts
 from aether_guard.check.verdict import judge
 from aether_guard.report.format import format_change, format_percent, format_signed_percent
 from aether_schema import printable
@@ -13,6 +14,7 @@ from aether_schema import printable
 if TYPE_CHECKING:
     from aether_guard.check.assessment import Assessment
     from aether_guard.check.estimate import Estimate
+    from aether_guard.check.moved_functions import CountChange
     from aether_guard.check.reference_following import Following
 
 #: Smaller changes in machine speed are not reported.
@@ -23,7 +25,7 @@ _MAX_VERSION_LENGTH = 60
 _MAX_BOUND = 10.0
 
 
-def explain(known: Assessment, *, needed: int | None, moved: str | None) -> str:
+def explain(known: Assessment, *, needed: int | None, moved: str | None, counts: CountChange | None = None) -> str:
     """Return the reason for a verdict, which begins with the estimate behind it."""
     assert known.chosen is not None
     decisive, gate = known.change_decisive, known.gate
@@ -39,6 +41,8 @@ def explain(known: Assessment, *, needed: int | None, moved: str | None) -> str:
         parts += _caveats(known, known.decisive, needed)
     if moved is not None:
         parts.append(f"mostly in phase {moved}")
+    if counts is not None:
+        parts.append(describe_counts(counts))
     if known.policy.waiver is not None:
         waiver = known.policy.waiver
         parts.append(f"waived up to {format_percent(waiver.gate)} until {waiver.expires}: {waiver.reason}")

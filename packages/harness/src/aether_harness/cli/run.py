@@ -26,14 +26,16 @@ from aether_harness.cli.options import (
 )
 from aether_harness.cli.progress import progress_observer, results_table
 from aether_harness.cli.sweep_table import notes_not_in_table, sweep_table
+from aether_harness.count.counter import check_counters
+from aether_harness.count.run import AUTO, AUTO_LIMIT_S, Counts, count_bench
 from aether_harness.discovery.isolated import targets_of
-from aether_harness.discovery.locator import check_distinct, check_names
+from aether_harness.discovery.locator import CommandAddress, check_distinct, check_names
 from aether_harness.errors import UsageError
 from aether_harness.machine.fingerprint import fingerprint, machine_state
 from aether_harness.machine.sysinfo import cpu_quota
 from aether_harness.measure.plan import DEFAULT_PROFILE
 from aether_harness.measure.runner import run_benches
-from aether_harness.measure.summarize import RunMetadata, notes_on_machine, summarise
+from aether_harness.measure.summarize import RunMetadata, join_notes, notes_on_machine, summarise
 from aether_harness.sweep.plot import check_plot_path, plot_sweep
 from aether_harness.sweep.sweep import build_plots, require_sweep, swept_benches
 from aether_schema import UNIT_OF_METRIC, InvalidSummaryError, SummaryFileError, read_summary, write_summary
@@ -80,6 +82,13 @@ def register(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--max-time", type=seconds, metavar="S", help="start no round after S seconds; each bench gets one round"
     )
+    parser.add_argument(
+        "--count",
+        type=_counters,
+        default="auto",
+        metavar="auto|none|NAME,…",
+        help="count operations after the timed rounds; auto: bytecodes, if an operation is short [default: auto]",
+    )
     parser.add_argument("--plot", metavar="FILE", help="a picture of a sweep (needs the extra `plot`)")
     add_measurement_options(parser, default_profile=DEFAULT_PROFILE, default_out=DEFAULT_FOLDER)
 
@@ -92,6 +101,8 @@ def run(options: argparse.Namespace) -> int:
     check_distinct(targets)
     for target in targets:
         check_names(target)
+    if options.count != "auto":
+        check_counters(options.count)
     if options.plot is not None:
         require_sweep(targets)
         check_plot_path(options.plot)
@@ -105,6 +116,7 @@ def run(options: argparse.Namespace) -> int:
     machine_state()  # so that later calls report the time in between
     with progress_observer(plan.profile, units, quiet=options.quiet, max_time_s=options.max_time) as observer:
         outcomes = run_benches(targets, plan, observer, options.max_time)
+    counts = _counts(outcomes, plan, options)
     circumstances = RunMetadata(
         ended=datetime.now(UTC),
         commit=_commit(),
@@ -112,7 +124,7 @@ def run(options: argparse.Namespace) -> int:
         readings=machine_state(),
         notes=notes_on_machine(cpu_quota(), time.time() - time.monotonic() - clocks_apart_s),
     )
-    written, failed = _written(outcomes, plan, circumstances, options.out)
+    written, failed = _written(outcomes, plan, circumstances, options.out, counts)
     if written and not options.quiet:
         _print(written, options.out, {outcome.target.bench_id: outcome.note for outcome in outcomes})
     if options.plot is not None:
@@ -139,8 +151,30 @@ def _path_of(target: RunTarget, folder: str) -> str:
     return os.path.join(folder, f"bench-{target.name}.json")
 
 
+def _counters(text: str) -> str | tuple[str, ...]:
+    """Return the names of counters as argparse wants them: `auto`, nothing for `none`, or a list."""
+    if text in {"auto", "none"}:
+        return "auto" if text == "auto" else ()
+    return tuple(filter(None, (name.strip() for name in text.split(","))))
+
+
+def _counts(outcomes: Sequence[BenchResult], plan: RunPlan, options: argparse.Namespace) -> dict[str, Counts]:
+    """Return the counts of each finished bench, by its id; `auto` leaves long operations out."""
+    counts: dict[str, Counts] = {}
+    for outcome in outcomes:
+        if outcome.error is not None or isinstance(outcome.target.address, CommandAddress):
+            continue
+        names, limit_s = (AUTO, AUTO_LIMIT_S) if options.count == "auto" else (options.count, None)
+        counts[outcome.target.bench_id] = count_bench(outcome.target, plan, names, limit_s)
+    return counts
+
+
 def _written(
-    outcomes: Sequence[BenchResult], plan: RunPlan, circumstances: RunMetadata, folder: str
+    outcomes: Sequence[BenchResult],
+    plan: RunPlan,
+    circumstances: RunMetadata,
+    folder: str,
+    counts: Mapping[str, Counts],
 ) -> tuple[list[tuple[RunTarget, Summary, str]], list[object]]:
     """Write the summaries of the finished benches; return them with their paths, and the failures."""
     written: list[tuple[RunTarget, Summary, str]] = []
@@ -150,7 +184,9 @@ def _written(
             continue
         path = _path_of(outcome.target, folder)
         try:
-            summary = summarise(outcome.target, outcome.rounds, plan, circumstances)
+            summary = _with_counts(
+                summarise(outcome.target, outcome.rounds, plan, circumstances), counts.get(outcome.target.bench_id)
+            )
             write_summary(path, summary)
         except InvalidSummaryError as error:
             failed.append(f"{outcome.target.bench_id}: {error}")
@@ -159,6 +195,17 @@ def _written(
         else:
             written.append((outcome.target, summary, path))
     return written, failed
+
+
+def _with_counts(summary: Summary, counts: Counts | None) -> Summary:
+    if counts is None:
+        return summary
+    return replace(
+        summary,
+        figures={**(summary.figures or {}), **counts.figures} or None,
+        functions=counts.functions or None,
+        notes=join_notes([summary.notes, counts.note]),
+    )
 
 
 def _print(written: Sequence[tuple[RunTarget, Summary, str]], folder: str, own_notes: Mapping[str, str | None]) -> None:

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from contextlib import ExitStack, suppress
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import msgspec
@@ -20,6 +21,7 @@ from aether_harness.benchmark.protocol import (
     FigureValue,
     HasCompanions,
     Preloads,
+    PreparesSamples,
     ReportsFigures,
     ReportsReadings,
     ReportsVersions,
@@ -38,6 +40,8 @@ from aether_harness.worker.protocol import (
     PROTOCOL_VERSION,
     Close,
     Closed,
+    Count,
+    Counted,
     Failed,
     Hello,
     Message,
@@ -53,6 +57,8 @@ from aether_harness.worker.protocol import (
 )
 from aether_harness.worker.sampler import ReferenceWork, Sampler, freeze_heap
 
+#: Operations before the counts, and counts, which must agree.
+WARM_UPS, COUNTS = 2, 2
 _FIGURE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 
 if TYPE_CHECKING:
@@ -96,6 +102,8 @@ class RoundServer:
             return Failed(problem="nothing is open")
         if isinstance(request, TakeSample):
             return self._sampler.take()
+        if isinstance(request, Count):
+            return self._count(request, self._session)
         self._session.verify()
         self._check_side_effects()
         readings = self._readings(self._session)
@@ -143,6 +151,28 @@ class RoundServer:
             # Looking them up may take as long as a sample; a client that knows the iterations knows the versions.
             versions=dict(bench.versions) if request.iterations is None and isinstance(bench, ReportsVersions) else {},
             note=note,
+        )
+
+    @staticmethod
+    def _count(request: Count, session: Session) -> Counted:
+        """Count the operation several times, after some that fill caches."""
+        from aether_harness.count.counter import load_counter
+
+        counter = load_counter(request.counter)
+        prepare = session.prepare if isinstance(session, PreparesSamples) else None
+        results = []
+        for number in range(WARM_UPS + COUNTS):
+            if prepare is not None:
+                prepare()
+            if number >= WARM_UPS:
+                results.append(counter(session.sample))
+                continue
+            started = perf_counter_ns()
+            session.sample()
+            if request.limit_s is not None and perf_counter_ns() - started > request.limit_s * 1e9 * (2 - number):
+                return Counted(totals=(), unit="")
+        return Counted(
+            totals=tuple(result.total for result in results), unit=results[-1].unit, functions=results[-1].functions
         )
 
     def _close(self) -> Closed:

@@ -58,6 +58,13 @@ class Verify(Message, frozen=True):
     readings: tuple[dict[str, float], ...] = ()
 
 
+class Count(Message, frozen=True):
+    """Count the operation with the counter of this name, unless it takes longer than `limit_s`."""
+
+    counter: str
+    limit_s: float | None = None
+
+
 class Close(Message, frozen=True):
     """Tear everything down and exit."""
 
@@ -123,6 +130,17 @@ class Verified(Message, frozen=True):
         return self.cross_reference_ms
 
 
+class Counted(Message, frozen=True):
+    """The totals of several operations, in `unit`, and the counts of each function in the last one.
+
+    There are no totals if the operation takes too long.
+    """
+
+    totals: tuple[float, ...]
+    unit: str
+    functions: dict[str, dict[str, int]] = {}
+
+
 class Closed(Message, frozen=True):
     """Everything is torn down."""
 
@@ -133,8 +151,8 @@ class Failed(Message, frozen=True):
     problem: str
 
 
-Request = Open | TakeSample | Verify | Close
-Reply = Hello | Opened | SampleTaken | Verified | Closed | Failed
+Request = Open | TakeSample | Verify | Count | Close
+Reply = Hello | Opened | SampleTaken | Verified | Counted | Closed | Failed
 
 encode_message = msgspec.json.Encoder().encode
 decode_request = msgspec.json.Decoder(Request).decode

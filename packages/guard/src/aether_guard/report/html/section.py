@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aether_guard.check.judge import worsening
-from aether_guard.report.format import format_signed_percent, format_value
+from aether_guard.report.format import format_percent, format_signed_percent, format_value
 from aether_guard.report.html.host import environment_block, reference_block
 from aether_guard.report.html.markup import block, joined, shortened, table, tag
 from aether_guard.report.html.samples import normalized_block, rounds_block, samples_block
@@ -61,6 +61,7 @@ def render_section(judgement: Judgement, sides: SummaryPair, anchor: str, title:
         rounds_block(sides),
         reference_block(sides),
         _phases(judgement, sides),
+        _functions(judgement),
         environment_block(sides),
         _notes(sides),
     ]
@@ -134,6 +135,18 @@ def _phases(judgement: Judgement, sides: SummaryPair) -> Html | None:
         moved = ", most of the change" if name == judgement.moved_phase else ""
         rows.append(BarRow(name, old, new, f"{change}{moved}"))
     return block("Phases, p50", bar_list(rows, "ms"), caption=BAR_KEY)
+
+
+def _functions(judgement: Judgement) -> Html | None:
+    """Return the functions whose counts moved most."""
+    if not judgement.functions:
+        return None
+    rows = [
+        [shortened(item.name, _NAME_LENGTH), f"{item.baseline:,}", f"{item.current:,}", format_percent(item.share)]
+        for item in judgement.functions
+    ]
+    head = ["function", "baseline", "current", "share of the change"]
+    return block("Functions, bytecodes of one operation", table(head, rows))
 
 
 def _notes(sides: SummaryPair) -> Html | None:
