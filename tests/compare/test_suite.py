@@ -197,3 +197,11 @@ def test_options_of_a_suite_need_the_suite(guard: Guard, repository: Path) -> No
     done = guard("bisect", "a", "--good", "HEAD~1", "--each", "x {bench}", cwd=repository)
     assert (done.returncode, done.stdout) == (2, "")
     assert "--each, --from and --results go with --run or --suite" in done.stderr
+
+
+def test_the_exception_of_a_suite_is_its_reason(tmp_path: Path) -> None:
+    script = (
+        "print('E   ModuleNotFoundError: No module named x'); import sys; sys.stderr.write('a warning'); sys.exit(2)"
+    )
+    with pytest.raises(GuardError, match="ended with status 2: ModuleNotFoundError: No module named x"):
+        compared(tmp_path, {"a": 1}, {"a": 1}, command=f'python -c "{script}" {{out}}')

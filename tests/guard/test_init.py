@@ -769,8 +769,19 @@ def test_suites_install_from_the_place_that_requires_them() -> None:
     }
     for text, words in install.items():
         put("pyproject.toml", text)
-        plan = plan_init(discover("."), "github")
-        assert plan.next_commands[0] == f"python -m pip install {words}"
+        commands = plan_init(discover("."), "github").next_commands
+        assert f"python -m pip install {words}" in commands[:2]
+        assert ("--upgrade pip" in commands[0]) is ("--group" in words)
+
+
+def test_extras_that_the_suite_imports_are_installed() -> None:
+    put(
+        "pyproject.toml",
+        '[project]\nname = "x"\n[project.optional-dependencies]\nspeed = ["or-json>1"]\nweb = ["flask"]\n',
+    )
+    put("bench/test_speed.py", "from x.formats.or_json import dump\n\ndef test_dump(benchmark):\n    benchmark(dump)\n")
+    (install,) = discover(".").suites[0].install
+    assert install == "python -m pip install -e '.[speed]' pytest-benchmark pytest"
 
 
 def test_an_unparsable_project_still_has_its_suite() -> None:

@@ -7,6 +7,7 @@ own, and alpha is shared over all of them.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 from time import monotonic
@@ -121,7 +122,7 @@ class SuiteRunner:
         with start_with(layout, words, clean_environment(side.env_overrides)) as env:
             done = run_command(words, folder=side.folder, changes=env)
         if done.returncode and not suite.ignore_exit_code:
-            reason = error_line(done.stderr.strip() or done.stdout)
+            reason = _reason(done.stdout, done.stderr)
             raise GuardError(f"{side.name}: the suite ended with status {done.returncode}: {reason}")
         if not os.path.lexists(path):
             raise GuardError(f"{side.name}: the suite wrote no results to {printable(suite.results or OUT)}")
@@ -130,6 +131,12 @@ class SuiteRunner:
             if problem.bench_id is None or problem.is_error:
                 raise GuardError(f"{side.name}: {problem.message}")
         return {item.summary.bench_id: item.summary for item in loaded}
+
+
+def _reason(stdout: bytes, stderr: bytes) -> str:
+    """Return the line of a failed suite's output that names the error: the first exception, or the last line."""
+    exceptions = re.search(rb"^(?:E\s+)?(\w+(?:\.\w+)*(?:Error|Exception)\b.*)$", stdout + b"\n" + stderr, re.MULTILINE)
+    return error_line(exceptions[1] if exceptions else stderr.strip() or stdout)
 
 
 def split_suite(command: str) -> list[str]:

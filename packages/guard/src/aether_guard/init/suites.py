@@ -14,13 +14,14 @@ from aether_guard.init.model import BenchSuite, SuiteRun
 from aether_guard.init.paths import DEFAULT_CURRENT, is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 #: More files than this are named by their common folder.
 _FILES_NAMED = 3
 #: More scripts than this take too long for one comparison.
 _SCRIPTS_LIMIT = 20
+_IMPORT = re.compile(r"^\s*(?:from|import)\s.*$", re.MULTILINE)
 _ASV_MACHINE = "ci"
 #: Short runs of asv: one process per benchmark, 10 samples of 10 ms.
 _ASV_SHORT = "-a rounds=1 -a warmup_time=0.1 -a sample_time=0.01"
@@ -96,28 +97,40 @@ class _Repository:
         self.project = _decoded(texts.get("pyproject.toml", ""), msgspec.toml.decode)
         self.package = _decoded(texts.get("package.json", ""), msgspec.json.decode)
 
-    def python_requirements(self, *tools: str) -> tuple[str, ...]:
-        """Return arguments of `pip install` for the project and a tool: the place that requires it, or its name."""
-        is_package = "project" in self.project or "build-system" in self.project
-        own = ("-e", ".") if is_package or "setup.py" in self.names else ()
+    def python_requirements(self, tool: str, files: Iterable[str] = ()) -> tuple[str, ...]:
+        """Return arguments of `pip install` for the project and a tool: the place that requires it, or its name.
+
+        The project comes with the extras whose packages the texts `files` import, also through the project.
+        """
         project = self.project.get("project", {})
-        for extra, requirements in _items(project.get("optional-dependencies")):
-            if _requires(requirements, tools):
-                return ("-e", f".[{extra}]")
+        extras = _items(project.get("optional-dependencies"))
+        imported = {
+            word.lower() for text in files for line in _IMPORT.findall(text) for word in re.findall(r"\w+", line)
+        }
+        chosen = [
+            name
+            for name, requirements in extras
+            if tool in _required(requirements)
+            or {each.replace("-", "_") for each in _required(requirements)} & imported
+        ]
+        is_package = "project" in self.project or "build-system" in self.project or "setup.py" in self.names
+        own = ("-e", f".[{','.join(chosen)}]" if chosen else ".") if is_package else ()
+        if any(tool in _required(requirements) for name, requirements in extras if name in chosen):
+            return own
         for group, requirements in _items(self.project.get("dependency-groups")):
-            if _requires(requirements, tools):
+            if tool in _required(requirements):
                 return (*own, "--group", group)
         for path, text in self.texts.items():
-            if path.endswith(".txt") and is_plain(path) and _requires(text.splitlines(), tools):
+            if path.endswith(".txt") and is_plain(path) and tool in _required(text.splitlines()):
                 return (*own, "-r", path)
-        return (*own, tools[0])
+        return (*own, tool)
 
 
 def _pytest(files: Mapping[str, str], repository: _Repository) -> Iterator[BenchSuite]:
-    requirements = repository.python_requirements("pytest-benchmark")
+    requirements = repository.python_requirements("pytest-benchmark", files.values())
     if requirements[-1] == "pytest-benchmark":
         # Fixtures of pytest-codspeed run under pytest-benchmark as well.
-        place = repository.python_requirements("pytest-codspeed")
+        place = repository.python_requirements("pytest-codspeed", files.values())
         is_named = place[-1] == "pytest-codspeed"
         requirements = (*requirements, "pytest") if is_named else (*place, "pytest-benchmark")
     paths = shlex.join(_named_or_folder(list(files)))
@@ -128,7 +141,7 @@ def _pytest(files: Mapping[str, str], repository: _Repository) -> Iterator[Bench
         tool="pytest-benchmark",
         source=min(files),
         format="pytest-benchmark",
-        install=(_pip(requirements),),
+        install=_pip(requirements),
         measure=(f"mkdir -p {DEFAULT_CURRENT}", f"{command} --benchmark-json {current}"),
         current=current,
         compare=SuiteRun(
@@ -171,7 +184,7 @@ def _asv(files: Mapping[str, str], repository: _Repository) -> Iterator[BenchSui
         tool="asv",
         source=path,
         format="asv",
-        install=(_pip(requirements),),
+        install=_pip(requirements),
         measure=(machine, f"python -m asv run {options}"),
         current=results,
         compare=SuiteRun(
@@ -184,7 +197,7 @@ def _asv(files: Mapping[str, str], repository: _Repository) -> Iterator[BenchSui
 
 def _pyperf(files: Mapping[str, str], repository: _Repository) -> Iterator[BenchSuite]:
     scripts = sorted(files)[:_SCRIPTS_LIMIT]
-    requirements = repository.python_requirements("pyperf")
+    requirements = repository.python_requirements("pyperf", files.values())
     out = f"{DEFAULT_CURRENT}/pyperf"
     folders: dict[str, list[str]] = {}
     for script in scripts:
@@ -202,7 +215,7 @@ def _pyperf(files: Mapping[str, str], repository: _Repository) -> Iterator[Bench
         tool="pyperf",
         source=scripts[0],
         format="pyperf",
-        install=(_pip(requirements),),
+        install=_pip(requirements),
         measure=tuple(commands("")),
         current=out,
         compare=SuiteRun(
@@ -361,14 +374,13 @@ def _named_or_folder(paths: list[str]) -> list[str]:
     return [posixpath.commonpath(folders) or "."] if len(folders) > 1 and "." not in folders else sorted(folders)[:1]
 
 
-def _requires(requirements: object, tools: Sequence[str]) -> bool:
-    """Return whether a list of requirements names one of the tools."""
-    names = {
+def _required(requirements: object) -> set[str]:
+    """Return the normalized names in a list of requirements."""
+    return {
         re.sub(r"[-_.]+", "-", found[0]).lower()
         for item in (requirements if isinstance(requirements, list) else ())
         if isinstance(item, str) and (found := re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", item.strip().strip("'\",")))
     }
-    return not names.isdisjoint(tools)
 
 
 def _items(table: object) -> list[tuple[str, Any]]:
@@ -410,8 +422,10 @@ def _stem(path: str) -> str:
     return os.path.splitext(path.replace("/", "-"))[0]
 
 
-def _pip(requirements: Sequence[str]) -> str:
-    return f"python -m pip install {shlex.join(requirements)}"
+def _pip(requirements: Sequence[str]) -> tuple[str, ...]:
+    install = f"python -m pip install {shlex.join(requirements)}"
+    # An older pip knows no groups.
+    return ("python -m pip install --upgrade pip", install) if "--group" in requirements else (install,)
 
 
 def _uv(requirements: Sequence[str]) -> str:
