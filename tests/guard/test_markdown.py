@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from aether_guard.check.verdict import Judgement, build_report
 from aether_guard.report.markdown import SIZE_LIMIT_BYTES, escaped, render_markdown
+from aether_schema import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +55,7 @@ def test_special_characters_of_markdown_and_html_are_escaped(text: str) -> None:
     shown = escaped(text)
     plain = re.sub(r"\\(.)", "", shown)
     assert not set(plain) & set(ACTIVE)
-    assert re.sub(r"\\(.)", r"\1", shown) == " ".join(text.split())
+    assert re.sub(r"\\(.)", r"\1", shown) == printable(" ".join(text.split()))
 
 
 def test_report_beyond_the_size_limit_counts_the_rest(judgement: Callable[..., Judgement]) -> None:
@@ -64,3 +65,7 @@ def test_report_beyond_the_size_limit_counts_the_rest(judgement: Callable[..., J
     assert 0 < shown < count
     assert f"… and {count - shown} more" in text
     assert len(text.encode()) < SIZE_LIMIT_BYTES + 100_000
+
+
+def test_control_characters_are_escaped() -> None:
+    assert escaped("a\x1b[2J\x00") == r"a\\x1b\[2J\\x00"

@@ -75,8 +75,8 @@ posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
 @pytest.fixture
 def run_benches(run: Run, bench_file: BenchFile) -> Run:
-    """Return a function that runs a file of benches, given as text."""
-    return lambda text, *arguments, **how: run(bench_file(text), *arguments, **how)
+    """Return a function that runs a file of benches, given as text, in no process besides the rounds."""
+    return lambda text, *arguments, **how: run(bench_file(text), "--count", "none", *arguments, **how)
 
 
 def summary_in(folder: Path, name: str = "mine") -> dict[str, Any]:

@@ -15,6 +15,7 @@ from aether_guard.report.text import (
     table_row,
     verdict_label,
 )
+from aether_schema import printable
 
 if TYPE_CHECKING:
     from aether_guard.check.verdict import Report
@@ -65,5 +66,5 @@ def render_markdown(report: Report) -> str:
 
 
 def escaped(text: str) -> str:
-    """Escape `text` for Markdown and HTML, and join its lines."""
-    return re.sub(r"([\\`*_{}\[\]()#!|<>~@&])", r"\\\1", " ".join(text.split()))
+    """Escape `text` for Markdown and HTML, join its lines, and escape unprintable characters."""
+    return re.sub(r"([\\`*_{}\[\]()#!|<>~@&])", r"\\\1", printable(" ".join(text.split())))
