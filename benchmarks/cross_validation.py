@@ -70,7 +70,7 @@ class Pair(NamedTuple):
 
 
 def read_pairs(runs: Sequence[Summary], policy: Policy) -> list[Pair]:
-    """Return every ordered pair that can be compared, with samples and the same ruler on both sides."""
+    """Return every ordered pair that can be compared, with samples and the same reference on both sides."""
     today = datetime.now(UTC).date()
     pairs = []
     for sides in permutations(runs, 2):

@@ -194,7 +194,7 @@ def test_libraries_that_differ_are_said(compare: Any) -> None:
     said: list[str] = []
     with compare("release", setup=(*SETUP, fake), say=said.append):
         pass
-    assert said[-1] == "the sides differ in what is installed: lib 1 -> 2"
+    assert said[-1] == "the installed packages differ: lib 1 -> 2"
 
 
 def test_the_worktree_of_a_killed_run_goes_with_a_run_of_any_other_revision(

@@ -211,7 +211,7 @@ def test_a_set_up_that_fails_is_shown_by_its_last_line_and_its_log(build: Any, t
     message = refusal(build, *SETUP, failing)
     log = tmp_path / "entry" / "setup.log"
     assert message.startswith("cannot be set up: it broke (`'{python}' -c ")
-    assert message.endswith(f", status 1; all it said: {log})")
+    assert message.endswith(f", status 1; its output: {log})")
     assert "much" in log.read_text()
     assert not (tmp_path / "entry" / "environment").exists()
     assert build()[1] == ["main: setting up ('{python}' install.py)"]
@@ -220,7 +220,7 @@ def test_a_set_up_that_fails_is_shown_by_its_last_line_and_its_log(build: Any, t
 def test_where_the_usual_set_up_does_not_fit_another_is_pointed_at(build: Any) -> None:
     message = refusal(build)
     assert "(`uv pip install --python '{python}' -e '{tree}'`, status " in message
-    assert message.endswith("; [ab] setup in aether.toml says how else")
+    assert message.endswith("; `[ab] setup` in aether.toml sets other commands")
 
 
 def test_a_program_that_is_not_there_is_named(build: Any) -> None:

@@ -123,7 +123,7 @@ def test_openmetrics_is_in_base_units_and_escaped() -> None:
         'aether_bench_throughput_bytes_per_second{bench="rate",better="higher",quantile="0.5"} 110000000.0',
         'aether_bench_throughput_bytes_per_second{bench="rate",better="higher",quantile="0.95"} 119000000.0',
         "# TYPE aether_bench_value gauge",
-        "# HELP aether_bench_value A figure in the unit that its label says.",
+        "# HELP aether_bench_value A figure in the unit of its label.",
         'aether_bench_value{bench="bare, \\"quoted\\"",better="higher",unit="points",quantile="0.5"} 1.75',
         'aether_bench_value{bench="bare, \\"quoted\\"",better="higher",unit="points",quantile="0.95"} 1.975',
         "# TYPE aether_bench_samples gauge",

@@ -120,7 +120,7 @@ def test_where_every_pair_can_be_compared_none_is_left_out(sampled: Callable[...
 def test_where_no_pair_can_be_compared_that_is_what_is_reported(sampled: Callable[..., Summary]) -> None:
     report = measured([sampled([[10.0] * 12] * 5)] * 2, Policy(evidence="ruler"))
     assert report.errors == report.pairs == 2
-    assert report.problem == "the policy asks for the same ruler on both sides"
+    assert report.problem == "the policy asks for the same reference on both sides"
 
 
 def test_slowed_down_the_figures_that_decide_are_the_surer_ones(sampled: Callable[..., Summary]) -> None:

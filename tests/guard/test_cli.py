@@ -535,7 +535,7 @@ def test_missing_required_evidence_is_an_error(guard: Guard, write: Write) -> No
     paths = [write("old.json", **sampled(10.0)), write("new.json", **sampled(10.0))]
     assert guard("check", "--evidence", "samples", *paths).returncode == 0
     without_reference = guard("check", "--evidence", "ruler", *paths)
-    assert_one_line_errors(without_reference, "the policy asks for the same ruler on both sides")
+    assert_one_line_errors(without_reference, "the policy asks for the same reference on both sides")
 
 
 def test_host_mismatch_option_warns_ignores_or_refuses(guard: Guard, write: Write) -> None:
@@ -725,7 +725,7 @@ def test_noise_refuses_runs_of_which_no_pair_is_comparable(
     lines = [json.dumps({"samples": steady(10.0)})] * 2
     (tmp_path / "bare.jsonl").write_text("\n".join(lines))
     done = guard("noise", "bare.jsonl", "--evidence", "ruler")
-    assert_one_line_errors(done, "no two runs can be compared: the policy asks for the same ruler on both sides")
+    assert_one_line_errors(done, "no two runs can be compared: the policy asks for the same reference on both sides")
 
 
 @posix_only

@@ -511,8 +511,8 @@ def test_machines_that_differ_are_an_error_where_that_is_the_policy(
         ("samples", "samples", None),
         ("samples", "a ruler", None),
         ("ruler", "nothing", "samples on both sides"),
-        ("ruler", "samples", "the same ruler on both sides"),
-        ("ruler", "another ruler", "the same ruler on both sides"),
+        ("ruler", "samples", "the same reference on both sides"),
+        ("ruler", "another ruler", "the same reference on both sides"),
         ("ruler", "a ruler", None),
     ],
 )

@@ -498,7 +498,7 @@ def test_noise_that_is_interrupted_keeps_what_was_measured(
     os.killpg(running.pid, signal.SIGINT)
     stdout, stderr = running.communicate(timeout=240)
     assert running.returncode == 130
-    assert stderr == "aether-bench: interrupted; what follows is of the runs that were finished\n"
+    assert stderr == "aether-bench: interrupted; the report covers the finished runs\n"
     report = json.loads((tmp_path / "out" / "noise-mine.json").read_bytes())
     assert report["runs"] >= 3
     assert len((tmp_path / "out" / "noise-mine.jsonl").read_bytes().splitlines()) == report["runs"]

@@ -121,7 +121,7 @@ def test_a_change_says_what_else_changed_at_that_moment(
     (moment,) = read().trends[0].changes
     assert moment.environment == ("cpu",)
     assert moment.reference_change == pytest.approx(0.1)
-    assert moment.host_explanation == "the environment changed (cpu); the ruler says the machine became 10.0 % slower"
+    assert moment.host_explanation == "the environment changed (cpu); by the reference the machine became 10.0 % slower"
 
 
 def test_an_environment_that_changed_elsewhere_is_not_blamed(

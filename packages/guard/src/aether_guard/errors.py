@@ -30,6 +30,6 @@ def explain(error: Exception) -> str:
         return "the input is too large for this machine's memory"
     if isinstance(error, OSError) and error.filename is not None:
         return printable(f"{error.filename}: {(error.strerror or str(error)).lower()}")
-    said = printable(" ".join(str(error).split())[:_SHOWN_LENGTH])
+    text = printable(" ".join(str(error).split())[:_SHOWN_LENGTH])
     hint = f"please report it with its traceback, which {TRACEBACK_VARIABLE}=1 prints"
-    return f"unexpected {type(error).__name__}: {said}; {hint}"
+    return f"unexpected {type(error).__name__}: {text}; {hint}"

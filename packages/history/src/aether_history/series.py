@@ -147,9 +147,9 @@ def _labels(keys: Sequence[_Key]) -> dict[_Key, str]:
     telling = sorted(part for part, values in seen.items() if len(values) > 1 or any(part not in own for own in params))
     labels = {}
     for key, own in zip(keys, params, strict=True):
-        told = [key[2]] if len(units) > 1 else []
-        told += [f"{part}={own[part]}" for part in telling if part in own]
-        labels[key] = f"{key[0]} ({', '.join(told)})" if told else key[0]
+        details = [key[2]] if len(units) > 1 else []
+        details += [f"{part}={own[part]}" for part in telling if part in own]
+        labels[key] = f"{key[0]} ({', '.join(details)})" if details else key[0]
     return labels
 
 

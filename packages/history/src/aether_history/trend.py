@@ -50,14 +50,14 @@ class LevelChange(Struct, frozen=True, kw_only=True):
     @property
     def host_explanation(self) -> str:
         """Evidence for the machine instead of the code, in one phrase; empty without any."""
-        said = []
+        parts = []
         if self.environment:
             keys = ", ".join(self.environment[:_MAX_KEYS]) + (", …" if len(self.environment) > _MAX_KEYS else "")
-            said.append(f"the environment changed ({keys})")
+            parts.append(f"the environment changed ({keys})")
         if self.reference_change is not None and abs(self.reference_change) >= _REFERENCE_SHIFT:
             pace = "slower" if self.reference_change > 0 else "faster"
-            said.append(f"the ruler says the machine became {abs(self.reference_change) * 100:.1f} % {pace}")
-        return printable("; ".join(said))
+            parts.append(f"by the reference the machine became {abs(self.reference_change) * 100:.1f} % {pace}")
+        return printable("; ".join(parts))
 
 
 class Trend(Struct, frozen=True, kw_only=True):

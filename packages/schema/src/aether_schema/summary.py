@@ -363,7 +363,7 @@ def _check_references(summary: Summary) -> None:
             problem = "has not the shape that goes with `samples`"
             raise InvalidSummaryError(problem, key=f"{key}.samples")
         if not all(math.isfinite(sample) and sample > 0 for samples in reference.samples for sample in samples):
-            raise InvalidSummaryError("a ruler of no length measures nothing", key=f"{key}.samples")
+            raise InvalidSummaryError("a reference time must be finite and above 0", key=f"{key}.samples")
 
 
 def _check_series(summary: Summary) -> None:

@@ -99,7 +99,7 @@ class StreamingBench:
         }
 
     def reference(self, params: StreamParams) -> str:
-        """Return the ruler of an upload over one connection, else the kernel that sends from and to the same CPUs."""
+        """Return the reference of an upload over one connection, or the kernel that sends between the same CPUs."""
         if has_own_reference(params):
             return REFERENCE_ID
         return "loopback-one-cpu-1" if params.one_cpu else "loopback-1"
@@ -141,12 +141,12 @@ class StreamingBench:
             uploadings = [
                 Uploader(client, endpoint, payload, kind=params.kind, retries=params.retries) for client in clients
             ]
-            rulers = None
+            references = None
             if has_own_reference(params) and server is not None:
                 raw = stack.enter_context(RawConnection(endpoint, server.greeting.raw_port))
-                rulers = BurstReferences(raw, payload)
+                references = BurstReferences(raw, payload)
             sessions = [
-                StreamSession(client, uploading, payload, server, endpoint, reuse=params.reuse, references=rulers)
+                StreamSession(client, uploading, payload, server, endpoint, reuse=params.reuse, references=references)
                 for client, uploading in zip(clients, uploadings, strict=True)
             ]
             if is_one_upload(params):
@@ -190,7 +190,7 @@ def is_one_upload(params: StreamParams) -> bool:
 
 
 def has_own_reference(params: StreamParams) -> bool:
-    """Return whether rulers of its own fit: an upload at a time to the mock server."""
+    """Return whether references of its own fit: an upload at a time to the mock server."""
     return is_one_upload(params) and params.url is None and params.command is None
 
 

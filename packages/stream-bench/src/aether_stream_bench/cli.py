@@ -121,7 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     serving.add_argument("--port", type=int, default=0, metavar="N", help="0, the default, is one that is free")
     serving.add_argument("--tls", action="store_true", help="with a certificate made now (needs the extra `tls`)")
-    serving.add_argument("--authority", metavar="FILE", help="where to write what vouches for the certificate")
+    serving.add_argument("--authority", metavar="FILE", help="write the authority of the certificate there")
     serving.add_argument("--time", type=float, metavar="S", help="stop after so many seconds")
     for title, params_type in (("conditions", FaultConfig), ("limits", Limits)):
         text = textwrap.fill(" ".join((params_type.__doc__ or "").replace("`", "").split()), 78)

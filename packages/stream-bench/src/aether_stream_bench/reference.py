@@ -84,7 +84,7 @@ class RawConnection:
 
 
 class BurstReferences:
-    """Both rulers, over one connection."""
+    """Both references over one connection."""
 
     def __init__(self, raw: RawConnection, payload: Payload) -> None:
         """Send `payload` by `raw` from where it lies, burst by burst."""

@@ -207,7 +207,7 @@ class Uploader:
         else:
             at = self._request("HEAD", self._places["place"], tus).fields.get("upload-offset", "")
             if not at.isdigit() or int(at) > size:
-                raise UploadError(f"{self._endpoint.authority}: the server says that it is at byte {at!r} of {size}")
+                raise UploadError(f"{self._endpoint.authority}: the server reports byte {at!r} of {size}")
             offset = int(at)
         patch = {**tus, "Content-Type": "application/offset+octet-stream", "Upload-Offset": str(offset)}
         body = Body(pieces=self._pieces(offset), size=size - offset, pace=self.pace)

@@ -75,56 +75,56 @@ def checked_out_revisions(  # noqa: PLR0913 - each is a decision of the command'
     repository = find_repository(folder)
     revisions = [resolve(repository, base), None if head is None else resolve(repository, head)]
     cache = cache_folder() if cache is None else os.path.realpath(cache)
-    desk = _SetupContext(
+    context = _SetupContext(
         repository=repository, setup=tuple(setup), cache=cache, uv=find_uv(), log=log, needs_harness=needs_harness
     )
     with ExitStack() as stack:
         _clear_leftovers(repository, cache)
         old, new = (
-            stack.enter_context(_working_tree(desk) if revision is None else _checked_out(desk, revision, role))
+            stack.enter_context(_working_tree(context) if revision is None else _checked_out(context, revision, role))
             for role, revision in zip(("base", "head"), revisions, strict=True)
         )
         with suppress(OSError):  # an entry that is kept too long does no harm
             prune(cache)
-        if differing := describe_difference(*(installed_versions(desk.uv, side.python) for side in (old, new))):
-            log(f"the sides differ in what is installed: {differing}")
+        if differing := describe_difference(*(installed_versions(context.uv, side.python) for side in (old, new))):
+            log(f"the installed packages differ: {differing}")
         yield old, new
 
 
 @contextmanager
-def _checked_out(desk: _SetupContext, revision: Revision, role: str) -> Iterator[VariantEnvironment]:
+def _checked_out(context: _SetupContext, revision: Revision, role: str) -> Iterator[VariantEnvironment]:
     # The role is part of the key, so that a revision can be compared with itself.
-    key = cache_key([os.fsencode(part) for part in (*_common_parts(desk), role, revision.commit)])
-    with locked_entry(desk.cache, key, lambda: _say_wait(desk, revision.label)) as place:
+    key = cache_key([os.fsencode(part) for part in (*_common_parts(context), role, revision.commit)])
+    with locked_entry(context.cache, key, lambda: _say_wait(context, revision.label)) as place:
         tree = os.path.join(place, TREE)
-        desk.log(f"{revision.label}: checking out")
-        with worktree(desk.repository, revision, tree):
-            yield _prepare(desk, revision.label, tree, place, is_revision=True)
+        context.log(f"{revision.label}: checking out")
+        with worktree(context.repository, revision, tree):
+            yield _prepare(context, revision.label, tree, place, is_revision=True)
 
 
 @contextmanager
-def _working_tree(desk: _SetupContext) -> Iterator[VariantEnvironment]:
+def _working_tree(context: _SetupContext) -> Iterator[VariantEnvironment]:
     """Set up a copy of the working tree, at a path as long as any revision's: paths change the speed of a program."""
-    root = desk.repository.root
-    parts = [os.fsencode(part) for part in _common_parts(desk)]
-    commands = parse_setup(desk.setup, has_lock=False)
+    root = context.repository.root
+    parts = [os.fsencode(part) for part in _common_parts(context)]
+    commands = parse_setup(context.setup, has_lock=False)
     for path in fingerprint_files(unignored_files(root), commands):
         parts += [os.fsencode(path), _contents(os.path.join(root, path))]
-    with locked_entry(desk.cache, cache_key(parts), lambda: _say_wait(desk, WORKING_TREE)) as place:
+    with locked_entry(context.cache, cache_key(parts), lambda: _say_wait(context, WORKING_TREE)) as place:
         tree = os.path.join(place, TREE)
-        desk.log(f"{WORKING_TREE}: copying")
-        with worktree(desk.repository, resolve(desk.repository, "HEAD"), tree, has_submodules=False):
+        context.log(f"{WORKING_TREE}: copying")
+        with worktree(context.repository, resolve(context.repository, "HEAD"), tree, has_submodules=False):
             copy_own_files(root, tree)
-            yield _prepare(desk, WORKING_TREE, tree, place, is_revision=False)
+            yield _prepare(context, WORKING_TREE, tree, place, is_revision=False)
 
 
-def _prepare(desk: _SetupContext, label: str, tree: str, place: str, *, is_revision: bool) -> VariantEnvironment:
+def _prepare(context: _SetupContext, label: str, tree: str, place: str, *, is_revision: bool) -> VariantEnvironment:
     present = {name for name in ("uv.lock", *PACKAGE_FILES) if os.path.isfile(os.path.join(tree, name))}
     commands = parse_setup(
-        desk.setup,
+        context.setup,
         has_lock="uv.lock" in present,
         # A bench of ours needs the harness, which only a package's requirements bring.
-        is_package=desk.needs_harness or not present.isdisjoint(PACKAGE_FILES),
+        is_package=context.needs_harness or not present.isdisjoint(PACKAGE_FILES),
     )
     plan = EnvironmentSpec(
         label=label,
@@ -132,10 +132,10 @@ def _prepare(desk: _SetupContext, label: str, tree: str, place: str, *, is_revis
         entry=place,
         commands=commands,
         is_revision=is_revision,
-        needs_harness=desk.needs_harness,
+        needs_harness=context.needs_harness,
     )
-    environment = ensure_environment(plan, desk.uv, desk.log)
-    folder = os.path.join(tree, desk.repository.prefix) if desk.repository.prefix else tree
+    environment = ensure_environment(plan, context.uv, context.log)
+    folder = os.path.join(tree, context.repository.prefix) if context.repository.prefix else tree
     return VariantEnvironment(
         name=label,
         # A revision without the folder may still have installed benches.
@@ -157,8 +157,8 @@ def _clear_leftovers(repository: Repository, cache: str) -> None:
                     remove_worktree(repository, tree)
 
 
-def _common_parts(desk: _SetupContext) -> tuple[str, ...]:
-    return desk.repository.root, repr(desk.setup), sys.version, sys.base_prefix
+def _common_parts(context: _SetupContext) -> tuple[str, ...]:
+    return context.repository.root, repr(context.setup), sys.version, sys.base_prefix
 
 
 def _contents(path: str) -> bytes:
@@ -176,5 +176,5 @@ def _contents(path: str) -> bytes:
     return digest.digest()
 
 
-def _say_wait(desk: _SetupContext, label: str) -> None:
-    desk.log(f"{label}: waiting for another run that uses it")
+def _say_wait(context: _SetupContext, label: str) -> None:
+    context.log(f"{label}: waiting for another run that uses it")

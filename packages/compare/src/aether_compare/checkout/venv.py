@@ -196,7 +196,7 @@ def _copy_again(plan: EnvironmentSpec, environment: VirtualEnvironment, uv: str,
     if not (sources := _changeable(plan, environment)):
         return
     names = ", ".join(os.path.basename(copied.path) for copied in sources)
-    say(f"{plan.label}: installing again what is copied ({printable(names)})")
+    say(f"{plan.label}: installing copied packages again ({printable(names)})")
     places = [word for copied in sources for word in (*(("-e",) if copied.editable else ()), copied.path)]
     _run(plan, environment, uv, (uv, "pip", "install", "--python", environment.python, "--no-deps", *places))
     _remove_byte_code(environment)
@@ -236,12 +236,12 @@ def _run(plan: EnvironmentSpec, environment: VirtualEnvironment, uv: str, comman
         except GuardError as error:
             raise GuardError(f"{plan.label}: cannot be set up: {error} ([ab] setup in aether.toml)") from None
         log.seek(start)
-        said = log.read()
+        output = log.read()
     if done.returncode:
-        hint = "; [ab] setup in aether.toml says how else" if command in {LOCKED, UNLOCKED} else ""
+        hint = "; `[ab] setup` in aether.toml sets other commands" if command in {LOCKED, UNLOCKED} else ""
         raise GuardError(
-            f"{plan.label}: cannot be set up: {error_line(said)} "
-            f"(`{printable(shlex.join(command))}`, status {done.returncode}; all it said: {printable(path)}){hint}"
+            f"{plan.label}: cannot be set up: {error_line(output)} "
+            f"(`{printable(shlex.join(command))}`, status {done.returncode}; its output: {printable(path)}){hint}"
         )
 
 

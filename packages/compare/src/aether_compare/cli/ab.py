@@ -203,8 +203,8 @@ def _replayed(options: argparse.Namespace) -> tuple[list[Comparison], int]:
 
 
 def _rule_wishes(options: argparse.Namespace) -> dict[str, object]:
-    wishes = {"gate": options.gate, "alpha": options.alpha, "quantile": options.quantile}
-    return {key: value for key, value in wishes.items() if value is not None}
+    overrides = {"gate": options.gate, "alpha": options.alpha, "quantile": options.quantile}
+    return {key: value for key, value in overrides.items() if value is not None}
 
 
 def _measured(options: argparse.Namespace, mode: str, alpha: float, seed: int) -> list[Comparison]:

@@ -28,7 +28,7 @@ EXAMPLE = """example:
       --from pytest-benchmark --run 'pytest bench --benchmark-json {out}'
 
 Each commit is measured against the good end by `aether-guard ab`, by turns on
-this machine, so that all that differs is the code. A search that was broken
+this machine, so that only the code differs. A search that was broken
 off goes on where it was when it is started again.
 
 exit status: 0 found; 2 the ends are not as said, or cannot be measured; 3 more
@@ -49,7 +49,7 @@ def register(commands: Commands[argparse.ArgumentParser]) -> None:
         "--gate",
         type=percentage_argument,
         metavar="5%",
-        help="what counts as worse; 2%% between the ends, then half of the change there, at most 100%%",
+        help="worsening that counts; 2%% between the ends, then half of the change there, at most 100%%",
     )
     parser.add_argument(
         "--alpha", type=_chance, default=DEFAULT_ALPHA, metavar="0.001", help="of a wrong answer, each; %(default)g"

@@ -33,16 +33,16 @@ def render(summaries: Sequence[Summary]) -> str:
 
 
 def _rows(summary: Summary) -> Iterator[tuple[str | int | float, ...]]:
-    way = "lower" if summary.lower_is_better else "higher"
+    better = "lower" if summary.lower_is_better else "higher"
     bench, unit = _inert(summary.bench_id), _inert(summary.unit)
-    told = (printable(summary.timestamp), _inert(printable(summary.commit or "")))
+    provenance = (printable(summary.timestamp), _inert(printable(summary.commit or "")))
     if summary.samples is None:
         p50, mean, p95 = (_cell(summary.statistic(name)) for name in ("p50", "mean", "p95"))
-        yield bench, mean if p50 == "" else p50, unit, way, "", p95, summary.n, *told, p50, mean
+        yield bench, mean if p50 == "" else p50, unit, better, "", p95, summary.n, *provenance, p50, mean
         return
     for number, values in enumerate(summary.samples, 1):
         for value in values:
-            yield bench, value, unit, way, number, "", "", *told, "", ""
+            yield bench, value, unit, better, number, "", "", *provenance, "", ""
 
 
 def _cell(statistic: float | None) -> float | str:

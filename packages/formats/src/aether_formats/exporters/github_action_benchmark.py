@@ -35,9 +35,9 @@ def render(summaries: Sequence[Summary]) -> str:
 def _result(summary: Summary) -> dict[str, Any]:
     figures = {name: value for name in _NAMES if (value := summary.statistic(name)) is not None}
     (name, value), p95 = next(iter(figures.items())), figures.get("p95")
-    told = (
+    details = (
         None if name == "p50" else f"value: {name}",
         None if p95 is None else f"p95: {p95:g} {summary.unit}",
         f"samples: {summary.n}",
     )
-    return {"name": summary.bench_id, "unit": summary.unit, "value": value, "extra": "\n".join(filter(None, told))}
+    return {"name": summary.bench_id, "unit": summary.unit, "value": value, "extra": "\n".join(filter(None, details))}

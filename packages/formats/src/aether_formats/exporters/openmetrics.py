@@ -25,7 +25,7 @@ _FAMILIES: dict[Metric, _Family] = {
     "throughput_mbs": _Family(
         "aether_bench_throughput_bytes_per_second", "bytes_per_second", "How much goes through.", multiply=10**6
     ),
-    "value": _Family("aether_bench_value", "", "A figure in the unit that its label says."),
+    "value": _Family("aether_bench_value", "", "A figure in the unit of its label."),
 }
 
 

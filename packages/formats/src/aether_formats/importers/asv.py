@@ -142,7 +142,7 @@ def _figures(report: _Results, name: str, row: object) -> _Figures:
     """Return the figures of a benchmark, from a row of columns, from a table, or from the value alone."""
     if isinstance(row, list):
         if not report.result_columns:
-            raise ImportFileError("a row, and no result_columns say what stands in it", place=f"results.{name}")
+            raise ImportFileError("a row, and there are no result_columns for it", place=f"results.{name}")
         row = dict(zip(report.result_columns, row, strict=False))
     if not isinstance(row, dict):
         row = {"result": row}

@@ -101,11 +101,11 @@ def verdict_when_slowed(known: Assessment, gate: float, slowdown: float, level: 
         change = (1 + known.change) * (1 + slowdown) - 1
     else:
         change = 1 - (1 - known.change) / (1 + slowdown)
-    raw, ruled = (
+    raw, normalized = (
         None if found is None else replace(found, log_change=found.log_change + math.log1p(slowdown))
         for found in (known.raw, known.normalized)
     )
-    slowed = replace(known, gate=gate, change=change, raw=raw, normalized=ruled)
+    slowed = replace(known, gate=gate, change=change, raw=raw, normalized=normalized)
     found = slowed.decisive
     return decide(
         slowed, real=found is not None and found.p_value_worse(gate * NULL_GATE_FRACTION) <= level, level=level

@@ -81,7 +81,7 @@ class Assessment(Struct, frozen=True, kw_only=True):
 
     @property
     def ignores_reference(self) -> bool:
-        """Whether the ruler does not follow its bench: it brings more into the figures than it takes out."""
+        """Whether the bench does not follow the reference, which brings more into the figures than it takes out."""
         if self.normalized is None or (raw := self.raw_in_doubt) is None:
             return False
         # The second kernel's doubt is the same for both.

@@ -28,7 +28,7 @@ _TOLD_APART = (".json.gz", ".xml", "_stats.csv")
 class Reader:
     """Reads paths in one format, or `auto`; summaries of our own may be among them."""
 
-    def __init__(self, name: str, wishes: ImportOptions = DEFAULT_OPTIONS) -> None:
+    def __init__(self, name: str, options: ImportOptions = DEFAULT_OPTIONS) -> None:
         """Find the format.
 
         Raises:
@@ -37,7 +37,7 @@ class Reader:
         """
         self._importer = None if name == AUTO else load_importer(name)
         self._known = all_importers() if name == AUTO else {}
-        self._wishes = wishes
+        self._wishes = options
         known = self._known.values() if self._importer is None else [self._importer]
         self._sample_keys = {importer.SAMPLES_KEY for importer in known if isinstance(importer, Thinned)}
 
@@ -125,7 +125,7 @@ class Reader:
         return [os.path.join(path, name) for name in names if name.endswith(suffixes) and name[0] != "."]
 
 
-def import_document(document: Document, importer: Importer, wishes: ImportOptions = DEFAULT_OPTIONS) -> Imported:
+def import_document(document: Document, importer: Importer, options: ImportOptions = DEFAULT_OPTIONS) -> Imported:
     """Return the benches of a document by an importer.
 
     Raises:
@@ -134,7 +134,7 @@ def import_document(document: Document, importer: Importer, wishes: ImportOption
     """
     measured_at = datetime.fromtimestamp(document.modified_s, UTC)
     try:
-        series = list(islice(importer.read(document, wishes), BENCHES_LIMIT + 1))
+        series = list(islice(importer.read(document, options), BENCHES_LIMIT + 1))
     except (OverflowError, ZeroDivisionError):
         raise ImportFileError("a figure too large to reckon with") from None
     if not series:
@@ -142,7 +142,7 @@ def import_document(document: Document, importer: Importer, wishes: ImportOption
     if len(series) > BENCHES_LIMIT:
         raise ImportFileError(f"more than {BENCHES_LIMIT:,} benches")
     try:
-        return summaries_of(series, wishes, measured_at)
+        return summaries_of(series, options, measured_at)
     except OverflowError:
         raise ImportFileError("a figure too large to reckon with") from None
 

@@ -99,11 +99,11 @@ def incompatibility(baseline: Summary, current: Summary) -> str | None:
 def _other_params(name: str, before: dict[str, Any], after: dict[str, Any]) -> str:
     """Return the difference of the sides in a parameter, and the remedy if only one side has it."""
     theirs, ours = (repr(side[name]) if name in side else "none" for side in (before, after))
-    said = f"params.{name} differs: {theirs} in the baseline, {ours} now"
+    problem = f"params.{name} differs: {theirs} in the baseline, {ours} now"
     if name in before and name in after:
-        return said
+        return problem
     change = "gained" if name in after else "lost"
-    return f"{said}; if the bench {change} this parameter, promote a new baseline"
+    return f"{problem}; if the bench {change} this parameter, promote a new baseline"
 
 
 def worsening(before: float, after: float, *, lower_is_better: bool) -> float:
@@ -145,32 +145,32 @@ def _with_evidence(assessment: Assessment, chosen: Choice) -> Assessment:
     if machine and policy.host_mismatch == "error":
         return replace(assessment, problem=f"the machines differ in {', '.join(machine)}")
     raw = estimate(baseline, current, chosen.name, normalized=False)
-    ruler = reference_shift(baseline, current) if raw is not None else None
-    ruled = estimate(baseline, current, chosen.name, normalized=True) if ruler is not None else None
+    shift = reference_shift(baseline, current) if raw is not None else None
+    normalized = estimate(baseline, current, chosen.name, normalized=True) if shift is not None else None
     has_samples = raw is not None and raw.sample_size > 0
-    lacking = (policy.evidence != "any" and not has_samples) or (policy.evidence == "ruler" and ruled is None)
+    lacking = (policy.evidence != "any" and not has_samples) or (policy.evidence == "ruler" and normalized is None)
     if lacking:
-        what = "samples on both sides" if not has_samples else "the same ruler on both sides"
+        what = "samples on both sides" if not has_samples else "the same reference on both sides"
         return replace(assessment, problem=f"the policy asks for {what}")
     doubt = None
     notes = [note for note in (chosen.note, note_on_retaken(baseline, current)) if note is not None]
     if raw is None and baseline.samples and current.samples:
         notes.append("too few samples for an interval: the two figures alone decide")
-    if raw is not None and ruled is not None and ruler is not None:
+    if raw is not None and normalized is not None and shift is not None:
         # The slow tail of a throughput goes with the slow tail of the reference, which is a time.
         slow = chosen.probability if baseline.lower_is_better else 1 - chosen.probability
         correction = correction_std_error(baseline, current, slow)
-        ruled = ruled.with_fixed_error(correction)
-        if machine and ruler.disagreement is None:
-            doubt = "and no second kernel says whether the ruler holds between them"
-        ruled = replace(ruled, extra_half_width=ruler.shift_uncertainty(same_machine=not machine))
+        normalized = normalized.with_fixed_error(correction)
+        if machine and shift.disagreement is None:
+            doubt = "and no second kernel confirms the reference between them"
+        normalized = replace(normalized, extra_half_width=shift.shift_uncertainty(same_machine=not machine))
     elif machine:
         doubt = "and no reference was timed on both"
     return replace(
         assessment,
         raw=raw,
-        normalized=ruled,
-        reference_shift=ruler,
+        normalized=normalized,
+        reference_shift=shift,
         machine=tuple(machine),
         versions=tuple(key for key in differing if key in VERSION_KEYS),
         notes=tuple(notes),

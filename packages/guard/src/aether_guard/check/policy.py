@@ -95,7 +95,9 @@ _OF_FIGURES = ("gate", "limit", "judge", "warn_only")
 
 def policy_for(bench_id: str, book: PolicySet) -> Policy:
     """Return the policy of a bench: each key from the strongest source that sets it."""
-    matching = [(source, wishes) for source, pattern, wishes in book.by_glob if fnmatch.fnmatchcase(bench_id, pattern)]
+    matching = [
+        (source, overrides) for source, pattern, overrides in book.by_glob if fnmatch.fnmatchcase(bench_id, pattern)
+    ]
     values, sources = _strongest([*book.general, *matching, *book.cli_overrides], KEYS)
     return Policy(**values, waiver=_waiver(bench_id, book), sources={**dict.fromkeys(KEYS, "default"), **sources})
 
@@ -108,8 +110,8 @@ def figure_policy(bench_id: str, figure: str, series_id: str, book: PolicySet, *
     """
     usual = FIGURE_DEFAULTS.get(figure, EXACT_DEFAULTS if exact else PolicyOverrides())
     matching = [
-        (source, wishes)
-        for source, bench, pattern, wishes in book.by_figure
+        (source, overrides)
+        for source, bench, pattern, overrides in book.by_figure
         if fnmatch.fnmatchcase(bench_id, bench) and fnmatch.fnmatchcase(figure, pattern)
     ]
     own = policy_for(bench_id, book)
@@ -132,9 +134,9 @@ def _strongest(
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     keys = tuple(keys)
-    for source, wishes in settings:
+    for source, overrides in settings:
         for key in keys:
-            if (value := getattr(wishes, key)) is not None:
+            if (value := getattr(overrides, key)) is not None:
                 values[key], sources[key] = value, source
     return values, sources
 

@@ -1,4 +1,4 @@
-"""Whether a ruler can be trusted between two summaries, and how far. Pure."""
+"""Whether a reference can be trusted between two summaries, and how far. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aether_schema import quantile
 if TYPE_CHECKING:
     from aether_schema import Reference, Summary
 
-#: Two kernels may disagree this much about one and the same machine before the ruler is doubted, in logarithms, and
+#: Two kernels may disagree this much about one and the same machine before the reference is doubted, in logarithms, and
 #: its speed may change by this much from run to run.
 TYPICAL_DISAGREEMENT = 0.1
 #: The relative uncertainty of a correction by the reference: a busy machine slows no kernel exactly as it slows the
@@ -75,7 +75,7 @@ def reference_shift(baseline: Summary, current: Summary) -> ReferenceShift | Non
 
 
 def correction_std_error(baseline: Summary, current: Summary, probability: float) -> float:
-    """Return the standard error, in logarithms, that correcting a quantile by the ruler brings with it."""
+    """Return the standard error, in logarithms, that correcting a quantile by the reference adds."""
     moved = _log_ratio(baseline.reference, current.reference, probability)
     return CORRECTION_UNCERTAINTY * abs(moved or 0.0)
 

@@ -50,11 +50,11 @@ def read_following(baseline: Summary, current: Summary) -> Following | None:
 
     The medians of the rounds are compared even where a tail is judged: a tail moves with single samples.
     """
-    raw, ruled = (compared_units(baseline, current, "p50", normalized=by_ruler) for by_ruler in (False, True))
-    if raw is None or ruled is None:
+    raw, scaled = (compared_units(baseline, current, "p50", normalized=normalized) for normalized in (False, True))
+    if raw is None or scaled is None:
         return None
-    runs = [run_levels(baseline, "p50", normalized=by_ruler) for by_ruler in (False, True)]
-    groups = [*zip(raw.sides, ruled.sides, strict=True), (runs[0], runs[1])]
+    runs = [run_levels(baseline, "p50", normalized=normalized) for normalized in (False, True)]
+    groups = [*zip(raw.sides, scaled.sides, strict=True), (runs[0], runs[1])]
     moves = [move for group in groups for move in _moves(*group)]
     freedom = len(moves) - sum(map(bool, (side for side, _ in groups))) - 1
     bench, reference = (math.sqrt(math.fsum(move[side] ** 2 for move in moves)) for side in (0, 1))

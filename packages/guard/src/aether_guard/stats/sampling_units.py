@@ -98,11 +98,11 @@ def _raw_quantiles(summary: Summary, piece: int, name: Statistic) -> Iterator[li
 
 
 def _normalized_quantiles(summary: Summary, piece: int, name: Statistic) -> Iterator[list[float]]:
-    """Yield the statistic of every piece by the ruler, one list per round."""
+    """Yield the normalized statistic of every piece, one list per round."""
     assert summary.reference is not None
-    for values, rulers in zip(summary.samples or (), summary.reference.samples, strict=True):
+    for values, references in zip(summary.samples or (), summary.reference.samples, strict=True):
         # The divisor of a duration; a throughput is multiplied by the time of the reference.
-        scale = rulers if summary.lower_is_better else [1 / ruler for ruler in rulers]
+        scale = references if summary.lower_is_better else [1 / reference for reference in references]
         parts = zip(_pieces(values, piece), _pieces(scale, piece), strict=True)
         if name in {"p5", "p95"}:
             yield [statistic(part, name) / statistic(by, name) for part, by in parts]

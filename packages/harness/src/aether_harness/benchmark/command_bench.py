@@ -134,7 +134,7 @@ def _peak_mb(peak_bytes: int) -> float:
     """
     own_bytes = _own_peak_bytes()
     if peak_bytes <= own_bytes:
-        raise BenchError(f"memory below {own_bytes / 1e6:.0f} MB, which the worker holds itself, cannot be told")
+        raise BenchError(f"memory below {own_bytes / 1e6:.0f} MB, which the worker holds itself, cannot be measured")
     return peak_bytes / 1e6
 
 

@@ -41,14 +41,14 @@ EXIT_INTERRUPTED = 130
 EXAMPLE = """example:
   aether-bench noise packaging --runs 40 --plot noise.png
     runs the bench 40 times against itself, prints how often each gate would
-    have cried wolf, and writes target/noise/noise-pack.json (the table) and
+    have raised a false alarm, and writes target/noise/noise-pack.json (the table) and
     .jsonl (every run)
 
 exit status:
   0    done
   1    the bench failed
   2    usage
-  130  interrupted; what was measured is told and kept
+  130  interrupted; the finished runs are reported and kept
 """
 
 
@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
                 advance()
     except KeyboardInterrupt:
         interrupted = True
-        print("aether-bench: interrupted; what follows is of the runs that were finished", file=sys.stderr)
+        print("aether-bench: interrupted; the report covers the finished runs", file=sys.stderr)
     for target in targets:
         finished = runs[target.bench_id]
         if len(finished) >= MIN_RUNS:
@@ -187,7 +187,7 @@ def render(report: NoiseReport) -> str:
     lines += [
         f"smallest gate: with at most {report.target_rate * 100:g} % false alarms",
         (
-            f"the rulers took {report.reference_share * 100:.1f} % of the sampling time; "
+            f"the references took {report.reference_share * 100:.1f} % of the sampling time; "
             f"the second agreed with the first within {report.cross_check_spread * 100:.1f} %"
         ),
     ]

@@ -73,7 +73,7 @@ def _processors(facts: MachineFacts) -> list[Finding | None]:
         else None,
         Finding(
             what=f"CPU {cpu} shares its core with CPU {siblings} (SMT)",
-            consequence="work on the sibling slows the worker by up to a third, and no counter tells of it",
+            consequence="work on the sibling slows the worker by up to a third, and no counter shows it",
             fix="echo off | sudo tee /sys/devices/system/cpu/smt/control",
         )
         if siblings
@@ -92,7 +92,7 @@ def _clock(facts: MachineFacts) -> list[Finding | None]:
         else None,
         Finding(
             what="turbo is on",
-            consequence="the frequency depends on how warm the machine is and what its other cores do",
+            consequence="the frequency depends on the temperature and the load of the other cores",
             fix="echo 1 | sudo tee /sys/devices/system/cpu/intel_pstate/no_turbo"
             " || echo 0 | sudo tee /sys/devices/system/cpu/cpufreq/boost",
         )
@@ -121,21 +121,21 @@ def _load_findings(facts: MachineFacts) -> list[Finding | None]:
         else None,
         Finding(
             what=f"the hypervisor takes {facts.steal_percent:g} % of the time (steal)",
-            consequence="a neighbour on the same host is at work; the ruler tells, but figures spread",
+            consequence="a neighbour on the same host is busy; the reference shows it, but figures spread",
             fix="measure at another hour, or on a machine with dedicated CPUs",
         )
         if facts.steal_percent is not None and facts.steal_percent > MUCH_STEAL_PERCENT
         else None,
         Finding(
             what=f"this is no machine of its own: {facts.virtualization}",
-            consequence="neighbours share caches, memory and perhaps the core, and no counter here tells of it",
-            fix="trust figures by the ruler, or interleaved pairs; `aether-bench noise` tells how far",
+            consequence="neighbours share caches, memory and perhaps the core, and no counter here shows it",
+            fix="trust normalized figures or interleaved pairs; `aether-bench noise` measures how far",
         )
         if facts.virtualization is not None
         else None,
         Finding(
             what="the system does not count involuntary context switches of a thread",
-            consequence="disturbed samples are told by the whole process's switches, which is coarser",
+            consequence="disturbed samples are detected by the switches of the whole process, which is coarser",
             fix="measure on Linux",
         )
         if not facts.counts_switches

@@ -26,7 +26,7 @@ QUANTILES = {"p50": 0.5, "p95": 0.95}
 RULES: dict[Treatment, str] = {
     "raw": "every sample as it came",
     "rejected": "disturbed samples retaken",
-    "ruled": "retaken, and measured by the ruler",
+    "ruled": "retaken, and normalized",
 }
 
 
@@ -52,7 +52,7 @@ class NoiseReport(Struct, frozen=True, kw_only=True):
     """The effect of a machine's noise on the gates of one bench.
 
     `smallest_gates` are by quantile and rule the smallest that cry wolf in at most the share `target_rate`
-    of pairs. `reference_share` is the share of the rulers in the time of sampling.
+    of pairs. `reference_share` is the share of the references in the time of sampling.
     """
 
     bench_id: str
@@ -118,9 +118,10 @@ def run_cost(recording: Recording, rule: Treatment, probability: float, *, lower
     rounds = recording.raw if rule == "raw" else recording.samples
     values = [value for values in rounds for value in values]
     if rule == "ruled":
-        rulers = [ruler for rulers in recording.reference for ruler in rulers]
+        references = [reference for references in recording.reference for reference in references]
         values = [
-            value / ruler if lower_is_better else value * ruler for value, ruler in zip(values, rulers, strict=True)
+            value / reference if lower_is_better else value * reference
+            for value, reference in zip(values, references, strict=True)
         ]
     result = quantile(values, probability)
     return result if lower_is_better else 1 / result
@@ -153,8 +154,8 @@ def reference_share(runs: Sequence[Sequence[RoundResult]]) -> float:
 def cross_check_spread(runs: Sequence[Sequence[RoundResult]]) -> float:
     """Return how far the two kernels disagree on the machine's speed: the widest run from the median run.
 
-    Each round has a median ruler and a time of the second kernel; their ratio is the same in every run if both see the
-    same machine.
+    Each round has a median reference time and a time of the second kernel. Their ratio is the same in every run if
+    both see the same machine.
     """
     ratios = [
         quantile(

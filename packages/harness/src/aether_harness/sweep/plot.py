@@ -43,7 +43,7 @@ def check_plot_path(path: str) -> None:
 
 
 def plot_runs(path: str, bench_id: str, unit: str, recordings: Sequence[Recording]) -> None:
-    """Draw every run's samples and its p50 and p95, as they came and by the ruler, into the file `path`.
+    """Draw every run's samples and its p50 and p95, as measured and normalized, into the file `path`.
 
     Raises:
         UsageError: the file cannot be written.
@@ -52,11 +52,11 @@ def plot_runs(path: str, bench_id: str, unit: str, recordings: Sequence[Recordin
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 7), layout="constrained")
-    as_came, by_ruler = figure.subplots(2, 1, sharex=True)
+    as_came, normalized = figure.subplots(2, 1, sharex=True)
     _draw(as_came, [[v for values in recording.raw for v in values] for recording in recordings])
     as_came.set(title=f"{bench_id}: {len(recordings)} runs of unchanged code, as they came", ylabel=unit)
-    _draw(by_ruler, [_ruled(recording, unit) for recording in recordings])
-    by_ruler.set(title="disturbed samples retaken, and measured by the ruler", ylabel="by the ruler", xlabel="run")
+    _draw(normalized, [_ruled(recording, unit) for recording in recordings])
+    normalized.set(title="disturbed samples retaken, and normalized", ylabel="normalized", xlabel="run")
     as_came.legend(loc="upper right")
     _save(figure, path)
 
@@ -137,8 +137,8 @@ def _draw(axes: Axes, runs: Sequence[Sequence[float]]) -> None:
 
 def _ruled(recording: Recording, unit: str) -> list[float]:
     pairs = [
-        (value, ruler)
-        for values, rulers in zip(recording.samples, recording.reference, strict=True)
-        for value, ruler in zip(values, rulers, strict=True)
+        (value, reference)
+        for values, references in zip(recording.samples, recording.reference, strict=True)
+        for value, reference in zip(values, references, strict=True)
     ]
-    return [value / ruler if unit == "ms" else value * ruler for value, ruler in pairs]
+    return [value / reference if unit == "ms" else value * reference for value, reference in pairs]

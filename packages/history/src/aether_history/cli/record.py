@@ -43,8 +43,8 @@ def register(commands: Commands[argparse.ArgumentParser]) -> None:
     add_history(parser)
     parser.add_argument("--format", choices=("jsonl", "parquet"), default="jsonl", help="of the file; %(default)s")
     parser.add_argument("--run-id", metavar="ID", default="", help="what the run is called; made of what it measured")
-    parser.add_argument("--commit", metavar="REV", help="what was measured; the summary's own, or HEAD")
-    parser.add_argument("--branch", metavar="NAME", help="the branch; as the host says, or git")
+    parser.add_argument("--commit", metavar="REV", help="the measured commit [default: the summary's, or HEAD]")
+    parser.add_argument("--branch", metavar="NAME", help="the branch [default: from the CI host or git]")
     parser.add_argument("--compact", action="store_true", help="gather the files of single runs into one")
 
 
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     store = open_store(options.history)
     if options.compact:
         if options.paths or options.run_id:
-            raise GuardError("--compact gathers what is recorded already; it takes no summaries and no --run-id")
+            raise GuardError("--compact merges recorded files; it takes no summaries and no --run-id")
         return _compact(store)
     from aether_history.provenance import provenance_of
     from aether_history.row import rows_of
@@ -102,10 +102,10 @@ def _record(store: Store, rows: list[Row], form: str) -> None:
             data, there = parquet_of_lines(data), stem + PARQUET
         store.write(there, data)
         commits = sorted({row.commit[:12] for row in rows if row.commit}) or ["unknown"]
-        told = f"recorded {what}, commit {', '.join(commits)}, branch {rows[0].branch or 'unknown'}"
+        message = f"recorded {what}, commit {', '.join(commits)}, branch {rows[0].branch or 'unknown'}"
     else:
-        told = f"{what} were there already"
-    print(printable(f"{told}: {store.path(there)}"))
+        message = f"{what} were there already"
+    print(printable(f"{message}: {store.path(there)}"))
 
 
 def _compact(store: Store) -> int:

@@ -42,8 +42,8 @@ def render_html(course: HistoryReport) -> str:
     pairs = list(zip(course.trends, course.series, strict=True))[:MAX_SECTIONS]
     sections = [_section(trend, series, number, course) for number, (trend, series) in enumerate(pairs)]
     if len(course.trends) > len(pairs):
-        told = f"Only the {len(pairs)} that changed last of {len(course.trends):,} have a section."
-        sections.append(tag("p", told, class_="more"))
+        text = f"Only the {len(pairs)} that changed last of {len(course.trends):,} have a section."
+        sections.append(tag("p", text, class_="more"))
     script = _part("page.js")
     body = tag(
         "body",
@@ -109,7 +109,7 @@ def _overview(course: HistoryReport) -> Html:
 def _section(trend: Trend, series: Series, number: int, course: HistoryReport) -> Html:
     skipped = max(len(series.points) - MAX_RUNS, 0)
     points = series.points[skipped:]
-    told = f"{trend.runs:,} runs, {len(trend.changes)} changes of level; now {format_value(trend.level, trend.unit)}"
+    text = f"{trend.runs:,} runs, {len(trend.changes)} changes of level; now {format_value(trend.level, trend.unit)}"
     notes = list(trend.notes)
     if skipped:
         notes.append(f"the picture shows the latest {MAX_RUNS:,} of {trend.runs:,} runs")
@@ -122,10 +122,10 @@ def _section(trend: Trend, series: Series, number: int, course: HistoryReport) -
     return tag(
         "section",
         tag("h2", tag("bdi", _title(trend))),
-        tag("p", f"{told}. {'Lower' if trend.better == 'lower' else 'Higher'} is better.", class_="build"),
+        tag("p", f"{text}. {'Lower' if trend.better == 'lower' else 'Higher'} is better.", class_="build"),
         tag(
             "figure",
-            trend_svg([point.value for point in points], trend.changes, skipped, trend.unit, told),
+            trend_svg([point.value for point in points], trend.changes, skipped, trend.unit, text),
             tag("p", tag("span", data["days"][0]), tag("span", data["days"][-1]), class_="ends"),
             tag(
                 "figcaption", "Line: every run. Band: nine of ten runs of a level. Upright: a change.", class_="readout"

@@ -44,9 +44,9 @@ def render_markdown(course: HistoryReport) -> str:
             for trend in steady
         ]
     notes = [f"{trend.bench}: {note}" for trend in course.trends for note in trend.notes]
-    told = [*notes, *course.hints, *course.problems]
-    if told:
-        lines += ["", *(f"- {escaped(line)}" for line in told)]
+    remarks = [*notes, *course.hints, *course.problems]
+    if remarks:
+        lines += ["", *(f"- {escaped(line)}" for line in remarks)]
     return _within(lines)
 
 

@@ -24,7 +24,7 @@ _LINE = 16
 BAND = (0.05, 0.95)
 
 
-def trend_svg(values: Sequence[float], moments: Sequence[LevelChange], skipped: int, unit: str, told: str) -> Html:
+def trend_svg(values: Sequence[float], moments: Sequence[LevelChange], skipped: int, unit: str, label: str) -> Html:
     """Return the picture of `values`, the runs after the first `skipped`: a line, a band a level, a mark a change."""
     scale = scale_over(values)
 
@@ -60,7 +60,7 @@ def trend_svg(values: Sequence[float], moments: Sequence[LevelChange], skipped: 
             height=HEIGHT,
             width="100%",
             role="img",
-            aria_label=told,
+            aria_label=label,
             class_="picture",
         ),
         class_="columns",

@@ -69,8 +69,8 @@ def describe_change(trend: Trend, moment: LevelChange) -> str:
         format_confidence(moment),
         location_range(moment),
     ]
-    said = ", ".join(filter(None, parts))
-    return f"{said}; {moment.host_explanation}" if moment.host_explanation else said
+    text = ", ".join(filter(None, parts))
+    return f"{text}; {moment.host_explanation}" if moment.host_explanation else text
 
 
 def conclusion(trends: Sequence[Trend]) -> str:

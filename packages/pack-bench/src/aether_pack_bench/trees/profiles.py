@@ -122,7 +122,7 @@ PROFILES: dict[str, TreeProfile] = {
         ),
     ),
     "incompressible": TreeProfile(
-        about="what is compressed already, or encrypted",
+        about="data that is compressed already, or encrypted",
         files=400,
         files_a_folder=20,
         depths=(100, 600, 300),
