@@ -181,7 +181,7 @@ def test_an_address_is_recorded_to_through_fsspec(guard: Guard, write: Write, tm
         (["a.json", "--history", "nosuch://x"], "nosuch://x: cannot be reached: protocol not known: nosuch"),
         (["a.json", "--history", "a.json/under"], "under"),
         (["a.json", "--history", ""], "--history: takes a folder"),
-        (["a.json", "--compact"], "--compact gathers what is recorded already"),
+        (["a.json", "--compact"], "--compact merges recorded files"),
         (["--compact", "--history", "nowhere"], "nowhere: no history here"),
         ([], "nothing to record: name summaries"),
     ],

@@ -40,9 +40,8 @@ EXIT_INTERRUPTED = 130
 
 EXAMPLE = """example:
   aether-bench noise packaging --runs 40 --plot noise.png
-    runs the bench 40 times against itself, prints how often each gate would
-    have raised a false alarm, and writes target/noise/noise-pack.json (the table) and
-    .jsonl (every run)
+    runs the bench 40 times against itself, prints the rate of false alarms of
+    each gate, and draws the runs
 
 exit status:
   0    done
