@@ -41,7 +41,8 @@ EXIT_INTERRUPTED = 130
 EXAMPLE = """example:
   aether-bench noise packaging --runs 40 --plot noise.png
     runs the bench 40 times against itself, prints the rate of false alarms of
-    each gate, and draws the runs
+    each gate, draws the runs, and writes target/noise/noise-pack.json (the
+    table) and .jsonl (every run)
 
 exit status:
   0    done
