@@ -841,3 +841,19 @@ def test_markers_of_codspeed_leave_an_open_point() -> None:
     report = init("github")
     assert "found benchmarks of pytest-codspeed in bench/test_speed.py" in report
     assert "to fill in: tests in bench/test_speed.py are benchmarks by a marker" in report
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "is_dropped"),
+    [
+        ("pytest.ini", "[pytest]\naddopts =\n  -n auto\n  --verbose\n", True),
+        ("setup.cfg", "[tool:pytest]\naddopts = --benchmark-disable\n", True),
+        ("pyproject.toml", '[tool.pytest.ini_options]\naddopts = "-q -n auto"\n', True),
+        ("pyproject.toml", '[tool.pytest.ini_options]\naddopts = ["-n", "auto"]\n', True),
+        ("pyproject.toml", '[tool.pytest.ini_options]\naddopts = ["-l", "--benchmark-sort=name"]\n', False),
+    ],
+)
+def test_options_under_which_pytest_does_not_measure_are_dropped(path: str, text: str, *, is_dropped: bool) -> None:
+    put("test_speed.py", "def test_parse(benchmark):\n    benchmark(len, 'x')\n")
+    put(path, text)
+    assert ("-o addopts=" in discover(".").suites[0].measure[-1]) is is_dropped

@@ -15,7 +15,7 @@ from aether_guard.errors import GuardError
 from aether_guard.init.bench_commands import SOURCES, find_commands
 from aether_guard.init.model import Discovery, ExistingConfig, ExistingFile, ResultFile, SummaryFolder
 from aether_guard.init.paths import holds_baselines, is_example
-from aether_guard.init.suites import find_suites, matching_signs
+from aether_guard.init.suites import PYTEST_FILES, find_suites, matching_signs
 from aether_guard.init.workflow import GITHUB_FILE, GITLAB_FILE, GITLAB_MAIN
 from aether_schema import SchemaError, printable, read_summary
 
@@ -124,7 +124,11 @@ class _RepositoryWalk:
         for entry in files:
             path = _joined(place, entry.name)
             usual = not place and (entry.name in SOURCES or re.fullmatch(r"requirements[\w.-]*\.txt", entry.name))
-            usual = usual or (place == "requirements" and entry.name.endswith(".txt"))
+            usual = (
+                usual
+                or (not place and entry.name in PYTEST_FILES)
+                or (place == "requirements" and entry.name.endswith(".txt"))
+            )
             bench = "bench" in entry.name and entry.name.endswith(".py")
             if (usual or bench or entry.name == "Cargo.toml") and (text := self._text(path, entry)) is not None:
                 self.texts[path] = text

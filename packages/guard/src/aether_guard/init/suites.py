@@ -21,6 +21,12 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FILES_NAMED = 3
 #: More scripts than this take too long for one comparison.
 _SCRIPTS_LIMIT = 20
+#: Files with options of pytest, besides `pyproject.toml` and `tox.ini`.
+PYTEST_FILES = ("pytest.ini", "setup.cfg")
+#: Options under which pytest-benchmark does not measure.
+_NOT_MEASURED = re.compile(
+    r"""addopts(?s:.)*?[\s"'=](-n[\s=,"']*(auto|logical|\d+)|--numprocesses|--dist|--cov|--benchmark-(disable|skip))\b"""
+)
 _IMPORT = re.compile(r"^\s*(?:from|import)\s.*$", re.MULTILINE)
 _ASV_MACHINE = "ci"
 #: Short runs of asv: one process per benchmark, 10 samples of 10 ms.
@@ -135,7 +141,11 @@ def _pytest(files: Mapping[str, str], repository: _Repository) -> Iterator[Bench
         requirements = (*requirements, "pytest") if is_named else (*place, "pytest-benchmark")
     paths = shlex.join(_named_or_folder(list(files)))
     codspeed = " -p no:codspeed" if any("codspeed" in text for text in repository.texts.values()) else ""
-    command = f"python -m pytest {paths} --benchmark-only{codspeed} -q"
+    configured = [
+        text for path, text in repository.texts.items() if path in {*PYTEST_FILES, "pyproject.toml", "tox.ini"}
+    ]
+    options = " -o addopts=" if any(map(_NOT_MEASURED.search, configured)) else ""
+    command = f"python -m pytest {paths} --benchmark-only{codspeed}{options} -q"
     current = f"{DEFAULT_CURRENT}/pytest-benchmark.json"
     yield BenchSuite(
         tool="pytest-benchmark",
