@@ -158,7 +158,7 @@ def _read(path: str) -> Document | None:
         tool = msgspec.toml.decode(data, type=Pyproject).tool
     except OSError as error:
         raise GuardError(f"{_shown(path)}: {(error.strerror or str(error)).lower()}") from None
-    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
+    except (ValueError, RecursionError, SystemError, msgspec.MsgspecError) as error:
         raise GuardError(f"{_shown(path)}: {_problem(error, data)}") from None
     return None if tool is None else tool.aether
 
@@ -267,7 +267,8 @@ def _problem(error: Exception, data: bytes) -> str:
 
     if isinstance(error, RecursionError):
         return "nested too deeply"
-    if type(error) is ValueError and (large := _LARGE_INTEGER.search(data)) is not None:
+    # Older releases of msgspec raise a SystemError.
+    if type(error) in {ValueError, SystemError} and (large := _LARGE_INTEGER.search(data)) is not None:
         before = data[: large.start()]
         key = before.rpartition(b"\n")[2].partition(b"=")[0].strip().decode(errors="replace")
         line = before.count(b"\n") + 1

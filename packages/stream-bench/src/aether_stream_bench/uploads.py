@@ -160,7 +160,7 @@ class Uploader:
     def _decoded(self, reply: Reply, kind: type[T]) -> T:
         try:
             return msgspec.json.decode(reply.body, type=kind)
-        except msgspec.MsgspecError as error:
+        except (ValueError, msgspec.MsgspecError) as error:
             raise UploadError(f"{self._endpoint.authority}: the server's receipt is none: {error}") from None
 
     def _body(self) -> Body:

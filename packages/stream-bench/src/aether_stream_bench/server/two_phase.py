@@ -60,7 +60,7 @@ def two_phase_sink(head: RequestHead, depot: ServerState) -> BodyHandler:  # noq
 def _completed(depot: ServerState, key: str, upload: Upload, said: bytes) -> Response:
     try:
         completion = msgspec.json.decode(said or b"{}", type=Completion)
-    except (msgspec.MsgspecError, RecursionError):
+    except (ValueError, msgspec.MsgspecError, RecursionError):  # older releases of msgspec raise UnicodeDecodeError
         return json_answer({"error": "say it as JSON"}, HTTPStatus.BAD_REQUEST)
     receipt = upload.receipt()
     digest_differs = completion.sha256 is not None and completion.sha256 != receipt.sha256
