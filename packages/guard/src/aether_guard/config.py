@@ -25,7 +25,7 @@ FILE_NAME = "aether.toml"
 PYPROJECT = "pyproject.toml"
 #: Python reads no integer with more digits from a text.
 INTEGER_DIGITS = 4300
-_LARGE_INTEGER = re.compile(rb"[\d_]{%d,}" % INTEGER_DIGITS)
+_FITTING_DIGITS = 18
 
 
 class TomlTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
@@ -267,12 +267,14 @@ def _problem(error: Exception, data: bytes) -> str:
 
     if isinstance(error, RecursionError):
         return "nested too deeply"
-    # Older releases of msgspec raise a SystemError.
-    if type(error) in {ValueError, SystemError} and (large := _LARGE_INTEGER.search(data)) is not None:
+    # Older releases of msgspec raise a SystemError for any integer that does not fit.
+    digits = _FITTING_DIGITS if isinstance(error, SystemError) else INTEGER_DIGITS
+    is_integer = type(error) in {ValueError, SystemError}
+    if is_integer and (large := re.search(rb"[\d_]{%d,}" % digits, data)) is not None:
         before = data[: large.start()]
         key = before.rpartition(b"\n")[2].partition(b"=")[0].strip().decode(errors="replace")
         line = before.count(b"\n") + 1
-        return printable(f"line {line}: {key}: an integer of more than {INTEGER_DIGITS:,} digits")
+        return printable(f"line {line}: {key}: an integer of more than {digits:,} digits")
     text = printable(str(error))
     found = re.fullmatch(r"Object contains unknown field `(.+?)`(?: - at `\$\.?(.*)`)?", text)
     if found is None:
